@@ -1,0 +1,3 @@
+//! trunkpath
+
+pub mod types;

@@ -1,0 +1,100 @@
+//! Ethernet addresses.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// An IEEE 802 MAC address, in the order of its bytes on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MacAddr([u8; 6]);
+
+/// A text that is no MAC address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a MAC address: expected six hexadecimal bytes as in fa:16:3e:00:01:66")]
+pub struct MacAddrError(pub String);
+
+impl MacAddr {
+    /// ff:ff:ff:ff:ff:ff.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
+    /// The address with these bytes, in wire order.
+    #[must_use]
+    pub const fn new(bytes: [u8; 6]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes in wire order.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 6] {
+        self.0
+    }
+
+    /// True for group addresses: multicast and broadcast (the I/G bit, IEEE Std 802-2014, 8.2.2).
+    #[must_use]
+    pub const fn is_group(self) -> bool {
+        self.0[0] & 1 != 0
+    }
+}
+
+impl FromStr for MacAddr {
+    type Err = MacAddrError;
+
+    /// Takes `:` or `-` between the bytes and either case, as netaddr (Dragonflow's parser) does.
+    fn from_str(text: &str) -> Result<Self, MacAddrError> {
+        let bad = || MacAddrError(text.to_owned());
+        let mut bytes = [0; 6];
+        let mut parts = text.split([':', '-']);
+        for byte in &mut bytes {
+            let part = parts.next().filter(|part| (1..=2).contains(&part.len())).ok_or_else(bad)?;
+            if !part.bytes().all(|c| c.is_ascii_hexdigit()) {
+                return Err(bad());
+            }
+            *byte = u8::from_str_radix(part, 16).map_err(|_| bad())?;
+        }
+        if parts.next().is_some() { Err(bad()) } else { Ok(Self(bytes)) }
+    }
+}
+
+impl TryFrom<String> for MacAddr {
+    type Error = MacAddrError;
+
+    fn try_from(text: String) -> Result<Self, MacAddrError> {
+        text.parse()
+    }
+}
+
+impl From<MacAddr> for String {
+    fn from(mac: MacAddr) -> String {
+        mac.to_string()
+    }
+}
+
+impl fmt::Display for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_forms_are_read_and_written_lower_case() {
+        for text in ["fa:16:3e:00:01:66", "FA-16-3E-00-01-66", "fa:16:3e:0:1:66"] {
+            assert_eq!(text.parse::<MacAddr>().unwrap().to_string(), "fa:16:3e:00:01:66");
+        }
+        for text in ["", "fa:16:3e:00:01", "fa:16:3e:00:01:66:77", "fa:16:3e:00:01:+6", "fa:16:3e:00:01:666"] {
+            assert!(text.parse::<MacAddr>().is_err(), "{text}");
+        }
+    }
+}

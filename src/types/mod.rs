@@ -1,0 +1,16 @@
+//! The words of the project as types. Each is checked once, where it enters, and cannot hold an illegal value
+//! afterwards. No I/O here.
+
+mod key;
+mod link;
+mod mac;
+mod problem;
+mod segmentation;
+mod vlan;
+
+pub use key::{KeyError, NetworkKey, PortKey};
+pub use link::{IfIndex, QueueId};
+pub use mac::{MacAddr, MacAddrError};
+pub use problem::Problem;
+pub use segmentation::{Segmentation, SegmentationError};
+pub use vlan::{Pcp, Tci, VlanId, VlanIdError};
