@@ -1,3 +1,6 @@
 //! trunkpath
 
+pub mod packet;
 pub mod types;
+#[allow(unsafe_code, reason = "the rings and the memory shared with the kernel; each block has its proof")]
+pub mod xsk;
