@@ -1,3 +1,4 @@
 //! trunkpath
 
+pub mod nb;
 pub mod types;
