@@ -115,8 +115,10 @@ fn segment(packet: &[u8], at: std::ops::Range<usize>, protocol: u8, addresses: &
 fn sum_be16(bytes: &[u8]) -> u64 {
     let mut words = bytes.chunks_exact(4);
     // Adding 32-bit words and folding later gives the same one's complement sum in half the additions.
-    let sum: u64 =
-        words.by_ref().map(|word| word.first_chunk().map_or(0, |word| u64::from(u32::from_be_bytes(*word)))).sum();
+    let sum: u64 = words
+        .by_ref()
+        .map(|word| word.first_chunk().map_or(0, |word| u64::from(u32::from_be_bytes(*word))))
+        .sum();
     match *words.remainder() {
         [] => sum,
         [a] => sum + u64::from(u16::from_be_bytes([a, 0])),

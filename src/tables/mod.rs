@@ -3,6 +3,7 @@
 //! [`Tables`] is immutable. The control thread compiles one from the records and the links ([`compile()`]) and
 //! publishes it ([`Publisher`]); a worker looks at the newest once per burst ([`Reader`]).
 
+mod claims;
 mod compile;
 mod counters;
 mod publish;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use crate::types::{IfIndex, MacAddr, NetworkKey, PortKey, VlanId};
 
+pub use claims::Claims;
 pub use compile::{Compiled, LocalLink, PortReport, PortState, compile};
 pub use counters::{CounterBook, PortCounters, PortTotals, WorkerCounters};
 pub use publish::{Publisher, Reader};
@@ -64,10 +66,8 @@ pub struct LinkEntry {
 pub struct Port {
     /// Its `unique_key`.
     pub key: PortKey,
-    /// Its network.
-    pub network: NetworkSlot,
-    /// Whether frames from it go on. Ports that are down are in no network's tables.
-    pub up: bool,
+    /// Its network; `None` while it is down, and then it sends and receives nothing.
+    pub network: Option<NetworkSlot>,
     /// How a frame gets to it.
     pub exit: Exit,
     /// Its subports, if it has segmentations.

@@ -89,7 +89,7 @@ impl Arena {
     /// refuses.
     pub fn umem(frame_count: usize) -> Result<&'static Self, ArenaError> {
         let frames = checked(frame_count)?;
-        let mib = frame_count * FRAME_BYTES >> 20;
+        let mib = (frame_count * FRAME_BYTES) >> 20;
         let failed = |source: std::io::Error| ArenaError::Umem { mib, source };
         let config = UmemConfig::builder()
             .frame_size(frame_size().map_err(failed)?)

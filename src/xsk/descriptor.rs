@@ -50,10 +50,11 @@ impl DescriptorLayout {
 fn write_word(descriptor: &mut FrameDesc, word: usize, value: usize) {
     const { assert!(align_of::<FrameDesc>() >= align_of::<usize>()) };
     debug_assert!(word < WORDS);
-    let words = (&raw mut *descriptor).cast::<usize>();
-    // SAFETY: `word` is below WORDS, so the write stays in the descriptor, and it is aligned (asserted above). A
-    // `FrameDesc` consists of integers and padding only, for which every bit pattern is valid.
-    unsafe { words.add(word).write(value) };
+    // `wrapping_add` and one write: `word` is below WORDS, so the address lies in the descriptor.
+    let address = (&raw mut *descriptor).cast::<usize>().wrapping_add(word);
+    // SAFETY: the address lies in the descriptor, borrowed mutably, and is aligned (asserted above). A `FrameDesc`
+    // consists of integers and padding only, for which every bit pattern is valid.
+    unsafe { address.write(value) };
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ pub struct RingCensus {
     pub completion: usize,
 }
 
-/// The kernel's counters of one socket (`XDP_STATISTICS`, Documentation/networking/af_xdp.rst). Frames, from the
+/// The kernel's counters of one socket (`XDP_STATISTICS`, `Documentation/networking/af_xdp.rst`). Frames, from the
 /// opening of the socket on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SocketStatistics {
@@ -126,7 +126,8 @@ impl XskSocket {
         })?;
         let (fill, completion) = rings.ok_or_else(|| OpenError::Busy { link: link.to_owned(), queue })?;
         let scratch = Box::new([FrameDesc::default(); BURST_FRAMES]);
-        let socket = Self { id, queue, arena, rx, tx, fill, completion, receiving: 0, transmitting: 0, scratch };
+        let socket =
+            Self { id, queue, arena, rx, tx, fill, completion, receiving: 0, transmitting: 0, scratch };
         socket.send_whole_ring_at_once();
         Ok(socket)
     }
