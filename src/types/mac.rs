@@ -93,7 +93,8 @@ mod tests {
         for text in ["fa:16:3e:00:01:66", "FA-16-3E-00-01-66", "fa:16:3e:0:1:66"] {
             assert_eq!(text.parse::<MacAddr>().unwrap().to_string(), "fa:16:3e:00:01:66");
         }
-        for text in ["", "fa:16:3e:00:01", "fa:16:3e:00:01:66:77", "fa:16:3e:00:01:+6", "fa:16:3e:00:01:666"] {
+        for text in ["", "fa:16:3e:00:01", "fa:16:3e:00:01:66:77", "fa:16:3e:00:01:+6", "fa:16:3e:00:01:666"]
+        {
             assert!(text.parse::<MacAddr>().is_err(), "{text}");
         }
     }

@@ -1,0 +1,40 @@
+//! The daemon's socket: HTTP and JSON on a Unix socket, so that `curl --unix-socket` works as well as our CLI.
+//!
+//! The server knows nothing of ports or tables. It turns each request into a [`Call`] that the control thread
+//! answers between two of its other events, so what a client reads is never half an update.
+
+mod hex;
+pub mod view;
+
+pub use hex::{Hex, HexError};
+use tokio::sync::oneshot;
+
+use view::TraceRequest;
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// `GET /v1/ports`: an array of [`view::PortView`].
+    Ports,
+    /// `GET /v1/subports`: an array of [`view::SubportView`].
+    Subports,
+    /// `GET /v1/networks`: an array of [`view::NetworkView`].
+    Networks,
+    /// `GET /v1/workers`: an array of [`view::WorkerView`].
+    Workers,
+    /// `GET /v1/problems`: an array of [`crate::types::Problem`].
+    Problems,
+    /// `GET /v1/stats`: a [`view::StatsView`].
+    Stats,
+    /// `POST /v1/trace`: a [`view::TraceView`].
+    Trace(TraceRequest),
+}
+
+/// A question on its way to the control thread, with the place for the answer.
+#[derive(Debug)]
+pub struct Call {
+    /// The question.
+    pub query: Query,
+    /// Takes the answer as JSON, or a sentence for the client on why there is none.
+    pub reply: oneshot::Sender<Result<serde_json::Value, String>>,
+}

@@ -1,0 +1,3 @@
+//! What the kernel offers and holds for us.
+
+pub mod inspect;
