@@ -3,10 +3,14 @@
 //! The server knows nothing of ports or tables. It turns each request into a [`Call`] that the control thread
 //! answers between two of its other events, so what a client reads is never half an update.
 
+mod client;
 mod hex;
+mod server;
 pub mod view;
 
+pub use client::{Client, ClientError};
 pub use hex::{Hex, HexError};
+pub use server::{ApiError, Server};
 use tokio::sync::oneshot;
 
 use view::TraceRequest;
@@ -28,6 +32,28 @@ pub enum Query {
     Stats,
     /// `POST /v1/trace`: a [`view::TraceView`].
     Trace(TraceRequest),
+}
+
+impl Query {
+    /// Everything that `GET` asks.
+    const READS: [Self; 6] =
+        [Self::Ports, Self::Subports, Self::Networks, Self::Workers, Self::Problems, Self::Stats];
+
+    const TRACE_PATH: &str = "/v1/trace";
+
+    /// The path of its URL.
+    #[must_use]
+    pub const fn path(&self) -> &'static str {
+        match self {
+            Self::Ports => "/v1/ports",
+            Self::Subports => "/v1/subports",
+            Self::Networks => "/v1/networks",
+            Self::Workers => "/v1/workers",
+            Self::Problems => "/v1/problems",
+            Self::Stats => "/v1/stats",
+            Self::Trace(_) => Self::TRACE_PATH,
+        }
+    }
 }
 
 /// A question on its way to the control thread, with the place for the answer.
