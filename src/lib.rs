@@ -1,6 +1,11 @@
 //! trunkpath
 
+pub mod api;
+pub mod config;
+pub mod control;
 pub mod datapath;
+#[allow(unsafe_code, reason = "system calls that no crate wraps; each block has its proof")]
+pub mod kernel;
 pub mod nb;
 pub mod packet;
 pub mod tables;

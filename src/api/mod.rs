@@ -1,0 +1,66 @@
+//! The daemon's socket: HTTP and JSON on a Unix socket, so that `curl --unix-socket` works as well as our CLI.
+//!
+//! The server knows nothing of ports or tables. It turns each request into a [`Call`] that the control thread
+//! answers between two of its other events, so what a client reads is never half an update.
+
+mod client;
+mod hex;
+mod server;
+pub mod view;
+
+pub use client::{Client, ClientError};
+pub use hex::{Hex, HexError};
+pub use server::{ApiError, Server};
+use tokio::sync::oneshot;
+
+use view::TraceRequest;
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// `GET /v1/ports`: an array of [`view::PortView`].
+    Ports,
+    /// `GET /v1/subports`: an array of [`view::SubportView`].
+    Subports,
+    /// `GET /v1/networks`: an array of [`view::NetworkView`].
+    Networks,
+    /// `GET /v1/workers`: an array of [`view::WorkerView`].
+    Workers,
+    /// `GET /v1/problems`: an array of [`crate::types::Problem`].
+    Problems,
+    /// `GET /v1/stats`: a [`view::StatsView`].
+    Stats,
+    /// `POST /v1/trace`: a [`view::TraceView`].
+    Trace(TraceRequest),
+}
+
+impl Query {
+    /// Everything that `GET` asks.
+    const READS: [Self; 6] =
+        [Self::Ports, Self::Subports, Self::Networks, Self::Workers, Self::Problems, Self::Stats];
+
+    const TRACE_PATH: &str = "/v1/trace";
+
+    /// The path of its URL.
+    #[must_use]
+    pub const fn path(&self) -> &'static str {
+        match self {
+            Self::Ports => "/v1/ports",
+            Self::Subports => "/v1/subports",
+            Self::Networks => "/v1/networks",
+            Self::Workers => "/v1/workers",
+            Self::Problems => "/v1/problems",
+            Self::Stats => "/v1/stats",
+            Self::Trace(_) => Self::TRACE_PATH,
+        }
+    }
+}
+
+/// A question on its way to the control thread, with the place for the answer.
+#[derive(Debug)]
+pub struct Call {
+    /// The question.
+    pub query: Query,
+    /// Takes the answer as JSON, or a sentence for the client on why there is none.
+    pub reply: oneshot::Sender<Result<serde_json::Value, String>>,
+}

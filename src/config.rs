@@ -1,0 +1,151 @@
+//! What `trunkpath run` was told, checked.
+//!
+//! A TOML file and the flags are both read into [`Settings`], where everything is optional. The flags are laid
+//! over the file, and [`Settings::check`] makes a [`Config`] of it, which holds no illegal value.
+
+mod cpus;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use cpus::CpusError;
+pub use settings::{PortSettings, Settings};
+
+/// Where the daemon listens and its clients look, unless told otherwise.
+pub const DEFAULT_API: &str = "/run/trunkpath/api.sock";
+
+/// The NB DB, unless told otherwise.
+pub const DEFAULT_NB: &str = "sqlite:/var/lib/trunkpath/nb.db";
+
+/// Everything that an operator decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The NB DB's URL.
+    pub nb: String,
+    /// Our name in the NB DB: a logical port whose `binding.chassis` is this is here.
+    pub chassis: String,
+    /// CPUs, one worker each; all different, never empty.
+    pub workers: Vec<usize>,
+    /// Devices by lport id, for links that cannot be found by alias or name.
+    pub attach: BTreeMap<String, String>,
+    /// The API socket.
+    pub api: PathBuf,
+    /// The size of the UMEM, which all frames live in.
+    pub umem_mib: u32,
+    /// For ports that `ports` does not name.
+    pub default_port: PortOptions,
+    /// By lport id.
+    pub ports: BTreeMap<String, PortOptions>,
+}
+
+impl Config {
+    /// The options of a port.
+    #[must_use]
+    pub fn port(&self, lport: &str) -> PortOptions {
+        self.ports.get(lport).copied().unwrap_or(self.default_port)
+    }
+}
+
+/// What is decided for each port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortOptions {
+    /// What the XDP program does with frames while no socket is there.
+    pub no_socket: NoSocketPolicy,
+    /// Take a link that only does generic XDP, where a guest can hide a tag from us.
+    pub allow_generic: bool,
+    /// Complete the partial checksums that veth and tap peers leave.
+    pub complete_checksums: bool,
+}
+
+impl Default for PortOptions {
+    fn default() -> Self {
+        Self { no_socket: NoSocketPolicy::Drop, allow_generic: false, complete_checksums: true }
+    }
+}
+
+/// What becomes of a frame that finds no socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoSocketPolicy {
+    /// It ends: a guest's frames never reach the host's own stack.
+    Drop,
+    /// The kernel gets it: for a node where Open vSwitch or a bridge stands behind.
+    Pass,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the config file {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no TOML, or a value has the wrong type. toml says where.
+    #[error("config file {path}: {source}", path = path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A key that does not exist.
+    #[error("unknown key {key:?}{place}: the nearest known one is {nearest:?} (known: {known})")]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The table that it stands in, if any.
+        place: String,
+        /// The known key that looks most like it.
+        nearest: &'static str,
+        /// All known keys.
+        known: String,
+    },
+    /// `workers` is no list of CPUs that we may use.
+    #[error("workers: {0}")]
+    Workers(#[from] CpusError),
+    /// A text that must say something is empty.
+    #[error("{0} is empty: give a value, or leave it out for the default")]
+    Empty(&'static str),
+    /// A name that no device can have.
+    #[error(
+        "attach: {device:?} (for lport {lport}) is no device name: expected 1 to 15 bytes without / and blanks"
+    )]
+    BadDevice {
+        /// The lport.
+        lport: String,
+        /// The name.
+        device: String,
+    },
+    /// One device for two ports.
+    #[error(
+        "attach: device {device} is given to lport {first} and to lport {second}: a device is one port's"
+    )]
+    DeviceTwice {
+        /// The device.
+        device: String,
+        /// One port.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A UMEM of no useful size.
+    #[error("umem_mib: {0} is out of range: expected 1 to {max}", max = settings::MAX_UMEM_MIB)]
+    UmemSize(u32),
+    /// A value for a port's option that it cannot take.
+    #[error("port option {key}: {value:?} is not possible: expected {expected}")]
+    BadPortOption {
+        /// The option.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// What it takes.
+        expected: &'static str,
+    },
+}

@@ -1,0 +1,222 @@
+//! Settings as they are given, and what makes a [`Config`] of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Config, ConfigError, DEFAULT_API, DEFAULT_NB, NoSocketPolicy, PortOptions, cpus};
+
+/// 64 GiB: more is a slip of the keyboard.
+pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;
+
+const DEFAULT_UMEM_MIB: u32 = 64;
+
+/// The `port` table's name for all ports that have none of their own.
+const EVERY_PORT: &str = "*";
+
+const KEYS: [&str; 7] = ["nb", "chassis", "workers", "attach", "api", "umem_mib", "port"];
+const PORT_KEYS: [&str; 3] = ["no_socket", "allow_generic", "complete_checksums"];
+
+/// What a file or the flags say; `None` and empty where they are silent. The fields are [`Config`]'s.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at Config")]
+pub struct Settings {
+    pub nb: Option<String>,
+    pub chassis: Option<String>,
+    pub workers: Option<String>,
+    pub attach: BTreeMap<String, String>,
+    pub api: Option<PathBuf>,
+    pub umem_mib: Option<u32>,
+    pub port: BTreeMap<String, PortSettings>,
+}
+
+/// What is said for one port, or for all (`*`). The fields are [`PortOptions`]'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at PortOptions")]
+pub struct PortSettings {
+    pub no_socket: Option<NoSocketPolicy>,
+    pub allow_generic: Option<bool>,
+    pub complete_checksums: Option<bool>,
+}
+
+impl Settings {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a file that cannot be read, is no TOML, or has a key that does not exist.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::from_toml(&text, path)
+    }
+
+    fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let bad = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
+        check_keys(&text.parse().map_err(bad)?)?;
+        toml::from_str(text).map_err(bad)
+    }
+
+    /// These settings, and `below` where they are silent.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        let mut port = below.port;
+        for (lport, above) in self.port {
+            let slot = port.entry(lport).or_default();
+            *slot = above.over(*slot);
+        }
+        Self {
+            nb: self.nb.or(below.nb),
+            chassis: self.chassis.or(below.chassis),
+            workers: self.workers.or(below.workers),
+            attach: below.attach.into_iter().chain(self.attach).collect(),
+            api: self.api.or(below.api),
+            umem_mib: self.umem_mib.or(below.umem_mib),
+            port,
+        }
+    }
+
+    /// Fills in the defaults and checks every value.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that cannot be used.
+    pub fn check(mut self) -> Result<Config, ConfigError> {
+        let default_port = self.port.remove(EVERY_PORT).unwrap_or_default().onto(PortOptions::default());
+        let ports = self.port.into_iter().map(|(lport, said)| (lport, said.onto(default_port))).collect();
+        let umem_mib = self.umem_mib.unwrap_or(DEFAULT_UMEM_MIB);
+        if !(1..=MAX_UMEM_MIB).contains(&umem_mib) {
+            return Err(ConfigError::UmemSize(umem_mib));
+        }
+        check_devices(&self.attach)?;
+        Ok(Config {
+            nb: said("nb", self.nb)?.unwrap_or_else(|| DEFAULT_NB.to_owned()),
+            chassis: said("chassis", self.chassis)?.unwrap_or_else(host_name),
+            workers: match self.workers {
+                Some(list) => cpus::read(&list)?,
+                None => vec![cpus::last_allowed()?],
+            },
+            attach: self.attach,
+            api: self.api.unwrap_or_else(|| DEFAULT_API.into()),
+            umem_mib,
+            default_port,
+            ports,
+        })
+    }
+}
+
+impl PortSettings {
+    /// Reads one option as flags give it, `key` and `value` apart.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a key that does not exist or a value that it cannot take.
+    pub fn from_pair(key: &str, value: &str) -> Result<Self, ConfigError> {
+        let mut said = Self::default();
+        match key {
+            "no_socket" => said.no_socket = Some(no_socket(value)?),
+            "allow_generic" => said.allow_generic = Some(switch("allow_generic", value)?),
+            "complete_checksums" => said.complete_checksums = Some(switch("complete_checksums", value)?),
+            unknown => return Err(unknown_key(unknown, " of a port", &PORT_KEYS)),
+        }
+        Ok(said)
+    }
+
+    /// These options, and `below` where they are silent.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            no_socket: self.no_socket.or(below.no_socket),
+            allow_generic: self.allow_generic.or(below.allow_generic),
+            complete_checksums: self.complete_checksums.or(below.complete_checksums),
+        }
+    }
+
+    fn onto(self, default: PortOptions) -> PortOptions {
+        PortOptions {
+            no_socket: self.no_socket.unwrap_or(default.no_socket),
+            allow_generic: self.allow_generic.unwrap_or(default.allow_generic),
+            complete_checksums: self.complete_checksums.unwrap_or(default.complete_checksums),
+        }
+    }
+}
+
+fn no_socket(value: &str) -> Result<NoSocketPolicy, ConfigError> {
+    match value {
+        "drop" => Ok(NoSocketPolicy::Drop),
+        "pass" => Ok(NoSocketPolicy::Pass),
+        _ => Err(ConfigError::BadPortOption {
+            key: "no_socket",
+            value: value.to_owned(),
+            expected: "drop or pass",
+        }),
+    }
+}
+
+fn switch(key: &'static str, value: &str) -> Result<bool, ConfigError> {
+    value.parse().map_err(|_| ConfigError::BadPortOption {
+        key,
+        value: value.to_owned(),
+        expected: "true or false",
+    })
+}
+
+/// Looks at the keys before their values: serde would name an unknown key, but not the one that was meant.
+fn check_keys(file: &toml::Table) -> Result<(), ConfigError> {
+    for (key, value) in file {
+        if !KEYS.contains(&key.as_str()) {
+            return Err(unknown_key(key, "", &KEYS));
+        }
+        if key == "port" {
+            let ports = value.as_table().into_iter().flatten();
+            for (lport, options) in ports.filter_map(|(lport, options)| Some((lport, options.as_table()?))) {
+                if let Some(unknown) = options.keys().find(|option| !PORT_KEYS.contains(&option.as_str())) {
+                    return Err(unknown_key(unknown, &format!(" in [port.{lport:?}]"), &PORT_KEYS));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unknown_key(key: &str, place: &str, known: &'static [&'static str]) -> ConfigError {
+    let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, key)).unwrap_or(&"");
+    ConfigError::UnknownKey { key: key.to_owned(), place: place.to_owned(), nearest, known: known.join(", ") }
+}
+
+fn said(name: &'static str, value: Option<String>) -> Result<Option<String>, ConfigError> {
+    match value {
+        Some(text) if text.trim().is_empty() => Err(ConfigError::Empty(name)),
+        value => Ok(value),
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The kernel's own rule (`dev_valid_name`), and no device twice.
+fn check_devices(attach: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+    let mut owners = BTreeMap::new();
+    for (lport, device) in attach {
+        let forbidden = |byte: u8| byte == b'/' || byte == b':' || byte.is_ascii_whitespace();
+        if !(1..=15).contains(&device.len())
+            || [".", ".."].contains(&device.as_str())
+            || device.bytes().any(forbidden)
+        {
+            return Err(ConfigError::BadDevice { lport: lport.clone(), device: device.clone() });
+        }
+        if let Some(first) = owners.insert(device, lport) {
+            return Err(ConfigError::DeviceTwice {
+                device: device.clone(),
+                first: first.clone(),
+                second: lport.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

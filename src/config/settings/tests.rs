@@ -1,0 +1,114 @@
+use super::*;
+
+fn toml(text: &str) -> Result<Settings, ConfigError> {
+    Settings::from_toml(text, Path::new("trunkpath.toml"))
+}
+
+fn message(text: &str) -> String {
+    toml(text).and_then(Settings::check).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_said_means_the_defaults() {
+    let config = Settings::default().check().unwrap();
+    assert_eq!(config.nb, DEFAULT_NB);
+    assert_eq!(config.api, Path::new(DEFAULT_API));
+    assert_eq!((config.umem_mib, config.workers.len()), (64, 1));
+    assert!(!config.chassis.is_empty());
+    assert_eq!(
+        config.port("any"),
+        PortOptions { no_socket: NoSocketPolicy::Drop, allow_generic: false, complete_checksums: true }
+    );
+}
+
+#[test]
+fn every_known_key_is_read() {
+    let config = toml(
+        r#"
+        nb = "sqlite:/tmp/nb.db"
+        chassis = "compute1"
+        workers = "0"
+        api = "/tmp/api.sock"
+        umem_mib = 8
+        [attach]
+        lport-1 = "veth0"
+        [port."*"]
+        no_socket = "pass"
+        [port.lport-1]
+        allow_generic = true
+        complete_checksums = false
+        "#,
+    )
+    .unwrap()
+    .check()
+    .unwrap();
+    assert_eq!((config.nb.as_str(), config.chassis.as_str()), ("sqlite:/tmp/nb.db", "compute1"));
+    assert_eq!((config.workers.as_slice(), config.umem_mib), ([0].as_slice(), 8));
+    assert_eq!(config.attach["lport-1"], "veth0");
+    let inherited = PortOptions { no_socket: NoSocketPolicy::Pass, ..PortOptions::default() };
+    assert_eq!(config.port("other"), inherited);
+    assert_eq!(
+        config.port("lport-1"),
+        PortOptions { allow_generic: true, complete_checksums: false, ..inherited }
+    );
+}
+
+#[test]
+fn the_key_lists_are_the_fields() {
+    for (key, value) in [("nb", "''"), ("chassis", "''"), ("workers", "''"), ("api", "''"), ("umem_mib", "1")]
+    {
+        assert!(KEYS.contains(&key) && toml(&format!("{key} = {value}")).is_ok(), "{key}");
+    }
+    assert!(toml("[attach]\n[port]").is_ok());
+    for (key, value) in [("no_socket", "pass"), ("allow_generic", "true"), ("complete_checksums", "true")] {
+        assert!(PORT_KEYS.contains(&key) && PortSettings::from_pair(key, value).is_ok(), "{key}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest_known_one() {
+    for (text, nearest) in [
+        ("worker = '1'", "\"workers\""),
+        ("atach = {}", "\"attach\""),
+        ("[port.x]\nallow_generc = true", "\"allow_generic\""),
+        ("[port.'*']\nnosocket = 'pass'", "\"no_socket\""),
+    ] {
+        let message = message(text);
+        assert!(message.contains(&format!("the nearest known one is {nearest}")), "{message}");
+    }
+    let flag = PortSettings::from_pair("checksums", "true").unwrap_err().to_string();
+    assert!(flag.contains("complete_checksums"), "{flag}");
+}
+
+#[test]
+fn a_bad_value_is_named_with_what_was_expected() {
+    for (text, parts) in [
+        ("workers = '9999'", ["9999", "allowed"]),
+        ("umem_mib = 0", ["0", "1 to 65536"]),
+        ("umem_mib = 'x'", ["trunkpath.toml", "umem_mib"]),
+        ("nb = ' '", ["nb", "empty"]),
+        ("attach = { p = 'a-name-too-long-by-far' }", ["a-name-too-long-by-far", "15"]),
+        ("attach = { p = 'a/b' }", ["a/b", "device name"]),
+        ("attach = { p = 'veth0', q = 'veth0' }", ["veth0", "lport p and to lport q"]),
+        ("port.x.no_socket = 'forward'", ["forward", "pass"]),
+        ("port.x = 1", ["trunkpath.toml", "port"]),
+    ] {
+        let message = message(text);
+        assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
+    }
+    let flag = PortSettings::from_pair("allow_generic", "yes").unwrap_err().to_string();
+    assert!(flag.contains("yes") && flag.contains("true or false"), "{flag}");
+}
+
+#[test]
+fn flags_go_before_the_file_and_leave_the_rest_of_it() {
+    let file = toml(
+        "chassis = 'a'\numem_mib = 8\nattach = { p = 'veth0', q = 'veth1' }\nport.p = { no_socket = 'pass' }",
+    );
+    let flags = toml("chassis = 'b'\nattach = { p = 'veth2' }\nport.p = { allow_generic = true }");
+    let config = flags.unwrap().over(file.unwrap()).check().unwrap();
+    assert_eq!((config.chassis.as_str(), config.umem_mib), ("b", 8));
+    assert_eq!((config.attach["p"].as_str(), config.attach["q"].as_str()), ("veth2", "veth1"));
+    let port = config.port("p");
+    assert_eq!((port.no_socket, port.allow_generic), (NoSocketPolicy::Pass, true));
+}

@@ -1,0 +1,94 @@
+//! The links of our network namespace, live.
+//!
+//! A socket is not told when its device goes away, so the kernel's announcements are the only way to know.
+//! Links are compared by index: a device made again under its old name is another device.
+
+mod lookup;
+mod watch;
+
+use std::collections::BTreeMap;
+
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+
+pub use lookup::{device_for, wanted_device};
+pub use watch::{LinkEvent, LinkWatch, LinksError};
+
+use crate::types::{IfIndex, MacAddr};
+
+/// All links by index.
+pub type Links = BTreeMap<IfIndex, Link>;
+
+/// A network device as the kernel describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its index.
+    pub ifindex: IfIndex,
+    /// Its name; may change.
+    pub name: String,
+    /// What an operator wrote with `ip link set DEV alias TEXT`.
+    pub alias: Option<String>,
+    /// `veth`, `tun` (a tap too), `bridge`, ...; a physical NIC has none.
+    pub kind: Option<String>,
+    /// Bytes of payload after the Ethernet header.
+    pub mtu: u32,
+    /// Its own address, if it is an Ethernet device.
+    pub mac: Option<MacAddr>,
+    /// Switched on (`IFF_UP`).
+    pub up: bool,
+    /// The other side is there and on (`IFF_LOWER_UP`).
+    pub carrier: bool,
+    /// RX queues in use.
+    pub rx_queues: u16,
+    /// TX queues in use.
+    pub tx_queues: u16,
+}
+
+impl Link {
+    /// Reads an announcement. `None` for one that does not describe a whole link: a bridge announces its
+    /// members under a family of its own (a member that leaves is no link that goes), and Wi-Fi events carry
+    /// a name only.
+    fn read(message: &LinkMessage) -> Option<Self> {
+        if message.header.interface_family != AddressFamily::Unspec {
+            return None;
+        }
+        let flags = message.header.flags;
+        let mut link = Self {
+            ifindex: IfIndex::new(message.header.index)?,
+            name: String::new(),
+            alias: None,
+            kind: None,
+            mtu: 0,
+            mac: None,
+            up: flags.contains(LinkFlags::Up),
+            carrier: flags.contains(LinkFlags::LowerUp),
+            rx_queues: 0,
+            tx_queues: 0,
+        };
+        message.attributes.iter().for_each(|attribute| link.take(attribute));
+        (!link.name.is_empty() && link.rx_queues > 0).then_some(link)
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a link has some 70 attributes; these are ours")]
+    fn take(&mut self, attribute: &LinkAttribute) {
+        match attribute {
+            LinkAttribute::IfName(name) => self.name.clone_from(name),
+            LinkAttribute::IfAlias(alias) => self.alias = (!alias.is_empty()).then(|| alias.clone()),
+            LinkAttribute::Mtu(mtu) => self.mtu = *mtu,
+            LinkAttribute::Address(bytes) => self.mac = bytes.as_slice().try_into().ok().map(MacAddr::new),
+            LinkAttribute::NumRxQueues(queues) => self.rx_queues = queue_count(*queues),
+            LinkAttribute::NumTxQueues(queues) => self.tx_queues = queue_count(*queues),
+            LinkAttribute::LinkInfo(infos) => {
+                self.kind = infos.iter().find_map(|info| match info {
+                    LinkInfo::Kind(kind) => Some(kind.to_string()),
+                    _ => None,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn queue_count(queues: u32) -> u16 {
+    u16::try_from(queues).unwrap_or(u16::MAX)
+}

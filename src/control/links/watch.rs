@@ -1,0 +1,132 @@
+//! The kernel's announcements of links (rtnetlink, group `RTNLGRP_LINK`).
+
+use std::io;
+
+use futures::channel::mpsc::UnboundedReceiver;
+use futures::{StreamExt, TryStreamExt};
+use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::sys::SocketAddr;
+use rtnetlink::{MulticastGroup, new_multicast_connection};
+use tokio::task::JoinSet;
+
+use super::{Link, Links};
+use crate::types::IfIndex;
+
+/// The links cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum LinksError {
+    /// No netlink socket.
+    #[error("cannot open a netlink socket: {0}")]
+    Open(#[from] io::Error),
+    /// The list of links could not be read.
+    #[error("cannot list the links: {0}")]
+    Dump(#[from] rtnetlink::Error),
+}
+
+/// Something happened to the links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// A link is new, or is now like this.
+    Changed(Link),
+    /// A link was deleted, or moved to another namespace.
+    Gone(IfIndex),
+    /// Announcements were lost (the socket's buffer was full): these are all links now.
+    Resync(Links),
+}
+
+impl LinkEvent {
+    /// Brings `links` up to date.
+    pub fn apply(self, links: &mut Links) {
+        match self {
+            Self::Changed(link) => drop(links.insert(link.ifindex, link)),
+            Self::Gone(ifindex) => drop(links.remove(&ifindex)),
+            Self::Resync(all) => *links = all,
+        }
+    }
+}
+
+/// A subscription to the links of the namespace that it was opened in.
+#[derive(Debug)]
+pub struct LinkWatch {
+    announcements: UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>,
+    /// Reads the socket; ends with us.
+    _reader: JoinSet<()>,
+    /// Survives a dropped `next`, so that what was lost is never forgotten.
+    lost: bool,
+}
+
+impl LinkWatch {
+    /// Lists all links and subscribes to what happens from then on. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`LinksError`] when the kernel refuses the socket or the list.
+    pub async fn open() -> Result<(Links, Self), LinksError> {
+        // Subscribed before the dump: what happens during it is announced, and no change falls between.
+        let (connection, handle, announcements) = new_multicast_connection(&[MulticastGroup::Link])?;
+        let mut reader = JoinSet::new();
+        reader.spawn(connection);
+        let mut links = Links::new();
+        let mut dump = handle.link().get().execute();
+        while let Some(message) = dump.try_next().await? {
+            links.extend(Link::read(&message).map(|link| (link.ifindex, link)));
+        }
+        let mut watch = Self { announcements, _reader: reader, lost: false };
+        watch.catch_up(&mut links);
+        Ok((links, watch))
+    }
+
+    /// Waits for the next event. May be dropped while it waits: nothing is lost.
+    ///
+    /// # Errors
+    /// [`LinksError`] when announcements were lost and the links cannot be listed again.
+    pub async fn next(&mut self) -> Result<LinkEvent, LinksError> {
+        while !self.lost {
+            match self.announcements.next().await {
+                Some((message, _)) => match read(message) {
+                    Announcement::Event(event) => return Ok(event),
+                    Announcement::Overrun => self.lost = true,
+                    Announcement::Other => {}
+                },
+                None => self.lost = true,
+            }
+        }
+        // A fresh socket: the old one's queue may hold announcements older than the new list.
+        let (links, watch) = Self::open().await?;
+        *self = watch;
+        Ok(LinkEvent::Resync(links))
+    }
+
+    /// Applies what was announced during the dump. One by one, they would take links through states that
+    /// are over already.
+    fn catch_up(&mut self, links: &mut Links) {
+        while let Ok((message, _)) = self.announcements.try_recv() {
+            match read(message) {
+                Announcement::Event(event) => event.apply(links),
+                Announcement::Overrun => self.lost = true,
+                Announcement::Other => {}
+            }
+        }
+    }
+}
+
+enum Announcement {
+    Event(LinkEvent),
+    Overrun,
+    Other,
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink has some 50 messages; two are about links")]
+fn read(message: NetlinkMessage<RouteNetlinkMessage>) -> Announcement {
+    let event = match message.payload {
+        NetlinkPayload::Overrun(_) => return Announcement::Overrun,
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => {
+            Link::read(&message).map(LinkEvent::Changed)
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(message)) => {
+            Link::read(&message).map(|link| LinkEvent::Gone(link.ifindex))
+        }
+        _ => None,
+    };
+    event.map_or(Announcement::Other, Announcement::Event)
+}

@@ -1,0 +1,142 @@
+//! Server and client meet on a real socket.
+
+#![allow(clippy::unwrap_used, reason = "what helps a test may fail as a test does")]
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use trunkpath::api::view::TraceRequest;
+use trunkpath::api::{ApiError, Call, Client, ClientError, Hex, Query, Server};
+
+/// A daemon that answers each query with the query's own path, and refuses to trace.
+async fn daemon(path: &Path) -> JoinSet<()> {
+    let server = Server::bind(path).await.unwrap();
+    let (calls, mut incoming) = mpsc::channel::<Call>(1);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(server.serve(calls));
+    tasks.spawn(async move {
+        while let Some(Call { query, reply }) = incoming.recv().await {
+            let answer = match &query {
+                Query::Trace(request) => Err(format!("no port {} for {}", request.port, request.frame)),
+                Query::Ports
+                | Query::Subports
+                | Query::Networks
+                | Query::Workers
+                | Query::Problems
+                | Query::Stats => Ok(json!([query.path()])),
+            };
+            reply.send(answer).unwrap();
+        }
+    });
+    tasks
+}
+
+fn trace() -> Query {
+    Query::Trace(TraceRequest { port: "p".to_owned(), frame: Hex(vec![1, 0xff]) })
+}
+
+#[tokio::test]
+async fn one_connection_carries_every_query_and_refusals_keep_their_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made/by/us/api.sock");
+    let _daemon = daemon(&path).await;
+    let mut client = Client::connect(&path).await.unwrap();
+    for query in
+        [Query::Ports, Query::Subports, Query::Networks, Query::Workers, Query::Problems, Query::Stats]
+    {
+        assert_eq!(client.ask(&query).await.unwrap(), json!([query.path()]));
+    }
+    let refusal = client.ask(&trace()).await.unwrap_err();
+    assert_eq!(refusal.to_string(), "no port p for 01ff");
+    assert_eq!(client.ask(&Query::Ports).await.unwrap(), json!(["/v1/ports"]), "usable after a refusal");
+}
+
+async fn raw(path: &Path, request: String) -> String {
+    let path = path.to_owned();
+    let exchange = move || -> std::io::Result<String> {
+        let mut stream = UnixStream::connect(path)?;
+        stream.write_all(request.as_bytes())?;
+        std::io::read_to_string(&mut stream)
+    };
+    tokio::task::spawn_blocking(exchange).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn plain_http_works_as_curl_sends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.sock");
+    let _daemon = daemon(&path).await;
+    let head = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    let ports = raw(&path, format!("GET /v1/ports {head}\r\n")).await;
+    assert!(ports.starts_with("HTTP/1.1 200 OK") && ports.ends_with(r#"["/v1/ports"]"#), "{ports}");
+    let unknown = raw(&path, format!("GET /v1/port {head}\r\n")).await;
+    assert!(unknown.starts_with("HTTP/1.1 404") && unknown.contains("/v1/ports, "), "{unknown}");
+    for body in
+        ["", "{", r#"{"port":"p"}"#, r#"{"port":"p","frame":"0"}"#, r#"{"port":"p","frame":"","x":1}"#]
+    {
+        let request = format!("POST /v1/trace {head}Content-Length: {}\r\n\r\n{body}", body.len());
+        let answer = raw(&path, request).await;
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("not a trace request"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_owner_may_connect_and_the_file_goes_with_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.sock");
+    let server = Server::bind(&path).await.unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    drop(server);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_dead_daemons_file_is_replaced_and_a_live_ones_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists(), "left behind, as SIGKILL leaves it");
+    let _live = Server::bind(&path).await.unwrap();
+    let refusal = Server::bind(&path).await.unwrap_err();
+    assert!(matches!(refusal, ApiError::InUse { .. }), "{refusal}");
+    assert!(refusal.to_string().contains(&std::process::id().to_string()), "{refusal}");
+    assert!(path.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_socket_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.sock");
+    std::fs::write(&path, "mine").unwrap();
+    let refusal = Server::bind(&path).await.unwrap_err();
+    assert!(matches!(refusal, ApiError::NotASocket { .. }), "{refusal}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+}
+
+#[tokio::test]
+async fn without_a_daemon_the_client_says_how_to_get_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.sock");
+    let missing = Client::connect(&path).await.unwrap_err();
+    assert!(matches!(missing, ClientError::NoDaemon { .. }), "{missing}");
+    assert!(missing.to_string().contains("trunkpath run"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_daemon_that_stops_answers_its_last_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.sock");
+    let (calls, incoming) = mpsc::channel(1);
+    drop(incoming);
+    let server = Server::bind(&path).await.unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(server.serve(calls));
+    let mut client = Client::connect(&path).await.unwrap();
+    let refusal = client.ask(&Query::Ports).await.unwrap_err();
+    assert!(refusal.to_string().contains("stopping"), "{refusal}");
+}
