@@ -80,6 +80,14 @@ pub enum ProgramError {
         "the driver does not take an XDP program in native mode ({0}); `allow_generic = true` takes generic mode instead, in which a guest can hide a VLAN tag from the switch"
     )]
     NotNative(#[source] std::io::Error),
+    /// ERANGE, as veth says it.
+    #[error("its MTU, or its peer's, is too large for XDP: set both to 1500")]
+    Mtu,
+    /// ENOSPC, as veth says it.
+    #[error(
+        "it has fewer RX queues than its peer has TX queues, and XDP needs one for each: make the device with as many"
+    )]
+    Queues,
     /// Generic mode failed as well.
     #[error("cannot attach the XDP program in generic mode: {0}")]
     Generic(#[source] std::io::Error),
@@ -107,11 +115,15 @@ impl SteerProgram {
             Ok(link) => return Ok(Self::new(link, loaded, XdpMode::Native)),
             Err(error) => error,
         };
-        if let Some(holder) = inspect::attached_program(ifindex) {
-            return Err(ProgramError::Held { holder: holder.to_string() });
+        if let Ok(Some(attached)) = inspect::xdp(ifindex).map(|link| link.attached) {
+            let holder = format!("program {} ({})", attached.program, inspect::owner_of(attached.program));
+            return Err(ProgramError::Held { holder });
         }
-        if !options.allow_generic {
-            return Err(ProgramError::NotNative(native));
+        match native.raw_os_error() {
+            Some(libc::ERANGE) => return Err(ProgramError::Mtu),
+            Some(libc::ENOSPC) => return Err(ProgramError::Queues),
+            _ if !options.allow_generic => return Err(ProgramError::NotNative(native)),
+            _ => {}
         }
         let loaded = load(None, options)?;
         let link = link(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);

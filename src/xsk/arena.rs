@@ -62,6 +62,19 @@ unsafe impl Send for Arena {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for Arena {}
 
+/// How many chunks are where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ArenaCensus {
+    /// In the arena itself.
+    pub free: usize,
+    /// In user space, as a [`Frame`].
+    pub held: usize,
+    /// In fill and RX rings.
+    pub receiving: usize,
+    /// In TX and completion rings.
+    pub transmitting: usize,
+}
+
 /// Why there is no [`Arena`].
 #[derive(Debug, thiserror::Error)]
 pub enum ArenaError {
@@ -140,6 +153,22 @@ impl Arena {
     #[must_use]
     pub fn free_count(&self) -> usize {
         self.free.len()
+    }
+
+    /// Counts the chunks in each place. While frames move it is a picture taken over some microseconds, but it counts
+    /// each chunk exactly once.
+    #[must_use]
+    pub fn census(&self) -> ArenaCensus {
+        let mut census = ArenaCensus::default();
+        for place in &self.places {
+            match Place(place.load(Ordering::Relaxed)) {
+                Place::FREE => census.free += 1,
+                Place::HELD => census.held += 1,
+                Place(ring) if ring % 2 == 0 => census.receiving += 1,
+                Place(_) => census.transmitting += 1,
+            }
+        }
+        census
     }
 
     /// Takes a free frame; `None` when there is none. Slower than a [`FramePool`](super::FramePool).

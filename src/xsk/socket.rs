@@ -204,29 +204,34 @@ impl XskSocket {
         sent
     }
 
-    /// Asks the kernel to send what the TX ring holds. Returns false when the link is gone for good.
+    /// Asks the kernel to send what the TX ring holds. Returns how many frames it left there, which wait for another
+    /// kick: the link is down, say, or its receiver slow.
     #[inline]
-    pub fn kick(&mut self) -> bool {
-        loop {
-            let queued = self.tx_queued();
-            if queued == 0 {
-                return true;
+    pub fn kick(&mut self) -> usize {
+        let mut queued = self.tx_queued();
+        while queued > 0 {
+            // An error says that the device is gone. Netlink tells the control thread, which closes this socket.
+            let asked = self.tx.wakeup();
+            // One call may send only a part of the ring: 32 frames in older kernels.
+            let left = self.tx_queued();
+            if asked.is_err() || left == queued {
+                return left;
             }
-            if self.tx.wakeup().is_err() {
-                return false;
-            }
-            // One call may send only a part of the ring (32 frames in older kernels). A call that sent nothing
-            // (the link is down, say) leaves the rest for a later kick.
-            if self.tx_queued() >= queued {
-                return true;
-            }
+            queued = left;
         }
+        0
+    }
+
+    /// Frames that the TX ring has room for.
+    #[inline]
+    pub fn tx_room(&mut self) -> usize {
+        self.tx.nb_free_exact() as usize
     }
 
     /// Frames in the TX ring that the kernel has not taken.
     #[inline]
-    pub fn tx_queued(&mut self) -> usize {
-        RING_FRAMES - self.tx.nb_free_exact() as usize
+    fn tx_queued(&mut self) -> usize {
+        RING_FRAMES - self.tx_room()
     }
 
     /// Takes back the frames that were sent.

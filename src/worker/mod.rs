@@ -1,0 +1,14 @@
+//! The threads that move frames, and the control thread's hold on them.
+//!
+//! A worker owns whole (link, queue) pairs: their sockets, and the frames in them. Workers share nothing but the
+//! published tables, single-writer counters, and a bounded lock-free queue into each of them for frames whose link
+//! another one owns.
+
+mod doorbell;
+mod idle;
+mod outlet;
+mod pass;
+mod pool;
+mod sockets;
+
+pub use pool::{SocketReport, WorkerPool, WorkerPoolError, WorkerReport};

@@ -1,0 +1,194 @@
+//! Where the datapath's frames go: this worker's TX rings, or another worker's queue.
+
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+
+use super::doorbell::Doorbell;
+use super::sockets::Sockets;
+use crate::datapath::{DropReason, Outlet};
+use crate::tables::{LinkSlot, PortSlot, Tables, WorkerId};
+use crate::types::{PortKey, QueueId};
+use crate::xsk::{Frame, FramePool};
+
+/// Frames that may wait in front of a worker.
+pub(super) const HANDOVER_FRAMES: usize = 4096;
+
+/// A frame for a link that another worker owns, ready for the wire.
+#[derive(Debug)]
+pub(super) struct HandedOver {
+    frame: Frame,
+    link: LinkSlot,
+    queue: QueueId,
+    /// Whom it is for. A key, because slots of the sender's tables may mean other ports in the receiver's.
+    port: PortKey,
+}
+
+/// A worker's inbox: frames from other workers.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) frames: ArrayQueue<HandedOver>,
+    pub(super) doorbell: Doorbell,
+}
+
+/// What a worker can reach.
+#[derive(Debug)]
+pub(super) struct WorkerOutlet {
+    worker: WorkerId,
+    pub(super) pool: FramePool,
+    pub(super) sockets: Sockets,
+    /// Every worker's inbox, by worker.
+    inboxes: Arc<[Inbox]>,
+    /// Workers to wake after this pass.
+    ring: Vec<bool>,
+    /// The queue that the frame at hand came from. Its frames leave through one queue of each link, in order.
+    pub(super) queue: QueueId,
+}
+
+impl WorkerOutlet {
+    pub(super) fn new(worker: WorkerId, pool: FramePool, inboxes: Arc<[Inbox]>) -> Self {
+        let ring = vec![false; inboxes.len()];
+        Self { worker, pool, sockets: Sockets::default(), inboxes, ring, queue: QueueId(0) }
+    }
+
+    /// This worker's own inbox.
+    pub(super) fn inbox(&self) -> Option<&Inbox> {
+        self.inboxes.get(self.worker)
+    }
+
+    /// Takes one frame that another worker left here, if there is one.
+    #[inline]
+    pub(super) fn take_handed_over(&mut self, tables: &Tables) -> bool {
+        let Some(handed) = self.inbox().and_then(|inbox| inbox.frames.pop()) else { return false };
+        let HandedOver { frame, link, queue, port } = handed;
+        // The port may have gone or moved since, and its link's slot may be another's.
+        let port = tables.slot_of(port);
+        if port.and_then(|port| tables.port(port)).is_some_and(|port| port.exit.link == link) {
+            self.stage(tables, (link, queue), port, frame);
+        } else {
+            self.lose(tables, port, DropReason::TransmitNoSocket, frame);
+        }
+        true
+    }
+
+    /// Sends everything staged, and wakes the workers that frames were left for.
+    #[inline]
+    pub(super) fn flush(&mut self) {
+        for open in self.sockets.iter_mut() {
+            open.flush();
+        }
+        for (ring, inbox) in self.ring.iter_mut().zip(self.inboxes.iter()) {
+            if std::mem::take(ring) {
+                inbox.doorbell.ring();
+            }
+        }
+    }
+
+    /// Puts a frame on the way into the TX ring of one of our sockets.
+    #[inline]
+    fn stage(
+        &mut self,
+        tables: &Tables,
+        (link, queue): (LinkSlot, QueueId),
+        port: Option<PortSlot>,
+        frame: Frame,
+    ) {
+        let bytes = frame.bytes().len();
+        let staged = match self.sockets.find(link, queue) {
+            Some(open) => {
+                open.stage(frame, &mut self.pool).map_err(|frame| (frame, DropReason::TransmitRingFull))
+            }
+            None => Err((frame, DropReason::TransmitNoSocket)),
+        };
+        match staged {
+            Ok(()) => {
+                if let Some(counters) = port.and_then(|port| tables.counters(port).of(self.worker)) {
+                    counters.sent(bytes);
+                }
+            }
+            Err((frame, reason)) => self.lose(tables, port, reason, frame),
+        }
+    }
+
+    fn hand_over(&mut self, to: WorkerId, tables: &Tables, port: PortSlot, handed: HandedOver) {
+        let pushed = match self.inboxes.get(to) {
+            Some(inbox) => inbox.frames.push(handed),
+            None => Err(handed),
+        };
+        match pushed {
+            Ok(()) => {
+                if let Some(ring) = self.ring.get_mut(to) {
+                    *ring = true;
+                }
+            }
+            Err(handed) => self.lose(tables, Some(port), DropReason::TransmitHandoverFull, handed.frame),
+        }
+    }
+
+    #[cold]
+    fn lose(&mut self, tables: &Tables, port: Option<PortSlot>, reason: DropReason, frame: Frame) {
+        let counters = port.map_or(&*tables.no_port, |port| tables.counters(port));
+        if let Some(counters) = counters.of(self.worker) {
+            counters.dropped(reason);
+        }
+        self.pool.put(frame);
+    }
+}
+
+impl Outlet for WorkerOutlet {
+    #[inline]
+    fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<Frame> {
+        self.pool.take()
+    }
+
+    #[inline]
+    fn transmit(&mut self, tables: &Tables, link: LinkSlot, port: PortSlot, frame: Frame) {
+        let (queue, owner) = match tables.link(link) {
+            Some(entry) => exit_queue(&entry.queues, self.queue, self.worker),
+            None => (QueueId(0), self.worker),
+        };
+        match tables.port(port) {
+            Some(entry) if owner != self.worker => {
+                self.hand_over(owner, tables, port, HandedOver { frame, link, queue, port: entry.key });
+            }
+            _ => self.stage(tables, (link, queue), Some(port), frame),
+        }
+    }
+
+    #[inline]
+    fn release(&mut self, frame: Frame) {
+        self.pool.put(frame);
+    }
+}
+
+/// Which queue of a link, and so whose, a frame from queue `ingress` leaves by: the one of the same number, or the
+/// next after it that is `me`'s own. It depends on nothing else, so the frames of one flow keep their order.
+#[inline]
+fn exit_queue(owners: &[WorkerId], ingress: QueueId, me: WorkerId) -> (QueueId, WorkerId) {
+    let Some(first) = usize::from(ingress.0).checked_rem(owners.len()) else { return (QueueId(0), me) };
+    let queues = (first..owners.len()).chain(0..first);
+    let own = queues.zip(owners.iter().cycle().skip(first)).find(|(_, owner)| **owner == me);
+    let queue = own.map_or(first, |(queue, _)| queue);
+    (QueueId(queue as u16), owners.get(queue).copied().unwrap_or(me))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_leaves_by_an_own_queue_where_there_is_one() {
+        let exit = |owners: &[usize], ingress, me| exit_queue(owners, QueueId(ingress), me);
+        assert_eq!(exit(&[0, 1, 0, 1], 2, 0), (QueueId(2), 0));
+        assert_eq!(exit(&[0, 1, 0, 1], 3, 0), (QueueId(0), 0));
+        assert_eq!(exit(&[0, 1], 5, 0), (QueueId(0), 0));
+        assert_eq!(exit(&[1], 3, 0), (QueueId(0), 1));
+        assert_eq!(exit(&[1, 2], 1, 0), (QueueId(1), 2));
+        assert_eq!(exit(&[], 1, 0), (QueueId(0), 0));
+    }
+}
