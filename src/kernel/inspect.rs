@@ -1,6 +1,16 @@
 //! Questions to the kernel about itself, this process and the links. Nothing here changes anything.
 
+mod ethtool;
+mod host;
+mod owner;
+mod xdp;
+
 use serde::{Deserialize, Serialize};
+
+pub use ethtool::{Offloads, QueueCounts, offloads, queues};
+pub use host::{Capabilities, af_xdp, btf, capabilities, kernel_release, memlock_limit, vlan_tag_kfunc};
+pub use owner::{Process, ProgramOwner, owner_of};
+pub use xdp::{Attached, DriverXdp, XdpOfLink, xdp};
 
 /// Where in a driver's path an XDP program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,4 +22,16 @@ pub enum XdpMode {
     Generic,
     /// In the NIC.
     Offload,
+}
+
+impl XdpMode {
+    /// Its name, as `show ports` prints it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+            Self::Offload => "offload",
+        }
+    }
 }

@@ -1,0 +1,123 @@
+//! What only ethtool's ioctl tells: the queues in use, and offloads.
+
+use std::ffi::c_char;
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use rustix::net::{AddressFamily, SocketType, socket};
+
+use crate::types::IfIndex;
+
+/// `ETHTOOL_GFLAGS` and its bits, `ETHTOOL_GCHANNELS` (`linux/ethtool.h`).
+const GET_FLAGS: u32 = 0x25;
+const GET_CHANNELS: u32 = 0x3c;
+const FLAG_TX_VLAN: u32 = 1 << 7;
+const FLAG_RX_VLAN: u32 = 1 << 8;
+const FLAG_LRO: u32 = 1 << 15;
+
+/// Queues in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// RX queues: each needs a socket.
+    pub rx: u16,
+    /// TX queues.
+    pub tx: u16,
+}
+
+/// Offloads of our end of a link that matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offloads {
+    /// `large-receive-offload`: merged frames fit no buffer, and most drivers refuse XDP with it.
+    pub large_receive: bool,
+    /// `rx-vlan-offload`: a tag may arrive beside the frame.
+    pub rx_vlan: bool,
+    /// `tx-vlan-offload`.
+    pub tx_vlan: bool,
+}
+
+/// The queues that a device uses. The count that rtnetlink gives is what was *allocated*: a veth has one for
+/// each CPU and uses one. `None` when neither ethtool nor sysfs knows.
+#[must_use]
+pub fn queues(device: &str, ifindex: IfIndex) -> Option<QueueCounts> {
+    match ask::<9>(device, GET_CHANNELS) {
+        // struct ethtool_channels: cmd, four maxima, then rx, tx, other and combined. A tap says 0 while no VM
+        // holds it, but there is never less than one of each.
+        Ok([_, _, _, _, _, rx, tx, _, combined]) => Some(QueueCounts {
+            rx: u16::try_from((rx + combined).max(1)).ok()?,
+            tx: u16::try_from((tx + combined).max(1)).ok()?,
+        }),
+        Err(_) => queues_in_sysfs(device, ifindex),
+    }
+}
+
+/// sysfs shows the namespace that it was mounted in, which need not be ours: the index has to fit too.
+fn queues_in_sysfs(device: &str, ifindex: IfIndex) -> Option<QueueCounts> {
+    let folder = Path::new("/sys/class/net").join(device);
+    if fs::read_to_string(folder.join("ifindex")).ok()?.trim_end() != ifindex.to_string() {
+        return None;
+    }
+    let mut counts = QueueCounts { rx: 0, tx: 0 };
+    for queue in fs::read_dir(folder.join("queues")).ok()?.flatten() {
+        match queue.file_name().as_encoded_bytes() {
+            [b'r', b'x', b'-', ..] => counts.rx += 1,
+            [b't', b'x', b'-', ..] => counts.tx += 1,
+            _ => {}
+        }
+    }
+    (counts.rx > 0).then_some(counts)
+}
+
+/// The offloads of a device.
+///
+/// # Errors
+/// The kernel's refusal; `ENODEV` when the device is gone.
+pub fn offloads(device: &str) -> io::Result<Offloads> {
+    let [_, flags] = ask::<2>(device, GET_FLAGS)?;
+    Ok(Offloads {
+        large_receive: flags & FLAG_LRO != 0,
+        rx_vlan: flags & FLAG_RX_VLAN != 0,
+        tx_vlan: flags & FLAG_TX_VLAN != 0,
+    })
+}
+
+/// Asks a question whose answer is `N` words, the first of them the question itself.
+fn ask<const N: usize>(device: &str, question: u32) -> io::Result<[u32; N]> {
+    let mut words = [0; N];
+    words[0] = question;
+    // SAFETY: all bytes zero is a value of this struct of integers, pointers and unions of them.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    if device.len() >= request.ifr_name.len() {
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(device.bytes()) {
+        *to = c_char::from_ne_bytes([from]);
+    }
+    request.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    // SAFETY: `request` has a terminated name and points at `words`, and both outlive the call. The kernel
+    // writes the struct of the question: two words for GET_FLAGS (ethtool_value), nine for GET_CHANNELS
+    // (ethtool_channels), which is what the two callers ask with.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(words) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_not_there_is_an_error() {
+        let error = offloads("no-such-device").unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
+        assert_eq!(offloads("a-name-too-long-by-far").unwrap_err().raw_os_error(), Some(libc::ENODEV));
+        assert_eq!(queues("no-such-device", IfIndex::new(1).unwrap()), None);
+    }
+
+    #[test]
+    fn the_loopback_has_a_queue_and_merges_nothing() {
+        assert_eq!(queues("lo", IfIndex::new(1).unwrap()), Some(QueueCounts { rx: 1, tx: 1 }));
+        assert!(!offloads("lo").unwrap().large_receive);
+    }
+}

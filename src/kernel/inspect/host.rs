@@ -1,0 +1,73 @@
+//! The kernel we run on, and what this process may do.
+
+use std::io;
+use std::path::Path;
+
+use caps::{CapSet, Capability};
+use libbpf_rs::btf::Btf;
+use libbpf_rs::btf::types::Func;
+use rustix::net::{AddressFamily, SocketType, socket};
+use rustix::process::{Resource, getrlimit};
+
+/// The kernel's release, as `uname -r` prints it.
+#[must_use]
+pub fn kernel_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// Whether the kernel describes its own types (`CONFIG_DEBUG_INFO_BTF`), without which no kfunc can be called.
+#[must_use]
+pub fn btf() -> bool {
+    Path::new("/sys/kernel/btf/vmlinux").exists()
+}
+
+/// Whether an XDP program can read a VLAN tag that travels beside its frame (Linux 6.8). Without it a guest can
+/// hide a tag from us.
+#[must_use]
+pub fn vlan_tag_kfunc() -> bool {
+    let types = Btf::from_vmlinux();
+    types.is_ok_and(|types| types.type_by_name::<Func<'_>>("bpf_xdp_metadata_rx_vlan_tag").is_some())
+}
+
+/// Whether an AF_XDP socket can be made.
+///
+/// # Errors
+/// `EAFNOSUPPORT` from a kernel without `CONFIG_XDP_SOCKETS`, `EPERM` without `CAP_NET_RAW`.
+pub fn af_xdp() -> io::Result<()> {
+    socket(AddressFamily::XDP, SocketType::RAW, None)?;
+    Ok(())
+}
+
+/// Bytes that this process may lock in memory; `None` for no limit. `CAP_IPC_LOCK` goes beyond it.
+#[must_use]
+pub fn memlock_limit() -> Option<u64> {
+    getrlimit(Resource::Memlock).current
+}
+
+/// The capabilities that the datapath uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Those that are in effect.
+    pub held: Vec<Capability>,
+    /// Those that are not.
+    pub missing: Vec<Capability>,
+}
+
+/// Attach programs and watch links; make AF_XDP sockets; load programs; register a UMEM of any size.
+const NEEDED: [Capability; 4] =
+    [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW, Capability::CAP_BPF, Capability::CAP_IPC_LOCK];
+
+/// Reads which of the capabilities that the datapath uses are in effect.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn capabilities() -> Result<Capabilities, caps::errors::CapsError> {
+    let effective = caps::read(None, CapSet::Effective)?;
+    // CAP_SYS_ADMIN contains CAP_BPF, which was split off from it (bpf_capable in linux/capability.h).
+    let in_effect = |needed: &Capability| {
+        effective.contains(needed)
+            || (*needed == Capability::CAP_BPF && effective.contains(&Capability::CAP_SYS_ADMIN))
+    };
+    let (held, missing) = NEEDED.into_iter().partition(in_effect);
+    Ok(Capabilities { held, missing })
+}
