@@ -3,6 +3,12 @@
 pub mod api;
 pub mod config;
 pub mod control;
-#[allow(unsafe_code, reason = "system calls without a safe wrapper")]
+pub mod datapath;
+#[allow(unsafe_code, reason = "system calls that no crate wraps; each block has its proof")]
 pub mod kernel;
+pub mod nb;
+pub mod packet;
+pub mod tables;
 pub mod types;
+#[allow(unsafe_code, reason = "the rings and the memory shared with the kernel; each block has its proof")]
+pub mod xsk;

@@ -1,3 +1,6 @@
-//! What the kernel offers and holds for us.
+//! What we ask of the kernel besides sockets: the XDP program's life, and questions. The other folder with `unsafe`.
 
 pub mod inspect;
+mod program;
+
+pub use program::{ProgramError, ProgramOptions, SteerCounters, SteerProgram};

@@ -1,0 +1,19 @@
+//! Compiles the XDP program and generates its Rust skeleton.
+
+use std::path::PathBuf;
+use std::{env, error::Error};
+
+use libbpf_cargo::SkeletonBuilder;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    const SOURCE: &str = "bpf/steer.bpf.c";
+    let out = PathBuf::from(env::var("OUT_DIR")?).join("steer.skel.rs");
+    // Debian keeps asm/types.h in the directory of the architecture; a BPF target does not look there by itself.
+    let multiarch = format!("/usr/include/{}-linux-gnu", env::var("CARGO_CFG_TARGET_ARCH")?);
+    SkeletonBuilder::new()
+        .source(SOURCE)
+        .clang_args(["-I", &multiarch, "-O2", "-Wall", "-Wextra", "-Werror"])
+        .build_and_generate(out)?;
+    println!("cargo::rerun-if-changed=bpf");
+    Ok(())
+}

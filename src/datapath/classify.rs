@@ -1,0 +1,70 @@
+//! Step 1: whose frame is it? (link, outermost 802.1Q VID) → source port, network.
+
+use super::DropReason;
+use crate::packet::{ETHERTYPE_DOT1Q, Header, dot1q};
+use crate::tables::{LinkSlot, NetworkSlot, PortSlot, Tables, TagMeaning, WorkerId};
+use crate::types::{Pcp, VlanId};
+use crate::xsk::Frame;
+
+/// Where a frame came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// The logical port: a subport if the frame's tag selected one, else the link's own.
+    pub port: PortSlot,
+    /// The port's network.
+    pub network: NetworkSlot,
+    /// The priority of the frame as it came, for tags pushed later.
+    pub pcp: Pcp,
+    /// Whether the sender may have left its checksum partial.
+    pub complete_checksum: bool,
+}
+
+/// Finds the port a frame came from, and strips the tags that say so. A tag that no segmentation of the port has
+/// stays as it came: the frame is the port's own.
+///
+/// # Errors
+/// The reason to drop the frame, and the port to count it on. It may have lost tags by then.
+#[inline]
+pub fn classify(
+    frame: &mut Frame,
+    link: LinkSlot,
+    tables: &Tables,
+    worker: WorkerId,
+) -> Result<Source, (Option<PortSlot>, DropReason)> {
+    let link = tables.link(link).ok_or((None, DropReason::ClassifyNoPort))?;
+    let mut slot = link.port;
+    let received_bytes = frame.bytes().len();
+    let mut priority = None;
+    loop {
+        let port = tables.port(slot).ok_or((None, DropReason::ClassifyNoPort))?;
+        let verdict = match Header::parse(frame.bytes()) {
+            Err(_) => Err(DropReason::ClassifyTruncated),
+            Ok(header) => {
+                let pcp = *priority.get_or_insert(header.pcp());
+                let tag = port.subports.as_deref().zip(selecting_vid(&header));
+                match (tag.map(|(table, vid)| table.get(vid)), port.network) {
+                    (Some(TagMeaning::Subport(subport)), _) => {
+                        dot1q::strip(frame);
+                        slot = subport;
+                        continue;
+                    }
+                    (Some(TagMeaning::Unusable), _) => Err(DropReason::ClassifySubportUnusable),
+                    (Some(TagMeaning::Parent) | None, None) => Err(DropReason::ClassifyPortDown),
+                    (Some(TagMeaning::Parent) | None, Some(network)) => {
+                        Ok(Source { port: slot, network, pcp, complete_checksum: link.complete_checksums })
+                    }
+                }
+            }
+        };
+        if let Some(counters) = port.counters.of(worker) {
+            counters.received(received_bytes);
+        }
+        return verdict.map_err(|reason| (Some(slot), reason));
+    }
+}
+
+/// The VID that may select a subport: the outermost tag's, if its TPID is 0x8100 and it names a VLAN.
+#[inline]
+fn selecting_vid(header: &Header) -> Option<VlanId> {
+    header.tag.filter(|tag| tag.tpid == ETHERTYPE_DOT1Q)?.tci.vlan_id()
+}

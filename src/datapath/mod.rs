@@ -1,0 +1,102 @@
+//! What happens to a frame between two sockets: classify, destination, dispatch. Frames and tables in, frames for
+//! links out; no socket anywhere, so all of it runs in a test without a NIC.
+
+mod classify;
+mod destination;
+mod dispatch;
+mod drops;
+
+pub use classify::{Source, classify};
+pub use destination::{Destination, destination};
+pub use dispatch::dispatch;
+pub use drops::DropReason;
+
+use crate::tables::{LinkSlot, PortSlot, Tables, WorkerId};
+use crate::xsk::Frame;
+
+/// Where frames go that the datapath is done with. A worker's outlet leads to TX rings; a test's to a list.
+pub trait Outlet {
+    /// The worker that counts.
+    fn worker(&self) -> WorkerId;
+
+    /// A free frame for a copy.
+    fn take(&mut self) -> Option<Frame>;
+
+    /// Sends `frame`, ready for the wire, out of `link` to `port`.
+    fn transmit(&mut self, tables: &Tables, link: LinkSlot, port: PortSlot, frame: Frame);
+
+    /// Takes back a frame that ends here.
+    fn release(&mut self, frame: Frame);
+
+    /// Sees each step as it is taken. Workers do not look; a trace does.
+    #[inline]
+    fn observe(&mut self, _step: Step<'_>) {}
+}
+
+/// A step of the route, for who wants to watch.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// The frame's source is known, its tag stripped if it selected a subport.
+    Classified(&'a Source),
+    /// Its partial checksum was completed.
+    ChecksumCompleted,
+    /// Where it goes is known.
+    Destined(&'a Destination<'a>),
+    /// It ends here, on account of this port, if any.
+    Dropped(Option<PortSlot>, DropReason),
+}
+
+/// Takes one frame that came in from `link` all the way.
+#[inline]
+pub fn forward(mut frame: Frame, link: LinkSlot, tables: &Tables, outlet: &mut impl Outlet) {
+    let source = match classify(&mut frame, link, tables, outlet.worker()) {
+        Ok(source) => source,
+        Err((port, reason)) => return end(frame, port, reason, tables, outlet),
+    };
+    outlet.observe(Step::Classified(&source));
+    let destination = match destination(&frame, &source, tables) {
+        Ok(destination) => destination,
+        Err(reason) => return end(frame, Some(source.port), reason, tables, outlet),
+    };
+    outlet.observe(Step::Destined(&destination));
+    if source.complete_checksum && crate::packet::checksum::complete(frame.bytes_mut()) {
+        outlet.observe(Step::ChecksumCompleted);
+    }
+    match destination {
+        Destination::Port(port) => dispatch(frame, source.pcp, port, tables, outlet),
+        Destination::Flood(ports) => flood(frame, &source, ports, tables, outlet),
+    }
+}
+
+/// Sends a copy of the untouched frame to each port but the sender; the last one gets the frame itself.
+fn flood(frame: Frame, source: &Source, ports: &[PortSlot], tables: &Tables, outlet: &mut impl Outlet) {
+    let mut receivers = ports.iter().copied().filter(|port| *port != source.port);
+    let Some(mut receiver) = receivers.next() else {
+        return end(frame, Some(source.port), DropReason::DestinationNobody, tables, outlet);
+    };
+    for next in receivers {
+        match outlet.take() {
+            Some(mut copy) => {
+                copy.copy_from(&frame);
+                dispatch(copy, source.pcp, receiver, tables, outlet);
+            }
+            None => count_drop(Some(receiver), DropReason::DispatchNoFrame, tables, outlet),
+        }
+        receiver = next;
+    }
+    dispatch(frame, source.pcp, receiver, tables, outlet);
+}
+
+/// Ends a frame, on account of `port`.
+fn end(frame: Frame, port: Option<PortSlot>, reason: DropReason, tables: &Tables, outlet: &mut impl Outlet) {
+    count_drop(port, reason, tables, outlet);
+    outlet.release(frame);
+}
+
+fn count_drop(port: Option<PortSlot>, reason: DropReason, tables: &Tables, outlet: &mut impl Outlet) {
+    let counters = port.map_or(&*tables.no_port, |port| tables.counters(port));
+    if let Some(counters) = counters.of(outlet.worker()) {
+        counters.dropped(reason);
+    }
+    outlet.observe(Step::Dropped(port, reason));
+}

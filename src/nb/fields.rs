@@ -1,0 +1,110 @@
+//! Reading single fields of a record, leniently: what is not asked for is not looked at.
+
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use super::RecordError;
+
+/// The fields of a JSON object. A field that is `null` counts as absent, as in Dragonflow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    path: &'static str,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a whole record.
+    pub fn of(json: &'a Value) -> Result<Self, RecordError> {
+        let object = json.as_object().ok_or_else(|| RecordError::NotAnObject(json.to_string()))?;
+        Ok(Self { object, path: "" })
+    }
+
+    fn name(&self, field: &str) -> String {
+        format!("{}{field}", self.path)
+    }
+
+    fn bad(&self, field: &str, value: &Value, expected: impl Into<String>) -> RecordError {
+        RecordError::bad(self.name(field), value, expected)
+    }
+
+    fn find(&self, field: &str) -> Option<&'a Value> {
+        self.object.get(field).filter(|value| !value.is_null())
+    }
+
+    /// An object in this object. `path` is its name with a dot.
+    pub fn object(&self, field: &str, path: &'static str) -> Result<Option<Fields<'a>>, RecordError> {
+        self.find(field)
+            .map(|value| match value.as_object() {
+                Some(object) => Ok(Fields { object, path }),
+                None => Err(self.bad(field, value, "a JSON object")),
+            })
+            .transpose()
+    }
+
+    /// A text.
+    pub fn text(&self, field: &str) -> Result<Option<&'a str>, RecordError> {
+        self.find(field)
+            .map(|value| value.as_str().ok_or_else(|| self.bad(field, value, "a text")))
+            .transpose()
+    }
+
+    /// A text that must be there and not empty.
+    pub fn required_text(&self, field: &str) -> Result<String, RecordError> {
+        match self.text(field)? {
+            Some("") => Err(self.bad(field, &Value::from(""), "a text that is not empty")),
+            Some(text) => Ok(text.to_owned()),
+            None => Err(self.missing(field)),
+        }
+    }
+
+    /// The error for a field that must be there.
+    pub fn missing(&self, field: &str) -> RecordError {
+        RecordError::Missing(self.name(field))
+    }
+
+    /// A whole number, 0 or more.
+    pub fn number(&self, field: &str) -> Result<Option<u64>, RecordError> {
+        self.find(field)
+            .map(|value| value.as_u64().ok_or_else(|| self.bad(field, value, "a whole number, 0 or more")))
+            .transpose()
+    }
+
+    /// A whole number that must be there and fit `T`, a newtype of 32 bits.
+    pub fn key<T>(&self, field: &str) -> Result<T, RecordError>
+    where
+        T: TryFrom<u32>,
+    {
+        let number = self.number(field)?.ok_or_else(|| self.missing(field))?;
+        u32::try_from(number)
+            .ok()
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| self.bad(field, &Value::from(number), format!("1 to {}", i32::MAX)))
+    }
+
+    /// True or false.
+    pub fn flag(&self, field: &str) -> Result<Option<bool>, RecordError> {
+        self.find(field)
+            .map(|value| value.as_bool().ok_or_else(|| self.bad(field, value, "true or false")))
+            .transpose()
+    }
+
+    /// A text that reads as a `T`.
+    pub fn parsed<T: FromStr>(&self, field: &str, expected: &str) -> Result<Option<T>, RecordError> {
+        self.text(field)?
+            .map(|text| text.parse().map_err(|_| self.bad(field, &Value::from(text), expected)))
+            .transpose()
+    }
+
+    /// A list of texts that read as `T`s; empty when the field is absent.
+    pub fn list<T: FromStr>(&self, field: &str, expected: &str) -> Result<Vec<T>, RecordError> {
+        let Some(value) = self.find(field) else { return Ok(Vec::new()) };
+        let items = value.as_array().ok_or_else(|| self.bad(field, value, "a list"))?;
+        let read = |(index, item): (usize, &Value)| {
+            item.as_str()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| self.bad(&format!("{field}[{index}]"), item, expected))
+        };
+        items.iter().enumerate().map(read).collect()
+    }
+}

@@ -1,0 +1,24 @@
+//! The northbound database: what the cloud wants, as records in Dragonflow's layout.
+//!
+//! [`NorthboundDb`] is the door to a store, one implementation for each kind, opened by URL ([`open`]). Records go in and out as
+//! Dragonflow's own JSON. Two rules hold for every store:
+//!
+//! * Readers are lenient. [`Northbound`] takes what the datapath needs, ignores fields that it does not know, and
+//!   turns a record that it cannot use into a [`crate::types::Problem`], never into a failure of the rest.
+//! * Writers are strict. A transaction is checked as a whole before anything of it is stored, and a record is completed so
+//!   that Dragonflow's strict readers accept it.
+
+mod db;
+mod error;
+mod fields;
+mod model;
+mod table;
+mod url;
+mod view;
+
+pub use db::{Change, ChangeSet, NorthboundDb, Op, Record, RecordId, Revision, Snapshot};
+pub use error::{NbError, RecordError};
+pub use model::{Binding, ChildPortSegmentation, LogicalPort, LogicalSwitch};
+pub use table::{Table, TableError};
+pub use url::{DEFAULT_URL, open, open_existing};
+pub use view::Northbound;

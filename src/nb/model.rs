@@ -1,0 +1,135 @@
+//! The records that the datapath needs, typed.
+
+use std::net::IpAddr;
+
+use super::fields::Fields;
+use super::{Record, RecordError};
+use crate::types::{MacAddr, NetworkKey, PortKey, Segmentation};
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogicalSwitch {
+    /// The id.
+    pub id: String,
+    /// The `unique_key`.
+    pub key: NetworkKey,
+    /// The name, empty when it has none.
+    pub name: String,
+    /// `vlan`, `flat`, `vxlan`, `geneve`, `gre`, `local`; not checked, as in Dragonflow.
+    pub network_type: Option<String>,
+    /// The largest IP packet, in bytes.
+    pub mtu: Option<u32>,
+}
+
+/// A port of a network: a VM's interface, a subport, or a port elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogicalPort {
+    /// The id.
+    pub id: String,
+    /// The `unique_key`.
+    pub key: PortKey,
+    /// The name, empty when it has none.
+    pub name: String,
+    /// The id of its network, which may be missing.
+    pub lswitch: String,
+    /// Its addresses; Neutron gives one.
+    pub macs: Vec<MacAddr>,
+    /// Its IP addresses.
+    pub ips: Vec<IpAddr>,
+    /// The admin state. A record that does not say is enabled, which is Neutron's default.
+    pub enabled: bool,
+    /// Where it is. A subport has none: it is where its parent is.
+    pub binding: Option<Binding>,
+}
+
+/// Where a port is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Binding {
+    /// On the compute node of this name.
+    Chassis(String),
+    /// Behind the tunnel endpoint with this address.
+    Vtep(IpAddr),
+}
+
+/// Which tag on which parent is which port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildPortSegmentation {
+    /// The id.
+    pub id: String,
+    /// The id of the parent port, which may be missing.
+    pub parent: String,
+    /// The id of the subport, which may be missing.
+    pub port: String,
+    /// The tag.
+    pub segmentation: Segmentation,
+}
+
+/// A record's fields and id, when the id is also the one in its key.
+fn open(record: &Record) -> Result<(Fields<'_>, String), RecordError> {
+    let fields = Fields::of(&record.json)?;
+    let id = fields.required_text("id")?;
+    if id == record.id {
+        Ok((fields, id))
+    } else {
+        let expected = format!("{:?}, the id in the record's key", record.id);
+        Err(RecordError::bad("id", &id.into(), expected))
+    }
+}
+
+impl LogicalSwitch {
+    /// Reads a record of table `lswitch`.
+    pub(super) fn read(record: &Record) -> Result<Self, RecordError> {
+        let (fields, id) = open(record)?;
+        Ok(Self {
+            id,
+            key: fields.key("unique_key")?,
+            name: fields.text("name")?.unwrap_or_default().to_owned(),
+            network_type: fields.text("network_type")?.map(str::to_owned),
+            mtu: fields.number("mtu")?.map(|mtu| u32::try_from(mtu).unwrap_or(u32::MAX)),
+        })
+    }
+}
+
+impl LogicalPort {
+    /// Reads a record of table `lport`.
+    pub(super) fn read(record: &Record) -> Result<Self, RecordError> {
+        let (fields, id) = open(record)?;
+        Ok(Self {
+            id,
+            key: fields.key("unique_key")?,
+            name: fields.text("name")?.unwrap_or_default().to_owned(),
+            lswitch: fields.required_text("lswitch")?,
+            macs: fields.list("macs", "a MAC address as in fa:16:3e:00:01:66")?,
+            ips: fields.list("ips", "an IP address")?,
+            enabled: fields.flag("enabled")?.unwrap_or(true),
+            binding: fields.object("binding", "binding.")?.map(Binding::read).transpose()?,
+        })
+    }
+}
+
+impl Binding {
+    fn read(fields: Fields<'_>) -> Result<Self, RecordError> {
+        match fields.required_text("type")?.as_str() {
+            "chassis" => Ok(Self::Chassis(fields.required_text("chassis")?)),
+            "vtep" => fields
+                .parsed("vtep_address", "an IP address")?
+                .map(Self::Vtep)
+                .ok_or_else(|| fields.missing("vtep_address")),
+            other => Err(RecordError::bad("binding.type", &other.into(), "\"chassis\" or \"vtep\"")),
+        }
+    }
+}
+
+impl ChildPortSegmentation {
+    /// Reads a record of table `child_port_segmentation`.
+    pub(super) fn read(record: &Record) -> Result<Self, RecordError> {
+        let (fields, id) = open(record)?;
+        let kind = fields.required_text("segmentation_type")?;
+        Ok(Self {
+            id,
+            parent: fields.required_text("parent")?,
+            port: fields.required_text("port")?,
+            segmentation: Segmentation::decode(&kind, fields.number("segmentation_id")?)?,
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! Completing a partial TCP or UDP checksum.
+//!
+//! A guest behind a veth or a tap leaves the sum to "the hardware": its checksum field holds only the folded sum of
+//! the pseudo-header (Linux `CHECKSUM_PARTIAL`, Documentation/networking/checksum-offloads.rst), and that note is
+//! lost on the way through XDP. The next stack would drop the segment, so the sum is completed here (RFC 1071;
+//! pseudo-headers: RFC 9293, 3.1; RFC 768; RFC 8200, 8.1).
+//!
+//! A field is taken for partial when it equals the pseudo-header's sum. A finished checksum that happens to have
+//! that value is computed again to the same value, so nothing correct is ever changed.
+
+use super::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, be16};
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+const PROTOCOL_TCP: u8 = 6;
+const PROTOCOL_UDP: u8 = 17;
+const IPV6_HOP_BY_HOP: u8 = 0;
+const IPV6_ROUTING: u8 = 43;
+const IPV6_DESTINATION_OPTIONS: u8 = 60;
+
+/// A TCP or UDP segment in a frame: where it is, and what its pseudo-header sums to.
+struct Segment {
+    start: usize,
+    end: usize,
+    /// Offset of the checksum field in the segment.
+    field: usize,
+    protocol: u8,
+    /// Folded, not complemented.
+    pseudo_sum: u16,
+}
+
+/// Completes the checksum of the TCP or UDP segment in `frame`, behind any number of tags, if it is partial.
+/// Fragments, malformed packets and everything else are left as they are. Returns whether it was partial.
+#[inline]
+pub fn complete(frame: &mut [u8]) -> bool {
+    let Some(segment) = find_segment(frame) else { return false };
+    let Some(bytes) = frame.get_mut(segment.start..segment.end) else { return false };
+    if be16(bytes, segment.field) != Some(segment.pseudo_sum) {
+        return false;
+    }
+    // The field already holds the pseudo-header's part of the sum.
+    let sum = match !fold(sum_be16(bytes)) {
+        0 if segment.protocol == PROTOCOL_UDP => 0xffff, // 0 would say "no checksum" (RFC 768)
+        sum => sum,
+    };
+    if let Some(field) = bytes.get_mut(segment.field..).and_then(<[u8]>::first_chunk_mut) {
+        *field = sum.to_be_bytes();
+    }
+    true
+}
+
+fn find_segment(frame: &[u8]) -> Option<Segment> {
+    let mut type_offset = 12;
+    loop {
+        let packet = frame.get(type_offset + 2..)?;
+        let segment = match be16(frame, type_offset)? {
+            ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD => {
+                type_offset += super::dot1q::TAG_LEN;
+                continue;
+            }
+            ETHERTYPE_IPV4 => ipv4_segment(packet)?,
+            ETHERTYPE_IPV6 => ipv6_segment(packet)?,
+            _ => return None,
+        };
+        let start = type_offset + 2;
+        return Some(Segment { start: start + segment.start, end: start + segment.end, ..segment });
+    }
+}
+
+fn ipv4_segment(packet: &[u8]) -> Option<Segment> {
+    const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
+    let version_ihl = *packet.first()?;
+    let start = usize::from(version_ihl & 0x0f) * 4;
+    let end = usize::from(be16(packet, 2)?);
+    if version_ihl >> 4 != 4 || start < 20 || be16(packet, 6)? & MORE_FRAGMENTS_OR_OFFSET != 0 {
+        return None;
+    }
+    segment(packet, start..end, *packet.get(9)?, packet.get(12..20)?)
+}
+
+fn ipv6_segment(packet: &[u8]) -> Option<Segment> {
+    const HEADER_LEN: usize = 40;
+    if packet.first()? >> 4 != 6 {
+        return None;
+    }
+    let end = HEADER_LEN + usize::from(be16(packet, 4)?);
+    let mut next_header = *packet.get(6)?;
+    let mut start = HEADER_LEN;
+    // A routing header that still has a way to go makes the pseudo-header's destination another one: the sums
+    // differ then, and the field is left alone.
+    while let IPV6_HOP_BY_HOP | IPV6_ROUTING | IPV6_DESTINATION_OPTIONS = next_header {
+        next_header = *packet.get(start)?;
+        start += 8 * (1 + usize::from(*packet.get(start + 1)?));
+    }
+    segment(packet, start..end, next_header, packet.get(8..HEADER_LEN)?)
+}
+
+fn segment(packet: &[u8], at: std::ops::Range<usize>, protocol: u8, addresses: &[u8]) -> Option<Segment> {
+    let (field, header_len) = match protocol {
+        PROTOCOL_TCP => (16, 20),
+        PROTOCOL_UDP => (6, 8),
+        _ => return None,
+    };
+    let len = packet.get(at.clone())?.len();
+    if len < header_len {
+        return None;
+    }
+    // The upper half of a 32-bit length is 0: no frame is that long.
+    let pseudo_sum = fold(sum_be16(addresses) + u64::from(protocol) + len as u64);
+    Some(Segment { start: at.start, end: at.end, field, protocol, pseudo_sum })
+}
+
+/// The sum of `bytes` as big-endian 16-bit words, an odd last byte padded with 0. No frame is long enough to
+/// overflow it.
+fn sum_be16(bytes: &[u8]) -> u64 {
+    let mut words = bytes.chunks_exact(4);
+    // Adding 32-bit words and folding later gives the same one's complement sum in half the additions.
+    let sum: u64 = words
+        .by_ref()
+        .map(|word| word.first_chunk().map_or(0, |word| u64::from(u32::from_be_bytes(*word))))
+        .sum();
+    match *words.remainder() {
+        [] => sum,
+        [a] => sum + u64::from(u16::from_be_bytes([a, 0])),
+        [a, b] => sum + u64::from(u16::from_be_bytes([a, b])),
+        [a, b, c, ..] => sum + u64::from(u16::from_be_bytes([a, b])) + u64::from(u16::from_be_bytes([c, 0])),
+    }
+}
+
+fn fold(mut sum: u64) -> u16 {
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    u16::try_from(sum).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An IPv4 UDP packet from RFC 1071-style first principles: the sum over pseudo-header and segment is 0xffff.
+    fn is_complete(frame: &[u8]) -> bool {
+        let segment = find_segment(frame).expect("a segment");
+        let bytes = &frame[segment.start..segment.end];
+        let addresses_protocol_len = u64::from(segment.pseudo_sum);
+        fold(sum_be16(bytes) + addresses_protocol_len) == 0xffff
+    }
+
+    fn ip_frame(tags: &[u16], v6: bool, protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![2; 12];
+        for tag in tags {
+            frame.extend([0x81, 0, (tag >> 8) as u8, *tag as u8]);
+        }
+        let header_len = if protocol == PROTOCOL_TCP { 20 } else { 8 };
+        let len = u16::try_from(header_len + payload.len()).unwrap();
+        if v6 {
+            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+            frame.extend(len.to_be_bytes());
+            frame.extend([protocol, 64]);
+            frame.extend(0..32);
+        } else {
+            frame.extend([0x08, 0x00, 0x45, 0]);
+            frame.extend((len + 20).to_be_bytes());
+            frame.extend([0, 1, 0x40, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        }
+        let segment = frame.len();
+        frame.extend(vec![7; header_len]);
+        frame.extend(payload);
+        let found = find_segment(&frame).unwrap();
+        assert_eq!((found.start, found.end), (segment, frame.len()));
+        let sum = found.pseudo_sum.to_be_bytes();
+        frame[segment + found.field..][..2].copy_from_slice(&sum);
+        frame
+    }
+
+    #[test]
+    fn partial_sums_are_completed_for_both_protocols_both_families_and_behind_tags() {
+        for tags in [&[][..], &[100], &[100, 7], &[1, 2, 3]] {
+            for v6 in [false, true] {
+                for protocol in [PROTOCOL_TCP, PROTOCOL_UDP] {
+                    for len in 0..70_u8 {
+                        let mut frame = ip_frame(tags, v6, protocol, &(0..len).collect::<Vec<_>>());
+                        assert!(complete(&mut frame));
+                        assert!(is_complete(&frame), "{tags:?} v6 {v6} protocol {protocol} length {len}");
+                        let once = frame.clone();
+                        complete(&mut frame);
+                        assert_eq!(frame, once, "completing is idempotent");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_ethernet_trailer_is_not_part_of_the_sum() {
+        let mut frame = ip_frame(&[], false, PROTOCOL_UDP, b"abc");
+        let mut padded = frame.clone();
+        padded.extend([0xff; 19]);
+        complete(&mut frame);
+        complete(&mut padded);
+        assert_eq!(padded[..frame.len()], frame[..]);
+    }
+
+    #[test]
+    fn fragments_and_finished_or_absent_sums_stay() {
+        let partial = ip_frame(&[], false, PROTOCOL_UDP, b"payload");
+        let mut fragment = partial.clone();
+        fragment[20] |= 0x20; // more fragments
+        let mut finished = partial.clone();
+        finished[40..42].copy_from_slice(&[0x12, 0x34]);
+        let mut absent = partial.clone();
+        absent[40..42].copy_from_slice(&[0, 0]);
+        for mut frame in [fragment, finished, absent] {
+            let before = frame.clone();
+            assert!(!complete(&mut frame));
+            assert_eq!(frame, before);
+        }
+    }
+
+    #[test]
+    fn a_packet_that_lies_about_its_lengths_is_left_alone() {
+        let whole = ip_frame(&[100], true, PROTOCOL_TCP, b"payload");
+        for len in 0..whole.len() {
+            let mut cut = whole[..len].to_vec();
+            assert!(!complete(&mut cut), "{len} bytes of {}", whole.len());
+            assert_eq!(cut, whole[..len]);
+        }
+    }
+}

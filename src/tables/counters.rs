@@ -1,0 +1,150 @@
+//! Per-port counters: one writer each, any number of readers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::utils::CachePadded;
+
+use super::WorkerId;
+use crate::datapath::DropReason;
+
+/// A port's counters, a set for each worker.
+#[derive(Debug)]
+pub struct PortCounters(Box<[CachePadded<WorkerCounters>]>);
+
+/// What one worker counted of one port. Only that worker writes.
+#[derive(Debug, Default)]
+pub struct WorkerCounters {
+    received_frames: AtomicU64,
+    received_bytes: AtomicU64,
+    sent_frames: AtomicU64,
+    sent_bytes: AtomicU64,
+    drops: [AtomicU64; DropReason::COUNT],
+}
+
+/// A port's counters, summed over the workers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PortTotals {
+    /// Frames that came from the port.
+    pub received_frames: u64,
+    /// Their bytes, as they came.
+    pub received_bytes: u64,
+    /// Frames put into the TX ring for the port.
+    pub sent_frames: u64,
+    /// Their bytes, as they leave.
+    pub sent_bytes: u64,
+    /// Frames that ended here, by reason, in the order of [`DropReason::ALL`].
+    pub drops: [u64; DropReason::COUNT],
+}
+
+impl PortCounters {
+    /// Counters at 0 for `workers` workers.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        Self((0..workers).map(|_| CachePadded::default()).collect())
+    }
+
+    /// The set that `worker` writes; `None` for a worker that does not exist.
+    #[inline]
+    #[must_use]
+    pub fn of(&self, worker: WorkerId) -> Option<&WorkerCounters> {
+        self.0.get(worker).map(|counters| &**counters)
+    }
+
+    /// The sums over all workers.
+    #[must_use]
+    pub fn totals(&self) -> PortTotals {
+        let mut totals = PortTotals::default();
+        for worker in &self.0 {
+            totals.received_frames += worker.received_frames.load(Ordering::Relaxed);
+            totals.received_bytes += worker.received_bytes.load(Ordering::Relaxed);
+            totals.sent_frames += worker.sent_frames.load(Ordering::Relaxed);
+            totals.sent_bytes += worker.sent_bytes.load(Ordering::Relaxed);
+            for (total, drops) in totals.drops.iter_mut().zip(&worker.drops) {
+                *total += drops.load(Ordering::Relaxed);
+            }
+        }
+        totals
+    }
+}
+
+impl PortTotals {
+    /// The drops that happened, with their reasons.
+    pub fn drops_by_reason(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL.iter().copied().zip(self.drops).filter(|(_, count)| *count > 0)
+    }
+}
+
+impl WorkerCounters {
+    /// Counts a frame of `bytes` bytes from the port.
+    #[inline]
+    pub fn received(&self, bytes: usize) {
+        add(&self.received_frames, 1);
+        add(&self.received_bytes, bytes as u64);
+    }
+
+    /// Counts a frame of `bytes` bytes to the port.
+    #[inline]
+    pub fn sent(&self, bytes: usize) {
+        add(&self.sent_frames, 1);
+        add(&self.sent_bytes, bytes as u64);
+    }
+
+    /// Counts a frame that ended here.
+    #[inline]
+    pub fn dropped(&self, reason: DropReason) {
+        if let Some(drops) = self.drops.get(reason as usize) {
+            add(drops, 1);
+        }
+    }
+}
+
+/// With a single writer a load and a store do, without a locked instruction.
+#[inline]
+fn add(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+}
+
+/// The counters of every port, from the first time it was compiled to the day its record goes. So they outlive the
+/// single [`Tables`](super::Tables).
+#[derive(Debug)]
+pub struct CounterBook {
+    workers: usize,
+    ports: BTreeMap<String, Arc<PortCounters>>,
+    no_port: Arc<PortCounters>,
+}
+
+impl CounterBook {
+    /// An empty book for `workers` workers.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        Self { workers, ports: BTreeMap::new(), no_port: Arc::new(PortCounters::new(workers)) }
+    }
+
+    /// The counters of the logical port `lport`.
+    pub fn port(&mut self, lport: &str) -> Arc<PortCounters> {
+        if let Some(counters) = self.ports.get(lport) {
+            return Arc::clone(counters);
+        }
+        let counters = Arc::new(PortCounters::new(self.workers));
+        self.ports.insert(lport.to_owned(), Arc::clone(&counters));
+        counters
+    }
+
+    /// The counters for what no port can be blamed for.
+    #[must_use]
+    pub fn no_port(&self) -> Arc<PortCounters> {
+        Arc::clone(&self.no_port)
+    }
+
+    /// Forgets the ports for which `keep` says no.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.ports.retain(|lport, _| keep(lport));
+    }
+
+    /// The sums of every port, by id.
+    pub fn totals(&self) -> impl Iterator<Item = (&str, PortTotals)> {
+        self.ports.iter().map(|(lport, counters)| (lport.as_str(), counters.totals()))
+    }
+}

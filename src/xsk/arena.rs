@@ -1,0 +1,231 @@
+//! The memory of all frames, and who holds each of them.
+
+use std::num::NonZeroU32;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use crossbeam::queue::ArrayQueue;
+use xsk_rs::config::{FrameSize, QueueSize, UmemConfig};
+use xsk_rs::umem::Umem;
+
+use super::descriptor::DescriptorLayout;
+use super::frame::Frame;
+use super::socket::RING_FRAMES;
+
+/// Bytes of one chunk: the smallest that UMEM allows (`XDP_UMEM_MIN_CHUNK_SIZE`), and enough for an MTU of 1500 and
+/// several tags.
+pub const FRAME_BYTES: usize = 2048;
+
+/// Bytes the kernel leaves free in front of a received frame (`XDP_PACKET_HEADROOM`): room to push 64 tags.
+pub const HEADROOM_BYTES: usize = 256;
+
+/// Where a chunk is. A number for an [`AtomicU16`]; a socket has two of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(u16);
+
+impl Place {
+    /// In the arena's queue of free chunks.
+    const FREE: Self = Self(0);
+    /// In user space, as a [`Frame`].
+    const HELD: Self = Self(1);
+
+    /// In the fill or RX ring of socket `id`.
+    pub(super) const fn receiving(id: u16) -> Self {
+        Self(2 + 2 * id)
+    }
+
+    /// In the TX or completion ring of socket `id`.
+    pub(super) const fn transmitting(id: u16) -> Self {
+        Self(3 + 2 * id)
+    }
+}
+
+/// The memory of all frames: one UMEM, registered once, shared by every socket.
+///
+/// It lives as long as the process. So a frame can point to it without counting references, and what the kernel
+/// still holds of it can never be freed too early.
+#[derive(Debug)]
+pub struct Arena {
+    base: NonNull<u8>,
+    /// By chunk. Only who holds a chunk writes its entry, and passing a chunk on synchronizes, so relaxed order
+    /// will do.
+    places: Box<[AtomicU16]>,
+    /// Chunks in no worker's pool. As long as it has room for every chunk, giving one back cannot fail.
+    free: ArrayQueue<u32>,
+    umem: Option<Umem>,
+    layout: DescriptorLayout,
+}
+
+// SAFETY: `base` points to memory that is never freed, and a byte of it is reached only through the one `Frame` of
+// its chunk; everything else in here is shared by design (`Umem` by a lock of its own).
+unsafe impl Send for Arena {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Arena {}
+
+/// Why there is no [`Arena`].
+#[derive(Debug, thiserror::Error)]
+pub enum ArenaError {
+    /// The number is 0 or does not fit.
+    #[error("{0} frames: expected 1 to {max}", max = u32::MAX / 2)]
+    FrameCount(usize),
+    /// The kernel refused the UMEM.
+    #[error("cannot register {mib} MiB of packet memory (UMEM): {source}")]
+    Umem {
+        /// Size asked for.
+        mib: usize,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+    /// xsk-rs is not the version this program was written for.
+    #[error("the frame descriptor of xsk-rs has an unknown layout: build with the pinned xsk-rs 0.11.0")]
+    DescriptorLayout,
+}
+
+impl Arena {
+    /// Registers a UMEM of `frame_count` frames with the kernel.
+    ///
+    /// # Errors
+    /// [`ArenaError`]; without `CAP_NET_RAW`, or over the limit of locked memory without `CAP_IPC_LOCK`, the kernel
+    /// refuses.
+    pub fn umem(frame_count: usize) -> Result<&'static Self, ArenaError> {
+        let frames = checked(frame_count)?;
+        let mib = (frame_count * FRAME_BYTES) >> 20;
+        let failed = |source: std::io::Error| ArenaError::Umem { mib, source };
+        let config = UmemConfig::builder()
+            .frame_size(frame_size().map_err(failed)?)
+            .fill_queue_size(ring_size().map_err(failed)?)
+            .comp_queue_size(ring_size().map_err(failed)?)
+            .build()
+            .map_err(|error| failed(std::io::Error::other(error.to_string())))?;
+        let (umem, descriptors) =
+            Umem::new(config, frames, false).map_err(|error| failed(root_cause(&error)))?;
+        let first = descriptors.first().ok_or(ArenaError::FrameCount(frame_count))?;
+        // SAFETY: `first` came from this UMEM, and no other reference into it exists yet.
+        let headroom_end = unsafe { umem.data(first) }.contents().as_ptr().addr();
+        // The first frame's data starts behind its headroom; the chunk starts where its address says 0. The memory
+        // was mapped by the kernel and its address given to the kernel, so its provenance is exposed.
+        let base = std::ptr::with_exposed_provenance_mut(headroom_end - first.addr());
+        let base = NonNull::new(base).ok_or(ArenaError::FrameCount(frame_count))?;
+        Self::build(base, frame_count, Some(umem))
+    }
+
+    /// Frames in ordinary memory, for tests and benches: everything but sockets works with them.
+    ///
+    /// # Errors
+    /// [`ArenaError`].
+    pub fn heap(frame_count: usize) -> Result<&'static Self, ArenaError> {
+        checked(frame_count)?;
+        let memory = Box::leak(vec![0_u8; frame_count * FRAME_BYTES].into_boxed_slice());
+        Self::build(NonNull::from(memory).cast(), frame_count, None)
+    }
+
+    fn build(base: NonNull<u8>, frame_count: usize, umem: Option<Umem>) -> Result<&'static Self, ArenaError> {
+        let free = ArrayQueue::new(frame_count);
+        for index in 0..frame_count {
+            let index = u32::try_from(index).map_err(|_| ArenaError::FrameCount(frame_count))?;
+            free.push(index).map_err(|_| ArenaError::FrameCount(frame_count))?;
+        }
+        let places = (0..frame_count).map(|_| AtomicU16::new(Place::FREE.0)).collect();
+        let layout = DescriptorLayout::probe().ok_or(ArenaError::DescriptorLayout)?;
+        Ok(Box::leak(Box::new(Self { base, places, free, umem, layout })))
+    }
+
+    /// The number of frames there are, wherever they be. Never changes.
+    #[must_use]
+    pub fn frame_count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The number of frames that no pool, ring or hand holds.
+    #[must_use]
+    pub fn free_count(&self) -> usize {
+        self.free.len()
+    }
+
+    /// Takes a free frame; `None` when there is none. Slower than a [`FramePool`](super::FramePool).
+    #[must_use]
+    pub fn take(&'static self) -> Option<Frame> {
+        let index = self.free.pop()?;
+        self.claim(index, Place::FREE, HEADROOM_BYTES, 0)
+    }
+
+    /// Turns chunk `index` back into a [`Frame`] if it is at `from`. `None` means that whoever named the chunk does
+    /// not hold it, or that the frame would not lie in its chunk.
+    #[inline]
+    pub(super) fn claim(&'static self, index: u32, from: Place, start: usize, len: usize) -> Option<Frame> {
+        let place = self.places.get(index as usize)?;
+        if place.load(Ordering::Relaxed) != from.0 || start + len > FRAME_BYTES {
+            return None;
+        }
+        place.store(Place::HELD.0, Ordering::Relaxed);
+        // SAFETY: the entry said that the chunk was at `from`, and the caller is who takes chunks from there, so no
+        // `Frame` for it existed; from now on the entry says HELD, so no second one will be made.
+        Some(unsafe { Frame::new(self, index, start, len) })
+    }
+
+    /// Records that the chunk of a frame, which its holder gives up, is now at `to`.
+    #[inline]
+    pub(super) fn surrender(&self, index: u32, to: Place) {
+        if let Some(place) = self.places.get(index as usize) {
+            place.store(to.0, Ordering::Relaxed);
+        }
+    }
+
+    /// Puts the chunk of a frame, which its holder gives up, among the free ones.
+    pub(super) fn release(&self, index: u32) {
+        self.surrender(index, Place::FREE);
+        let pushed = self.free.push(index);
+        debug_assert!(pushed.is_ok(), "there is room for every chunk, and each is in there once");
+    }
+
+    /// Brings home every chunk that is at `from`: the frames of a closed socket.
+    pub(super) fn reclaim(&'static self, from: Place) {
+        for (index, place) in (0_u32..).zip(&self.places) {
+            if place.load(Ordering::Relaxed) == from.0 {
+                self.release(index);
+            }
+        }
+    }
+
+    /// The start of chunk `index`.
+    #[inline]
+    pub(super) fn chunk(&self, index: u32) -> NonNull<u8> {
+        debug_assert!((index as usize) < self.places.len());
+        // SAFETY: frames are made for indexes below `frame_count` only, and that many chunks lie behind `base`.
+        unsafe { self.base.add(index as usize * FRAME_BYTES) }
+    }
+
+    pub(super) const fn layout(&self) -> DescriptorLayout {
+        self.layout
+    }
+
+    pub(super) const fn umem_handle(&self) -> Option<&Umem> {
+        self.umem.as_ref()
+    }
+}
+
+fn checked(frame_count: usize) -> Result<NonZeroU32, ArenaError> {
+    u32::try_from(frame_count)
+        .ok()
+        .filter(|count| *count <= u32::MAX / 2)
+        .and_then(NonZeroU32::new)
+        .ok_or(ArenaError::FrameCount(frame_count))
+}
+
+fn frame_size() -> std::io::Result<FrameSize> {
+    FrameSize::try_from(FRAME_BYTES as u32).map_err(|error| std::io::Error::other(error.to_string()))
+}
+
+/// The size that all four rings of a socket have.
+pub(super) fn ring_size() -> std::io::Result<QueueSize> {
+    QueueSize::try_from(RING_FRAMES as u32).map_err(|error| std::io::Error::other(error.to_string()))
+}
+
+/// The system's error below one of xsk-rs, or what xsk-rs said where there is none.
+pub(super) fn root_cause(error: &dyn std::error::Error) -> std::io::Error {
+    let code = error
+        .source()
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .and_then(std::io::Error::raw_os_error);
+    code.map_or_else(|| std::io::Error::other(error.to_string()), std::io::Error::from_raw_os_error)
+}

@@ -1,0 +1,16 @@
+//! UMEM, frame tokens, rings and sockets. One of the two folders with `unsafe` in it.
+//!
+//! The rule that every proof here rests on: a chunk of UMEM is in exactly one place, and [`Arena`] knows which. In
+//! user space the place is a [`Frame`], which cannot be copied; with the kernel it is one socket's fill and RX
+//! rings, or its TX and completion rings.
+
+mod arena;
+mod descriptor;
+mod frame;
+mod pool;
+mod socket;
+
+pub use arena::{Arena, ArenaError, FRAME_BYTES, HEADROOM_BYTES};
+pub use frame::Frame;
+pub use pool::FramePool;
+pub use socket::{BURST_FRAMES, OpenError, RING_FRAMES, RingCensus, SocketStatistics, XskSocket};

@@ -1,0 +1,319 @@
+//! One AF_XDP socket: a (link, queue) pair and its four rings.
+//!
+//! ```text
+//!   pool ──refill──▶ fill ring ──kernel──▶ RX ring ──receive──▶ in hand
+//!   in hand ──transmit──▶ TX ring ──kernel──▶ completion ring ──complete──▶ pool
+//! ```
+//!
+//! Each arrow moves [`Frame`] tokens in or out of [`Place`]s, so a frame that the kernel names comes back as a token
+//! only if it was given to that very ring pair.
+
+use std::ffi::CString;
+use std::io;
+use std::mem::size_of_val;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use xsk_rs::config::{BindFlags, Interface, LibxdpFlags, SocketConfig};
+use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, TxQueue};
+
+use super::arena::{Arena, FRAME_BYTES, Place, ring_size, root_cause};
+use super::frame::Frame;
+use super::pool::FramePool;
+use crate::types::QueueId;
+
+/// Frames handled in one go. Enough to share the cost of a system call, few enough to stay in the cache.
+pub const BURST_FRAMES: usize = 64;
+
+/// Descriptors in each of the four rings. A fill ring as large as the RX ring means that the RX ring never
+/// overflows: the fill ring runs empty first.
+pub const RING_FRAMES: usize = 2048;
+
+/// A socket bound to one queue of one link. One thread at a time works with it.
+#[derive(Debug)]
+pub struct XskSocket {
+    id: u16,
+    queue: QueueId,
+    arena: &'static Arena,
+    rx: RxQueue,
+    tx: TxQueue,
+    fill: FillQueue,
+    completion: CompQueue,
+    /// Frames in the fill and RX rings.
+    receiving: usize,
+    /// Frames in the TX and completion rings.
+    transmitting: usize,
+    scratch: Box<[FrameDesc; BURST_FRAMES]>,
+}
+
+/// Why a socket could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The (link, queue) pair is bound to a socket. The kernel releases one some time after it was closed.
+    #[error("queue {queue} of {link} is bound to another AF_XDP socket (EBUSY)")]
+    Busy {
+        /// Name of the device.
+        link: String,
+        /// The queue.
+        queue: QueueId,
+    },
+    /// Any other answer of the kernel.
+    #[error("cannot open an AF_XDP socket on queue {queue} of {link}: {source}")]
+    Refused {
+        /// Name of the device.
+        link: String,
+        /// The queue.
+        queue: QueueId,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+/// How many frames a socket's rings hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RingCensus {
+    /// Given to the kernel to receive into.
+    pub fill: usize,
+    /// Received, not yet taken.
+    pub rx: usize,
+    /// Handed over for sending, not yet sent.
+    pub tx: usize,
+    /// Sent, not yet taken back.
+    pub completion: usize,
+}
+
+/// The kernel's counters of one socket (`XDP_STATISTICS`, `Documentation/networking/af_xdp.rst`). Frames, from the
+/// opening of the socket on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SocketStatistics {
+    /// Dropped for other reasons than a full ring; too long for a frame, for one.
+    pub rx_dropped: u64,
+    /// Fill descriptors that name no chunk.
+    pub rx_invalid: u64,
+    /// TX descriptors that name no chunk or are too long.
+    pub tx_invalid: u64,
+    /// Dropped because the RX ring was full.
+    pub rx_ring_full: u64,
+    /// Dropped because the fill ring was empty.
+    pub fill_ring_empty: u64,
+    /// Times the TX ring was found empty.
+    pub tx_ring_empty: u64,
+}
+
+impl XskSocket {
+    /// Opens a socket on `queue` of the device named `link`, in copy mode. `id` tells its frames apart in the
+    /// arena, and no other open socket has it.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(arena: &'static Arena, id: u16, link: &str, queue: QueueId) -> Result<Self, OpenError> {
+        let refused = |source| OpenError::Refused { link: link.to_owned(), queue, source };
+        let umem = arena.umem_handle().ok_or_else(|| refused(io::Error::other("this arena is no UMEM")))?;
+        let ring_size = ring_size().map_err(refused)?;
+        let config = SocketConfig::builder()
+            .rx_queue_size(ring_size)
+            .tx_queue_size(ring_size)
+            .bind_flags(BindFlags::XDP_COPY | BindFlags::XDP_USE_NEED_WAKEUP)
+            .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
+            .build();
+        let interface = Interface::new(CString::new(link).map_err(|error| refused(error.into()))?);
+        // SAFETY: the flag to load no program is set, which is what the contract asks of a shared UMEM.
+        let opened = unsafe { xsk_rs::Socket::new(config, umem, &interface, u32::from(queue.0)) };
+        let (tx, rx, rings) = opened.map_err(|error| match root_cause(&error) {
+            cause if cause.raw_os_error() == Some(libc::EBUSY) => {
+                OpenError::Busy { link: link.to_owned(), queue }
+            }
+            cause => refused(cause),
+        })?;
+        let (fill, completion) = rings.ok_or_else(|| OpenError::Busy { link: link.to_owned(), queue })?;
+        let scratch = Box::new([FrameDesc::default(); BURST_FRAMES]);
+        let socket =
+            Self { id, queue, arena, rx, tx, fill, completion, receiving: 0, transmitting: 0, scratch };
+        socket.send_whole_ring_at_once();
+        Ok(socket)
+    }
+
+    /// The queue it is bound to.
+    #[must_use]
+    pub const fn queue(&self) -> QueueId {
+        self.queue
+    }
+
+    /// Takes up to [`BURST_FRAMES`] received frames.
+    #[inline]
+    pub fn receive(&mut self, burst: &mut Vec<Frame>) -> usize {
+        // SAFETY: what the ring names was given to this socket's fill ring; `claim` below lets nothing else through.
+        let received = unsafe { self.rx.consume(&mut self.scratch[..]) };
+        self.receiving -= received;
+        let from = Place::receiving(self.id);
+        for descriptor in self.scratch.iter().take(received) {
+            burst.extend(claim(self.arena, from, descriptor));
+        }
+        received
+    }
+
+    /// Gives frames of `pool` to the kernel to receive into, until `target` are with it. Returns how many are
+    /// missing.
+    #[inline]
+    pub fn refill(&mut self, pool: &mut FramePool, target: usize) -> usize {
+        let mut missing = target.saturating_sub(self.receiving);
+        while missing > 0 {
+            // The ring can look full for a moment although the kernel took frames: what does not fit waits.
+            let room = self.fill.nb_free(BURST_FRAMES as u32) as usize;
+            let mut filled = 0;
+            for descriptor in self.scratch.iter_mut().take(missing.min(room)) {
+                let Some(frame) = pool.take() else { break };
+                *descriptor = self.arena.layout().descriptor(frame.address(), 0);
+                frame.surrender(Place::receiving(self.id));
+                filled += 1;
+            }
+            if filled == 0 {
+                break;
+            }
+            // SAFETY: each descriptor is of a frame surrendered to this ring just now.
+            let produced = unsafe { self.fill.produce(&self.scratch[..filled]) };
+            debug_assert_eq!(produced, filled, "there was room for them");
+            self.receiving += filled;
+            missing -= filled;
+        }
+        missing
+    }
+
+    /// Puts frames into the TX ring, from the front of `frames`, as far as there is room; the rest stays. Nothing is
+    /// sent before [`kick`](Self::kick).
+    #[inline]
+    pub fn transmit(&mut self, frames: &mut Vec<Frame>) -> usize {
+        let mut sent = 0;
+        while sent < frames.len() {
+            let room = self.tx.nb_free(BURST_FRAMES as u32) as usize;
+            let count = (frames.len() - sent).min(room).min(BURST_FRAMES);
+            if count == 0 {
+                break;
+            }
+            for (descriptor, frame) in self.scratch.iter_mut().zip(&frames[sent..sent + count]) {
+                *descriptor = self.arena.layout().descriptor(frame.address(), frame.bytes().len());
+            }
+            // SAFETY: each descriptor is of a frame that `frames` holds; they are surrendered to this ring below.
+            let produced = unsafe { self.tx.produce(&self.scratch[..count]) };
+            debug_assert_eq!(produced, count, "there was room for them");
+            sent += count;
+        }
+        for frame in frames.drain(..sent) {
+            frame.surrender(Place::transmitting(self.id));
+        }
+        self.transmitting += sent;
+        sent
+    }
+
+    /// Asks the kernel to send what the TX ring holds. Returns false when the link is gone for good.
+    #[inline]
+    pub fn kick(&mut self) -> bool {
+        loop {
+            let queued = self.tx_queued();
+            if queued == 0 {
+                return true;
+            }
+            if self.tx.wakeup().is_err() {
+                return false;
+            }
+            // One call may send only a part of the ring (32 frames in older kernels). A call that sent nothing
+            // (the link is down, say) leaves the rest for a later kick.
+            if self.tx_queued() >= queued {
+                return true;
+            }
+        }
+    }
+
+    /// Frames in the TX ring that the kernel has not taken.
+    #[inline]
+    pub fn tx_queued(&mut self) -> usize {
+        RING_FRAMES - self.tx.nb_free_exact() as usize
+    }
+
+    /// Takes back the frames that were sent.
+    #[inline]
+    pub fn complete(&mut self, pool: &mut FramePool) -> usize {
+        let mut taken = 0;
+        while self.transmitting > 0 {
+            // SAFETY: what the ring names was given to this socket's TX ring; `claim` lets nothing else through.
+            let completed = unsafe { self.completion.consume(&mut self.scratch[..]) };
+            self.transmitting -= completed;
+            for descriptor in self.scratch.iter().take(completed) {
+                if let Some(frame) = claim(self.arena, Place::transmitting(self.id), descriptor) {
+                    pool.put(frame);
+                }
+            }
+            taken += completed;
+            if completed < BURST_FRAMES {
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Counts the frames in each ring.
+    pub fn census(&mut self) -> RingCensus {
+        let rx = (self.rx.nb_avail_exact() as usize).min(self.receiving);
+        let tx = self.tx_queued().min(self.transmitting);
+        RingCensus { fill: self.receiving - rx, rx, tx, completion: self.transmitting - tx }
+    }
+
+    /// The kernel's counters.
+    ///
+    /// # Errors
+    /// What `getsockopt` answered.
+    pub fn statistics(&self) -> io::Result<SocketStatistics> {
+        let kernel = self.rx.fd().xdp_statistics()?;
+        Ok(SocketStatistics {
+            rx_dropped: kernel.rx_dropped(),
+            rx_invalid: kernel.rx_invalid_descs(),
+            tx_invalid: kernel.tx_invalid_descs(),
+            rx_ring_full: kernel.rx_ring_full(),
+            fill_ring_empty: kernel.rx_fill_ring_empty_descs(),
+            tx_ring_empty: kernel.tx_ring_empty_descs(),
+        })
+    }
+
+    /// Closes the socket and brings its frames home to the arena. Control calls it, never a worker: it may wait for
+    /// a lock of libxdp's.
+    pub fn close(self) {
+        let Self { id, arena, rx, tx, fill, completion, .. } = self;
+        // The kernel deletes the socket when the last of the four goes. In copy mode it holds no chunk after that:
+        // what is still on its way through a device is in socket buffers of its own.
+        drop((rx, tx, fill, completion));
+        arena.reclaim(Place::receiving(id));
+        arena.reclaim(Place::transmitting(id));
+    }
+
+    /// Lets one system call send a full TX ring instead of 32 frames, where the kernel can (6.18 and later).
+    fn send_whole_ring_at_once(&self) {
+        const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
+        let budget = RING_FRAMES as u32;
+        // SAFETY: the option value is `budget`, which outlives the call, and its length is given with it. An older
+        // kernel answers ENOPROTOOPT, and `kick` calls more often.
+        unsafe {
+            libc::setsockopt(
+                self.rx.fd().as_raw_fd(),
+                libc::SOL_XDP,
+                XDP_MAX_TX_SKB_BUDGET,
+                (&raw const budget).cast(),
+                size_of_val(&budget) as libc::socklen_t,
+            );
+        }
+    }
+}
+
+impl AsFd for XskSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor stays open as long as the queues, which `self` owns.
+        unsafe { BorrowedFd::borrow_raw(self.rx.fd().as_raw_fd()) }
+    }
+}
+
+/// The frame a ring named, if the ring may name it.
+#[inline]
+fn claim(arena: &'static Arena, from: Place, descriptor: &FrameDesc) -> Option<Frame> {
+    let (address, len) = (descriptor.addr(), descriptor.lengths().data());
+    let frame = arena.claim((address / FRAME_BYTES) as u32, from, address % FRAME_BYTES, len);
+    debug_assert!(frame.is_some(), "the kernel named a chunk at {address:#x} that it does not hold");
+    frame
+}
