@@ -14,6 +14,7 @@ use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMess
 pub use lookup::{device_for, wanted_device};
 pub use watch::{LinkEvent, LinkWatch, LinksError};
 
+use crate::kernel::inspect;
 use crate::types::{IfIndex, MacAddr};
 
 /// All links by index.
@@ -26,7 +27,8 @@ pub struct Link {
     pub ifindex: IfIndex,
     /// Its name; may change.
     pub name: String,
-    /// What an operator wrote with `ip link set DEV alias TEXT`.
+    /// What an operator wrote with `ip link set DEV alias TEXT`. Not announced while the link is down, but with
+    /// the next thing that is.
     pub alias: Option<String>,
     /// `veth`, `tun` (a tap too), `bridge`, ...; a physical NIC has none.
     pub kind: Option<String>,
@@ -45,9 +47,9 @@ pub struct Link {
 }
 
 impl Link {
-    /// Reads an announcement. `None` for one that does not describe a whole link: a bridge announces its
-    /// members under a family of its own (a member that leaves is no link that goes), and Wi-Fi events carry
-    /// a name only.
+    /// Reads an announcement, and asks for the queues in use, which it does not tell. `None` for one that does
+    /// not describe a whole link: a bridge announces its members under a family of its own (a member that
+    /// leaves is no link that goes), and Wi-Fi events carry a name only.
     fn read(message: &LinkMessage) -> Option<Self> {
         if message.header.interface_family != AddressFamily::Unspec {
             return None;
@@ -66,7 +68,13 @@ impl Link {
             tx_queues: 0,
         };
         message.attributes.iter().for_each(|attribute| link.take(attribute));
-        (!link.name.is_empty() && link.rx_queues > 0).then_some(link)
+        if link.name.is_empty() || link.rx_queues == 0 {
+            return None;
+        }
+        if let Some(in_use) = inspect::queues(&link.name, link.ifindex) {
+            (link.rx_queues, link.tx_queues) = (in_use.rx, in_use.tx);
+        }
+        Some(link)
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "a link has some 70 attributes; these are ours")]
