@@ -1,4 +1,5 @@
 //! trunkpath
 
+pub mod cli;
 pub mod nb;
 pub mod types;
