@@ -1,6 +1,7 @@
 //! trunkpath
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod datapath;

@@ -105,8 +105,8 @@ pub enum Op {
 /// A northbound store.
 ///
 /// Any number of processes use one store at once. Every write is a transaction, checked as a whole against the state
-/// that it makes, completed (unique key, version, lists) and stored all or not at all; an operation that
-/// changes nothing writes nothing.
+/// that it makes, completed (unique key, version, lists) and stored all or not at all; putting a record as it is
+/// already changes nothing and wakes no watch.
 #[async_trait]
 pub trait NorthboundDb: Send + Sync + fmt::Debug {
     /// Reads all tables at one revision.

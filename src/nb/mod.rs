@@ -8,14 +8,19 @@
 //! * Writers are strict. A transaction is checked as a whole before anything of it is stored, and a record is completed so
 //!   that Dragonflow's strict readers accept it.
 
+mod check;
 mod db;
+mod embedded;
 mod error;
 mod fields;
 mod model;
+mod schema;
 mod table;
+mod transaction;
 mod url;
 mod view;
 
+pub use check::segmentation_id;
 pub use db::{Change, ChangeSet, NorthboundDb, Op, Record, RecordId, Revision, Snapshot};
 pub use error::{NbError, RecordError};
 pub use model::{Binding, ChildPortSegmentation, LogicalPort, LogicalSwitch};

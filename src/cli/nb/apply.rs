@@ -1,0 +1,59 @@
+//! The lines of `nb apply`, and which of them is to blame.
+
+use std::io::Read;
+
+use anyhow::{Context, anyhow};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::nb::{NbError, NorthboundDb, Op, Record, Revision, Table};
+
+/// A line that is not empty: its number, from 1, and what it wants.
+pub(super) type Line = (usize, Op);
+
+/// The form of a line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    table: String,
+    record: Value,
+}
+
+/// Reads the lines of a file, or of standard input for `-`.
+pub(super) fn read(file: &str) -> anyhow::Result<Vec<Line>> {
+    let text = if file == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input")?;
+        text
+    } else {
+        std::fs::read_to_string(file).with_context(|| file.to_owned())?
+    };
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| Ok((index + 1, parse(line).with_context(|| format!("line {}", index + 1))?)))
+        .collect()
+}
+
+fn parse(line: &str) -> anyhow::Result<Op> {
+    let entry: Entry = serde_json::from_str(line)
+        .map_err(|error| anyhow!("{error}: expected {{\"table\": \"...\", \"record\": {{...}}}}"))?;
+    let table: Table = entry.table.parse()?;
+    Ok(Op::Put { table, json: entry.record })
+}
+
+/// Writes them all, or none and says which line was refused.
+pub(super) async fn write(db: &dyn NorthboundDb, lines: Vec<Line>) -> anyhow::Result<Revision> {
+    let (numbers, ops): (Vec<_>, _) = lines.into_iter().unzip();
+    db.transact(ops).await.map_err(|error| {
+        let line = if let NbError::Refused { op, .. } = &error { numbers.get(*op) } else { None };
+        match line {
+            Some(number) => anyhow::Error::new(error).context(format!("line {number}")),
+            None => error.into(),
+        }
+    })
+}
+
+/// The line that stands for `record`.
+pub(super) fn line(record: Record) -> serde_json::Result<String> {
+    serde_json::to_string(&Entry { table: record.table.name().to_owned(), record: record.json })
+}

@@ -1,0 +1,54 @@
+//! `nb list` for people.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use comfy_table::presets::NOTHING;
+use serde_json::Value;
+
+use crate::nb::{Record, Table};
+
+/// Writes the fields that matter, one line a record.
+pub(super) fn write(out: &mut Vec<u8>, table: Table, records: &[Record]) -> io::Result<()> {
+    let columns = columns(table, records);
+    let mut view = comfy_table::Table::new();
+    view.load_style(NOTHING).set_header(columns.iter().map(|column| column.to_uppercase()));
+    for record in records {
+        view.add_row(columns.iter().map(|column| cell(record.json.get(column))));
+    }
+    writeln!(out, "{}", view.trim_fmt())
+}
+
+fn columns<'a>(table: Table, records: &'a [Record]) -> Vec<&'a str> {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the others show all their plain fields")]
+    match table {
+        Table::Lswitch => vec!["id", "unique_key", "name", "network_type", "segmentation_id", "mtu"],
+        Table::Lport => vec!["id", "unique_key", "name", "lswitch", "macs", "ips", "enabled", "binding"],
+        Table::ChildPortSegmentation => vec!["id", "parent", "port", "segmentation_type", "segmentation_id"],
+        _ => {
+            let plain = |record: &'a Record| record.json.as_object().into_iter().flatten();
+            let fields: BTreeSet<&str> = records
+                .iter()
+                .flat_map(plain)
+                .filter(|(_, value)| !value.is_object() && !value.is_array())
+                .map(|(name, _)| name.as_str())
+                .collect();
+            let rest = fields.into_iter().filter(|name| *name != "id");
+            std::iter::once("id").chain(rest).collect()
+        }
+    }
+}
+
+fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) => items.iter().map(|item| cell(Some(item))).collect::<Vec<_>>().join(" "),
+        // A binding: its type says what the one other field is.
+        Some(Value::Object(fields)) => {
+            let parts = fields.iter().filter(|(name, _)| *name != "type").map(|(_, value)| cell(Some(value)));
+            parts.collect::<Vec<_>>().join(" ")
+        }
+        Some(other) => other.to_string(),
+    }
+}

@@ -1,0 +1,162 @@
+//! A device that is ours: its XDP program and its sockets, from opening to closing.
+
+use std::os::fd::AsFd;
+
+use super::links::Link;
+use crate::config::PortOptions;
+use crate::kernel::{ProgramError, ProgramOptions, SteerProgram, inspect};
+use crate::packet::Header;
+use crate::packet::dot1q::TAG_LEN;
+use crate::tables::{LinkSlot, LocalLink, WorkerId};
+use crate::types::{IfIndex, QueueId};
+use crate::worker::{WorkerPool, WorkerPoolError};
+use crate::xsk::{Arena, FRAME_BYTES, HEADROOM_BYTES, OpenError, XskSocket};
+
+/// The largest MTU whose frames, with two tags, fit one UMEM chunk.
+const MAX_MTU: usize = FRAME_BYTES - HEADROOM_BYTES - Header::LEN - 2 * TAG_LEN;
+
+/// A logical port's device, taken.
+#[derive(Debug)]
+pub(super) struct OpenPort {
+    pub(super) ifindex: IfIndex,
+    /// The name it had when it was opened.
+    pub(super) device: String,
+    pub(super) lport: String,
+    pub(super) link: LinkSlot,
+    pub(super) program: SteerProgram,
+    pub(super) queues: Vec<WorkerId>,
+    pub(super) options: PortOptions,
+    socket_ids: Vec<u16>,
+}
+
+/// A device with sockets that no worker has yet.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) port: OpenPort,
+    sockets: Vec<XskSocket>,
+}
+
+/// Why a device could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenPortError {
+    #[error("its MTU {0} is too large: frames of up to {MAX_MTU} fit the packet buffers; set a smaller MTU")]
+    Mtu(u32),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    #[error("{0}; it is tried again until it is free")]
+    Socket(#[from] OpenError),
+    #[error("more than {max} ports or sockets are open", max = u16::MAX / 2)]
+    TooMany,
+}
+
+/// Attaches the program to `link` and opens a socket on each of its queues. Frames are dropped, or passed, as the
+/// options say, until [`Opened::connect`].
+pub(super) fn open_port(
+    link: &Link,
+    lport: &str,
+    options: PortOptions,
+    arena: &'static Arena,
+    slots: &mut Slots,
+) -> Result<Opened, OpenPortError> {
+    if link.mtu as usize > MAX_MTU {
+        return Err(OpenPortError::Mtu(link.mtu));
+    }
+    let queues = inspect::queues(&link.name, link.ifindex).map_or(link.rx_queues, |queues| queues.rx).max(1);
+    let PortOptions { no_socket, allow_generic, .. } = options;
+    let program = SteerProgram::attach(link.ifindex, ProgramOptions { queues, no_socket, allow_generic })?;
+    let mut port = OpenPort {
+        ifindex: link.ifindex,
+        device: link.name.clone(),
+        lport: lport.to_owned(),
+        link: LinkSlot(slots.links.take().ok_or(OpenPortError::TooMany)?),
+        program,
+        queues: Vec::new(),
+        options,
+        socket_ids: Vec::new(),
+    };
+    let mut sockets = Vec::new();
+    for queue in (0..queues).map(QueueId) {
+        let opened = slots.sockets.take().ok_or(OpenPortError::TooMany).and_then(|id| {
+            port.socket_ids.push(id);
+            Ok(XskSocket::open(arena, id, &link.name, queue)?)
+        });
+        match opened {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => {
+                port.close(sockets, slots);
+                return Err(error);
+            }
+        }
+    }
+    Ok(Opened { port, sockets })
+}
+
+impl Opened {
+    /// Gives the sockets to their workers, and the frames to the sockets. The tables that know the link must be
+    /// published before.
+    pub(super) fn connect(
+        mut self,
+        workers: &mut WorkerPool,
+    ) -> Result<(OpenPort, Vec<ProgramError>), WorkerPoolError> {
+        let mut refused = Vec::new();
+        for socket in self.sockets {
+            // The map holds the socket by itself: steering first and attaching second loses nothing, for the
+            // fill ring is still empty.
+            refused.extend(self.port.program.steer(socket.queue(), socket.as_fd()).err());
+            workers.attach(self.port.link, socket)?;
+        }
+        self.port.queues.shrink_to_fit();
+        Ok((self.port, refused))
+    }
+
+    /// What the tables are to know of the link.
+    pub(super) fn assign(&mut self, workers: &WorkerPool) {
+        let owners = self.sockets.iter().map(|socket| workers.owner_of(self.port.link, socket.queue()));
+        self.port.queues = owners.collect();
+    }
+}
+
+impl OpenPort {
+    /// The link as the tables see it.
+    pub(super) fn local_link(&self, up: bool) -> LocalLink {
+        LocalLink {
+            slot: self.link,
+            ifindex: self.ifindex,
+            lport: self.lport.clone(),
+            up,
+            queues: self.queues.clone(),
+            complete_checksums: self.options.complete_checksums,
+        }
+    }
+
+    /// Takes the program off the link, closes the sockets and brings their frames home.
+    pub(super) fn close(self, sockets: Vec<XskSocket>, slots: &mut Slots) {
+        // The program first: a queue without a socket must not meet frames that still expect one.
+        drop(self.program);
+        sockets.into_iter().for_each(XskSocket::close);
+        slots.links.give_back(self.link.0);
+        self.socket_ids.into_iter().for_each(|id| slots.sockets.give_back(id));
+    }
+}
+
+/// Numbers for links and sockets; small ones first, so that tables stay dense.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    links: Numbers,
+    sockets: Numbers,
+}
+
+#[derive(Debug, Default)]
+struct Numbers(std::collections::BTreeSet<u16>);
+
+impl Numbers {
+    fn take(&mut self) -> Option<u16> {
+        let number = (0..u16::MAX / 2 - 1).find(|number| !self.0.contains(number))?;
+        self.0.insert(number);
+        Some(number)
+    }
+
+    fn give_back(&mut self, number: u16) {
+        self.0.remove(&number);
+    }
+}

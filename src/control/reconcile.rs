@@ -1,0 +1,219 @@
+//! Making what is the same as what is wanted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ControlError;
+use super::desired::{Desired, desired};
+use super::follow::News;
+use super::links::{LinkEvent, Links};
+use super::open_port::{OpenPort, Opened, Slots, open_port};
+use crate::config::Config;
+use crate::nb::Northbound;
+use crate::tables::{Claims, Compiled, CounterBook, LocalLink, PortReport, Publisher, Tables, compile};
+use crate::types::{IfIndex, Problem};
+use crate::worker::{WorkerPool, WorkerPoolError};
+use crate::xsk::{Arena, FRAME_BYTES};
+
+/// The first and the longest pause before a device that refused is tried again. A socket closed a moment ago is
+/// released some milliseconds later; another program's hold may last.
+const RETRY_FIRST: Duration = Duration::from_millis(5);
+const RETRY_LONGEST: Duration = Duration::from_secs(1);
+
+/// Everything the control thread knows and holds.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) config: Config,
+    pub(super) northbound: Northbound,
+    pub(super) links: Links,
+    pub(super) arena: &'static Arena,
+    pub(super) workers: WorkerPool,
+    pub(super) publisher: Publisher,
+    pub(super) counters: CounterBook,
+    /// Devices that are ours.
+    pub(super) ports: BTreeMap<IfIndex, OpenPort>,
+    /// Devices that should be, and are not.
+    pub(super) refused: BTreeMap<IfIndex, Refusal>,
+    pub(super) desired: Desired,
+    /// What became of the ports in the tables.
+    pub(super) reports: BTreeMap<String, PortReport>,
+    /// What the last round could not use.
+    pub(super) problems: Vec<Problem>,
+    /// Why the NB DB is not being followed, while it is not.
+    pub(super) nb_problem: Option<Problem>,
+    slots: Slots,
+}
+
+/// A device that could not be taken.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    next: Instant,
+    pause: Duration,
+}
+
+impl Control {
+    /// Registers the packet memory and starts the workers.
+    pub(super) fn start(config: Config, links: Links) -> Result<Self, ControlError> {
+        let arena = Arena::umem((config.umem_mib as usize) * (1 << 20) / FRAME_BYTES)?;
+        let counters = CounterBook::new(config.workers.len());
+        let publisher = Publisher::new(Tables::empty(counters.no_port()));
+        let workers = WorkerPool::start(&config.workers, arena, &publisher)?;
+        Ok(Self {
+            config,
+            northbound: Northbound::default(),
+            links,
+            arena,
+            workers,
+            publisher,
+            counters,
+            ports: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            desired: Desired::default(),
+            reports: BTreeMap::new(),
+            problems: Vec::new(),
+            nb_problem: None,
+            slots: Slots::default(),
+        })
+    }
+
+    /// Our name in the NB DB.
+    pub(super) fn chassis(&self) -> &str {
+        &self.config.chassis
+    }
+
+    /// Takes news from the NB DB.
+    pub(super) fn hear(&mut self, news: News) {
+        self.nb_problem = None;
+        match news {
+            News::All(snapshot) => self.northbound = Northbound::from_snapshot(&snapshot),
+            News::Changes(changes) => {
+                changes.changes.iter().for_each(|change| self.northbound.apply(change));
+            }
+            News::Lost(error) => {
+                let reason =
+                    format!("{error}; forwarding goes on with what was read last, and it is tried again");
+                tracing::warn!(url = self.config.nb, "{reason}");
+                self.nb_problem = Some(Problem::new(format!("NB DB {}", self.config.nb), reason));
+            }
+        }
+    }
+
+    /// Takes news of a link.
+    pub(super) fn see(&mut self, event: LinkEvent) {
+        event.apply(&mut self.links);
+    }
+
+    /// One round: close what is no longer wanted, open what is, publish what follows.
+    pub(super) async fn reconcile(&mut self) -> Result<(), WorkerPoolError> {
+        let claims = Claims::settle(&self.northbound);
+        self.desired = desired(&self.northbound, &claims, &self.links, &self.config);
+        self.close_unwanted().await?;
+        let opened = self.open_wanted();
+        self.publish(&opened);
+        for opened in opened {
+            let (port, refused) = opened.connect(&mut self.workers)?;
+            for error in refused {
+                tracing::error!(device = port.device, "{error}");
+            }
+            tracing::info!(
+                device = port.device,
+                lport = port.lport,
+                mode = port.program.mode().name(),
+                "port open"
+            );
+            self.ports.insert(port.ifindex, port);
+        }
+        Ok(())
+    }
+
+    /// When a refused device is to be tried again.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        self.refused.values().map(|refusal| refusal.next).min()
+    }
+
+    /// Makes the death of a worker ours.
+    pub(super) fn check_workers(&self) -> Result<(), WorkerPoolError> {
+        self.workers.dead().map_or(Ok(()), |worker| Err(WorkerPoolError::Died { worker }))
+    }
+
+    /// Takes the programs off the links, stops the workers and closes all sockets.
+    pub(super) fn stop(self) {
+        let Self { ports, workers, .. } = self;
+        ports.into_values().for_each(|port| drop(port.program));
+        workers.stop().into_iter().for_each(crate::xsk::XskSocket::close);
+    }
+
+    async fn close_unwanted(&mut self) -> Result<(), WorkerPoolError> {
+        let wanted = &self.desired.devices;
+        self.refused.retain(|ifindex, _| wanted.contains_key(ifindex));
+        // A link that is only switched off keeps its sockets: they work again when it comes back.
+        let kept = |port: &OpenPort| {
+            let switched_off = self.links.get(&port.ifindex).is_some_and(|link| !link.up);
+            match wanted.get(&port.ifindex) {
+                Some(lport) => *lport == port.lport,
+                None => switched_off && self.desired.ports.contains_key(&port.lport),
+            }
+        };
+        let unwanted: Vec<_> =
+            self.ports.values().filter(|port| !kept(port)).map(|port| port.ifindex).collect();
+        let unwanted: Vec<_> = unwanted.iter().filter_map(|ifindex| self.ports.remove(ifindex)).collect();
+        if unwanted.is_empty() {
+            return Ok(());
+        }
+        // No new frame goes to a socket that is about to be closed.
+        self.publish(&[]);
+        for port in unwanted {
+            let sockets = self.workers.detach(port.link).await?;
+            tracing::info!(device = port.device, lport = port.lport, "port closed");
+            port.close(sockets, &mut self.slots);
+        }
+        Ok(())
+    }
+
+    fn open_wanted(&mut self) -> Vec<Opened> {
+        let now = Instant::now();
+        let mut all_opened = Vec::new();
+        for (ifindex, lport) in &self.desired.devices {
+            let waiting = self.refused.get(ifindex).is_some_and(|refusal| refusal.next > now);
+            let Some(link) = self.links.get(ifindex) else { continue };
+            if waiting || self.ports.contains_key(ifindex) {
+                continue;
+            }
+            match open_port(link, lport, self.config.port(lport), self.arena, &mut self.slots) {
+                Ok(mut opened) => {
+                    self.refused.remove(ifindex);
+                    opened.assign(&self.workers);
+                    all_opened.push(opened);
+                }
+                Err(error) => {
+                    let before = self.refused.get(ifindex).map(|refusal| refusal.pause);
+                    let pause = before.map_or(RETRY_FIRST, |pause| (pause * 2).min(RETRY_LONGEST));
+                    let reason = error.to_string();
+                    if before.is_none() {
+                        tracing::warn!(device = link.name, lport, "{reason}");
+                    }
+                    self.refused.insert(*ifindex, Refusal { reason, next: now + pause, pause });
+                }
+            }
+        }
+        all_opened
+    }
+
+    fn publish(&mut self, opened: &[Opened]) {
+        let ports = self.ports.values().chain(opened.iter().map(|opened| &opened.port));
+        let links: Vec<LocalLink> = ports.map(|port| port.local_link(self.carries(port))).collect();
+        self.counters.retain(|lport| self.northbound.lports.contains_key(lport));
+        let Compiled { tables, ports, problems } = compile(&self.northbound, &links, &mut self.counters);
+        self.publisher.publish(tables);
+        self.reports = ports;
+        self.problems = problems;
+    }
+
+    /// Whether the port's link is on at both ends.
+    fn carries(&self, port: &OpenPort) -> bool {
+        self.links.get(&port.ifindex).is_some_and(|link| link.up && link.carrier)
+    }
+}

@@ -1,0 +1,101 @@
+//! What would become of a frame: the datapath itself, on a copy of the tables' view, with an outlet that writes down
+//! what it sees and a counter set of its own.
+
+use super::reconcile::Control;
+use crate::api::Hex;
+use crate::api::view::{TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
+use crate::datapath::{Destination, Outlet, Step, forward};
+use crate::tables::{LinkSlot, PortSlot, Tables, WorkerId};
+use crate::xsk::{Arena, Frame};
+
+/// A worker number that no counters exist for: a trace counts nothing.
+const NOBODY: WorkerId = WorkerId::MAX;
+
+/// Sends the frame of `request` through the tables in force, and nowhere else.
+pub(super) fn trace(control: &Control, request: &TraceRequest) -> Result<TraceView, String> {
+    let link = control.ports.values().find(|port| port.lport == request.port).map(|port| port.link);
+    let link = link.ok_or_else(|| {
+        format!("port {} has no device here: name a port of `trunkpath show ports` that is up", request.port)
+    })?;
+    let mut frame = control.arena.take().ok_or("no free frame to trace with: try again")?;
+    if !frame.set_bytes(&request.frame.0) {
+        return Err(format!("{} bytes do not fit a frame", request.frame.0.len()));
+    }
+    let mut witness = Witness { control, arena: control.arena, view: TraceView::default() };
+    forward(frame, link, &control.publisher.current(), &mut witness);
+    Ok(witness.view)
+}
+
+struct Witness<'a> {
+    control: &'a Control,
+    arena: &'static Arena,
+    view: TraceView,
+}
+
+impl Witness<'_> {
+    fn step(&mut self, step: &str, what: String) {
+        self.view.steps.push(TraceStep { step: step.to_owned(), what });
+    }
+
+    /// The id of the port at `slot`.
+    fn name(&self, slot: PortSlot) -> String {
+        let tables = self.control.publisher.current();
+        let key = tables.port(slot).map(|port| port.key);
+        let mut lports = self.control.northbound.lports.values();
+        lports.find(|lport| Some(lport.key) == key).map_or_else(|| "?".to_owned(), |lport| lport.id.clone())
+    }
+}
+
+impl Outlet for Witness<'_> {
+    fn worker(&self) -> WorkerId {
+        NOBODY
+    }
+
+    fn take(&mut self) -> Option<Frame> {
+        self.arena.take()
+    }
+
+    fn transmit(&mut self, tables: &Tables, link: LinkSlot, port: PortSlot, frame: Frame) {
+        let device = self.control.ports.values().find(|open| open.link == link);
+        let device = device.map_or_else(|| "?".to_owned(), |open| open.device.clone());
+        let tags = tables.port(port).map(|port| port.exit.tags.clone()).unwrap_or_default();
+        let lport = self.name(port);
+        let pushed = match tags.as_slice() {
+            [] => "no tag to push".to_owned(),
+            tags => format!(
+                "push vlan {}",
+                tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", then ")
+            ),
+        };
+        self.step("dispatch", format!("to port {lport}: {pushed}, leave by {device}"));
+        self.view.outputs.push(TraceOutput { device, port: lport, frame: Hex(frame.bytes().to_vec()) });
+    }
+
+    fn release(&mut self, frame: Frame) {
+        drop(frame);
+    }
+
+    fn observe(&mut self, step: Step<'_>) {
+        match step {
+            Step::Classified(source) => {
+                let name = self.name(source.port);
+                let pcp = source.pcp;
+                let dei = if pcp.drop_eligible() { ", DEI set" } else { "" };
+                self.step("classify", format!("from port {name}, priority {}{dei}", pcp.priority()));
+            }
+            Step::ChecksumCompleted => self.step("checksum", "completed the partial checksum".to_owned()),
+            Step::Destined(Destination::Port(port)) => {
+                let name = self.name(*port);
+                self.step("destination", format!("to port {name}"));
+            }
+            Step::Destined(Destination::Flood(ports)) => {
+                let count = ports.len().saturating_sub(1);
+                self.step("destination", format!("to every port of the network but the sender: {count}"));
+            }
+            Step::Dropped(port, reason) => {
+                let port = port.map_or_else(|| "-".to_owned(), |port| self.name(port));
+                self.view.drops.push(TraceDrop { port, reason: reason.to_string() });
+            }
+        }
+    }
+}

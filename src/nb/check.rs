@@ -1,0 +1,186 @@
+//! The strict side, one record at a time: is it what Dragonflow's readers accept? Pure.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::error::nearest;
+use super::schema::{Field, Kind, Need};
+use super::{RecordError, Table};
+use crate::types::{MacAddr, Segmentation};
+
+/// Dragonflow's namespace for the ids of segmentations.
+const SEGMENTATION_NAMESPACE: Uuid = Uuid::from_u128(0xa11f_ee2a_d833_4e22_be31_f915_b55f_1f77);
+
+/// The id that Dragonflow gives to the segmentation of `port` on `parent`.
+#[must_use]
+pub fn segmentation_id(parent: &str, port: &str) -> String {
+    Uuid::new_v5(&SEGMENTATION_NAMESPACE, format!("{parent}/{port}").as_bytes()).to_string()
+}
+
+/// Checks a record of `table` and brings it into the form that Dragonflow writes. Returns its id.
+///
+/// `unique_key` and `version` may be absent: the transaction sets them.
+pub(super) fn complete(table: Table, json: &mut Value) -> Result<String, RecordError> {
+    let Some(object) = json.as_object_mut() else {
+        return Err(RecordError::NotAnObject(json.to_string()));
+    };
+    if table == Table::ChildPortSegmentation && !object.contains_key("id") {
+        let text = |field| object.get(field).and_then(Value::as_str);
+        if let (Some(parent), Some(port)) = (text("parent"), text("port")) {
+            let id = segmentation_id(parent, port);
+            object.insert("id".to_owned(), id.into());
+        }
+    }
+    if let Some(fields) = table.fields() {
+        check_object(object, fields, "")?;
+    } else if let Some((field, null)) = object.iter().find(|(_, value)| value.is_null()) {
+        return Err(RecordError::bad(field, null, "a value: leave the field out instead"));
+    }
+    #[allow(clippy::wildcard_enum_match_arm, reason = "only these have rules between their fields")]
+    match table {
+        Table::Lport => check_binding(object)?,
+        Table::ChildPortSegmentation => check_segmentation(object)?,
+        Table::Chassis if object.get("tunnel_types") == Some(&Value::Array(Vec::new())) => {
+            return Err(RecordError::bad("tunnel_types", &Value::Array(Vec::new()), "at least one type"));
+        }
+        _ => {}
+    }
+    id_of(object)
+}
+
+/// The record's id, which is also a part of its key in the store.
+fn id_of(object: &Map<String, Value>) -> Result<String, RecordError> {
+    let value = object.get("id").ok_or_else(|| RecordError::Missing("id".to_owned()))?;
+    let legal = |id: &&str| {
+        (1..=255).contains(&id.len())
+            && !id.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
+    };
+    match value.as_str().filter(legal) {
+        Some(id) => Ok(id.to_owned()),
+        None => Err(RecordError::bad("id", value, "1 to 255 bytes of text without blanks and '/'")),
+    }
+}
+
+fn check_binding(object: &Map<String, Value>) -> Result<(), RecordError> {
+    let Some(binding) = object.get("binding") else { return Ok(()) };
+    let needed =
+        if binding.get("type").is_some_and(|kind| kind == "vtep") { "vtep_address" } else { "chassis" };
+    match binding.get(needed) {
+        Some(_) => Ok(()),
+        None => Err(RecordError::Missing(format!("binding.{needed}"))),
+    }
+}
+
+fn check_segmentation(object: &Map<String, Value>) -> Result<(), RecordError> {
+    let id = object.get("segmentation_id");
+    if object.get("segmentation_type").is_some_and(|kind| kind == "vlan") {
+        Segmentation::decode("vlan", id.and_then(Value::as_u64))?;
+    } else if let Some(id) = id {
+        return Err(RecordError::bad("segmentation_id", id, "no such field: only type \"vlan\" has an id"));
+    }
+    let text = |field| object.get(field).and_then(Value::as_str);
+    match (text("parent"), text("port")) {
+        (Some(parent), Some(port)) if parent == port => Err(RecordError::OwnParent(port.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the fields of an object. `path` is what stands before a field's name in messages.
+fn check_object(object: &mut Map<String, Value>, fields: &[Field], path: &str) -> Result<(), RecordError> {
+    if let Some(unknown) = object.keys().find(|name| !fields.iter().any(|field| field.name == *name)) {
+        let names = || fields.iter().map(|field| field.name);
+        let hint = match nearest(unknown, names()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("expected {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        return Err(RecordError::Unknown { field: format!("{path}{unknown}"), hint });
+    }
+    for field in fields {
+        match (object.get_mut(field.name), field.need) {
+            (Some(value), _) => check_value(value, field.kind, &format!("{path}{}", field.name))?,
+            (None, Need::Required) => return Err(RecordError::Missing(format!("{path}{}", field.name))),
+            (None, Need::Listed) => {
+                object.insert(field.name.to_owned(), Value::Array(Vec::new()));
+            }
+            (None, Need::Optional) => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_value(value: &mut Value, kind: Kind, path: &str) -> Result<(), RecordError> {
+    let text = value.as_str();
+    let good = match kind {
+        Kind::Text => text.is_some(),
+        Kind::Reference => text.is_some_and(|text| !text.is_empty()),
+        Kind::Flag => value.is_boolean(),
+        Kind::Number(min, max) => value.as_u64().is_some_and(|number| (min..=max).contains(&number)),
+        Kind::Time => value.is_number(),
+        Kind::OneOf(choices) => text.is_some_and(|text| choices.contains(&text)),
+        Kind::Mac => rewrite(value, |text| text.parse::<MacAddr>().ok().map(|mac| mac.to_string())),
+        Kind::Ip => rewrite(value, |text| text.parse::<IpAddr>().ok().map(|ip| ip.to_string())),
+        Kind::Network => rewrite(value, network),
+        Kind::TextMap => value.as_object().is_some_and(|map| map.values().all(Value::is_string)),
+        Kind::List(kind) => match value.as_array_mut() {
+            Some(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    check_value(item, *kind, &format!("{path}[{index}]"))?;
+                }
+                true
+            }
+            None => false,
+        },
+        Kind::Object(fields) => match value.as_object_mut() {
+            Some(object) => {
+                check_object(object, fields, &format!("{path}."))?;
+                true
+            }
+            None => false,
+        },
+    };
+    if good {
+        return Ok(());
+    }
+    let expected = expected(kind);
+    let way_out = if value.is_null() { ", or leave the field out" } else { "" };
+    Err(RecordError::bad(path, value, format!("{expected}{way_out}")))
+}
+
+/// Replaces a text by its standard form. False when it has none.
+fn rewrite(value: &mut Value, standard: impl Fn(&str) -> Option<String>) -> bool {
+    match value.as_str().and_then(standard) {
+        Some(text) => {
+            *value = text.into();
+            true
+        }
+        None => false,
+    }
+}
+
+fn network(text: &str) -> Option<String> {
+    let (address, length) = text.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let length: u8 = length.parse().ok()?;
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    (length <= longest).then(|| format!("{address}/{length}"))
+}
+
+fn expected(kind: Kind) -> String {
+    match kind {
+        Kind::Text => "a text".to_owned(),
+        Kind::Reference => "a text that is not empty".to_owned(),
+        Kind::Flag => "true or false".to_owned(),
+        Kind::Number(min, max) if max > u64::from(u32::MAX) => format!("a whole number, {min} or more"),
+        Kind::Number(min, max) => format!("a whole number, {min} to {max}"),
+        Kind::Time => "a number of seconds".to_owned(),
+        Kind::Mac => "a MAC address as in fa:16:3e:00:01:66".to_owned(),
+        Kind::Ip => "an IP address".to_owned(),
+        Kind::Network => "a network as in 10.10.0.0/24".to_owned(),
+        Kind::OneOf(choices) => format!("one of {}", choices.join(", ")),
+        Kind::TextMap => "an object that holds texts".to_owned(),
+        Kind::List(_) => "a list".to_owned(),
+        Kind::Object(_) => "an object".to_owned(),
+    }
+}

@@ -1,0 +1,135 @@
+//! The file: made whole or not at all, opened only when it is ours.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use crate::nb::NbError;
+
+/// "TPNB", in the file's header, where `file` and `PRAGMA application_id` show it.
+const APPLICATION_ID: i32 = 0x5450_4e42;
+/// The version of `schema.sql`.
+const SCHEMA_VERSION: i32 = 1;
+/// How long a writer waits for another one's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An open file.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub connection: Connection,
+    identity: (u64, u64),
+}
+
+/// The device and inode number of what is at `path` now.
+fn identity(path: &Path) -> Result<(u64, u64), NbError> {
+    match fs::metadata(path) {
+        Ok(data) => Ok((data.dev(), data.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(NbError::Absent(path.to_owned())),
+        Err(error) => Err(failed(path, error)),
+    }
+}
+
+/// The error for a failure at the file.
+pub(super) fn failed(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> NbError {
+    NbError::Store { store: format!("sqlite:{}", path.display()), source: error.into() }
+}
+
+impl Opened {
+    /// Opens the file at `path`.
+    pub fn at(path: &Path) -> Result<Self, NbError> {
+        let identity = identity(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, error))?;
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        let foreign = |reason: String| NbError::Foreign { path: path.to_owned(), reason };
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| failed(path, error))?;
+        match pragma("application_id") {
+            Ok(APPLICATION_ID) => {}
+            Ok(id) => {
+                return Err(foreign(format!(
+                    "its SQLite application_id is {id:#x}, expected {APPLICATION_ID:#x}"
+                )));
+            }
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+                return Err(foreign("it is no SQLite database".to_owned()));
+            }
+            Err(error) => return Err(failed(path, error)),
+        }
+        match pragma("user_version").map_err(|error| failed(path, error))? {
+            SCHEMA_VERSION => {}
+            version => {
+                return Err(foreign(format!("its schema version is {version}, expected {SCHEMA_VERSION}")));
+            }
+        }
+        // A transaction that was reported as done survives a power cut.
+        connection.pragma_update(None, "synchronous", "FULL").map_err(|error| failed(path, error))?;
+        Ok(Self { connection, identity })
+    }
+
+    /// False when the file was removed or replaced by another one. SQLite itself would go on with the old one.
+    pub fn is_still_at(&self, path: &Path) -> Result<bool, NbError> {
+        Ok(identity(path)? == self.identity)
+    }
+}
+
+/// Makes the file at `path`, with its folders, unless there is one.
+///
+/// It is made under another name and renamed, so nobody sees, or is left with, half a database.
+pub(super) fn create(path: &Path) -> Result<(), NbError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let draft = draft_name(path);
+    let made = make_folder(folder)
+        .and_then(|()| remove_if_there(&draft))
+        .and_then(|()| OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map(drop))
+        .map_err(|error| failed(path, error))
+        .and_then(|()| fill(&draft).map_err(|error| failed(path, error)))
+        .and_then(|()| publish(&draft, path, folder).map_err(|error| failed(path, error)));
+    remove_if_there(&draft).map_err(|error| failed(path, error))?;
+    made
+}
+
+fn draft_name(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".new-{}-{:?}", std::process::id(), std::thread::current().id()));
+    PathBuf::from(name)
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn fill(draft: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open(draft)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    connection.execute_batch(include_str!("schema.sql"))?;
+    connection.close().map_err(|(_, error)| error)
+}
+
+fn publish(draft: &Path, path: &Path, folder: &Path) -> io::Result<()> {
+    match renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE) {
+        // Another process was faster, and its file is as good.
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,150 @@
+//! The northbound DB in a SQLite file, for one host: for trying, for the edge, for tests.
+//!
+//! Several processes may use the file at once (write-ahead log: readers never wait). A killed one leaves whole
+//! transactions only.
+
+mod file;
+mod state;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use parking_lot::Mutex;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use self::file::{Opened, failed};
+use self::state::Uncommitted;
+use super::{ChangeSet, NbError, NorthboundDb, Op, Record, Revision, Snapshot, Table, transaction};
+
+/// The store in a file.
+#[derive(Debug, Clone)]
+pub(super) struct Embedded {
+    path: PathBuf,
+    opened: Arc<Mutex<Option<Opened>>>,
+}
+
+impl Embedded {
+    /// Opens the file at `path`, which must exist.
+    pub async fn open(path: &Path) -> Result<Self, NbError> {
+        let embedded = Self { path: path.to_owned(), opened: Arc::default() };
+        embedded.with(|_, _| Ok(())).await?;
+        Ok(embedded)
+    }
+
+    /// Opens the file at `path`, and makes it when there is none.
+    pub async fn create(path: &Path) -> Result<Self, NbError> {
+        let owned = path.to_owned();
+        blocking(path, move || file::create(&owned)).await?;
+        Self::open(path).await
+    }
+
+    /// Runs `work` on the connection, where it may block.
+    async fn with<T, F>(&self, work: F) -> Result<T, NbError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection, &Path) -> Result<T, NbError> + Send + 'static,
+    {
+        let Self { path, opened } = self.clone();
+        blocking(&self.path, move || {
+            let mut opened = opened.lock();
+            let current = match opened.take() {
+                Some(current) if current.is_still_at(&path)? => current,
+                _ => Opened::at(&path)?,
+            };
+            work(&mut opened.insert(current).connection, &path)
+        })
+        .await
+    }
+
+    /// Runs a query that only reads.
+    async fn read<T, F>(&self, query: F) -> Result<T, NbError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.with(|connection, path| {
+            let transaction = connection.transaction().map_err(|error| failed(path, error))?;
+            query(&transaction).map_err(|error| failed(path, error))
+        })
+        .await
+    }
+
+    /// Runs `work` in a transaction that writes, and commits it when it returns `Ok`.
+    async fn write<T, F>(&self, work: F) -> Result<(T, Revision), NbError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Uncommitted<'_>) -> Result<T, NbError> + Send + 'static,
+    {
+        self.with(|connection, path| {
+            let failed = |error| failed(path, error);
+            let transaction = begin(connection).map_err(failed)?;
+            let done = work(&mut Uncommitted { connection: &transaction, path })?;
+            trim(&transaction).map_err(failed)?;
+            let revision = state::revision(&transaction).map_err(failed)?;
+            transaction.commit().map_err(failed)?;
+            Ok((done, revision))
+        })
+        .await
+    }
+}
+
+/// Starts a transaction that holds the write lock from the start, so it never fails for what another one wrote.
+fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute("UPDATE setting SET value = value + 1 WHERE name = 'txn'", [])?;
+    Ok(transaction)
+}
+
+/// Forgets the oldest changes.
+fn trim(connection: &Connection) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM change WHERE revision <= (SELECT seq FROM sqlite_sequence WHERE name = 'change')
+               - (SELECT value FROM setting WHERE name = 'changes_kept')";
+    connection.execute(sql, []).map(drop)
+}
+
+async fn blocking<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, NbError> + Send + 'static,
+) -> Result<T, NbError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| failed(path, error))?
+}
+
+#[async_trait]
+impl NorthboundDb for Embedded {
+    async fn snapshot(&self) -> Result<Snapshot, NbError> {
+        self.read(|connection| {
+            let mut records = Vec::new();
+            for table in Table::ALL {
+                records.append(&mut state::list(connection, *table)?);
+            }
+            Ok(Snapshot { revision: state::revision(connection)?, records })
+        })
+        .await
+    }
+
+    async fn list(&self, table: Table) -> Result<Vec<Record>, NbError> {
+        self.read(move |connection| state::list(connection, table)).await
+    }
+
+    async fn get(&self, table: Table, id: &str) -> Result<Option<Record>, NbError> {
+        let id = id.to_owned();
+        self.read(move |connection| state::get(connection, table, &id)).await
+    }
+
+    fn watch(&self, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>> {
+        watch::watch(self.path.clone(), after)
+    }
+
+    async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError> {
+        let ((), revision) = self.write(|state| transaction::run(state, ops)).await?;
+        Ok(revision)
+    }
+
+    async fn allocate_unique_key(&self, table: Table) -> Result<u32, NbError> {
+        let (key, _) = self.write(move |state| transaction::allocate(state, table)).await?;
+        u32::try_from(key).map_err(|_| NbError::KeysExhausted(table))
+    }
+}

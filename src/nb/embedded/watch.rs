@@ -1,0 +1,149 @@
+//! Following the log of changes.
+//!
+//! SQLite tells nobody about a commit, but a connection learns by one cheap pragma, without a lock, that somebody
+//! else has committed. So a watch asks for that many times a second, and reads only when there is something.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream, StreamExt};
+use rusqlite::Connection;
+
+use super::file::{Opened, failed};
+use super::state::{revision, value};
+use crate::nb::{Change, ChangeSet, NbError, Record, Revision, Table};
+
+/// The longest time by which a watch is late.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How many changes a watch that lags far behind reads at once.
+const CHANGES_AT_ONCE: usize = 10_000;
+
+/// A watch, between two polls.
+struct Follower {
+    path: PathBuf,
+    opened: Option<Opened>,
+    /// The last revision that was read.
+    after: Revision,
+    /// `PRAGMA data_version` before that; `None` when there may be more to read.
+    seen: Option<i64>,
+    ready: VecDeque<ChangeSet>,
+}
+
+/// The changes of the file at `path` after `after`, in order, for ever or until an error.
+pub(super) fn watch(path: PathBuf, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>> {
+    let follower = Follower { path, opened: None, after, seen: None, ready: VecDeque::new() };
+    stream::unfold(Some(follower), |follower| async {
+        let mut follower = follower?;
+        loop {
+            if let Some(set) = follower.ready.pop_front() {
+                return Some((Ok(set), Some(follower)));
+            }
+            let path = follower.path.clone();
+            let polled = tokio::task::spawn_blocking(move || {
+                let polled = follower.poll();
+                (follower, polled)
+            });
+            follower = match polled.await {
+                Ok((follower, Ok(()))) => follower,
+                Ok((_, Err(error))) => return Some((Err(error), None)),
+                Err(error) => return Some((Err(failed(&path, error)), None)),
+            };
+            if follower.ready.is_empty() {
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+        }
+    })
+    .boxed()
+}
+
+impl Follower {
+    fn poll(&mut self) -> Result<(), NbError> {
+        let opened = match self.opened.take() {
+            Some(opened) if opened.is_still_at(&self.path)? => opened,
+            Some(_) => return Err(NbError::Compacted(self.after)),
+            None => Opened::at(&self.path)?,
+        };
+        let Opened { connection, .. } = self.opened.insert(opened);
+        let read = read_new(connection, self.after, &mut self.seen);
+        let sets = read.map_err(|error| failed(&self.path, error))?.ok_or(NbError::Compacted(self.after))?;
+        if let Some(last) = sets.last() {
+            self.after = last.revision;
+        }
+        self.ready.extend(sets);
+        Ok(())
+    }
+}
+
+/// The transactions after `after`; `None` when not all of their changes are kept.
+fn read_new(
+    connection: &mut Connection,
+    after: Revision,
+    seen: &mut Option<i64>,
+) -> rusqlite::Result<Option<Vec<ChangeSet>>> {
+    let version = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
+    if *seen == Some(version) {
+        return Ok(Some(Vec::new()));
+    }
+    let transaction = connection.transaction()?;
+    let latest = revision(&transaction)?;
+    let oldest: Option<u64> =
+        transaction.query_row("SELECT min(revision) FROM change", [], |row| row.get(0))?;
+    let oldest = oldest.unwrap_or(latest.0 + 1);
+    if after > latest || after.0 + 1 < oldest {
+        return Ok(None);
+    }
+    let sets = read_sets(&transaction, after)?;
+    // The version was read first: a commit in between is read again, and found to be known, at the next poll.
+    *seen = sets.last().is_none_or(|set| set.revision == latest).then_some(version);
+    Ok(Some(sets))
+}
+
+/// Whole transactions, until [`CHANGES_AT_ONCE`].
+fn read_sets(connection: &Connection, after: Revision) -> rusqlite::Result<Vec<ChangeSet>> {
+    let sql = "SELECT revision, txn, tbl, id, json FROM change WHERE revision > ?1 ORDER BY revision";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([after.0])?;
+    let mut sets = Vec::new();
+    let mut group = Group::default();
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let txn = row.get(1)?;
+        if group.txn != Some(txn) {
+            sets.extend(std::mem::take(&mut group).finish());
+            if count >= CHANGES_AT_ONCE {
+                return Ok(sets);
+            }
+        }
+        group.txn = Some(txn);
+        group.revision = Revision(row.get(0)?);
+        group.last_of_each.insert((row.get(2)?, row.get(3)?), row.get(4)?);
+        count += 1;
+    }
+    sets.extend(group.finish());
+    Ok(sets)
+}
+
+/// The log of one transaction: table and id with the last JSON, or none when it was deleted.
+#[derive(Default)]
+struct Group {
+    txn: Option<i64>,
+    revision: Revision,
+    last_of_each: BTreeMap<(String, String), Option<String>>,
+}
+
+impl Group {
+    fn finish(self) -> Option<ChangeSet> {
+        self.txn?;
+        // A table that this version does not know is another program's business.
+        let change = |((table, id), json): ((String, String), Option<String>)| {
+            let table: Table = table.parse().ok()?;
+            Some(match json {
+                Some(text) => Change::Put(Record { table, id, json: value(text) }),
+                None => Change::Delete { table, id },
+            })
+        };
+        let changes = self.last_of_each.into_iter().filter_map(change).collect();
+        Some(ChangeSet { revision: self.revision, changes })
+    }
+}

@@ -1,0 +1,265 @@
+//! The strict side, a transaction at a time: the same rules for every store.
+//!
+//! A store runs [`run`] inside its own transaction, on its uncommitted state, and commits when it returns `Ok`.
+//! So two writers can never pass the checks together and break a rule by both committing.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::check::complete;
+use super::{NbError, Op, RecordError, RecordId, Table};
+use crate::types::Segmentation;
+
+/// A question that finds records by a field.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum By<'a> {
+    /// `unique_key` in any table.
+    UniqueKey(u64),
+    /// `parent` of a segmentation.
+    Parent(&'a str),
+    /// `parent` and `segmentation_id` of a segmentation.
+    Tag(&'a str, u64),
+    /// `port` of a segmentation.
+    Port(&'a str),
+}
+
+/// A store's state inside a transaction that is not committed yet.
+pub(super) trait State {
+    /// The record, as the transaction left it so far.
+    fn get(&self, record: &RecordId) -> Result<Option<Value>, NbError>;
+    /// The records of a table that match, as the transaction left them so far.
+    fn find(&self, table: Table, by: By<'_>) -> Result<Vec<(String, Value)>, NbError>;
+    /// Makes or replaces a record.
+    fn put(&mut self, record: &RecordId, json: &Value) -> Result<(), NbError>;
+    /// Deletes a record.
+    fn delete(&mut self, record: &RecordId) -> Result<(), NbError>;
+    /// The highest unique key of a table that was ever used, 0 at first.
+    fn last_key(&self, table: Table) -> Result<u64, NbError>;
+    /// Sets it.
+    fn set_last_key(&mut self, table: Table, key: u64) -> Result<(), NbError>;
+}
+
+/// What stopped a transaction: a record, which [`run`] then names, or the store.
+enum Stop {
+    Record(RecordError),
+    Store(NbError),
+}
+
+impl From<RecordError> for Stop {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl From<NbError> for Stop {
+    fn from(error: NbError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Does `ops` on `state`, then checks what they made together.
+///
+/// # Errors
+/// [`NbError::Refused`], [`NbError::KeysExhausted`], and what `state` returns. The state is to be thrown away then.
+pub(super) fn run(state: &mut dyn State, ops: Vec<Op>) -> Result<(), NbError> {
+    let mut touched = BTreeMap::new();
+    for (index, op) in ops.into_iter().enumerate() {
+        let about = about(&op);
+        let record = perform(state, op).map_err(|stop| refusal(stop, index, about))?;
+        touched.insert(record, index);
+    }
+    let mut touched: Vec<_> = touched.into_iter().collect();
+    touched.sort_by_key(|(_, index)| *index);
+    for (record, index) in touched {
+        verify(state, &record).map_err(|stop| refusal(stop, index, record.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Takes the next unique key of a table.
+///
+/// # Errors
+/// [`NbError::Keyless`], [`NbError::KeysExhausted`], and what `state` returns.
+pub(super) fn allocate(state: &mut dyn State, table: Table) -> Result<u64, NbError> {
+    if !table.is_keyed() {
+        return Err(NbError::Keyless(table));
+    }
+    let mut key = state.last_key(table)? + 1;
+    // Another writer of a shared store may have chosen keys without counting them.
+    while !state.find(table, By::UniqueKey(key))?.is_empty() {
+        key += 1;
+    }
+    if key > i32::MAX as u64 {
+        return Err(NbError::KeysExhausted(table));
+    }
+    state.set_last_key(table, key)?;
+    Ok(key)
+}
+
+fn refusal(stop: Stop, op: usize, about: String) -> NbError {
+    match stop {
+        Stop::Record(reason) => NbError::Refused { op, about, reason },
+        Stop::Store(error) => error,
+    }
+}
+
+fn about(op: &Op) -> String {
+    match op {
+        Op::Create { table, json } | Op::Put { table, json } => {
+            match json.get("id").and_then(Value::as_str) {
+                Some(id) => format!("{table} {id}"),
+                None => table.to_string(),
+            }
+        }
+        Op::Delete { table, id } => format!("{table} {id}"),
+    }
+}
+
+fn perform(state: &mut dyn State, op: Op) -> Result<RecordId, Stop> {
+    let (table, mut json, must_be_new) = match op {
+        Op::Create { table, json } => (table, json, true),
+        Op::Put { table, json } => (table, json, false),
+        Op::Delete { table, id } => {
+            let record = RecordId { table, id };
+            if state.get(&record)?.is_none() {
+                return Err(RecordError::Absent(table).into());
+            }
+            state.delete(&record)?;
+            return Ok(record);
+        }
+    };
+    let record = RecordId { table, id: complete(table, &mut json)? };
+    let old = state.get(&record)?;
+    if must_be_new && old.is_some() {
+        return Err(RecordError::Exists.into());
+    }
+    settle_key(state, table, &mut json, old.as_ref())?;
+    if table.is_versioned() {
+        settle_version(&mut json, old.as_ref());
+    }
+    if old.as_ref() != Some(&json) {
+        state.put(&record, &json)?;
+    }
+    Ok(record)
+}
+
+/// A record keeps its key, or gets one when it is new. A key that the writer chose is never given out again.
+fn settle_key(
+    state: &mut dyn State,
+    table: Table,
+    json: &mut Value,
+    old: Option<&Value>,
+) -> Result<(), NbError> {
+    if !table.is_keyed() {
+        return Ok(());
+    }
+    let key_of = |json: &Value| json.get("unique_key").and_then(Value::as_u64);
+    if let Some(given) = key_of(json) {
+        if given > state.last_key(table)? {
+            state.set_last_key(table, given)?;
+        }
+        return Ok(());
+    }
+    let key = match old.and_then(key_of) {
+        Some(key) => key,
+        None => allocate(state, table)?,
+    };
+    json["unique_key"] = key.into();
+    Ok(())
+}
+
+/// 1 at creation; at every change more than before, or Dragonflow's controllers would ignore the change.
+fn settle_version(json: &mut Value, old: Option<&Value>) {
+    let version_of = |json: &Value| json.get("version").and_then(Value::as_u64);
+    let given = version_of(json);
+    let Some((old, before)) = old.and_then(|old| Some((old, version_of(old)?))) else {
+        json["version"] = given.unwrap_or(1).into();
+        return;
+    };
+    json["version"] = before.into();
+    let least = if *json == *old { before } else { before.saturating_add(1) };
+    json["version"] = given.unwrap_or(0).max(least).into();
+}
+
+/// Checks a record that the transaction touched, and what refers to it, against the state after all of it.
+fn verify(state: &dyn State, record: &RecordId) -> Result<(), Stop> {
+    let RecordId { table, id } = record;
+    let Some(json) = state.get(record)? else {
+        return if *table == Table::Lport { verify_unused(state, id) } else { Ok(()) };
+    };
+    if let Some(key) = json.get("unique_key").and_then(Value::as_u64).filter(|_| table.is_keyed()) {
+        let owners = state.find(*table, By::UniqueKey(key))?;
+        if let Some((other, _)) = owners.into_iter().find(|(other, _)| other != id) {
+            return Err(RecordError::DuplicateKey { key, other }.into());
+        }
+    }
+    if *table == Table::ChildPortSegmentation { verify_segmentation(state, id, &json) } else { Ok(()) }
+}
+
+fn segmentations(state: &dyn State, by: By<'_>) -> Result<Vec<(String, Value)>, NbError> {
+    state.find(Table::ChildPortSegmentation, by)
+}
+
+fn verify_unused(state: &dyn State, lport: &str) -> Result<(), Stop> {
+    for (role, by) in [("parent", By::Parent(lport)), ("port", By::Port(lport))] {
+        if let Some((other, _)) = segmentations(state, by)?.into_iter().next() {
+            return Err(RecordError::StillUsed { role, other }.into());
+        }
+    }
+    Ok(())
+}
+
+fn text<'a>(json: &'a Value, field: &str) -> &'a str {
+    json.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn tag_of(json: &Value) -> Option<Segmentation> {
+    let id = json.get("segmentation_id").and_then(Value::as_u64);
+    Segmentation::decode(text(json, "segmentation_type"), id).ok()
+}
+
+fn verify_segmentation(state: &dyn State, id: &str, json: &Value) -> Result<(), Stop> {
+    let (parent, port) = (text(json, "parent"), text(json, "port"));
+    for (role, lport) in [("parent", parent), ("port", port)] {
+        let record = RecordId { table: Table::Lport, id: lport.to_owned() };
+        if state.get(&record)?.is_none() {
+            return Err(RecordError::NoSuchPort { role, id: record.id }.into());
+        }
+    }
+    for (other, claim) in segmentations(state, By::Port(port))? {
+        if other != id {
+            let (port, parent) = (port.to_owned(), text(&claim, "parent").to_owned());
+            return Err(RecordError::SubportTaken { port, parent, other }.into());
+        }
+    }
+    if let Some(tag) = tag_of(json) {
+        let by = tag.id().map_or(By::Parent(parent), |id| By::Tag(parent, id));
+        for (other, sibling) in segmentations(state, by)? {
+            if other != id && tag_of(&sibling) == Some(tag) {
+                let (parent, segmentation) = (parent.to_owned(), tag.to_string());
+                return Err(RecordError::TagTaken { parent, segmentation, other }.into());
+            }
+        }
+    }
+    verify_no_cycle(state, parent, port)
+}
+
+/// Goes up from `parent`; `port` must not be there.
+fn verify_no_cycle(state: &dyn State, parent: &str, port: &str) -> Result<(), Stop> {
+    let mut seen = vec![parent.to_owned()];
+    let mut next = 0;
+    while let Some(above) = seen.get(next).cloned() {
+        if above == port {
+            return Err(RecordError::Cycle { parent: parent.to_owned(), port: port.to_owned() }.into());
+        }
+        for (_, json) in segmentations(state, By::Port(&above))? {
+            let higher = text(&json, "parent").to_owned();
+            if !seen.contains(&higher) {
+                seen.push(higher);
+            }
+        }
+        next += 1;
+    }
+    Ok(())
+}
