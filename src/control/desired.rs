@@ -45,16 +45,12 @@ pub(super) fn desired(nb: &Northbound, claims: &Claims<'_>, links: &Links, confi
 impl Desired {
     /// Gives the device to `lport` unless another port has it.
     fn claim(&mut self, ifindex: IfIndex, name: &str, lport: &str) -> Result<IfIndex, String> {
-        match self.devices.get(&ifindex) {
-            Some(holder) => {
-                let reason = format!("link {name} is lport {holder}'s already: a device is one port's");
-                self.problems.push(Problem::new(format!("lport {lport}"), reason.clone()));
-                Err(reason)
-            }
-            None => {
-                self.devices.insert(ifindex, lport.to_owned());
-                Ok(ifindex)
-            }
+        if let Some(holder) = self.devices.get(&ifindex) {
+            let reason = format!("link {name} is lport {holder}'s already: a device is one port's");
+            self.problems.push(Problem::new(format!("lport {lport}"), reason.clone()));
+            return Err(reason);
         }
+        self.devices.insert(ifindex, lport.to_owned());
+        Ok(ifindex)
     }
 }

@@ -36,7 +36,7 @@ pub enum ControlError {
         /// Its URL.
         url: String,
         /// Why.
-        source: NbError,
+        source: Box<NbError>,
     },
     /// The links cannot be watched.
     #[error(transparent)]
@@ -69,7 +69,7 @@ async fn serve(config: Config) -> Result<(), ControlError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let api = Server::bind(&config.api).await?;
     let db = nb::open_existing(&config.nb).await;
-    let db = db.map_err(|source| ControlError::Nb { url: config.nb.clone(), source })?;
+    let db = db.map_err(|source| ControlError::Nb { url: config.nb.clone(), source: Box::new(source) })?;
     let (links, mut link_watch) = LinkWatch::open().await?;
     let mut follower = Follower::new(db);
     let mut control = Control::start(config, links)?;
@@ -79,7 +79,7 @@ async fn serve(config: Config) -> Result<(), ControlError> {
     let mut health = interval(Duration::from_secs(1));
     tracing::info!(chassis = control.chassis(), "forwarding");
     loop {
-        let retry = control.next_retry().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+        let retry = control.next_retry().unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
         tokio::select! {
             news = follower.next() => control.hear(news),
             event = link_watch.next() => control.see(event?),

@@ -15,7 +15,7 @@ use crate::nb::Northbound;
 use crate::tables::{Claims, Compiled, CounterBook, LocalLink, PortReport, Publisher, Tables, compile};
 use crate::types::{IfIndex, Problem};
 use crate::worker::{WorkerPool, WorkerPoolError};
-use crate::xsk::{Arena, FRAME_BYTES};
+use crate::xsk::{Arena, FRAME_BYTES, XskSocket};
 
 /// The first and the longest pause before a device that refused is tried again. A socket closed a moment ago is
 /// released some milliseconds later; another program's hold may last.
@@ -142,8 +142,8 @@ impl Control {
     /// Takes the programs off the links, stops the workers and closes all sockets.
     pub(super) fn stop(self) {
         let Self { ports, workers, .. } = self;
-        ports.into_values().for_each(|port| drop(port.program));
-        workers.stop().into_iter().for_each(crate::xsk::XskSocket::close);
+        drop(ports);
+        workers.stop().into_iter().for_each(XskSocket::close);
     }
 
     async fn close_unwanted(&mut self) -> Result<(), WorkerPoolError> {

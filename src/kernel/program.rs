@@ -3,7 +3,6 @@
 //! The program is held by a `bpf_link`, whose file descriptor is ours alone: while we live nobody replaces it, and
 //! when we die, however that happens, the kernel takes it off the link.
 
-use std::ffi::c_int;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -208,7 +207,7 @@ fn link(program: &OwnedFd, ifindex: IfIndex, mode: u32) -> Result<OwnedFd, std::
     let link = unsafe {
         libbpf_sys::bpf_link_create(
             program.as_raw_fd(),
-            ifindex.get() as c_int,
+            ifindex.get().cast_signed(),
             libbpf_sys::BPF_XDP,
             &raw const options,
         )

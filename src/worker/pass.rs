@@ -94,7 +94,9 @@ impl Worker {
             }
             Command::Detach { link, reply } => {
                 let sockets = self.outlet.sockets.remove(link);
-                sockets.iter().for_each(|socket| self.idle.forget(socket));
+                for socket in &sockets {
+                    self.idle.forget(socket);
+                }
                 // Control is gone if it does not take them; then they are closed right here.
                 drop(reply.send(sockets));
             }
