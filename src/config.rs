@@ -17,9 +17,6 @@ pub use settings::{PortSettings, Settings};
 /// Where the daemon listens and its clients look, unless told otherwise.
 pub const DEFAULT_API: &str = "/run/trunkpath/api.sock";
 
-/// The NB DB, unless told otherwise.
-pub const DEFAULT_NB: &str = "sqlite:/var/lib/trunkpath/nb.db";
-
 /// Everything that an operator decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {

@@ -1,3 +1,106 @@
 //! The commands, one file each.
 
+mod check;
 pub mod nb;
+mod output;
+mod run;
+mod show;
+mod stats;
+mod trace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::api::{Client, Query};
+use crate::config::DEFAULT_API;
+
+/// An AF_XDP switch that maps 802.1Q tags to logical ports
+#[derive(Debug, Parser)]
+#[command(name = "trunkpath", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the switch until SIGINT or SIGTERM
+    Run(run::RunArgs),
+    /// Read and write the northbound DB, with the switch running or not
+    Nb(nb::NbArgs),
+    /// Show what a running switch knows
+    Show(show::ShowArgs),
+    /// Show a running switch's counters
+    Stats(stats::StatsArgs),
+    /// Ask a running switch what it would do with a frame
+    Trace(trace::TraceArgs),
+    /// Look for what would keep the switch from working on this host
+    Check(check::CheckArgs),
+}
+
+/// Parses the command line and does what it says. Errors go to stderr.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Nb(args) => nb::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Show(args) => show::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Stats(args) => stats::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Trace(args) => trace::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => check::run(&args),
+    };
+    done.unwrap_or_else(|error| {
+        if output::is_closed(&error) {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("trunkpath: {}", output::printable(&sentence(&error)));
+        ExitCode::FAILURE
+    })
+}
+
+/// The error and its causes, each said once: some of our errors say their cause themselves.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
+}
+
+/// How every command that asks the daemon finds it, and how it answers.
+#[derive(Debug, clap::Args)]
+struct DaemonArgs {
+    /// The daemon's socket
+    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_API)]
+    api: PathBuf,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl DaemonArgs {
+    async fn connect(&self) -> anyhow::Result<Client> {
+        Ok(Client::connect(&self.api).await?)
+    }
+}
+
+/// Runs `command` on a runtime of its own.
+fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the async runtime")?.block_on(command)
+}
+
+/// Asks for something and reads the answer.
+async fn ask<T: DeserializeOwned>(client: &mut Client, query: &Query) -> anyhow::Result<T> {
+    read(client.ask(query).await?)
+}
+
+fn read<T: DeserializeOwned>(answer: Value) -> anyhow::Result<T> {
+    serde_json::from_value(answer)
+        .context("the daemon's answer is not what this version of trunkpath expects")
+}

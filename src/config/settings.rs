@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Config, ConfigError, DEFAULT_API, DEFAULT_NB, NoSocketPolicy, PortOptions, cpus};
+use super::{Config, ConfigError, DEFAULT_API, NoSocketPolicy, PortOptions, cpus};
+use crate::nb::DEFAULT_URL;
 
 /// 64 GiB: more is a slip of the keyboard.
 pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;
@@ -92,7 +93,7 @@ impl Settings {
         }
         check_devices(&self.attach)?;
         Ok(Config {
-            nb: said("nb", self.nb)?.unwrap_or_else(|| DEFAULT_NB.to_owned()),
+            nb: said("nb", self.nb)?.unwrap_or_else(|| DEFAULT_URL.to_owned()),
             chassis: said("chassis", self.chassis)?.unwrap_or_else(host_name),
             workers: match self.workers {
                 Some(list) => cpus::read(&list)?,

@@ -11,7 +11,7 @@ fn message(text: &str) -> String {
 #[test]
 fn nothing_said_means_the_defaults() {
     let config = Settings::default().check().unwrap();
-    assert_eq!(config.nb, DEFAULT_NB);
+    assert_eq!(config.nb, DEFAULT_URL);
     assert_eq!(config.api, Path::new(DEFAULT_API));
     assert_eq!((config.umem_mib, config.workers.len()), (64, 1));
     assert!(!config.chassis.is_empty());

@@ -1,0 +1,107 @@
+//! A link that is, or could be, a port's.
+
+use super::{Finding, Verdict};
+use crate::control::links::Link;
+use crate::kernel::inspect::{self, Attached, XdpMode};
+
+/// Bytes of a frame that one UMEM chunk takes: 2048 less the kernel's 256 of headroom.
+const FRAME_BYTES: u32 = 1792;
+/// Addresses and EtherType, and a tag.
+const HEADER_BYTES: u32 = 14 + 4;
+
+/// `lacking` is the verdict on what keeps this link from being a port.
+pub(super) fn findings(link: &Link, lacking: Verdict) -> Vec<Finding> {
+    let about = format!("link {}", link.name);
+    let mut findings = vec![state(&about, link, lacking)];
+    match inspect::xdp(link.ifindex) {
+        Ok(xdp) => {
+            findings.extend((!xdp.driver.native).then(|| generic_only(&about, link, lacking)));
+            findings.extend(xdp.attached.map(|program| attached(&about, link, program, lacking)));
+        }
+        Err(error) => {
+            findings.push(Finding::not_ok(
+                lacking,
+                &about,
+                format!("XDP: {error}"),
+                "is the link still there?",
+            ));
+        }
+    }
+    if link.mtu > FRAME_BYTES - HEADER_BYTES {
+        findings.push(Finding::not_ok(
+            Verdict::Warning,
+            &about,
+            format!("MTU {}: frames over {FRAME_BYTES} bytes do not fit and are dropped", link.mtu),
+            format!("ip link set dev {} mtu 1500, and its peer too", link.name),
+        ));
+    }
+    if inspect::offloads(&link.name).is_ok_and(|offloads| offloads.large_receive) {
+        findings.push(Finding::not_ok(
+            Verdict::Warning,
+            &about,
+            "large-receive-offload is on: merged frames do not fit, and most drivers refuse XDP",
+            format!("ethtool -K {} lro off", link.name),
+        ));
+    }
+    findings
+}
+
+/// A link that nobody asked for may be down.
+fn state(about: &str, link: &Link, lacking: Verdict) -> Finding {
+    let kind = link.kind.as_deref().unwrap_or("NIC");
+    let queues =
+        if link.rx_queues == 1 { "1 queue".to_owned() } else { format!("{} queues", link.rx_queues) };
+    let found = |state| format!("{kind}, {queues}, MTU {}, {state}", link.mtu);
+    match (link.up, link.carrier) {
+        (true, true) => Finding::ok(about, found("up")),
+        (true, false) => Finding::not_ok(
+            Verdict::Warning,
+            about,
+            found("up, but the other side is down"),
+            "frames flow once the peer, the VM or the cable is there",
+        ),
+        (false, _) if lacking != Verdict::Missing => Finding::ok(about, found("down")),
+        (false, _) => Finding::not_ok(
+            Verdict::Warning,
+            about,
+            found("down"),
+            format!("ip link set dev {} up", link.name),
+        ),
+    }
+}
+
+fn generic_only(about: &str, link: &Link, lacking: Verdict) -> Finding {
+    let advice = if link.kind.as_deref() == Some("veth") {
+        format!(
+            "a veth needs as many RX queues as its peer has TX queues: make it with numrxqueues, or give the peer \
+             fewer with ethtool -L PEER tx {}",
+            link.rx_queues
+        )
+    } else {
+        "its driver has no native XDP; allow_generic = true takes it, but then a guest can hide a VLAN tag"
+            .to_owned()
+    };
+    Finding::not_ok(lacking, about, "only generic XDP is possible", advice)
+}
+
+fn attached(about: &str, link: &Link, program: Attached, lacking: Verdict) -> Finding {
+    let owner = inspect::owner_of(program.program);
+    let found = format!("XDP program {} ({}), {owner}", program.program, program.mode.name());
+    if !owner.processes.iter().any(|process| process.command == "trunkpath") {
+        let advice = if owner.processes.is_empty() {
+            format!("nobody seems to need it: ip link set dev {} xdp off", link.name)
+        } else {
+            "a link has room for one program: stop its owner".to_owned()
+        };
+        return Finding::not_ok(lacking, about, found, advice);
+    }
+    match program.mode {
+        XdpMode::Native | XdpMode::Offload => Finding::ok(about, found),
+        XdpMode::Generic => Finding::not_ok(
+            Verdict::Warning,
+            about,
+            found,
+            "in generic mode a guest can hide a VLAN tag (allow_generic)",
+        ),
+    }
+}

@@ -1,0 +1,94 @@
+//! `trunkpath run`: the daemon.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, DEFAULT_API, PortSettings, Settings};
+use crate::control;
+use crate::nb::DEFAULT_URL;
+
+const PORT_HELP: &str = "An option of a port, or of all (*): no_socket=drop|pass, allow_generic=true|false, \
+                         complete_checksums=true|false; repeatable";
+
+/// Options of `trunkpath run`. Each is also a key of the config file, and goes before it.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// A TOML file with these options as keys
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[arg(long, value_name = "URL", help = format!("The northbound DB [default: {DEFAULT_URL}]"))]
+    nb: Option<String>,
+    /// Our name in the northbound DB [default: the host name]
+    #[arg(long, value_name = "NAME")]
+    chassis: Option<String>,
+    /// CPUs as in 1-3,6, one worker each [default: one worker on the last CPU]
+    #[arg(long, value_name = "CPUS")]
+    workers: Option<String>,
+    /// The device of a port that neither its alias nor its name tells; repeatable
+    #[arg(long, value_name = "LPORT=DEV", value_parser = attachment)]
+    attach: Vec<(String, String)>,
+    #[arg(long, value_name = "LPORT:KEY=VALUE", value_parser = port_option, help = PORT_HELP)]
+    port: Vec<(String, PortSettings)>,
+    #[arg(long, value_name = "SOCKET", help = format!("Where to answer show, stats and trace [default: {DEFAULT_API}]"))]
+    api: Option<PathBuf>,
+    /// Memory for frames, in MiB [default: 64]
+    #[arg(long, value_name = "MIB")]
+    umem_mib: Option<u32>,
+}
+
+impl RunArgs {
+    fn config(&self) -> anyhow::Result<Config> {
+        let file = match &self.config {
+            Some(path) => Settings::from_file(path)?,
+            None => Settings::default(),
+        };
+        Ok(self.settings()?.over(file).check()?)
+    }
+
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let mut attach = BTreeMap::new();
+        for (lport, device) in &self.attach {
+            if let Some(first) = attach.insert(lport.clone(), device.clone()) {
+                bail!("--attach gives lport {lport} two devices, {first} and {device}: a port has one");
+            }
+        }
+        let mut port = BTreeMap::<String, PortSettings>::new();
+        for (lport, said) in &self.port {
+            let slot = port.entry(lport.clone()).or_default();
+            *slot = said.over(*slot);
+        }
+        Ok(Settings {
+            nb: self.nb.clone(),
+            chassis: self.chassis.clone(),
+            workers: self.workers.clone(),
+            attach,
+            api: self.api.clone(),
+            umem_mib: self.umem_mib,
+            port,
+        })
+    }
+}
+
+fn attachment(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((lport, device)) if !lport.is_empty() => Ok((lport.to_owned(), device.to_owned())),
+        _ => Err("expected LPORT=DEV, an lport's id and a device's name"),
+    }
+}
+
+fn port_option(text: &str) -> anyhow::Result<(String, PortSettings)> {
+    let parts = text.split_once('=').and_then(|(left, value)| Some((left.rsplit_once(':')?, value)));
+    let ((lport, key), value) = parts.context("expected LPORT:KEY=VALUE, as in '*:no_socket=pass'")?;
+    Ok((lport.to_owned(), PortSettings::from_pair(key, value)?))
+}
+
+/// Runs the command. The log goes to stderr; `RUST_LOG` says how much of it (default: `info`).
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    let config = args.config()?;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+    Ok(control::run(config)?)
+}
