@@ -138,6 +138,14 @@ impl<'a> Compiler<'a> {
 
     fn add_link(&mut self, link: &LocalLink) {
         let Some(port) = self.nb.lports.get(&link.lport).filter(|port| self.owns_key(port)) else { return };
+        if let Some(segmentation) = self.claims.parent_of(&port.id) {
+            let reason = format!(
+                "it is a subport of {} by segmentation {}, so the device it also has is left out: remove one of the two",
+                segmentation.parent, segmentation.id,
+            );
+            self.problems.push(Problem::new(format!("lport {}", port.id), reason));
+            return;
+        }
         let state = match (port.enabled, link.up) {
             (false, _) => PortState::Disabled,
             (true, false) => PortState::LinkDown,
