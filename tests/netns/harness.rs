@@ -61,7 +61,9 @@ fn a_paced_stream_loses_nothing() {
 }
 
 #[test]
-#[should_panic(expected = "5 frames sent, 5 arrived: missing 1, first [3]; doubled 1; after a later one 1, first [1]")]
+#[should_panic(
+    expected = "5 frames sent, 5 arrived: missing 1, first [3]; doubled 1; after a later one 1, first [1]"
+)]
 fn faults_of_a_stream_are_named() {
     assert_in_order(&[0, 2, 1, 4, 4], 5);
 }

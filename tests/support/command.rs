@@ -32,12 +32,10 @@ pub fn succeed(command: &mut Command, input: &str) -> String {
 
 /// Runs `command` with `input` to its end, good or bad.
 pub fn output(command: &mut Command, input: &str) -> Output {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}: `scripts/setup test` installs what is missing"));
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(
+            |error| panic!("{command:?}: {error}: `scripts/setup test` installs what is missing"),
+        );
     // A program that ends without reading its input has its reason on stderr.
     drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
     child.wait_with_output().unwrap()

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output};
+use std::process::{Child, Command, ExitStatus};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -34,11 +34,6 @@ impl Files {
     /// When it fails.
     pub fn nb(&self, arguments: &[&str], input: &str) -> String {
         succeed(&mut self.nb_command(arguments), input)
-    }
-
-    /// `trunkpath nb ARGUMENTS`, which may fail.
-    pub fn try_nb(&self, arguments: &[&str]) -> Output {
-        output(&mut self.nb_command(arguments), "")
     }
 
     fn nb_command(&self, arguments: &[&str]) -> Command {
@@ -101,6 +96,14 @@ impl Daemon {
             let rows = self.show(what)?;
             let up = rows.as_array()?.iter().filter(|row| row["state"] == "up").count();
             (up == count).then_some(())
+        });
+    }
+
+    /// Waits until `trunkpath show problems` has a row that contains `text`.
+    pub fn wait_for_problem(&self, text: &str) {
+        until(&format!("a problem with {text:?}"), || {
+            let problems = self.show("problems")?;
+            problems.as_array()?.iter().any(|row| row.to_string().contains(text)).then_some(())
         });
     }
 

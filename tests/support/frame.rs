@@ -68,6 +68,29 @@ impl Frame {
     }
 }
 
+/// One frame or several: a test names the one without brackets.
+pub trait Frames {
+    fn as_slice(&self) -> &[Frame];
+}
+
+impl Frames for Frame {
+    fn as_slice(&self) -> &[Frame] {
+        std::slice::from_ref(self)
+    }
+}
+
+impl<const N: usize> Frames for [Frame; N] {
+    fn as_slice(&self) -> &[Frame] {
+        self
+    }
+}
+
+impl Frames for Vec<Frame> {
+    fn as_slice(&self) -> &[Frame] {
+        self
+    }
+}
+
 /// The `EtherType` of `frame` behind its tags.
 pub fn ethertype(frame: &[u8]) -> u16 {
     let mut at = 12;

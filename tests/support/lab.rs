@@ -11,12 +11,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::command::run;
+use serde_json::Value;
+
+use super::command::{run, succeed};
 use super::daemon::{Daemon, Files};
-use super::frame::{Frame, MARKER, Mac, ethertype, hex, tci};
+use super::frame::{Frame, Frames, MARKER, Mac, ethertype, hex, tci};
 use super::netns::{Netns, veth};
 use super::records::{self, port_id};
 use super::root::is_root;
+use super::wait::until;
 use super::wire::{Capture, Sender};
 
 /// Runs `test` in a lab of its own, and then checks what must hold after every test: no frame lost, no capture
@@ -119,7 +122,7 @@ impl Lab {
 
     /// A guest on `network`.
     pub fn guest_found_by(&mut self, by: FoundBy, name: &str, network: Network) -> Port {
-        let port = self.add_port(name, network, None, self.guests.len(), vec![]);
+        let port = self.add_port(name, network, None, None);
         let dev = match by {
             FoundBy::TapName => format!("tap{}", &port.id()[..11]),
             FoundBy::Alias | FoundBy::Attach => name.to_owned(),
@@ -127,7 +130,7 @@ impl Lab {
         let netns = Netns::new(name);
         veth((&self.host, &dev), (&netns, "eth0", &records::text(port.mac)), self.queues);
         match by {
-            FoundBy::Alias => drop(self.host.ip(&format!("link set {dev} alias {}", port.id()))),
+            FoundBy::Alias => drop(self.host.ip(&format!("link set dev {dev} alias {}", port.id()))),
             FoundBy::Attach => self.arguments.extend(["--attach".to_owned(), format!("{}={dev}", port.id())]),
             FoundBy::TapName => {}
         }
@@ -154,35 +157,53 @@ impl Lab {
     }
 
     fn spare_port_with_mac(&mut self, mac: Option<Mac>, parent: &Port, vid: u16, network: Network) -> Port {
-        let vids = [parent.vids.clone(), vec![vid]].concat();
-        self.add_port("sub", network, mac, parent.guest, vids)
+        self.add_port("sub", network, mac, Some((parent, vid)))
     }
 
-    fn add_port(&mut self, name: &str, network: Network, mac: Option<Mac>, guest: usize, vids: Vec<u16>) -> Port {
+    fn add_port(
+        &mut self,
+        name: &str,
+        network: Network,
+        mac: Option<Mac>,
+        parent: Option<(&Port, u16)>,
+    ) -> Port {
         let key = u32::try_from(self.ports.len()).unwrap() + 1;
         let mac = mac.unwrap_or([0xfa, 0x16, 0x3e, 0, 1, u8::try_from(key).unwrap()]);
-        self.record(&records::port(key, network.0, name, mac, vids.is_empty()));
+        self.record(&records::port(key, network.0, name, mac, parent.is_none()));
+        let (guest, vids) = match parent {
+            Some((parent, vid)) => (parent.guest, [parent.vids.clone(), vec![vid]].concat()),
+            None => (self.guests.len(), vec![]),
+        };
         let port = Port { key, mac, network, guest, vids };
         self.ports.push(port.clone());
         port
     }
 
-    fn record(&mut self, record: &serde_json::Value) {
+    fn record(&mut self, record: &Value) {
         writeln!(self.records, "{record}").unwrap();
     }
 
-    /// Writes the records and starts the daemon on them. Returns when all guests are served.
+    /// Writes the records and starts the daemon on them. Returns when all guests and subports are served.
     pub fn start(&mut self) {
+        self.launch();
+        self.wait_until_all_up();
+    }
+
+    /// Writes the records and starts the daemon on them, whatever it may make of them.
+    pub fn launch(&mut self) {
         self.files.nb(&["apply", "-"], &self.records);
-        self.start_daemon();
+        self.relaunch();
     }
 
     /// Starts the daemon on what is in the database.
-    pub fn start_daemon(&mut self) {
-        let daemon = Daemon::start(&self.host, &self.files, &self.arguments);
-        daemon.wait_until_up("ports", self.guests.len());
-        daemon.wait_until_up("subports", self.records.matches("\"child_port_segmentation\"").count());
-        self.daemon = Some(daemon);
+    pub fn relaunch(&mut self) {
+        self.daemon = Some(Daemon::start(&self.host, &self.files, &self.arguments));
+    }
+
+    /// Waits until all guests and subports are served.
+    pub fn wait_until_all_up(&self) {
+        self.daemon().wait_until_up("ports", self.guests.len());
+        self.daemon().wait_until_up("subports", self.records.matches("\"child_port_segmentation\"").count());
     }
 
     // --- while it runs --------------------------------------------------------------------------------------------
@@ -212,19 +233,60 @@ impl Lab {
         Arc::clone(&self.guests[port.guest].sender)
     }
 
+    /// Sends `frames` on the interface `dev` of `port`'s guest. Returns when they have left by eth0.
+    pub fn send_by(&self, port: &Port, dev: &str, frames: &[Frame]) {
+        let netns = self.netns(port);
+        let sent = || {
+            let counter = "/sys/class/net/eth0/statistics/tx_packets";
+            succeed(netns.command("cat").arg(counter), "").trim().parse::<usize>().unwrap()
+        };
+        let (sender, before) = (Sender::new(netns, dev), sent());
+        for frame in frames {
+            sender.send(&frame.bytes());
+        }
+        until("frames to leave by eth0", || (sent() == before + frames.len()).then_some(()));
+    }
+
     /// What arrives on eth0 of `port`'s guest.
     pub fn capture(&self, port: &Port) -> &Capture {
         &self.guests[port.guest].capture
     }
 
-    /// Makes the guest of `port` anew on the host, as a VM that was stopped and started: its old link is gone.
-    pub fn replug(&mut self, port: &Port) {
-        let guest = &mut self.guests[port.guest];
-        self.host.ip(&format!("link delete {}", guest.dev));
+    /// Gives the guest of `port` a new link after its old one was deleted, as a VM that was stopped and started.
+    pub fn plug(&mut self, port: &Port) {
+        let guest = &self.guests[port.guest];
         veth((&self.host, &guest.dev), (&guest.netns, "eth0", &records::text(port.mac)), self.queues);
-        self.host.ip(&format!("link set {} alias {}", guest.dev, port.id()));
+        self.host.ip(&format!("link set dev {} alias {}", guest.dev, port.id()));
+        self.recapture(port);
+    }
+
+    /// Listens and sends anew on eth0 of `port`'s guest, after it was away.
+    pub fn recapture(&mut self, port: &Port) {
+        let guest = &mut self.guests[port.guest];
         guest.sender = Arc::new(Sender::new(&guest.netns, "eth0"));
         guest.capture = Capture::start(&guest.netns, "eth0");
+    }
+
+    /// Lets what came to the guests up to now, where `sender` sent last, be as it may.
+    pub fn forget_arrived(&mut self, sender: &Port) {
+        drop(self.arrived(sender.guest));
+    }
+
+    /// Sets `enabled` in the record of `port`.
+    pub fn set_enabled(&self, port: &Port, enabled: bool) {
+        let mut record: Value =
+            serde_json::from_str(&self.files.nb(&["get", "lport", &port.id()], "")).unwrap();
+        record["enabled"] = enabled.into();
+        self.files.nb(&["put", "lport", &record.to_string()], "");
+    }
+
+    /// Waits until the daemon serves the subport `port` with this VID.
+    pub fn wait_for_vid(&self, port: &Port, vid: u16) {
+        until(&format!("VID {vid} of port {}", port.key), || {
+            let subports = self.daemon().show("subports")?;
+            let mut rows = subports.as_array()?.iter().filter(|row| row["lport"] == port.id());
+            rows.any(|row| row["segmentation_id"] == vid && row["state"] == "up").then_some(())
+        });
     }
 
     /// A VLAN interface of `port`'s guest, `eth0.VID` with the MAC address of `port`, up. It sends with priority `pcp`.
@@ -233,23 +295,24 @@ impl Lab {
         let name = format!("eth0.{vid}");
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/guest-vlan");
         run(&format!("{script} {} eth0 {vid} {name} {pcp}", netns.name()));
-        netns.ip(&format!("link set {name} address {} up", records::text(port.mac)));
+        netns.ip(&format!("link set dev {name} address {} up", records::text(port.mac)));
         name
     }
 
     /// Sends `frames` from the guest of `from`; then every guest must have received what `expected` has for it, to the
     /// byte, in any order, and nothing else.
-    pub fn exchange(&mut self, from: &Port, frames: &[Frame], expected: &[(&Port, &[Frame])]) {
-        for frame in frames {
+    pub fn exchange(&mut self, from: &Port, frames: &dyn Frames, expected: &[(&Port, &dyn Frames)]) {
+        for frame in frames.as_slice() {
             self.guests[from.guest].sender.send(&frame.bytes());
         }
         self.expect(from, expected);
     }
 
     /// The second half of [`Lab::exchange`]: after what was sent by the guest of `from`.
-    pub fn expect(&mut self, from: &Port, expected: &[(&Port, &[Frame])]) {
+    pub fn expect(&mut self, from: &Port, expected: &[(&Port, &dyn Frames)]) {
         let mut wanted: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for (port, frames) in expected {
+            let frames = frames.as_slice();
             wanted.entry(port.guest).or_default().extend(frames.iter().map(|frame| hex(&frame.bytes())));
         }
         for (guest, frames) in self.arrived(from.guest).into_iter().enumerate() {

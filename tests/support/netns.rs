@@ -88,13 +88,14 @@ fn sweep() {
 /// A veth between two namespaces: `(namespace, device)` and `(namespace, device, MAC address)`. Both ends are up and
 /// have `queues` queues.
 pub fn veth(here: (&Netns, &str), there: (&Netns, &str, &str), queues: u32) {
-    let (queues, (there_netns, there_dev, mac)) = (format!("numrxqueues {queues} numtxqueues {queues}"), there);
+    let (queues, (there_netns, there_dev, mac)) =
+        (format!("numrxqueues {queues} numtxqueues {queues}"), there);
     here.0.ip(&format!(
-        "link add {} {queues} type veth peer name {there_dev} address {mac} {queues} netns {}",
+        "link add name {} {queues} type veth peer name {there_dev} address {mac} {queues} netns {}",
         here.1, there_netns.name
     ));
-    there_netns.ip(&format!("link set {there_dev} up"));
-    here.0.ip(&format!("link set {} up", here.1));
+    there_netns.ip(&format!("link set dev {there_dev} up"));
+    here.0.ip(&format!("link set dev {} up", here.1));
     // The end that is up first has no carrier before the other one is up, too.
     super::wait::until("the carrier of a veth", || {
         there_netns.ip(&format!("link show dev {there_dev}")).contains("LOWER_UP").then_some(())

@@ -23,7 +23,7 @@ pub fn port_id(key: u32) -> String {
 pub fn network(key: u32) -> Value {
     line(
         "lswitch",
-        json!({
+        &json!({
             "id": network_id(key), "unique_key": key, "version": 1, "topic": TOPIC, "name": format!("net{key}"),
             "is_external": false, "mtu": 1500, "network_type": "vxlan", "segmentation_id": 1000 + key,
         }),
@@ -41,14 +41,14 @@ pub fn port(key: u32, network: u32, name: &str, mac: Mac, bound: bool) -> Value 
     if bound {
         record["binding"] = json!({"type": "chassis", "chassis": CHASSIS});
     }
-    line("lport", record)
+    line("lport", &record)
 }
 
 /// A VLAN subport: `child` is behind `parent`, with `vid`. The id is left to `nb apply`.
 pub fn segmentation(parent: u32, child: u32, vid: u16) -> Value {
     line(
         "child_port_segmentation",
-        json!({
+        &json!({
             "parent": port_id(parent), "port": port_id(child), "topic": TOPIC,
             "segmentation_type": "vlan", "segmentation_id": vid,
         }),
@@ -60,6 +60,6 @@ pub fn text(mac: Mac) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
-fn line(table: &str, record: Value) -> Value {
+fn line(table: &str, record: &Value) -> Value {
     json!({"table": table, "record": record})
 }

@@ -11,7 +11,7 @@ use super::wire::{Capture, Sender};
 /// Frames between two rests of [`REST`] of a sender. A veth has room for 256 frames on their way to an XDP program and
 /// drops the rest, whoever is behind it.
 const BURST: u64 = 16;
-const REST: Duration = Duration::from_millis(1);
+const REST: Duration = Duration::from_millis(2);
 
 /// What sends numbered frames.
 #[derive(Debug)]
@@ -32,8 +32,21 @@ impl Stream {
         for _ in 0..count {
             self.sender.send(&self.template.carrying(&payload(self.next)).bytes());
             self.next += 1;
-            if self.next.is_multiple_of(BURST) {
-                sleep(REST);
+            rest_after(self.next);
+        }
+    }
+
+    /// Sends `count` frames of each of `templates`, whose payloads end with eight bytes for the number, in turns.
+    pub fn interleaved(sender: &Sender, templates: &[Frame], count: u64) {
+        let mut sent = 0;
+        for number in 0..count {
+            for template in templates {
+                let mut frame = template.bytes();
+                let end = frame.len();
+                frame[end - 8..].copy_from_slice(&number.to_be_bytes());
+                sender.send(&frame);
+                sent += 1;
+                rest_after(sent);
             }
         }
     }
@@ -51,14 +64,25 @@ impl Stream {
         Running { stop, thread }
     }
 
-    /// Makes sure that all frames so far arrived in `capture`, once each, in order, as `received` with their number.
+    /// Makes sure that all frames so far arrived in `capture`, once each, in order, looking like `received`.
     pub fn assert_arrived(&self, capture: &Capture, received: &Frame) {
-        let last = received.carrying(&payload(self.next - 1)).bytes();
-        // Anything else that the guest gets, an unknown frame, is no frame of this stream.
-        let head = &received.carrying(&[]).bytes()[..];
-        let frames = capture.through(|frame| frame == last);
-        let numbers: Vec<u64> = frames.iter().filter(|frame| frame.starts_with(head)).map(|f| number(f)).collect();
-        assert_in_order(&numbers, self.next);
+        Self::assert_all_arrived(capture, &[(self, received)]);
+    }
+
+    /// The same, where several streams come to one guest.
+    pub fn assert_all_arrived(capture: &Capture, streams: &[(&Self, &Frame)]) {
+        let last =
+            |(stream, received): &(&Self, &Frame)| received.carrying(&payload(stream.next - 1)).bytes();
+        let mut awaited: Vec<Vec<u8>> = streams.iter().map(last).collect();
+        let frames = capture.through(|frame| {
+            awaited.retain(|last| frame != last);
+            awaited.is_empty()
+        });
+        for (stream, received) in streams {
+            let head = received.carrying(&[]).bytes();
+            let own = frames.iter().filter(|frame| frame.starts_with(&head));
+            assert_in_order(&own.map(|frame| number(frame)).collect::<Vec<_>>(), stream.next);
+        }
     }
 }
 
@@ -74,6 +98,12 @@ impl Running {
     pub fn stop(self) -> Stream {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
+    }
+}
+
+fn rest_after(sent: u64) {
+    if sent.is_multiple_of(BURST) {
+        sleep(REST);
     }
 }
 

@@ -25,7 +25,8 @@ impl Sender {
     pub fn new(netns: &Netns, dev: &str) -> Self {
         let socket = netns.enter(|| {
             let protocol = SockProtocol::EthAll;
-            let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).unwrap();
+            let socket =
+                socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).unwrap();
             let link = getifaddrs()
                 .unwrap()
                 .filter(|interface| interface.interface_name == dev)
