@@ -32,11 +32,11 @@ fn frames_for_nobody_are_dropped_and_counted() {
 
         let daemon = lab.daemon();
         for (port, reason, count) in [
-            (&vm, "DestinationUnknownUnicast", 2),
-            (&sub, "DestinationUnknownUnicast", 1),
-            (&vm, "DestinationOwnPort", 1),
-            (&sub, "DestinationOwnPort", 1),
-            (&vm, "ClassifyTooShort", 1),
+            (&vm, "destination_unknown", 2),
+            (&sub, "destination_unknown", 1),
+            (&vm, "destination_is_source", 1),
+            (&sub, "destination_is_source", 1),
+            (&vm, "classify_truncated", 1),
         ] {
             until(&format!("{count} {reason} at port {}", port.key), || {
                 (daemon.dropped(&port.id(), reason) == count).then_some(())
