@@ -68,7 +68,7 @@ async fn serve(config: Config) -> Result<(), ControlError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let api = Server::bind(&config.api).await?;
-    let db = nb::open_existing(&config.nb).await;
+    let db = nb::open(&config.nb).await;
     let db = db.map_err(|source| ControlError::Nb { url: config.nb.clone(), source: Box::new(source) })?;
     let (links, mut link_watch) = LinkWatch::open().await?;
     let mut follower = Follower::new(db);
