@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::nb::NbError;
@@ -36,7 +37,13 @@ fn identity(path: &Path) -> Result<(u64, u64), NbError> {
 
 /// The error for a failure at the file.
 pub(super) fn failed(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> NbError {
-    NbError::Store { store: format!("sqlite:{}", path.display()), source: error.into() }
+    let mut source = error.into();
+    let code = source.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
+    if code == Some(ErrorCode::DatabaseBusy) {
+        let waited = BUSY_TIMEOUT.as_secs();
+        source = format!("another process has been writing for {waited} s: end it, or try again").into();
+    }
+    NbError::Store { store: format!("sqlite:{}", path.display()), source }
 }
 
 impl Opened {
@@ -55,7 +62,7 @@ impl Opened {
                     "its SQLite application_id is {id:#x}, expected {APPLICATION_ID:#x}"
                 )));
             }
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
                 return Err(foreign("it is no SQLite database".to_owned()));
             }
             Err(error) => return Err(failed(path, error)),
@@ -71,9 +78,17 @@ impl Opened {
         Ok(Self { connection, identity })
     }
 
-    /// False when the file was removed or replaced by another one. SQLite itself would go on with the old one.
-    pub fn is_still_at(&self, path: &Path) -> Result<bool, NbError> {
-        Ok(identity(path)? == self.identity)
+    /// Itself, unless the file was removed or replaced by another one: SQLite would go on with the old one.
+    pub fn if_still_at(self, path: &Path) -> Result<Option<Self>, NbError> {
+        let now = identity(path);
+        if now.as_ref().is_ok_and(|now| *now == self.identity) {
+            return Ok(Some(self));
+        }
+        // Closing the last connection removes the write-ahead log by its name, which may be the new file's now.
+        self.connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(|error| failed(path, error))?;
+        now.map(|_| None)
     }
 }
 
@@ -84,11 +99,17 @@ pub(super) fn create(path: &Path) -> Result<(), NbError> {
     if path.exists() {
         return Ok(());
     }
+    let log = with_suffix(path, "-wal");
+    if log.exists() && !path.exists() {
+        // SQLite would take it for the new file's.
+        let reason = "it is left over from a database that was removed: remove it too".to_owned();
+        return Err(NbError::Foreign { path: log, reason });
+    }
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let draft = draft_name(path);
+    let draft = with_suffix(path, &format!(".new-{}-{:?}", std::process::id(), std::thread::current().id()));
     let made = make_folder(folder)
         .and_then(|()| remove_if_there(&draft))
         .and_then(|()| OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map(drop))
@@ -99,9 +120,9 @@ pub(super) fn create(path: &Path) -> Result<(), NbError> {
     made
 }
 
-fn draft_name(path: &Path) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".new-{}-{:?}", std::process::id(), std::thread::current().id()));
+    name.push(suffix);
     PathBuf::from(name)
 }
 

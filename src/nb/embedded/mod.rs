@@ -50,10 +50,8 @@ impl Embedded {
         let Self { path, opened } = self.clone();
         blocking(&self.path, move || {
             let mut opened = opened.lock();
-            let current = match opened.take() {
-                Some(current) if current.is_still_at(&path)? => current,
-                _ => Opened::at(&path)?,
-            };
+            let current = opened.take().map(|current| current.if_still_at(&path)).transpose()?.flatten();
+            let current = current.map_or_else(|| Opened::at(&path), Ok)?;
             work(&mut opened.insert(current).connection, &path)
         })
         .await

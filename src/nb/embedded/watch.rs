@@ -60,8 +60,7 @@ pub(super) fn watch(path: PathBuf, after: Revision) -> BoxStream<'static, Result
 impl Follower {
     fn poll(&mut self) -> Result<(), NbError> {
         let opened = match self.opened.take() {
-            Some(opened) if opened.is_still_at(&self.path)? => opened,
-            Some(_) => return Err(NbError::Compacted(self.after)),
+            Some(opened) => opened.if_still_at(&self.path)?.ok_or(NbError::Compacted(self.after))?,
             None => Opened::at(&self.path)?,
         };
         let Opened { connection, .. } = self.opened.insert(opened);
