@@ -18,9 +18,7 @@
 
 extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *ctx, __be16 *proto, __u16 *tci) __ksym __weak;
 
-// Set before loading.
-const volatile __u32 no_socket_action = XDP_DROP;
-const volatile __u8 restore_tags = 1; // 0 where the kernel lends no kfunc: generic mode, test runs
+const volatile __u32 no_socket_action = XDP_DROP; // set before loading
 
 // By RX queue: its socket. User space writes and sizes it (one entry for each queue of the device).
 struct {
@@ -73,8 +71,7 @@ static __always_inline int restore_tag(struct xdp_md *ctx)
 	return 0;
 }
 
-SEC("xdp")
-int steer(struct xdp_md *ctx)
+static __always_inline int steer_frame(struct xdp_md *ctx, int restore)
 {
 	__u32 queue = ctx->rx_queue_index;
 
@@ -83,7 +80,7 @@ int steer(struct xdp_md *ctx)
 		count(no_socket_action == XDP_PASS ? STEER_PASSED : STEER_DROPPED);
 		return no_socket_action;
 	}
-	if (restore_tags && restore_tag(ctx)) {
+	if (restore && restore_tag(ctx)) {
 		count(STEER_DROPPED);
 		return XDP_DROP;
 	}
@@ -92,6 +89,20 @@ int steer(struct xdp_md *ctx)
 
 	count(action == XDP_REDIRECT ? STEER_REDIRECTED : STEER_DROPPED);
 	return action;
+}
+
+// For native mode. The kernel lends the kfunc to programs bound to a device only, whatever the call depends on.
+SEC("xdp")
+int steer(struct xdp_md *ctx)
+{
+	return steer_frame(ctx, 1);
+}
+
+// For generic mode, which knows no bound programs: a tag beside the frame is lost.
+SEC("xdp")
+int steer_generic(struct xdp_md *ctx)
+{
+	return steer_frame(ctx, 0);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

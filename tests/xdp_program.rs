@@ -1,7 +1,7 @@
 //! The XDP program by `BPF_PROG_TEST_RUN`: what it answers, what it counts, and that it leaves the frame alone.
 //!
-//! The kernel refuses a test run of a program that is bound to a device, so it is loaded without the kfunc here; how
-//! it restores a tag is shown on real links (`netns::tags`).
+//! The kernel refuses a test run of a program that is bound to a device, so this is the one for generic mode. They
+//! differ in the restoring of tags only, which is shown on real links (`netns::tags`).
 
 #[path = "support/root.rs"]
 mod root;
@@ -51,7 +51,7 @@ fn answers(steer: &SteerSkel<'_>) -> Vec<u32> {
         let mut out = vec![0; frame.len() + 64];
         let mut input = ProgramInput { data_in: Some(&frame), data_out: Some(&mut out), ..Default::default() };
         input.repeat = 1;
-        let output = steer.progs.steer.test_run(input).expect("a test run");
+        let output = steer.progs.steer_generic.test_run(input).expect("a test run");
         assert_eq!(output.data.as_deref(), Some(&*frame), "the frame came out as it went in");
         output.return_value
     };
@@ -70,8 +70,8 @@ fn with_program(no_socket_action: u32, test: impl FnOnce(&SteerSkel<'_>)) {
     let mut object = MaybeUninit::uninit();
     let mut open = SteerSkelBuilder::default().open(&mut object).expect("the object");
     let rodata = open.maps.rodata_data.as_deref_mut().expect("its constants");
-    rodata.restore_tags = 0;
     rodata.no_socket_action = no_socket_action;
+    open.progs.steer.set_autoload(false);
     test(&open.load().expect("the verifier's consent"));
 }
 

@@ -168,14 +168,13 @@ fn read_counters(map: &MapHandle) -> Result<SteerCounters, ProgramError> {
     Ok(SteerCounters { redirected: redirected?, passed: passed?, dropped: dropped? })
 }
 
-/// Loads the program: bound to `device`, which lends it the kfunc that reads a tag, or to none.
+/// Loads the program for native mode, bound to `device`; or the one for generic mode, bound to none.
 fn load(device: Option<IfIndex>, options: ProgramOptions) -> Result<Loaded, ProgramError> {
     /// `BPF_F_XDP_DEV_BOUND_ONLY` of linux/bpf.h.
     const DEVICE_BOUND: u32 = 1 << 6;
     let mut object = MaybeUninit::uninit();
     let mut open = SteerSkelBuilder::default().open(&mut object).map_err(ProgramError::Load)?;
     if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
-        rodata.restore_tags = u8::from(device.is_some());
         rodata.no_socket_action = match options.no_socket {
             NoSocketPolicy::Drop => libbpf_sys::XDP_DROP,
             NoSocketPolicy::Pass => libbpf_sys::XDP_PASS,
@@ -183,12 +182,15 @@ fn load(device: Option<IfIndex>, options: ProgramOptions) -> Result<Loaded, Prog
     }
     let queues = u32::from(options.queues.max(1));
     open.maps.sockets.set_max_entries(queues).map_err(ProgramError::Load)?;
+    open.progs.steer.set_autoload(device.is_some());
+    open.progs.steer_generic.set_autoload(device.is_none());
     if let Some(device) = device {
         open.progs.steer.set_ifindex(device.get());
         open.progs.steer.set_flags(DEVICE_BOUND);
     }
     let loaded = open.load().map_err(ProgramError::Load)?;
-    let program = loaded.progs.steer.as_fd().try_clone_to_owned();
+    let program = if device.is_some() { &loaded.progs.steer } else { &loaded.progs.steer_generic };
+    let program = program.as_fd().try_clone_to_owned();
     Ok(Loaded {
         program: program.map_err(|error| ProgramError::Load(error.into()))?,
         sockets: MapHandle::try_from(&loaded.maps.sockets).map_err(ProgramError::Load)?,
