@@ -49,7 +49,8 @@ fn frames() -> Vec<Vec<u8>> {
 fn answers(steer: &SteerSkel<'_>) -> Vec<u32> {
     let run = |frame: Vec<u8>| {
         let mut out = vec![0; frame.len() + 64];
-        let mut input = ProgramInput { data_in: Some(&frame), data_out: Some(&mut out), ..Default::default() };
+        let mut input =
+            ProgramInput { data_in: Some(&frame), data_out: Some(&mut out), ..Default::default() };
         input.repeat = 1;
         let output = steer.progs.steer_generic.test_run(input).expect("a test run");
         assert_eq!(output.data.as_deref(), Some(&*frame), "the frame came out as it went in");
@@ -102,7 +103,8 @@ fn with_a_socket_frames_go_there_whatever_the_policy() {
     if !root::is_root("with_a_socket_frames_go_there_whatever_the_policy") {
         return;
     }
-    let socket = XskSocket::open(Arena::umem(64).expect("packet memory"), 0, "lo", QueueId(0)).expect("a socket");
+    let socket =
+        XskSocket::open(Arena::umem(64).expect("packet memory"), 0, "lo", QueueId(0)).expect("a socket");
     for policy in [XDP_DROP, XDP_PASS] {
         with_program(policy, |steer| {
             let fd = socket.as_fd().as_raw_fd().to_ne_bytes();

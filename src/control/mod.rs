@@ -20,6 +20,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use crate::api::{ApiError, Call, Server};
 use crate::config::Config;
+use crate::kernel;
 use crate::nb::{self, NbError};
 use crate::worker::WorkerPoolError;
 use crate::xsk::ArenaError;
@@ -60,6 +61,7 @@ pub enum ControlError {
 /// # Errors
 /// [`ControlError`].
 pub fn run(config: Config) -> Result<(), ControlError> {
+    kernel::log_libbpf();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(config))
 }

@@ -3,4 +3,4 @@
 pub mod inspect;
 mod program;
 
-pub use program::{ProgramError, ProgramOptions, SteerCounters, SteerProgram};
+pub use program::{ProgramError, ProgramOptions, SteerCounters, SteerProgram, log_libbpf};

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use libbpf_rs::libbpf_sys::{self, bpf_link_create_opts};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{MapCore, MapFlags, MapHandle};
+use libbpf_rs::{MapCore, MapFlags, MapHandle, PrintLevel};
 
 use super::inspect::{self, XdpMode};
 use crate::config::NoSocketPolicy;
@@ -38,6 +38,11 @@ pub struct SteerProgram {
     sockets: MapHandle,
     counters: MapHandle,
     mode: XdpMode,
+}
+
+/// Sends what libbpf has to say, verifier logs for one, to our log instead of stderr. The errors say it shorter.
+pub fn log_libbpf() {
+    libbpf_rs::set_print(Some((PrintLevel::Debug, |_, text| tracing::debug!("{}", text.trim_end()))));
 }
 
 /// How to steer the frames of one link.
