@@ -184,3 +184,103 @@ fn expected(kind: Kind) -> String {
         Kind::Object(_) => "an object".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(table: Table, mut json: Value) -> String {
+        complete(table, &mut json).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_id_of_a_segmentation_is_dragonflows() {
+        let (parent, port) = ("c0a80101-1111-4aaa-8bbb-000000000166", "c0a80101-1111-4aaa-8bbb-000000000168");
+        assert_eq!(segmentation_id(parent, port), "7dbfe2e5-cbd2-5de9-82e4-8304c71aa795");
+        let mut json = json!({"parent": parent, "port": port, "topic": "t", "segmentation_type": "ipvlan"});
+        assert_eq!(complete(Table::ChildPortSegmentation, &mut json).unwrap(), json["id"].as_str().unwrap());
+        assert_eq!(json["id"], "7dbfe2e5-cbd2-5de9-82e4-8304c71aa795");
+    }
+
+    #[test]
+    fn a_record_is_written_as_dragonflow_writes_it() {
+        let mut json = json!({"id": "p", "topic": "t", "lswitch": "n", "macs": ["FA-16-3E-0-1-66"],
+            "ips": ["FE80:0::1"], "allowed_address_pairs": [{"ip_address": "10.0.0.1", "mac_address": "2:0:0:0:0:A"}]});
+        complete(Table::Lport, &mut json).unwrap();
+        let written = json!({"id": "p", "topic": "t", "lswitch": "n", "macs": ["fa:16:3e:00:01:66"],
+            "ips": ["fe80::1"], "subnets": [], "security_groups": [],
+            "allowed_address_pairs": [{"ip_address": "10.0.0.1", "mac_address": "02:00:00:00:00:0a"}]});
+        assert_eq!(json, written);
+    }
+
+    #[test]
+    fn a_bad_record_is_refused_with_the_value_and_the_way_out() {
+        let lport = |field: &str, value: Value| {
+            let mut json = json!({"id": "p", "topic": "t", "lswitch": "n"});
+            json[field] = value;
+            refusal(Table::Lport, json)
+        };
+        let cases = [
+            (refusal(Table::Lport, json!([1])), "[1] is not a JSON object"),
+            (refusal(Table::Lport, json!({"id": "p", "topic": "t"})), "field lswitch is missing"),
+            (refusal(Table::BgpPeer, json!({"id": "p", "a": null})), "field a is null"),
+            (refusal(Table::BgpPeer, json!({})), "field id is missing"),
+            (lport("id", json!("a/b")), "field id is \"a/b\": expected 1 to 255 bytes"),
+            (
+                lport("unique_key", json!("5")),
+                "field unique_key is \"5\": expected a whole number, 1 to 2147483647",
+            ),
+            (lport("unique_key", json!(0)), "field unique_key is 0"),
+            (lport("version", json!(1.0)), "field version is 1.0: expected a whole number, 0 or more"),
+            (lport("name", json!(null)), "field name is null: expected a text, or leave the field out"),
+            (lport("macs", json!(["zz"])), "field macs[0] is \"zz\": expected a MAC address"),
+            (lport("ips", json!("10.0.0.1")), "field ips is \"10.0.0.1\": expected a list"),
+            (lport("enable", json!(true)), "unknown field enable: did you mean enabled?"),
+            (
+                lport("binding", json!({"type": "host"})),
+                "field binding.type is \"host\": expected one of chassis, vtep",
+            ),
+            (lport("binding", json!({"type": "vtep"})), "field binding.vtep_address is missing"),
+            (lport("binding", json!({"type": "chassis"})), "field binding.chassis is missing"),
+            (
+                refusal(Table::Chassis, json!({"id": "c", "ip": "10.0.0.1", "tunnel_types": []})),
+                "field tunnel_types is []: expected at least one type",
+            ),
+            (
+                refusal(
+                    Table::Lsubnet,
+                    json!({"id": "s", "topic": "t", "lswitch": "n", "cidr": "10.0.0.0/33"}),
+                ),
+                "field cidr is \"10.0.0.0/33\": expected a network",
+            ),
+        ];
+        for (refusal, expected) in cases {
+            assert!(refusal.starts_with(expected), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_segmentation_id_goes_with_vlan_only_and_is_a_vlan_id() {
+        let with = |kind: &str, id: Value| {
+            let mut json = json!({"parent": "a", "port": "b", "topic": "t", "segmentation_type": kind});
+            if !id.is_null() {
+                json["segmentation_id"] = id;
+            }
+            complete(Table::ChildPortSegmentation, &mut json).map_err(|error| error.to_string())
+        };
+        for id in [1, 4094] {
+            with("vlan", id.into()).unwrap();
+        }
+        with("macvlan", Value::Null).unwrap();
+        for id in [0, 4095, 70_000] {
+            let refusal = with("vlan", id.into()).unwrap_err();
+            assert_eq!(refusal, format!("segmentation_id {id} is not a VLAN id: expected 1 to 4094"));
+        }
+        assert!(with("vlan", Value::Null).unwrap_err().contains("needs a segmentation_id"));
+        assert!(with("vlan", (-1).into()).unwrap_err().starts_with("field segmentation_id is -1"));
+        assert!(with("ipvlan", 5.into()).unwrap_err().contains("only type \"vlan\" has an id"));
+        assert!(with("mpls", 5.into()).unwrap_err().contains("expected one of vlan, macvlan, ipvlan"));
+    }
+}

@@ -263,3 +263,6 @@ fn verify_no_cycle(state: &dyn State, parent: &str, port: &str) -> Result<(), St
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,25 +24,22 @@ pub struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// Settles the segmentations of `nb`: of two that claim the same tag, or the same subport, the one with the
-    /// lower id has it. One that refers to a missing port waits, and yields to any that does not.
+    /// Settles the segmentations of `nb`: in the order of their ids, each holds whose ports exist and whose tag and
+    /// subport no other one holds. The others wait.
     #[must_use]
     pub fn settle(nb: &'a Northbound) -> Self {
         let mut claims = Self::default();
-        let mut waiting = Vec::new();
+        let mut refused = Vec::new();
         for segmentation in nb.segmentations.values() {
-            match nb.lports.get(&segmentation.port) {
-                Some(child) if segmentation.parent != segmentation.port && has_parent(nb, segmentation) => {
-                    claims.claim(segmentation, child);
-                }
-                _ => waiting.push(segmentation),
+            if let Err(reason) = claims.claim(nb, segmentation) {
+                refused.push((segmentation, reason));
             }
         }
-        for segmentation in waiting {
-            let reason = why_waiting(nb, segmentation);
+        // Last of all: a refused segmentation keeps its tag from the parent, not from one that holds.
+        for (segmentation, reason) in refused {
             claims.refuse(segmentation, reason);
         }
-        claims.break_loops();
+        claims.report_loops();
         claims
     }
 
@@ -57,30 +54,26 @@ impl<'a> Claims<'a> {
         self.by_parent.get(parent).into_iter().flatten().map(|(tag, claim)| (*tag, *claim))
     }
 
-    fn claim(&mut self, segmentation: &'a ChildPortSegmentation, child: &'a LogicalPort) {
-        let tag = segmentation.segmentation;
-        let tags = self.by_parent.entry(&segmentation.parent).or_default();
-        let holder = match tags.get(&tag) {
-            Some(Claim::Subport(holder)) => Some(holder.id.as_str()),
-            Some(Claim::Unusable) => Some("another port"),
-            None => None,
-        };
-        if let Some(holder) = holder {
-            let reason = format!(
-                "{tag} of parent {} is {holder}'s already, so port {} gets no frames: give it another tag or remove one of the two",
-                segmentation.parent, segmentation.port,
-            );
-            self.problems.push(problem(segmentation, reason));
-        } else if let Some(other) = self.by_child.get(segmentation.port.as_str()) {
-            let reason = format!(
-                "port {} is a subport of {} by segmentation {} already, and a port belongs to one at most: remove one of the two",
-                segmentation.port, other.parent, other.id,
-            );
-            self.refuse(segmentation, reason);
-        } else {
-            tags.insert(tag, Claim::Subport(child));
-            self.by_child.insert(&segmentation.port, segmentation);
+    /// Gives the segmentation its tag and its subport, or says why not.
+    fn claim(&mut self, nb: &'a Northbound, segmentation: &'a ChildPortSegmentation) -> Result<(), String> {
+        let ChildPortSegmentation { parent, port, segmentation: tag, .. } = segmentation;
+        let child = existing_child(nb, segmentation)?;
+        let tags = self.by_parent.entry(parent).or_default();
+        if let Some(Claim::Subport(holder)) = tags.get(tag) {
+            return Err(format!(
+                "{tag} of parent {parent} is {}'s already, so port {port} gets no frames: give it another tag or remove one of the two",
+                holder.id,
+            ));
         }
+        if let Some(other) = self.by_child.get(port.as_str()) {
+            return Err(format!(
+                "port {port} is a subport of {} by segmentation {} already, and a port belongs to one at most: remove one of the two",
+                other.parent, other.id,
+            ));
+        }
+        tags.insert(*tag, Claim::Subport(child));
+        self.by_child.insert(port, segmentation);
+        Ok(())
     }
 
     /// Reports the segmentation, and takes its tag from the parent's traffic if it is not taken.
@@ -91,15 +84,14 @@ impl<'a> Claims<'a> {
     }
 
     /// A port that is a subport of its own subport hangs on no link; say so.
-    fn break_loops(&mut self) {
+    fn report_loops(&mut self) {
         for (child, segmentation) in &self.by_child {
             let mut seen = BTreeSet::from([*child]);
             let mut at = segmentation.parent.as_str();
             while let Some(next) = self.by_child.get(at) {
                 if !seen.insert(at) {
                     let reason = format!(
-                        "port {child} is below itself through parent {}: remove one segmentation of the loop",
-                        segmentation.parent,
+                        "port {child} hangs on no device, for the ports above it form a loop: remove one segmentation of the loop",
                     );
                     self.problems.push(problem(segmentation, reason));
                     break;
@@ -110,22 +102,24 @@ impl<'a> Claims<'a> {
     }
 }
 
-fn has_parent(nb: &Northbound, segmentation: &ChildPortSegmentation) -> bool {
-    nb.lports.contains_key(&segmentation.parent)
-}
-
-fn why_waiting(nb: &Northbound, segmentation: &ChildPortSegmentation) -> String {
-    if segmentation.parent == segmentation.port {
-        return format!("port {} cannot be its own subport: name another parent", segmentation.port);
+/// The segmentation's subport, if the segmentation says something that can be.
+fn existing_child<'a>(
+    nb: &'a Northbound,
+    segmentation: &ChildPortSegmentation,
+) -> Result<&'a LogicalPort, String> {
+    let ChildPortSegmentation { parent, port, .. } = segmentation;
+    if parent == port {
+        return Err(format!("port {port} cannot be its own subport: name another parent"));
     }
-    let (role, id) = if has_parent(nb, segmentation) {
-        ("port", &segmentation.port)
-    } else {
-        ("parent", &segmentation.parent)
+    let missing = |role: &str, id: &str| {
+        format!(
+            "waits for its {role} {id}, which table lport does not have: create it or remove the segmentation"
+        )
     };
-    format!(
-        "waits for its {role} {id}, which table lport does not have: create it or remove the segmentation"
-    )
+    if !nb.lports.contains_key(parent) {
+        return Err(missing("parent", parent));
+    }
+    nb.lports.get(port).ok_or_else(|| missing("port", port))
 }
 
 pub(super) fn problem(segmentation: &ChildPortSegmentation, reason: String) -> Problem {

@@ -1,18 +1,17 @@
 //! From records and links to [`Tables`].
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use arrayvec::ArrayVec;
 use hashbrown::HashMap;
 
 use super::claims::{Claim, Claims};
 use super::{
-    CounterBook, Exit, LinkEntry, LinkSlot, MAX_NESTING, Network, NetworkSlot, Port, PortSlot, Tables,
-    TagMeaning, VlanTable, WorkerId,
+    CounterBook, Exit, LinkEntry, LinkSlot, MAX_NESTING, Network, NetworkSlot, Port, PortReport, PortSlot,
+    PortState, Tables, TagMeaning, VlanTable, WorkerId,
 };
 use crate::nb::{LogicalPort, Northbound};
-use crate::types::{IfIndex, NetworkKey, PortKey, Problem, Segmentation, VlanId};
+use crate::types::{IfIndex, MacAddr, NetworkKey, PortKey, Problem, Segmentation, VlanId};
 
 /// A device of this host that carries a logical port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,42 +41,6 @@ pub struct Compiled {
     pub problems: Vec<Problem>,
 }
 
-/// What became of a logical port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortReport {
-    /// Whether it forwards, or why not.
-    pub state: PortState,
-    /// For a subport: its parent's id and its tag there.
-    pub parent: Option<(String, Segmentation)>,
-}
-
-/// Whether a port forwards, or why not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PortState {
-    /// It forwards.
-    Up,
-    /// Its record says `enabled: false`.
-    Disabled,
-    /// Its device is down.
-    LinkDown,
-    /// Its parent does not forward.
-    ParentDown,
-    /// Its network has no record.
-    NoNetwork,
-}
-
-impl fmt::Display for PortState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Up => "up",
-            Self::Disabled => "disabled",
-            Self::LinkDown => "link down",
-            Self::ParentDown => "parent down",
-            Self::NoNetwork => "no network",
-        })
-    }
-}
-
 /// Compiles the tables. Pure but for the counters it takes from `counters`: the same records and links give the same
 /// tables, whatever happened before.
 #[must_use]
@@ -98,6 +61,7 @@ pub fn compile(nb: &Northbound, links: &[LocalLink], counters: &mut CounterBook)
     for link in links {
         compiler.add_link(link);
     }
+    compiler.join_networks();
     Compiled { tables: compiler.tables, ports: compiler.ports, problems: compiler.problems }
 }
 
@@ -138,6 +102,14 @@ impl<'a> Compiler<'a> {
 
     fn add_link(&mut self, link: &LocalLink) {
         let Some(port) = self.nb.lports.get(&link.lport).filter(|port| self.owns_key(port)) else { return };
+        if let Some(segmentation) = self.claims.parent_of(&port.id) {
+            let reason = format!(
+                "it is a subport of {} by segmentation {}, so the device it also has is left out: remove one of the two",
+                segmentation.parent, segmentation.id,
+            );
+            self.problems.push(Problem::new(format!("lport {}", port.id), reason));
+            return;
+        }
         let state = match (port.enabled, link.up) {
             (false, _) => PortState::Disabled,
             (true, false) => PortState::LinkDown,
@@ -179,9 +151,6 @@ impl<'a> Compiler<'a> {
             counters: self.counters.port(&port.id),
         });
         self.tables.slots.insert(port.key, slot);
-        if let Some(network) = network {
-            self.join_network(port, slot, network);
-        }
         let subports = self.subports_of(port, state, exit);
         if let Some(entry) = self.tables.ports.get_mut(slot.0 as usize) {
             entry.subports = subports;
@@ -248,29 +217,43 @@ impl<'a> Compiler<'a> {
         Some(slot)
     }
 
-    fn join_network(&mut self, port: &LogicalPort, slot: PortSlot, network: NetworkSlot) {
-        let Some(network) = self.tables.networks.get_mut(network.0 as usize) else { return };
-        network.flood.push(slot);
-        for &mac in &port.macs {
-            let reason = if mac.is_group() {
-                format!(
-                    "its address {mac} is a group address, no frame will be sent to it: give it a unicast one"
-                )
-            } else if network.macs.contains_key(&mac) {
-                format!(
-                    "its address {mac} is another port's of network {} already: give it one of its own",
-                    port.lswitch
-                )
-            } else {
-                network.macs.insert(mac, slot);
-                continue;
-            };
-            self.problems.push(Problem::new(format!("lport {}", port.id), reason));
+    /// Lets the ports join their networks, in the order of their ids: the order of the links means nothing.
+    fn join_networks(&mut self) {
+        let nb = self.nb;
+        let local: Vec<_> = self.ports.keys().filter_map(|id| nb.lports.get(id)).collect();
+        for port in local {
+            let Some(slot) = self.tables.slot_of(port.key) else { continue };
+            let network = self.tables.port(slot).and_then(|port| port.network);
+            let network = network.and_then(|network| self.tables.networks.get_mut(network.0 as usize));
+            let Some(network) = network else { continue };
+            network.flood.push(slot);
+            for &mac in &port.macs {
+                if let Some(reason) = network.add_address(mac, slot, &port.lswitch) {
+                    self.problems.push(Problem::new(format!("lport {}", port.id), reason));
+                }
+            }
         }
     }
 
     fn owns_key(&self, port: &LogicalPort) -> bool {
         self.port_owners.get(&port.key) == Some(&port.id.as_str())
+    }
+}
+
+impl Network {
+    /// Says that `mac` lives at `slot`, or why it does not.
+    fn add_address(&mut self, mac: MacAddr, slot: PortSlot, lswitch: &str) -> Option<String> {
+        if mac.is_group() {
+            return Some(format!(
+                "its address {mac} is a group address, no frame will be sent to it: give it a unicast one"
+            ));
+        }
+        let holder = *self.macs.entry(mac).or_insert(slot);
+        (holder != slot).then(|| {
+            format!(
+                "its address {mac} is another port's of network {lswitch} already: give it one of its own"
+            )
+        })
     }
 }
 

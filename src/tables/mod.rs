@@ -7,6 +7,7 @@ mod claims;
 mod compile;
 mod counters;
 mod publish;
+mod report;
 
 use arrayvec::ArrayVec;
 use hashbrown::HashMap;
@@ -15,9 +16,10 @@ use std::sync::Arc;
 use crate::types::{IfIndex, MacAddr, NetworkKey, PortKey, VlanId};
 
 pub use claims::Claims;
-pub use compile::{Compiled, LocalLink, PortReport, PortState, compile};
+pub use compile::{Compiled, LocalLink, compile};
 pub use counters::{CounterBook, PortCounters, PortTotals, WorkerCounters};
 pub use publish::{Publisher, Reader};
+pub use report::{PortReport, PortState};
 
 /// How deep subports of subports may nest. Each level is a tag of four bytes in front of the frame.
 pub const MAX_NESTING: usize = 8;

@@ -31,17 +31,20 @@ impl State for Uncommitted<'_> {
     }
 
     fn find(&self, table: Table, by: By<'_>) -> Result<Vec<(String, Value)>, NbError> {
-        let (field, parameters): (_, &[&dyn ToSql]) = match &by {
-            By::UniqueKey(key) => ("json ->> '$.unique_key' = ?2", &[&table.name(), key]),
-            By::Parent(parent) => ("json ->> '$.parent' = ?2", &[&table.name(), parent]),
+        let (index, field, parameters): (_, _, &[&dyn ToSql]) = match &by {
+            By::UniqueKey(key) => ("unique_key", "json ->> '$.unique_key' = ?2", &[&table.name(), key]),
+            By::Parent(parent) => ("parent", "json ->> '$.parent' = ?2", &[&table.name(), parent]),
             By::Tag(parent, id) => {
                 let sql = "json ->> '$.parent' = ?2 AND json ->> '$.segmentation_id' = ?3";
-                (sql, &[&table.name(), parent, id])
+                ("parent", sql, &[&table.name(), parent, id])
             }
-            By::Port(port) => ("json ->> '$.port' = ?2", &[&table.name(), port]),
+            By::Port(port) => ("port", "json ->> '$.port' = ?2", &[&table.name(), port]),
         };
         let find = || {
-            let sql = format!("SELECT id, json FROM record WHERE tbl = ?1 AND {field} ORDER BY id");
+            // Named, because without statistics SQLite would rather read the whole table.
+            let sql = format!(
+                "SELECT id, json FROM record INDEXED BY record_{index} WHERE tbl = ?1 AND {field} ORDER BY id"
+            );
             let mut statement = self.connection.prepare_cached(&sql)?;
             let rows = statement.query_map(parameters, |row| Ok((row.get(0)?, value(row.get(1)?))))?;
             rows.collect::<rusqlite::Result<_>>()

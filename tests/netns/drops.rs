@@ -1,0 +1,46 @@
+//! Frames that end in the switch: none comes out anywhere, and each is counted under its reason.
+
+use crate::support::frame::{CTAG, Frame, tci};
+use crate::support::lab::in_lab;
+use crate::support::wait::until;
+
+#[test]
+fn frames_for_nobody_are_dropped_and_counted() {
+    in_lab(|lab| {
+        let (one, two) = (lab.network(), lab.network());
+        let vm = lab.guest("vm", one);
+        let sub = lab.subport(&vm, 100, two);
+        let (peer1, peer2) = (lab.guest("peer1", one), lab.guest("peer2", two));
+        lab.start();
+
+        let unknown = [2, 0xde, 0xad, 0, 0, 1];
+        let frames = [
+            Frame::new(vm.mac, unknown),
+            // Known, but on the other network.
+            Frame::new(vm.mac, peer2.mac),
+            Frame::new(sub.mac, peer1.mac).tagged(tci(0, false, 100)),
+            // To where it comes from.
+            Frame::new(vm.mac, vm.mac),
+            Frame::new(sub.mac, sub.mac).tagged(tci(0, false, 100)),
+        ];
+        lab.exchange(&vm, &frames, &[]);
+
+        // A tag's EtherType, and the end.
+        lab.sender(&vm)
+            .send(&Frame { ethertype: CTAG, ..Frame::new(vm.mac, peer1.mac).carrying(&[]) }.bytes());
+        lab.exchange(&vm, &[], &[]);
+
+        let daemon = lab.daemon();
+        for (port, reason, count) in [
+            (&vm, "destination_unknown", 2),
+            (&sub, "destination_unknown", 1),
+            (&vm, "destination_is_source", 1),
+            (&sub, "destination_is_source", 1),
+            (&vm, "classify_truncated", 1),
+        ] {
+            until(&format!("{count} {reason} at port {}", port.key), || {
+                (daemon.dropped(&port.id(), reason) == count).then_some(())
+            });
+        }
+    });
+}

@@ -1,0 +1,24 @@
+//! The switch on real frames: a daemon and its guests in network namespaces, frames sent and checked to the byte.
+//! They need root; `scripts/test` runs them.
+
+#[cfg(test)]
+mod changes;
+#[cfg(test)]
+mod drops;
+#[cfg(test)]
+mod flood;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod life;
+#[cfg(test)]
+mod links;
+#[cfg(test)]
+mod queues;
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(test)]
+mod tags;
+#[cfg(test)]
+mod transport;

@@ -1,0 +1,98 @@
+//! Many queues, several workers: frames cross from worker to worker, and no flow gets out of order.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use crate::support::command::succeed;
+use crate::support::frame::{Frame, Mac, tci};
+use crate::support::lab::{Lab, Port, in_lab};
+use crate::support::stream::{Stream, assert_in_order, number, payload};
+
+const QUEUES: u32 = 4;
+const FLOWS: u16 = 32;
+const FRAMES_PER_FLOW: u64 = 200;
+
+#[test]
+fn four_queues_and_two_workers_keep_each_flow_in_order() {
+    in_lab(|lab| {
+        let (one, two) = (lab.network(), lab.network());
+        lab.queues = QUEUES;
+        lab.arguments = ["--workers", "0,1"].map(str::to_owned).to_vec();
+        let vm = lab.guest("vm", one);
+        let sub = lab.subport(&vm, 100, two);
+        let (peer1, peer2) = (lab.guest("peer1", one), lab.guest("peer2", two));
+        lab.start();
+        let workers = lab.daemon().show("workers").unwrap();
+        assert_eq!(workers.as_array().unwrap().len(), 2, "{workers}");
+
+        // At the same time: out of the trunk's two ports, and into one of them.
+        let to1: Vec<_> = (0..FLOWS).map(|flow| udp(vm.mac, peer1.mac, flow)).collect();
+        let to2: Vec<_> = (0..FLOWS).map(|flow| udp(sub.mac, peer2.mac, flow)).collect();
+        let back: Vec<_> = (0..FLOWS).map(|flow| udp(peer2.mac, sub.mac, flow)).collect();
+        let tag = tci(0, false, 100);
+        std::thread::scope(|scope| {
+            let from_vm: Vec<_> =
+                to1.iter().cloned().chain(to2.iter().map(|frame| frame.tagged(tag))).collect();
+            let (vm_sender, peer_sender) = (lab.sender(&vm), lab.sender(&peer2));
+            scope.spawn(move || Stream::interleaved(&vm_sender, &from_vm, FRAMES_PER_FLOW));
+            let from_peer = back.clone();
+            scope.spawn(move || Stream::interleaved(&peer_sender, &from_peer, FRAMES_PER_FLOW));
+        });
+
+        assert_flows_arrived(lab, &peer1, &to1);
+        assert_flows_arrived(lab, &peer2, &to2);
+        assert_flows_arrived(lab, &vm, &back.iter().map(|frame| frame.tagged(tag)).collect::<Vec<_>>());
+        let used = queues_used(lab, &vm);
+        assert!(used > 1, "the flows of a test of many queues came by {used} of them");
+    });
+}
+
+/// Makes sure that each flow of `flows` came to `port`'s guest whole and in order.
+fn assert_flows_arrived(lab: &Lab, port: &Port, flows: &[Frame]) {
+    let mut numbers: BTreeMap<Vec<u8>, Vec<u64>> = BTreeMap::new();
+    let mut missing = flows.len() * usize::try_from(FRAMES_PER_FLOW).unwrap();
+    let heads: Vec<Vec<u8>> = flows.iter().map(|flow| head(&flow.bytes())).collect();
+    lab.capture(port).through(|frame| {
+        let head = head(frame);
+        assert!(heads.contains(&head), "a frame of no flow: {frame:02x?}");
+        numbers.entry(head).or_default().push(number(frame));
+        missing -= 1;
+        missing == 0
+    });
+    for (flow, head) in heads.iter().enumerate() {
+        println!("flow {flow} to port {}", port.key);
+        assert_in_order(&numbers[head], FRAMES_PER_FLOW);
+    }
+}
+
+/// All of a frame but the number at its end.
+fn head(frame: &[u8]) -> Vec<u8> {
+    frame[..frame.len() - 8].to_vec()
+}
+
+/// The RX queues of `port`'s device by which frames came.
+fn queues_used(lab: &Lab, port: &Port) -> usize {
+    let counters = succeed(lab.host.command("ethtool").args(["-S", lab.dev(port)]), "");
+    let packets = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        (name.contains("rx_queue_") && name.ends_with("_xdp_packets")).then(|| value.trim() != "0")
+    };
+    counters.lines().filter_map(packets).filter(|used| *used).count()
+}
+
+/// The first frame of a UDP flow: by its ports the sender's kernel chooses the queue. A checksum of 0 is none, and
+/// the one of the IPv4 header is right.
+fn udp(src: Mac, dst: Mac, flow: u16) -> Frame {
+    let payload = payload(0);
+    let length = u16::try_from(payload.len()).unwrap();
+    let mut ip = vec![0x45, 0];
+    ip.extend((20 + 8 + length).to_be_bytes());
+    ip.extend([0, 0, 0x40, 0, 64, 17, 0, 0]);
+    ip.extend(Ipv4Addr::new(10, 1, 0, src[5]).octets());
+    ip.extend(Ipv4Addr::new(10, 1, 0, dst[5]).octets());
+    let sum: u32 = ip.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    let udp = [5000 + flow, 6000, 8 + length, 0].map(u16::to_be_bytes).concat();
+    Frame { ethertype: 0x0800, ..Frame::new(src, dst).carrying(&[ip, udp, payload].concat()) }
+}

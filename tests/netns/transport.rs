@@ -1,0 +1,144 @@
+//! TCP and UDP as programs use them, between namespaces whose offloads nobody touched: their checksums are not
+//! computed when the frames come to the switch.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
+
+use crate::support::command::succeed;
+use crate::support::lab::{Lab, Port, in_lab};
+use crate::support::netns::Netns;
+use crate::support::wait::PATIENCE;
+
+/// Both ways of a TCP connection carry this many bytes, in which a shifted or missing one shows.
+const TCP_BYTES: u32 = 2_000_000;
+const DATAGRAMS: u16 = 50;
+
+#[test]
+fn tcp_and_udp_untagged() {
+    in_lab(|lab| {
+        let one = lab.network();
+        let (a, b) = (lab.guest("a", one), lab.guest("b", one));
+        lab.start();
+        let (a_ips, b_ips) = (address(lab, &a, "eth0", 1), address(lab, &b, "eth0", 2));
+        for ip in b_ips {
+            converse(lab.netns(&a), lab.netns(&b), ip);
+        }
+        for ip in a_ips {
+            converse(lab.netns(&b), lab.netns(&a), ip);
+        }
+    });
+}
+
+#[test]
+fn tcp_and_udp_in_a_vlan() {
+    in_lab(|lab| {
+        let (one, two) = (lab.network(), lab.network());
+        let vm = lab.guest("vm", one);
+        let sub = lab.subport(&vm, 100, two);
+        let (_peer1, peer2) = (lab.guest("peer1", one), lab.guest("peer2", two));
+        lab.start();
+        let vlan = lab.vlan_interface(&sub, 0);
+        let (vm_ips, peer_ips) = (address(lab, &vm, &vlan, 1), address(lab, &peer2, "eth0", 2));
+        for ip in peer_ips {
+            converse(lab.netns(&vm), lab.netns(&peer2), ip);
+        }
+        for ip in vm_ips {
+            converse(lab.netns(&peer2), lab.netns(&vm), ip);
+        }
+    });
+}
+
+#[test]
+fn tcp_and_udp_between_two_vlans() {
+    in_lab(|lab| {
+        let (one, two) = (lab.network(), lab.network());
+        let (vm, other) = (lab.guest("vm", one), lab.guest("other", one));
+        let (x, y) = (lab.subport(&vm, 100, two), lab.subport(&other, 200, two));
+        lab.start();
+        let vlans = (lab.vlan_interface(&x, 0), lab.vlan_interface(&y, 0));
+        let (_, ips) = (address(lab, &vm, &vlans.0, 1), address(lab, &other, &vlans.1, 2));
+        for ip in ips {
+            converse(lab.netns(&vm), lab.netns(&other), ip);
+        }
+    });
+}
+
+/// Gives `dev` of `port`'s guest an IPv4 and an IPv6 address that end with `host`.
+fn address(lab: &Lab, port: &Port, dev: &str, host: u8) -> [IpAddr; 2] {
+    let netns = lab.netns(port);
+    let features = succeed(netns.command("ethtool").args(["-k", dev]), "");
+    assert!(
+        features.contains("tx-checksumming: on"),
+        "the offloads of {dev} are not the stock ones: {features}"
+    );
+    netns.enter(|| std::fs::write(format!("/proc/sys/net/ipv6/conf/{dev}/disable_ipv6"), "0").unwrap());
+    netns.ip(&format!("address add 10.1.0.{host}/24 dev {dev}"));
+    netns.ip(&format!("address add fd00::{host}/64 dev {dev} nodad"));
+    [IpAddr::from([10, 1, 0, host]), IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(host)])]
+}
+
+/// Speaks TCP and UDP from `client` with `ip` in `server`.
+fn converse(client: &Netns, server: &Netns, ip: IpAddr) {
+    tcp(client, server, ip);
+    udp(client, server, ip);
+}
+
+fn tcp(client: &Netns, server: &Netns, ip: IpAddr) {
+    let (listener, port) = server.enter(|| {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    });
+    let client = client.enter(|| TcpStream::connect_timeout(&SocketAddr::new(ip, port), PATIENCE).unwrap());
+    let (server, _) = listener.accept().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| both_ways(server));
+        both_ways(client);
+    });
+}
+
+/// Sends and receives at the same time.
+fn both_ways(stream: TcpStream) {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let data: Vec<u8> = (0..TCP_BYTES / 4).flat_map(u32::to_be_bytes).collect();
+    let mut writer = stream.try_clone().unwrap();
+    let mut reader = stream;
+    thread::scope(|scope| {
+        scope.spawn(|| writer.write_all(&data).unwrap());
+        let mut received = vec![0; data.len()];
+        reader.read_exact(&mut received).unwrap();
+        assert!(received == data, "the bytes that came are others than those sent");
+    });
+}
+
+/// Datagrams of many lengths, odd ones too, each returned before the next.
+fn udp(client: &Netns, server: &Netns, ip: IpAddr) {
+    let bind = |netns: &Netns, ip: IpAddr| {
+        let socket = netns.enter(|| UdpSocket::bind((ip, 0)).unwrap());
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    };
+    let echo = bind(server, ip);
+    let any = if ip.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+    let socket = bind(client, any);
+    // Connecting looks for a route: in the client's namespace, which the socket remembers.
+    socket.connect(echo.local_addr().unwrap()).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..DATAGRAMS {
+                let mut datagram = [0; 1500];
+                let (length, from) = echo.recv_from(&mut datagram).unwrap();
+                echo.send_to(&datagram[..length], from).unwrap();
+            }
+        });
+        for number in 0..DATAGRAMS {
+            let sent = vec![number.to_be_bytes()[1]; usize::from(number * 29 + 1)];
+            socket.send(&sent).unwrap();
+            let mut received = [0; 1500];
+            let length = socket.recv(&mut received).unwrap();
+            assert!(received[..length] == sent, "datagram {number} came back as another");
+        }
+    });
+}

@@ -1,0 +1,159 @@
+//! `trunkpath run`, and the commands that speak with it.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::command::{output, succeed};
+use super::netns::Netns;
+use super::records::CHASSIS;
+use super::wait::until;
+
+const TRUNKPATH: &str = env!("CARGO_BIN_EXE_trunkpath");
+
+/// The files of one daemon: its database, its socket, its log.
+#[derive(Debug)]
+pub struct Files {
+    dir: tempfile::TempDir,
+}
+
+impl Files {
+    /// None of them yet.
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// `trunkpath nb ARGUMENTS`.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn nb(&self, arguments: &[&str], input: &str) -> String {
+        succeed(&mut self.nb_command(arguments), input)
+    }
+
+    fn nb_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(TRUNKPATH);
+        command.args(["nb", "--nb", &self.url()]).args(arguments);
+        command
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.path("nb.db").display())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// What the daemon said so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+}
+
+/// A running daemon. Killed when dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    process: Child,
+    api: PathBuf,
+}
+
+impl Daemon {
+    /// Starts one in `netns`, with more arguments for `trunkpath run`.
+    pub fn start(netns: &Netns, files: &Files, arguments: &[String]) -> Self {
+        let api = files.path("api.sock");
+        let log = File::options().create(true).append(true).open(files.path("log")).unwrap();
+        let process = netns
+            .command(TRUNKPATH)
+            .args(["run", "--nb", &files.url(), "--chassis", CHASSIS, "--api"])
+            .arg(&api)
+            .args(arguments)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { process, api }
+    }
+
+    /// `trunkpath show WHAT --json`; `None` while nothing answers.
+    pub fn show(&self, what: &str) -> Option<Value> {
+        ask(&self.api, &["show", what])
+    }
+
+    /// `trunkpath stats --json`.
+    pub fn stats(&self) -> Value {
+        ask(&self.api, &["stats"]).unwrap()
+    }
+
+    /// Waits until every row of `trunkpath show WHAT` is up, and there are `count`.
+    pub fn wait_until_up(&self, what: &str, count: usize) {
+        until(&format!("{count} {what} that are up"), || {
+            let rows = self.show(what)?;
+            let up = rows.as_array()?.iter().filter(|row| row["state"] == "up").count();
+            (up == count).then_some(())
+        });
+    }
+
+    /// Waits until `trunkpath show problems` has a row that contains `text`.
+    pub fn wait_for_problem(&self, text: &str) {
+        until(&format!("a problem with {text:?}"), || {
+            let problems = self.show("problems")?;
+            problems.as_array()?.iter().any(|row| row.to_string().contains(text)).then_some(())
+        });
+    }
+
+    /// The frames that ended at the port with this id for `reason`.
+    pub fn dropped(&self, port: &str, reason: &str) -> u64 {
+        let stats = self.stats();
+        let port = stats["ports"].as_array().unwrap().iter().find(|row| row["lport"] == port).unwrap();
+        port["drops"][reason].as_u64().unwrap_or(0)
+    }
+
+    /// Makes sure that no frame of the UMEM is lost or doubled. Frames move while they are counted, so one good count
+    /// is what it waits for.
+    pub fn assert_frames_conserved(&self) {
+        until("all frames of the UMEM to be somewhere", || {
+            let frames = &self.stats()["frames"];
+            (frames["total"].as_u64()? > 0 && frames["sum"] == frames["total"]).then_some(())
+        });
+    }
+
+    /// Ends it as a service manager would, and returns how it ended.
+    pub fn stop(mut self) -> ExitStatus {
+        kill(self.pid(), Signal::SIGTERM).unwrap();
+        until("the daemon to end after SIGTERM", || self.process.try_wait().unwrap())
+    }
+
+    /// Ends it in the middle of whatever it does.
+    pub fn kill(mut self) {
+        kill(self.pid(), Signal::SIGKILL).unwrap();
+        assert_eq!(self.process.wait().unwrap().signal(), Some(Signal::SIGKILL as i32));
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id().cast_signed())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended; a drop does not panic.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn ask(api: &Path, words: &[&str]) -> Option<Value> {
+    let answer = output(Command::new(TRUNKPATH).args(words).arg("--json").arg("--api").arg(api), "");
+    if !answer.status.success() {
+        return None;
+    }
+    Some(serde_json::from_slice(&answer.stdout).unwrap_or_else(|error| {
+        panic!("{words:?} --json is no JSON: {error}: {}", String::from_utf8_lossy(&answer.stdout))
+    }))
+}

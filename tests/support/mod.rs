@@ -1,0 +1,12 @@
+//! The lab of the tests: namespaces for machines, veths for cables, tcpdump for eyes.
+
+pub mod command;
+pub mod daemon;
+pub mod frame;
+pub mod lab;
+pub mod netns;
+pub mod records;
+pub mod root;
+pub mod stream;
+pub mod wait;
+pub mod wire;

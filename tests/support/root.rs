@@ -1,0 +1,18 @@
+//! Tests that need root never vanish: without it they say so and pass, and in CI they fail.
+
+use std::io::Write as _;
+
+/// Set to `1`, it makes a test fail that would be skipped. `.ci/run` does.
+const REQUIRE_ROOT: &str = "TRUNKPATH_REQUIRE_ROOT";
+
+/// True when the test can go on.
+pub fn is_root(test: &str) -> bool {
+    if nix::unistd::geteuid().is_root() {
+        return true;
+    }
+    let required = std::env::var_os(REQUIRE_ROOT).is_some_and(|value| value == "1");
+    assert!(!required, "{test} needs root, and {REQUIRE_ROOT}=1 forbids to skip it");
+    // Straight to the handle: the test runner captures what the print macros write.
+    writeln!(std::io::stderr(), "SKIPPED {test}: it needs root (scripts/test knows how)").unwrap();
+    false
+}
