@@ -1,6 +1,7 @@
 //! `trunkpath run`: the daemon.
 
 use std::collections::BTreeMap;
+use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -89,6 +90,7 @@ fn port_option(text: &str) -> anyhow::Result<(String, PortSettings)> {
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = args.config()?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+    let colours = stderr().is_terminal();
+    tracing_subscriber::fmt().with_writer(stderr).with_ansi(colours).with_env_filter(filter).init();
     Ok(control::run(config)?)
 }

@@ -7,10 +7,10 @@ mod xdp;
 
 use serde::{Deserialize, Serialize};
 
-pub use ethtool::{Offloads, QueueCounts, offloads, queues};
+pub use ethtool::{QueueCounts, large_receive_offload, queues};
 pub use host::{Capabilities, af_xdp, btf, capabilities, kernel_release, memlock_limit, vlan_tag_kfunc};
 pub use owner::{Process, ProgramOwner, owner_of};
-pub use xdp::{Attached, DriverXdp, XdpOfLink, xdp};
+pub use xdp::{Attached, XdpOfLink, xdp};
 
 /// Where in a driver's path an XDP program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

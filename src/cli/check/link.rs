@@ -15,7 +15,7 @@ pub(super) fn findings(link: &Link, lacking: Verdict) -> Vec<Finding> {
     let mut findings = vec![state(&about, link, lacking)];
     match inspect::xdp(link.ifindex) {
         Ok(xdp) => {
-            findings.extend((!xdp.driver.native).then(|| generic_only(&about, link, lacking)));
+            findings.extend((!xdp.native).then(|| generic_only(&about, link, lacking)));
             findings.extend(xdp.attached.map(|program| attached(&about, link, program, lacking)));
         }
         Err(error) => {
@@ -35,7 +35,7 @@ pub(super) fn findings(link: &Link, lacking: Verdict) -> Vec<Finding> {
             format!("ip link set dev {} mtu 1500, and its peer too", link.name),
         ));
     }
-    if inspect::offloads(&link.name).is_ok_and(|offloads| offloads.large_receive) {
+    if inspect::large_receive_offload(&link.name).unwrap_or(false) {
         findings.push(Finding::not_ok(
             Verdict::Warning,
             &about,
@@ -88,7 +88,9 @@ fn attached(about: &str, link: &Link, program: Attached, lacking: Verdict) -> Fi
     let owner = inspect::owner_of(program.program);
     let found = format!("XDP program {} ({}), {owner}", program.program, program.mode.name());
     if !owner.processes.iter().any(|process| process.command == "trunkpath") {
-        let advice = if owner.processes.is_empty() {
+        let advice = if owner.name.is_none() {
+            "run this as root to see whose it is".to_owned()
+        } else if owner.processes.is_empty() {
             format!("nobody seems to need it: ip link set dev {} xdp off", link.name)
         } else {
             "a link has room for one program: stop its owner".to_owned()

@@ -1,4 +1,4 @@
-//! What only ethtool's ioctl tells: the queues in use, and offloads.
+//! What only ethtool's ioctl tells: the queues in use, and an offload.
 
 use std::ffi::c_char;
 use std::fs;
@@ -10,11 +10,9 @@ use rustix::net::{AddressFamily, SocketType, socket};
 
 use crate::types::IfIndex;
 
-/// `ETHTOOL_GFLAGS` and its bits, `ETHTOOL_GCHANNELS` (`linux/ethtool.h`).
+/// `ETHTOOL_GFLAGS` and a bit of its answer, `ETHTOOL_GCHANNELS` (`linux/ethtool.h`).
 const GET_FLAGS: u32 = 0x25;
 const GET_CHANNELS: u32 = 0x3c;
-const FLAG_TX_VLAN: u32 = 1 << 7;
-const FLAG_RX_VLAN: u32 = 1 << 8;
 const FLAG_LRO: u32 = 1 << 15;
 
 /// Queues in use.
@@ -24,17 +22,6 @@ pub struct QueueCounts {
     pub rx: u16,
     /// TX queues.
     pub tx: u16,
-}
-
-/// Offloads of our end of a link that matter here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offloads {
-    /// `large-receive-offload`: merged frames fit no buffer, and most drivers refuse XDP with it.
-    pub large_receive: bool,
-    /// `rx-vlan-offload`: a tag may arrive beside the frame.
-    pub rx_vlan: bool,
-    /// `tx-vlan-offload`.
-    pub tx_vlan: bool,
 }
 
 /// The queues that a device uses. The count that rtnetlink gives is what was *allocated*: a veth has one for
@@ -69,17 +56,14 @@ fn queues_in_sysfs(device: &str, ifindex: IfIndex) -> Option<QueueCounts> {
     (counts.rx > 0).then_some(counts)
 }
 
-/// The offloads of a device.
+/// Whether a device merges what it receives (`large-receive-offload`): merged frames fit no buffer, and most
+/// drivers refuse XDP with it.
 ///
 /// # Errors
 /// The kernel's refusal; `ENODEV` when the device is gone.
-pub fn offloads(device: &str) -> io::Result<Offloads> {
+pub fn large_receive_offload(device: &str) -> io::Result<bool> {
     let [_, flags] = ask::<2>(device, GET_FLAGS)?;
-    Ok(Offloads {
-        large_receive: flags & FLAG_LRO != 0,
-        rx_vlan: flags & FLAG_RX_VLAN != 0,
-        tx_vlan: flags & FLAG_TX_VLAN != 0,
-    })
+    Ok(flags & FLAG_LRO != 0)
 }
 
 /// Asks a question whose answer is `N` words, the first of them the question itself.
@@ -109,15 +93,18 @@ mod tests {
 
     #[test]
     fn a_device_that_is_not_there_is_an_error() {
-        let error = offloads("no-such-device").unwrap_err();
+        let error = large_receive_offload("no-such-device").unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
-        assert_eq!(offloads("a-name-too-long-by-far").unwrap_err().raw_os_error(), Some(libc::ENODEV));
+        assert_eq!(
+            large_receive_offload("a-name-too-long-by-far").unwrap_err().raw_os_error(),
+            Some(libc::ENODEV)
+        );
         assert_eq!(queues("no-such-device", IfIndex::new(1).unwrap()), None);
     }
 
     #[test]
     fn the_loopback_has_a_queue_and_merges_nothing() {
         assert_eq!(queues("lo", IfIndex::new(1).unwrap()), Some(QueueCounts { rx: 1, tx: 1 }));
-        assert!(!offloads("lo").unwrap().large_receive);
+        assert!(!large_receive_offload("lo").unwrap());
     }
 }

@@ -1,4 +1,4 @@
-//! XDP on a link: what is attached, and what the driver can do.
+//! XDP on a link: what is attached, and whether the driver can do it itself.
 
 use std::io;
 
@@ -10,16 +10,16 @@ use crate::types::IfIndex;
 /// `enum netdev_xdp_act` (`linux/netdev.h`).
 const ACT_BASIC: u64 = 1 << 0;
 const ACT_REDIRECT: u64 = 1 << 1;
-const ACT_XSK_ZEROCOPY: u64 = 1 << 3;
-const ACT_RX_SG: u64 = 1 << 5;
 
 /// A link as XDP sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct XdpOfLink {
     /// The program there, if any.
     pub attached: Option<Attached>,
-    /// What the driver says it can do, with the link's queues and MTU as they are now.
-    pub driver: DriverXdp,
+    /// Whether the driver runs programs in native mode and redirects to AF_XDP sockets
+    /// (`NETDEV_A_DEV_XDP_FEATURES`, Linux 6.3; an older kernel says no). veth says no while its peer has more TX
+    /// queues than it has RX queues.
+    pub native: bool,
 }
 
 /// An attached program.
@@ -29,18 +29,6 @@ pub struct Attached {
     pub mode: XdpMode,
     /// The kernel's number for it; [`super::owner_of`] says whose it is.
     pub program: u32,
-}
-
-/// A driver's abilities (`NETDEV_A_DEV_XDP_FEATURES`, Linux 6.3; an older kernel says no to all).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DriverXdp {
-    /// Runs programs in native mode and redirects to AF_XDP sockets. veth says no while its peer has more TX
-    /// queues than it has RX queues.
-    pub native: bool,
-    /// Lets the NIC write into the UMEM.
-    pub zero_copy: bool,
-    /// Takes frames of more than one buffer.
-    pub multi_buffer: bool,
 }
 
 /// Asks about a link of our namespace.
@@ -56,14 +44,7 @@ pub fn xdp(ifindex: IfIndex) -> io::Result<XdpOfLink> {
         return Err(io::Error::from_raw_os_error(-result));
     }
     let can = |feature| answer.feature_flags & feature != 0;
-    Ok(XdpOfLink {
-        attached: attached(&answer),
-        driver: DriverXdp {
-            native: can(ACT_BASIC) && can(ACT_REDIRECT),
-            zero_copy: can(ACT_XSK_ZEROCOPY),
-            multi_buffer: can(ACT_RX_SG),
-        },
-    })
+    Ok(XdpOfLink { attached: attached(&answer), native: can(ACT_BASIC) && can(ACT_REDIRECT) })
 }
 
 /// A link can hold a program in the NIC beside one in the driver: the one that frames meet first in the

@@ -1,0 +1,103 @@
+//! `trunkpath check` in namespaces where something is wrong.
+
+#![allow(clippy::unwrap_used, reason = "what helps a test may fail as a test does")]
+
+mod cli_support;
+
+use std::process::{Command, Output};
+
+use cli_support::Namespace;
+use trunkpath::config::NoSocketPolicy;
+use trunkpath::control::links::LinkWatch;
+use trunkpath::kernel::inspect::XdpMode;
+use trunkpath::kernel::{ProgramOptions, SteerProgram};
+use trunkpath::types::IfIndex;
+
+fn check(namespace: &Namespace, words: &str) -> (bool, String) {
+    let binary = env!("CARGO_BIN_EXE_trunkpath");
+    answer(
+        &namespace
+            .inside(|| Command::new(binary).arg("check").args(words.split_whitespace()).output().unwrap()),
+    )
+}
+
+fn answer(output: &Output) -> (bool, String) {
+    (output.status.success(), String::from_utf8(output.stdout.clone()).unwrap())
+}
+
+fn ifindex(namespace: &Namespace, device: &str) -> IfIndex {
+    namespace.inside(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (links, _) = runtime.block_on(LinkWatch::open()).unwrap();
+        links.values().find(|link| link.name == device).unwrap().ifindex
+    })
+}
+
+#[test]
+fn a_link_that_fits_is_ok() {
+    let Some(namespace) = Namespace::new("a_link_that_fits_is_ok") else { return };
+    namespace.ip("link add v0 type veth peer name v1");
+    namespace.ip("link set v0 up");
+    namespace.ip("link set v1 up");
+    let (ok, screen) = check(&namespace, "v0");
+    assert!(ok && screen.contains("ok       link v0       veth, 1 queue, MTU 1500, up\n"), "{screen}");
+    assert!(screen.ends_with("everything that trunkpath needs is there\n"), "{screen}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_what_to_do() {
+    let Some(namespace) = Namespace::new("what_is_wrong_is_named_with_what_to_do") else { return };
+    namespace.ip("link add v0 mtu 9000 numrxqueues 1 numtxqueues 2 type veth peer name v1 numtxqueues 2");
+    let (ok, screen) = check(&namespace, "v0");
+    for part in [
+        "warning  link v0",
+        "-> ip link set dev v0 up",
+        "MISSING  link v0       only generic XDP is possible",
+        "numrxqueues",
+        "MTU 9000: frames over 1792 bytes",
+        "1 missing",
+    ] {
+        assert!(screen.contains(part), "{part}: {screen}");
+    }
+    assert!(!ok, "it was asked for");
+    let (ok, screen) = check(&namespace, "");
+    assert!(ok && screen.contains("warning  link v0       only generic"), "nobody asked for it: {screen}");
+    let (ok, screen) = check(&namespace, "v2 --json");
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&screen).unwrap();
+    let missing = findings.iter().find(|finding| finding["about"] == "link v2").unwrap();
+    assert_eq!((ok, &missing["verdict"]), (false, &"missing".into()));
+    assert!(missing["advice"].as_str().unwrap().contains("nearest name here is v"), "{missing}");
+}
+
+#[test]
+fn a_foreign_program_is_shown_with_its_owner() {
+    let Some(namespace) = Namespace::new("a_foreign_program_is_shown_with_its_owner") else { return };
+    namespace.ip("link add v0 type veth peer name v1");
+    let index = ifindex(&namespace, "v0");
+    let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
+    // This test is not called trunkpath, so to `check` its program is a stranger's.
+    let program = namespace.inside(|| SteerProgram::attach(index, options)).unwrap();
+    assert_eq!(program.mode(), XdpMode::Native);
+    let (ok, screen) = check(&namespace, "v0");
+    let owner = format!("(process {})", std::process::id());
+    assert!(!ok && screen.contains(&owner) && screen.contains("(native), \"steer\", held by"), "{screen}");
+    assert!(screen.contains("stop its owner"), "{screen}");
+    drop(program);
+    let (ok, screen) = check(&namespace, "v0");
+    assert!(ok, "{screen}");
+}
+
+#[test]
+fn missing_capabilities_are_named() {
+    let Some(namespace) = Namespace::new("missing_capabilities_are_named") else { return };
+    let setpriv = |what: &str| {
+        let words = ["--bounding-set", what, env!("CARGO_BIN_EXE_trunkpath"), "check", "lo"];
+        answer(&namespace.inside(|| Command::new("setpriv").args(words).output().unwrap()))
+    };
+    let (ok, screen) = setpriv("-all");
+    for part in ["MISSING  AF_XDP", "CAP_NET_RAW is not there", "CAP_BPF is not there", "run as root"] {
+        assert!(!ok && screen.contains(part), "{part}: {screen}");
+    }
+    let (_, screen) = setpriv("-all,+sys_admin");
+    assert!(!screen.contains("CAP_BPF is not there"), "CAP_SYS_ADMIN contains it: {screen}");
+}
