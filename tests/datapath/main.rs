@@ -1,0 +1,14 @@
+//! The core without a NIC: records and frames in, frames and counters out.
+//!
+//! [`world`] says what is configured, [`switch`] is the real thing, [`model`] the naive one.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails fails its test")]
+
+mod agrees_with_the_model;
+mod frame_conservation;
+mod frames;
+mod model;
+mod strategies;
+mod switch;
+mod tags;
+mod world;
