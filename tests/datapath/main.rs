@@ -5,10 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails fails its test")]
 
 mod agrees_with_the_model;
+mod dragonflow_defects;
 mod frame_conservation;
 mod frames;
 mod model;
 mod strategies;
 mod switch;
+mod table_conflicts;
+mod table_dump;
+mod table_order;
 mod tags;
 mod world;
