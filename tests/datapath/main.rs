@@ -9,6 +9,7 @@ mod dragonflow_defects;
 mod frame_conservation;
 mod frames;
 mod model;
+mod no_allocation;
 mod strategies;
 mod switch;
 mod table_conflicts;
