@@ -201,15 +201,19 @@ impl<'a> Compiler<'a> {
         if let Some(slot) = self.networks.get(port.lswitch.as_str()) {
             return Some(*slot);
         }
-        let network = self.nb.lswitches.get(&port.lswitch);
-        let owned = |id: &str, key| self.network_owners.get(key) == Some(&id);
-        let Some(network) = network.filter(|network| owned(&network.id, &network.key)) else {
-            let reason = format!(
-                "waits for its network {}, which table lswitch does not have: create it",
-                port.lswitch
-            );
-            self.problems.push(Problem::new(format!("lport {}", port.id), reason));
-            return None;
+        let network = match self.nb.lswitches.get(&port.lswitch) {
+            Some(network) if self.network_owners.get(&network.key) == Some(&network.id.as_str()) => network,
+            unusable => {
+                let reason = match unusable {
+                    Some(_) => format!("its network {} is left out for its unique_key", port.lswitch),
+                    None => format!(
+                        "waits for its network {}, which table lswitch does not have: create it",
+                        port.lswitch
+                    ),
+                };
+                self.problems.push(Problem::new(format!("lport {}", port.id), reason));
+                return None;
+            }
         };
         let slot = NetworkSlot(self.tables.networks.len() as u32);
         self.tables.networks.push(Network { key: network.key, macs: HashMap::new(), flood: Vec::new() });

@@ -1,0 +1,47 @@
+//! The datapath and the naive model do the same with every frame.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use trunkpath::datapath::DropReason;
+use trunkpath::tables::LinkSlot;
+
+use crate::model::{self, Outcome};
+use crate::strategies::{Hex, any_frame, world};
+use crate::switch::Switch;
+
+type Drops = BTreeMap<(Option<String>, DropReason), u64>;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn same_frames_same_drops_same_counters(
+        world in world(),
+        frames in vec((any::<prop::sample::Index>(), any_frame()), 1..20),
+    ) {
+        let mut switch = Switch::with_frames(&world, 16);
+        let mut drops = Drops::new();
+        let mut received: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for (link, Hex(frame)) in &frames {
+            let link = link.index(world.links.len());
+            let Outcome { received_from, sent, dropped } = model::forward(&world, link, frame);
+            prop_assert_eq!(switch.send_on(LinkSlot(link as u16), frame), sent, "frame {:02x?}", frame);
+            if let Some(dropped) = dropped {
+                *drops.entry(dropped).or_default() += 1;
+            }
+            if let Some(port) = received_from {
+                let (frames, bytes) = received.entry(port).or_default();
+                *frames += 1;
+                *bytes += frame.len() as u64;
+            }
+            prop_assert_eq!(switch.drops(), drops.clone(), "frame {:02x?}", frame);
+        }
+        for (port, totals) in switch.counters.totals() {
+            let expected = received.get(port).copied().unwrap_or_default();
+            prop_assert_eq!((totals.received_frames, totals.received_bytes), expected, "port {}", port);
+        }
+        prop_assert_eq!(switch.outlet.arena.free_count(), switch.outlet.arena.frame_count());
+    }
+}

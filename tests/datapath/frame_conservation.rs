@@ -1,0 +1,70 @@
+//! No frame is lost and none is made, whatever becomes of it: free frames + frames sent = all frames.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use trunkpath::datapath::{DropReason, forward};
+use trunkpath::tables::LinkSlot;
+
+use crate::frames::{BROADCAST, tagged};
+use crate::strategies::{Hex, any_frame, world};
+use crate::switch::Switch;
+use crate::world::{Mac, World};
+
+const SENDER: Mac = [2, 0, 0, 0, 0, 1];
+
+proptest! {
+    #[test]
+    fn free_and_sent_frames_are_all_frames(
+        world in world(),
+        memory in 1..24_usize,
+        inputs in vec((any::<prop::sample::Index>(), any_frame(), prop::bool::weighted(0.2)), 1..40),
+    ) {
+        let mut switch = Switch::with_frames(&world, memory);
+        for (link, Hex(bytes), clear) in &inputs {
+            let outlet = &mut switch.outlet;
+            if *clear {
+                outlet.sent.clear();
+            }
+            // An empty arena is a NIC without a free frame: nothing is received.
+            if let Some(mut frame) = outlet.arena.take() {
+                prop_assert!(frame.set_bytes(bytes));
+                let link = LinkSlot(link.index(world.links.len()) as u16);
+                forward(frame, link, &switch.compiled.tables, outlet);
+            }
+            prop_assert_eq!(outlet.arena.free_count() + outlet.sent.len(), memory);
+        }
+        switch.outlet.sent.clear();
+        prop_assert_eq!(switch.outlet.arena.free_count(), memory);
+    }
+}
+
+/// A network of a sender and `receivers` others, every second one a subport.
+fn crowd(receivers: u32) -> World {
+    let mut world = World::default().network("net", 1).port("sender", 1, "net", SENDER).link("sender");
+    for number in 2..2 + receivers {
+        let (id, mac) = (format!("port{number}"), [2, 0, 0, 0, 0, number as u8]);
+        world = world.port(&id, number, "net", mac);
+        world = if number % 2 == 0 {
+            world.link(&id)
+        } else {
+            world.segmentation(&id, "sender", number as u16, &id)
+        };
+    }
+    world
+}
+
+#[test]
+fn a_flood_with_too_few_frames_reaches_some_and_counts_the_others() {
+    const RECEIVERS: u32 = 9;
+    for memory in 1..=12 {
+        let mut switch = Switch::with_frames(&crowd(RECEIVERS), memory);
+        let sent = switch.send("sender", &tagged(BROADCAST, SENDER, &[]));
+        let missed: u64 = switch.drops().values().sum();
+        assert_eq!(sent.len(), memory.min(RECEIVERS as usize), "a frame for each copy, and the original");
+        assert_eq!(sent.len() as u64 + missed, u64::from(RECEIVERS), "{memory} frames");
+        assert!(switch.drops().keys().all(|(port, reason)| {
+            *reason == DropReason::DispatchNoFrame && port.as_deref() != Some("sender")
+        }));
+        assert_eq!(switch.outlet.arena.free_count(), memory);
+    }
+}

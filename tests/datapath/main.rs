@@ -1,0 +1,19 @@
+//! The core without a NIC: records and frames in, frames and counters out.
+//!
+//! [`world`] says what is configured, [`switch`] is the real thing, [`model`] the naive one.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails fails its test")]
+
+mod agrees_with_the_model;
+mod dragonflow_defects;
+mod frame_conservation;
+mod frames;
+mod model;
+mod no_allocation;
+mod strategies;
+mod switch;
+mod table_conflicts;
+mod table_dump;
+mod table_order;
+mod tags;
+mod world;

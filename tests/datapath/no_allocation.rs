@@ -1,0 +1,81 @@
+//! A burst of frames allocates no memory, whatever becomes of the frames. Checked with an allocator that counts.
+
+use allocation_counter::measure;
+use trunkpath::datapath::forward;
+use trunkpath::tables::{Compiled, LinkSlot, Publisher};
+use trunkpath::xsk::BURST_FRAMES;
+
+use crate::frames::{BROADCAST, Checksum, Packet, frame, tagged};
+use crate::switch::Switch;
+use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+
+const NOBODY: Mac = [2, 0, 0, 0, 0, 0x99];
+
+/// Sends a burst of `bytes` from the link at `link`; returns how many frames came out. A first burst, for what is
+/// made once, is not measured.
+fn frames_out_without_allocation(link: u16, bytes: &[u8]) -> usize {
+    let world = World::vm_and_peers().port("peer-c", 12, "b", [2, 0, 0, 0, 0, 0x0c]).link("peer-c");
+    let switch = Switch::with_frames(&world, 2 * BURST_FRAMES);
+    let Switch { compiled: Compiled { tables, .. }, mut outlet, .. } = switch;
+    let publisher = Publisher::new(tables);
+    let mut reader = publisher.reader();
+    for is_measured in [false, true] {
+        outlet.sent.clear();
+        let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| outlet.arena.take().unwrap()).collect();
+        assert!(burst.iter_mut().all(|frame| frame.set_bytes(bytes)));
+        let info = measure(|| {
+            let tables = reader.latest();
+            for frame in burst.drain(..) {
+                forward(frame, LinkSlot(link), tables, &mut outlet);
+            }
+        });
+        assert!(!is_measured || info.count_total == 0, "{} allocations", info.count_total);
+    }
+    outlet.sent.len()
+}
+
+const VM_LINK: u16 = 0;
+const PEER_A_LINK: u16 = 1;
+const PEER_B_LINK: u16 = 2;
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(measure(|| drop(vec![0_u8; 1])).count_total, 1);
+}
+
+#[test]
+fn unicast_without_a_tag() {
+    assert_eq!(frames_out_without_allocation(PEER_A_LINK, &tagged(VM, PEER_A, &[])), BURST_FRAMES);
+}
+
+#[test]
+fn strip() {
+    assert_eq!(frames_out_without_allocation(VM_LINK, &tagged(PEER_B, WEB, &[100])), BURST_FRAMES);
+}
+
+#[test]
+fn push() {
+    assert_eq!(frames_out_without_allocation(PEER_B_LINK, &tagged(WEB, PEER_B, &[])), BURST_FRAMES);
+}
+
+#[test]
+fn flood() {
+    assert_eq!(frames_out_without_allocation(VM_LINK, &tagged(BROADCAST, WEB, &[100])), 2 * BURST_FRAMES);
+}
+
+#[test]
+fn drops() {
+    for bytes in [&tagged(NOBODY, VM, &[])[..], &tagged(VM, VM, &[]), &[0; 13]] {
+        assert_eq!(frames_out_without_allocation(VM_LINK, bytes), 0);
+    }
+    assert_eq!(frames_out_without_allocation(99, &tagged(PEER_A, VM, &[])), 0);
+}
+
+#[test]
+fn checksum_completion() {
+    for (v6, protocol) in [(false, 6), (false, 17), (true, 6), (true, 17)] {
+        let packet = Packet::new(v6, protocol, Checksum::Partial, &[7; 999]);
+        let bytes = frame(PEER_B, WEB, &[(0x8100, 100)], &packet.bytes());
+        assert_eq!(frames_out_without_allocation(VM_LINK, &bytes), BURST_FRAMES);
+    }
+}

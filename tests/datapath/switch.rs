@@ -1,0 +1,134 @@
+//! The switch under test: the real tables and datapath, with lists where a worker has sockets.
+
+use std::collections::BTreeMap;
+
+use trunkpath::datapath::{DropReason, Outlet, forward};
+use trunkpath::nb::{Change, Northbound, Record};
+use trunkpath::tables::{
+    Compiled, CounterBook, LinkSlot, LocalLink, PortSlot, PortTotals, Tables, WorkerId, compile,
+};
+use trunkpath::types::IfIndex;
+use trunkpath::xsk::{Arena, Frame};
+
+use crate::world::World;
+
+/// A frame that left: the port whose link it left by, and its bytes.
+pub type Sent = (String, Vec<u8>);
+
+#[derive(Debug)]
+pub struct Switch {
+    records: BTreeMap<(String, String), Record>,
+    pub nb: Northbound,
+    pub counters: CounterBook,
+    pub compiled: Compiled,
+    links: Vec<String>,
+    pub outlet: Recorder,
+}
+
+/// Keeps what is transmitted, and gives the rest back to the arena.
+#[derive(Debug)]
+pub struct Recorder {
+    pub arena: &'static Arena,
+    pub sent: Vec<(LinkSlot, PortSlot, Frame)>,
+}
+
+impl Switch {
+    pub fn new(world: &World) -> Self {
+        Self::with_frames(world, 64)
+    }
+
+    /// A switch with `frames` frames of memory.
+    pub fn with_frames(world: &World, frames: usize) -> Self {
+        let mut counters = CounterBook::new(1);
+        let nb = Northbound::default();
+        let compiled = compile(&nb, &[], &mut counters);
+        let outlet = Recorder { arena: Arena::heap(frames).unwrap(), sent: Vec::with_capacity(frames) };
+        let mut switch = Self { records: BTreeMap::new(), nb, counters, compiled, links: Vec::new(), outlet };
+        switch.follow(world);
+        switch
+    }
+
+    /// Applies the changes that lead from the last world to this one.
+    pub fn follow(&mut self, world: &World) {
+        let records: BTreeMap<_, _> = world
+            .records()
+            .into_iter()
+            .map(|record| ((record.table.to_string(), record.id.clone()), record))
+            .collect();
+        for (key, record) in &self.records {
+            if !records.contains_key(key) {
+                self.nb.apply(&Change::Delete { table: record.table, id: record.id.clone() });
+            }
+        }
+        for (key, record) in &records {
+            if self.records.get(key) != Some(record) {
+                self.nb.apply(&Change::Put(record.clone()));
+            }
+        }
+        self.records = records;
+        self.links = world.links.iter().map(|link| link.port.clone()).collect();
+        self.compiled = compile(&self.nb, &local_links(world), &mut self.counters);
+    }
+
+    /// Sends `frame` into the link of `port`; returns what leaves the switch, in the order in which it does.
+    pub fn send(&mut self, port: &str, frame: &[u8]) -> Vec<Sent> {
+        let slot = self.links.iter().position(|link| link == port).expect("a link of this world");
+        self.send_on(LinkSlot(slot as u16), frame)
+    }
+
+    /// Sends `frame` into the link at `slot`.
+    pub fn send_on(&mut self, slot: LinkSlot, frame: &[u8]) -> Vec<Sent> {
+        let mut received = self.outlet.arena.take().expect("a free frame");
+        assert!(received.set_bytes(frame));
+        forward(received, slot, &self.compiled.tables, &mut self.outlet);
+        let links = &self.links;
+        let sent = self.outlet.sent.drain(..);
+        sent.map(|(link, _, frame)| (links[usize::from(link.0)].clone(), frame.bytes().to_vec())).collect()
+    }
+
+    /// What was dropped so far, by the port it was counted on (`None`: no port's fault) and reason.
+    pub fn drops(&self) -> BTreeMap<(Option<String>, DropReason), u64> {
+        let of_ports = self.counters.totals().map(|(port, totals)| (Some(port.to_owned()), totals));
+        let of_none = std::iter::once((None, self.counters.no_port().totals()));
+        let counts = |(port, totals): (Option<String>, PortTotals)| {
+            totals.drops_by_reason().map(move |(reason, n)| ((port.clone(), reason), n)).collect::<Vec<_>>()
+        };
+        of_ports.chain(of_none).flat_map(counts).collect()
+    }
+
+    /// What the compiler has to complain about.
+    pub fn problems(&self) -> Vec<String> {
+        self.compiled.problems.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// The links of `world` as the compiler wants them, each at its place in the list.
+pub fn local_links(world: &World) -> Vec<LocalLink> {
+    let link = |(place, link): (u16, &crate::world::Link)| LocalLink {
+        slot: LinkSlot(place),
+        ifindex: IfIndex::new(u32::from(place) + 1).unwrap(),
+        lport: link.port.clone(),
+        up: link.up,
+        queues: vec![0],
+        complete_checksums: link.complete_checksums,
+    };
+    (0..).zip(&world.links).map(link).collect()
+}
+
+impl Outlet for Recorder {
+    fn worker(&self) -> WorkerId {
+        0
+    }
+
+    fn take(&mut self) -> Option<Frame> {
+        self.arena.take()
+    }
+
+    fn transmit(&mut self, _tables: &Tables, link: LinkSlot, port: PortSlot, frame: Frame) {
+        self.sent.push((link, port, frame));
+    }
+
+    fn release(&mut self, frame: Frame) {
+        drop(frame);
+    }
+}

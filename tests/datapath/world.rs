@@ -1,0 +1,126 @@
+//! What a cloud wants and what a host has, as plain as can be: the input of the switch under test and of the model.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use trunkpath::nb::{Record, Table};
+
+pub type Mac = [u8; 6];
+
+pub const VM: Mac = [2, 0, 0, 0, 0, 0x01];
+pub const WEB: Mac = [2, 0, 0, 0, 0, 0x02];
+pub const PEER_A: Mac = [2, 0, 0, 0, 0, 0x0a];
+pub const PEER_B: Mac = [2, 0, 0, 0, 0, 0x0b];
+
+/// The records of the northbound DB, by id, and the links of this host.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct World {
+    /// The `unique_key` of each network.
+    pub networks: BTreeMap<String, u32>,
+    pub ports: BTreeMap<String, Port>,
+    pub segmentations: BTreeMap<String, Segmentation>,
+    pub links: Vec<Link>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Port {
+    pub key: u32,
+    pub network: String,
+    pub macs: Vec<Mac>,
+    pub enabled: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segmentation {
+    pub parent: String,
+    pub port: String,
+    pub vid: u16,
+}
+
+/// A device; named after the logical port that it carries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Link {
+    pub port: String,
+    pub up: bool,
+    pub complete_checksums: bool,
+}
+
+impl World {
+    /// A VLAN-aware VM: `vm` itself is on network `a`, its subport `web` with tag 100 on network `b`. On each network
+    /// it has a peer.
+    pub fn vm_and_peers() -> Self {
+        Self::default()
+            .network("a", 1)
+            .network("b", 2)
+            .port("vm", 1, "a", VM)
+            .port("web", 2, "b", WEB)
+            .port("peer-a", 10, "a", PEER_A)
+            .port("peer-b", 11, "b", PEER_B)
+            .segmentation("s1", "vm", 100, "web")
+            .link("vm")
+            .link("peer-a")
+            .link("peer-b")
+    }
+
+    pub fn network(mut self, id: &str, key: u32) -> Self {
+        self.networks.insert(id.into(), key);
+        self
+    }
+
+    /// An enabled port with one address.
+    pub fn port(mut self, id: &str, key: u32, network: &str, mac: Mac) -> Self {
+        let port = Port { key, network: network.into(), macs: vec![mac], enabled: true };
+        self.ports.insert(id.into(), port);
+        self
+    }
+
+    pub fn segmentation(mut self, id: &str, parent: &str, vid: u16, port: &str) -> Self {
+        let segmentation = Segmentation { parent: parent.into(), port: port.into(), vid };
+        self.segmentations.insert(id.into(), segmentation);
+        self
+    }
+
+    /// A link that is up and whose peer leaves checksums partial.
+    pub fn link(mut self, port: &str) -> Self {
+        self.links.push(Link { port: port.into(), up: true, complete_checksums: true });
+        self
+    }
+
+    pub fn port_mut(&mut self, id: &str) -> &mut Port {
+        self.ports.get_mut(id).expect("a port of this world")
+    }
+
+    /// The records as they stand in the database.
+    pub fn records(&self) -> Vec<Record> {
+        let networks = self.networks.iter().map(|(id, key)| record(Table::Lswitch, id, network_json(*key)));
+        let ports = self.ports.iter().map(|(id, port)| record(Table::Lport, id, port_json(port)));
+        let segmentations = self.segmentations.iter().map(|(id, segmentation)| {
+            record(Table::ChildPortSegmentation, id, segmentation_json(segmentation))
+        });
+        networks.chain(ports).chain(segmentations).collect()
+    }
+}
+
+fn record(table: Table, id: &str, mut json: Value) -> Record {
+    json["id"] = id.into();
+    Record { table, id: id.to_owned(), json }
+}
+
+fn network_json(key: u32) -> Value {
+    json!({ "unique_key": key, "topic": "project", "network_type": "vxlan" })
+}
+
+fn port_json(port: &Port) -> Value {
+    let macs: Vec<String> =
+        port.macs.iter().map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":")).collect();
+    json!({ "unique_key": port.key, "lswitch": port.network, "macs": macs, "enabled": port.enabled })
+}
+
+fn segmentation_json(segmentation: &Segmentation) -> Value {
+    json!({
+        "parent": segmentation.parent,
+        "port": segmentation.port,
+        "segmentation_type": "vlan",
+        "segmentation_id": segmentation.vid,
+    })
+}
