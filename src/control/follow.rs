@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use crate::nb::{ChangeSet, NbError, NorthboundDb, Snapshot};
 
@@ -30,11 +31,16 @@ pub(super) struct Follower {
     state: State,
 }
 
+/// What is under way is kept here and not in the future of [`Follower::next`], which is given up and made anew
+/// whenever something else happens, at least once a second: a pause or a slow read that began again each time would
+/// never end.
 enum State {
-    /// Read everything.
-    Read,
-    /// Wait, then read everything.
-    Wait,
+    /// Begin to read everything.
+    Start,
+    /// Everything is being read.
+    Read(BoxFuture<'static, Result<Snapshot, NbError>>),
+    /// Read everything from then on.
+    Wait(Instant),
     /// Follow the changes.
     Watch(BoxStream<'static, Result<ChangeSet, NbError>>),
 }
@@ -42,8 +48,9 @@ enum State {
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Read => "Read",
-            Self::Wait => "Wait",
+            Self::Start => "Start",
+            Self::Read(_) => "Read",
+            Self::Wait(_) => "Wait",
             Self::Watch(_) => "Watch",
         })
     }
@@ -52,18 +59,22 @@ impl std::fmt::Debug for State {
 impl Follower {
     /// Follows `db` from now on.
     pub(super) fn new(db: Arc<dyn NorthboundDb>) -> Self {
-        Self { db, state: State::Read }
+        Self { db, state: State::Start }
     }
 
-    /// Waits for news. Cancel-safe: given up half way, it starts over where it was.
+    /// Waits for news. Cancel-safe: given up half way, it goes on where it was.
     pub(super) async fn next(&mut self) -> News {
         loop {
             match &mut self.state {
-                State::Wait => {
-                    sleep(RETRY).await;
-                    self.state = State::Read;
+                State::Wait(until) => {
+                    sleep_until(*until).await;
+                    self.state = State::Start;
                 }
-                State::Read => match self.db.snapshot().await {
+                State::Start => {
+                    let db = Arc::clone(&self.db);
+                    self.state = State::Read(Box::pin(async move { db.snapshot().await }));
+                }
+                State::Read(snapshot) => match snapshot.await {
                     Ok(snapshot) => {
                         self.state = State::Watch(self.db.watch(snapshot.revision));
                         return News::All(snapshot);
@@ -73,7 +84,7 @@ impl Follower {
                 State::Watch(changes) => match changes.next().await {
                     Some(Ok(changes)) => return News::Changes(changes),
                     // The changes in between are gone, or the stream ended: only a full read helps.
-                    Some(Err(NbError::Compacted { .. })) | None => self.state = State::Read,
+                    Some(Err(NbError::Compacted { .. })) | None => self.state = State::Start,
                     Some(Err(error)) => return self.lost(error),
                 },
             }
@@ -81,7 +92,81 @@ impl Follower {
     }
 
     fn lost(&mut self, error: NbError) -> News {
-        self.state = State::Wait;
+        self.state = State::Wait(Instant::now() + RETRY);
         News::Lost(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures::stream;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::nb::{Op, Record, Revision, Table};
+
+    /// How long a read takes, and how often somebody else has the control thread's attention meanwhile.
+    const SLOW: Duration = Duration::from_millis(200);
+    const DISTURBED: Duration = Duration::from_millis(20);
+
+    /// A DB that cannot be read at first, and is slow then.
+    #[derive(Debug, Default)]
+    struct Recovering {
+        reads: AtomicU32,
+    }
+
+    #[async_trait::async_trait]
+    impl NorthboundDb for Recovering {
+        async fn snapshot(&self) -> Result<Snapshot, NbError> {
+            if self.reads.fetch_add(1, Ordering::Relaxed) == 0 {
+                return Err(NbError::Compacted(Revision(0)));
+            }
+            sleep(SLOW).await;
+            Ok(Snapshot { revision: Revision(7), records: Vec::new() })
+        }
+
+        fn watch(&self, _: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>> {
+            stream::pending().boxed()
+        }
+
+        async fn list(&self, _: Table) -> Result<Vec<Record>, NbError> {
+            Ok(Vec::new())
+        }
+
+        async fn get(&self, _: Table, _: &str) -> Result<Option<Record>, NbError> {
+            Ok(None)
+        }
+
+        async fn transact(&self, _: Vec<Op>) -> Result<Revision, NbError> {
+            Ok(Revision(0))
+        }
+
+        async fn allocate_unique_key(&self, _: Table) -> Result<u32, NbError> {
+            Ok(1)
+        }
+    }
+
+    async fn news_between_disturbances(follower: &mut Follower) -> News {
+        // Far more than the pause and the read together take.
+        for _ in 0..1000 {
+            if let Ok(news) = timeout(DISTURBED, follower.next()).await {
+                return news;
+            }
+        }
+        panic!("no news in {:?}", DISTURBED * 1000);
+    }
+
+    #[test]
+    fn a_db_that_comes_back_is_read_however_often_the_wait_is_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let db = Arc::new(Recovering::default());
+            let mut follower = Follower::new(Arc::clone(&db) as Arc<dyn NorthboundDb>);
+            assert!(matches!(news_between_disturbances(&mut follower).await, News::Lost(_)));
+            assert!(matches!(news_between_disturbances(&mut follower).await, News::All(_)));
+            assert_eq!(db.reads.load(Ordering::Relaxed), 2, "a read that was begun is waited for");
+        });
     }
 }
