@@ -103,18 +103,18 @@ impl OpenSocket {
         Ok(())
     }
 
-    /// Hands everything staged to the kernel and asks it to send.
+    /// Hands everything staged to the kernel and asks it to send, also what it left in the ring the last time.
     #[inline]
     pub(super) fn flush(&mut self) {
         self.submit();
-        if self.submitted {
-            self.submitted = false;
+        if self.submitted || self.stuck {
             self.kick();
         }
     }
 
     /// Asks the kernel to send what is in the TX ring.
     pub(super) fn kick(&mut self) {
+        self.submitted = false;
         self.stuck = self.socket.kick() > 0;
     }
 
@@ -128,9 +128,12 @@ impl OpenSocket {
 
     #[cold]
     fn make_room(&mut self, pool: &mut FramePool) {
+        // What is staged has its room already: it goes into the ring before the rest is counted.
+        self.submit();
         self.room = self.socket.tx_room();
-        if self.room == 0 {
-            self.flush();
+        // Once a pass: a ring that stays full must not cost a system call for each frame that finds it so.
+        if self.room == 0 && self.submitted {
+            self.kick();
             self.socket.complete(pool);
             self.room = self.socket.tx_room();
         }
