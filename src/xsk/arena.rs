@@ -96,7 +96,7 @@ pub enum ArenaError {
     #[error("{0} frames: expected 1 to {max}", max = u32::MAX / 2)]
     FrameCount(usize),
     /// The kernel refused the UMEM.
-    #[error("cannot register {mib} MiB of packet memory (UMEM): {source}")]
+    #[error("cannot register {mib} MiB of packet memory (UMEM): {source}{}", umem_advice(.source))]
     Umem {
         /// Size asked for.
         mib: usize,
@@ -105,7 +105,7 @@ pub enum ArenaError {
     },
     /// The UMEM's own socket cannot be bound. EBUSY: another process has an AF_XDP socket on the loopback device of
     /// this network namespace; it, or the kernel after its end, may let go soon.
-    #[error("cannot bind an AF_XDP socket to {ANCHOR_DEVICE}, which every other socket shares memory with: {source}{}", advice(.source))]
+    #[error("cannot bind an AF_XDP socket to {ANCHOR_DEVICE}, which every other socket shares memory with: {source}{}", anchor_advice(.source))]
     Anchor {
         /// The kernel's answer.
         source: std::io::Error,
@@ -286,7 +286,17 @@ fn anchor(
     unsafe { xsk_rs::Socket::new(config, umem, &device, 0) }.map_err(|error| root_cause(&error))
 }
 
-fn advice(error: &std::io::Error) -> &'static str {
+fn umem_advice(error: &std::io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EPERM) => "; it takes CAP_NET_RAW: run as root or give that capability",
+        Some(libc::ENOBUFS) => {
+            "; that is over the limit of locked memory (`ulimit -l`): raise it, give CAP_IPC_LOCK, or ask for less with umem_mib"
+        }
+        _ => "",
+    }
+}
+
+fn anchor_advice(error: &std::io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EBUSY) => "; another switch runs in this network namespace: stop it first",
         Some(libc::ENETDOWN) => "; switch it on with `ip link set lo up`",
