@@ -27,6 +27,8 @@ const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 pub(super) struct Idle {
     epoll: OwnedFd,
     passes: u32,
+    /// Whether a socket could not be watched: only naps then, for its frames wake nobody.
+    deaf: bool,
 }
 
 impl Idle {
@@ -34,20 +36,20 @@ impl Idle {
     pub(super) fn new(doorbell: &Doorbell) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         add(&epoll, doorbell)?;
-        Ok(Self { epoll, passes: 0 })
+        Ok(Self { epoll, passes: 0, deaf: false })
     }
 
     /// Lets frames on `socket` end a sleep.
-    pub(super) fn watch(&self, socket: &XskSocket) {
-        // Fails only when the kernel is out of memory for it; then the frames wait for the next nap to end.
-        let added = add(&self.epoll, socket);
-        debug_assert!(added.is_ok());
+    pub(super) fn watch(&mut self, socket: &XskSocket) {
+        // Fails when the kernel is out of memory, or our user out of watches (`fs.epoll.max_user_watches`).
+        self.deaf |= add(&self.epoll, socket).is_err();
     }
 
     /// No longer.
     pub(super) fn forget(&self, socket: &XskSocket) {
+        // It fails for a socket that could not be watched.
         let removed = epoll::delete(&self.epoll, socket);
-        debug_assert!(removed.is_ok());
+        debug_assert!(removed.is_ok() || self.deaf);
     }
 
     /// There was work.
@@ -67,7 +69,7 @@ impl Idle {
         let mut events =
             [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 1];
         // A signal ends it early, which does no harm.
-        let woken = epoll::wait(&self.epoll, &mut events, restless.then_some(&NAP));
+        let woken = epoll::wait(&self.epoll, &mut events, (restless || self.deaf).then_some(&NAP));
         debug_assert!(woken.is_ok() || woken == Err(rustix::io::Errno::INTR));
         self.passes = 0;
     }
