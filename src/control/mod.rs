@@ -94,7 +94,9 @@ async fn serve(config: Config) -> Result<(), ControlError> {
             () = sleep_until(retry) => {}
             _ = health.tick() => {
                 control.check_workers()?;
-                continue;
+                if !control.recount_queues() {
+                    continue;
+                }
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,

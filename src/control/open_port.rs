@@ -19,7 +19,7 @@ const MAX_MTU: usize = FRAME_BYTES - HEADROOM_BYTES - Header::LEN - 2 * TAG_LEN;
 #[derive(Debug)]
 pub(super) struct OpenPort {
     pub(super) ifindex: IfIndex,
-    /// The name it had when it was opened.
+    /// The name it was last seen with.
     pub(super) device: String,
     pub(super) lport: String,
     pub(super) link: LinkSlot,
@@ -45,6 +45,8 @@ pub(super) enum OpenPortError {
     Program(#[from] ProgramError),
     #[error("{0}; it is tried again until it is free")]
     Socket(#[from] OpenError),
+    #[error("it is no longer called {0}; it is tried again under its new name")]
+    Renamed(String),
     #[error("more than {max} ports or sockets are open", max = u16::MAX / 2)]
     TooMany,
 }
@@ -61,8 +63,8 @@ pub(super) fn open_port(
     if link.mtu as usize > MAX_MTU {
         return Err(OpenPortError::Mtu(link.mtu));
     }
-    let queues = inspect::queues(&link.name, link.ifindex).map_or(link.rx_queues, |queues| queues.rx).max(1);
     let PortOptions { no_socket, allow_generic, .. } = options;
+    let queues = link.rx_queues;
     let program = SteerProgram::attach(link.ifindex, ProgramOptions { queues, no_socket, allow_generic })?;
     let mut port = OpenPort {
         ifindex: link.ifindex,
@@ -87,6 +89,12 @@ pub(super) fn open_port(
                 return Err(error);
             }
         }
+    }
+    // A program is attached by index, but a socket is bound by name, which may be another device's by now: its frames
+    // would leave by the wrong door.
+    if inspect::index_of(&link.name) != Some(link.ifindex) {
+        port.close(sockets, slots);
+        return Err(OpenPortError::Renamed(link.name.clone()));
     }
     Ok(Opened { port, sockets })
 }

@@ -11,6 +11,7 @@ use super::follow::News;
 use super::links::{LinkEvent, Links};
 use super::open_port::{OpenPort, Opened, Slots, open_port};
 use crate::config::Config;
+use crate::kernel::inspect;
 use crate::nb::Northbound;
 use crate::tables::{Claims, Compiled, CounterBook, LocalLink, PortReport, Publisher, Tables, compile};
 use crate::types::{IfIndex, Problem};
@@ -104,6 +105,23 @@ impl Control {
     /// Takes news of a link.
     pub(super) fn see(&mut self, event: LinkEvent) {
         event.apply(&mut self.links);
+        for port in self.ports.values_mut() {
+            if let Some(link) = self.links.get(&port.ifindex) {
+                port.device.clone_from(&link.name);
+            }
+        }
+    }
+
+    /// Counts the queues of the devices that are to be ours, and says whether there is news. A tap gets another one
+    /// for each that its VM opens, and nobody announces that.
+    pub(super) fn recount_queues(&mut self) -> bool {
+        let mut news = false;
+        for link in self.links.values_mut().filter(|link| self.desired.devices.contains_key(&link.ifindex)) {
+            let Some(in_use) = inspect::queues(&link.name, link.ifindex) else { continue };
+            news |= link.rx_queues != in_use.rx;
+            (link.rx_queues, link.tx_queues) = (in_use.rx, in_use.tx);
+        }
+        news
     }
 
     /// One round: close what is no longer wanted, open what is, publish what follows.
@@ -149,12 +167,14 @@ impl Control {
     async fn close_unwanted(&mut self) -> Result<(), WorkerPoolError> {
         let wanted = &self.desired.devices;
         self.refused.retain(|ifindex, _| wanted.contains_key(ifindex));
-        // A link that is only switched off keeps its sockets: they work again when it comes back.
         let kept = |port: &OpenPort| {
-            let switched_off = self.links.get(&port.ifindex).is_some_and(|link| !link.up);
+            let Some(link) = self.links.get(&port.ifindex) else { return false };
             match wanted.get(&port.ifindex) {
-                Some(lport) => *lport == port.lport,
-                None => switched_off && self.desired.ports.contains_key(&port.lport),
+                // Each queue needs a socket of its own.
+                Some(lport) => *lport == port.lport && usize::from(link.rx_queues) == port.queues.len(),
+                // One that is only switched off keeps its sockets, which work again when it comes back; unless the
+                // port has another device meanwhile.
+                None => !link.up && self.desired.ports.get(&port.lport).is_some_and(Result::is_err),
             }
         };
         let unwanted: Vec<_> =

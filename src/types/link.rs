@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-/// A network device's index in its network namespace (`ip link`). Never reused for a device made again under the
-/// same name, which is why links are compared by it.
+/// A network device's index in its network namespace (`ip link`). A device made again under the same name gets
+/// another one, unless somebody asks for the old one, which is why links are compared by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct IfIndex(NonZeroU32);

@@ -127,3 +127,49 @@ fn foreign_program_is_left_alone() {
         assert_served(lab, &pair);
     });
 }
+
+#[test]
+fn port_leaves_by_its_device_though_another_has_its_old_name() {
+    in_lab(|lab| {
+        let (a, b) = pair(lab, FoundBy::Alias);
+        let dev = lab.dev(&b).to_owned();
+        lab.host.ip("link add stranger type veth peer name stranger-peer");
+        lab.host.ip("link set dev stranger up");
+        lab.host.ip(&format!("link set dev {dev} down"));
+        lab.launch();
+        lab.daemon().wait_until_up("ports", 1);
+        // By the time the daemon hears that the device is on, its name is another one's.
+        lab.daemon().while_stopped(|| {
+            lab.host.ip(&format!("link set dev {dev} up"));
+            lab.host.ip(&format!("link set dev {dev} name moved"));
+            lab.host.ip(&format!("link set dev stranger name {dev}"));
+        });
+        lab.daemon().wait_until_up("ports", 2);
+        lab.recapture(&b);
+        assert_served(lab, &(a, b));
+    });
+}
+
+#[test]
+fn port_whose_switched_off_device_is_replaced_is_served_by_the_new_one() {
+    in_lab(|lab| {
+        let one = lab.network();
+        let _peer = lab.guest("peer", one);
+        // Older than the port's device: the order of the two must not matter.
+        lab.host.ip("link add spare type veth peer name spare-peer");
+        let vm = lab.guest_found_by(FoundBy::Attach, "vm", one);
+        lab.start();
+        let dev = lab.dev(&vm).to_owned();
+        lab.host.ip(&format!("link set dev {dev} down"));
+        lab.daemon().wait_until_up("ports", 1);
+        lab.host.ip(&format!("link set dev {dev} name retired"));
+        lab.host.ip(&format!("link set dev spare name {dev}"));
+        lab.host.ip("link set dev spare-peer up");
+        lab.host.ip(&format!("link set dev {dev} up"));
+        lab.daemon().wait_until_up("ports", 2);
+        let retired = lab.host.ip("-details link show dev retired");
+        assert!(!retired.contains("prog/xdp"), "the old device is still held:\n{retired}");
+        let workers = lab.daemon().show("workers").unwrap().to_string();
+        assert!(workers.contains(&format!("{dev}/0")) && !workers.contains("retired"), "{workers}");
+    });
+}

@@ -6,7 +6,9 @@ use std::net::Ipv4Addr;
 use crate::support::command::succeed;
 use crate::support::frame::{Frame, Mac, tci};
 use crate::support::lab::{Lab, Port, in_lab};
+use crate::support::netns::Netns;
 use crate::support::stream::{Stream, assert_in_order, number, payload};
+use crate::support::wait::until;
 
 const QUEUES: u32 = 4;
 const FLOWS: u16 = 32;
@@ -95,4 +97,34 @@ fn udp(src: Mac, dst: Mac, flow: u16) -> Frame {
     ip[10..12].copy_from_slice(&sum.to_be_bytes());
     let udp = [5000 + flow, 6000, 8 + length, 0].map(u16::to_be_bytes).concat();
     Frame { ethertype: 0x0800, ..Frame::new(src, dst).carrying(&[ip, udp, payload].concat()) }
+}
+
+#[test]
+fn queue_that_is_added_gets_a_socket() {
+    in_lab(|lab| {
+        let one = lab.network();
+        lab.queues = 2;
+        let (vm, peer) = (lab.guest("vm", one), lab.guest("peer", one));
+        let dev = lab.dev(&vm).to_owned();
+        let set_queues = |netns: &Netns, dev: &str, count: &str| {
+            succeed(netns.command("ethtool").args(["-L", dev, "rx", count, "tx", count]), "");
+        };
+        set_queues(lab.netns(&vm), "eth0", "1");
+        set_queues(&lab.host, &dev, "1");
+        lab.start();
+        assert_eq!(queues_of(lab, &vm), Some(1));
+        // As a VM does that opens its tap after us, or turns its second queue on.
+        set_queues(&lab.host, &dev, "2");
+        set_queues(lab.netns(&vm), "eth0", "2");
+        until("a socket on the second queue", || (queues_of(lab, &vm) == Some(2)).then_some(()));
+        lab.wait_until_all_up();
+        let frames: Vec<_> = (0..FLOWS).map(|flow| udp(vm.mac, peer.mac, flow)).collect();
+        lab.exchange(&vm, &frames, &[(&peer, &frames)]);
+    });
+}
+
+/// The queues with a socket, as `trunkpath show ports` has them.
+fn queues_of(lab: &Lab, port: &Port) -> Option<u64> {
+    let ports = lab.daemon().show("ports")?;
+    ports.as_array()?.iter().find(|row| row["lport"] == port.id())?["queues"].as_u64()
 }

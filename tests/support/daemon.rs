@@ -135,6 +135,13 @@ impl Daemon {
         assert_eq!(self.process.wait().unwrap().signal(), Some(Signal::SIGKILL as i32));
     }
 
+    /// Does `work` while the daemon stands still, which notices all of it at once afterwards.
+    pub fn while_stopped(&self, work: impl FnOnce()) {
+        kill(self.pid(), Signal::SIGSTOP).unwrap();
+        work();
+        kill(self.pid(), Signal::SIGCONT).unwrap();
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(self.process.id().cast_signed())
     }

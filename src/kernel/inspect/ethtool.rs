@@ -1,4 +1,4 @@
-//! What only ethtool's ioctl tells: the queues in use, and an offload.
+//! What only an ioctl tells: the queues in use, an offload, and whose a name is at this very moment.
 
 use std::ffi::c_char;
 use std::fs;
@@ -37,6 +37,13 @@ pub fn queues(device: &str, ifindex: IfIndex) -> Option<QueueCounts> {
         }),
         Err(_) => queues_in_sysfs(device, ifindex),
     }
+}
+
+/// The index of the device that is called `device` now.
+#[must_use]
+pub fn index_of(device: &str) -> Option<IfIndex> {
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+    rustix::net::netdevice::name_to_index(socket, device).ok().and_then(IfIndex::new)
 }
 
 /// sysfs shows the namespace that it was mounted in, which need not be ours: the index has to fit too.
@@ -99,11 +106,13 @@ mod tests {
             large_receive_offload("a-name-too-long-by-far").unwrap_err().raw_os_error(),
             Some(libc::ENODEV)
         );
+        assert_eq!(index_of("no-such-device"), None);
         assert_eq!(queues("no-such-device", IfIndex::new(1).unwrap()), None);
     }
 
     #[test]
     fn the_loopback_has_a_queue_and_merges_nothing() {
+        assert_eq!(index_of("lo"), IfIndex::new(1));
         assert_eq!(queues("lo", IfIndex::new(1).unwrap()), Some(QueueCounts { rx: 1, tx: 1 }));
         assert!(!large_receive_offload("lo").unwrap());
     }
