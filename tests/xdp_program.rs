@@ -3,14 +3,18 @@
 //! The kernel refuses a test run of a program that is bound to a device, so this is the one for generic mode. They
 //! differ in the restoring of tags only, which is shown on real links (`netns::tags`).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it fails")]
+
 #[path = "support/root.rs"]
 mod root;
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd};
+use std::process::Command;
 
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{MapCore, MapFlags, ProgramInput};
+use nix::sched::{CloneFlags, unshare};
 use trunkpath::types::QueueId;
 use trunkpath::xsk::{Arena, XskSocket};
 
@@ -103,8 +107,13 @@ fn with_a_socket_frames_go_there_whatever_the_policy() {
     if !root::is_root("with_a_socket_frames_go_there_whatever_the_policy") {
         return;
     }
-    let socket =
-        XskSocket::open(Arena::umem(64).expect("packet memory"), 0, "lo", QueueId(0)).expect("a socket");
+    // A namespace of this thread's own, with a device to bind to.
+    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
+    for command in ["link set lo up", "link add one type veth peer name two", "link set one up"] {
+        assert!(Command::new("ip").args(command.split(' ')).status().expect("ip").success(), "ip {command}");
+    }
+    let arena = Arena::umem(64).expect("packet memory");
+    let socket = XskSocket::open(arena, 0, "one", QueueId(0)).expect("a socket");
     for policy in [XDP_DROP, XDP_PASS] {
         with_program(policy, |steer| {
             let fd = socket.as_fd().as_raw_fd().to_ne_bytes();

@@ -1,7 +1,7 @@
 //! The control thread: one thread, one async runtime, everything slow.
 //!
 //! It follows the NB DB and the links, and whatever happens there it does the same: work out which ports are to be
-//! here ([`desired`]), open and close what differs ([`open_port`]), compile the tables, publish them. It also answers
+//! here, open and close what differs, compile the tables, publish them. It also answers
 //! the API between two such rounds.
 
 mod desired;
@@ -74,7 +74,7 @@ async fn serve(config: Config) -> Result<(), ControlError> {
     let db = db.map_err(|source| ControlError::Nb { url: config.nb.clone(), source: Box::new(source) })?;
     let (links, mut link_watch) = LinkWatch::open().await?;
     let mut follower = Follower::new(db);
-    let mut control = Control::start(config, links)?;
+    let mut control = Control::start(config, links).await?;
 
     let (calls, mut questions) = mpsc::channel::<Call>(16);
     tokio::spawn(api.serve(calls));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::ControlError;
 use super::desired::{Desired, desired};
@@ -15,7 +15,7 @@ use crate::nb::Northbound;
 use crate::tables::{Claims, Compiled, CounterBook, LocalLink, PortReport, Publisher, Tables, compile};
 use crate::types::{IfIndex, Problem};
 use crate::worker::{WorkerPool, WorkerPoolError};
-use crate::xsk::{Arena, FRAME_BYTES, XskSocket};
+use crate::xsk::{Arena, ArenaError, FRAME_BYTES, XskSocket};
 
 /// The first and the longest pause before a device that refused is tried again. A socket closed a moment ago is
 /// released some milliseconds later; another program's hold may last.
@@ -56,8 +56,8 @@ pub(super) struct Refusal {
 
 impl Control {
     /// Registers the packet memory and starts the workers.
-    pub(super) fn start(config: Config, links: Links) -> Result<Self, ControlError> {
-        let arena = Arena::umem((config.umem_mib as usize) * (1 << 20) / FRAME_BYTES)?;
+    pub(super) async fn start(config: Config, links: Links) -> Result<Self, ControlError> {
+        let arena = register((config.umem_mib as usize) * (1 << 20) / FRAME_BYTES).await?;
         let counters = CounterBook::new(config.workers.len());
         let publisher = Publisher::new(Tables::empty(counters.no_port()));
         let workers = WorkerPool::start(&config.workers, arena, &publisher)?;
@@ -215,5 +215,21 @@ impl Control {
     /// Whether the port's link is on at both ends.
     fn carries(&self, port: &OpenPort) -> bool {
         self.links.get(&port.ifindex).is_some_and(|link| link.up && link.carrier)
+    }
+}
+
+/// Registers the packet memory; patiently, for the kernel releases a predecessor's some time after its end.
+async fn register(frame_count: usize) -> Result<&'static Arena, ArenaError> {
+    let mut pause = RETRY_FIRST;
+    loop {
+        match Arena::umem(frame_count) {
+            Err(ArenaError::Anchor { source })
+                if source.raw_os_error() == Some(libc::EBUSY) && pause <= RETRY_LONGEST =>
+            {
+                sleep(pause).await;
+                pause *= 2;
+            }
+            outcome => return outcome,
+        }
     }
 }

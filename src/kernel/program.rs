@@ -3,12 +3,13 @@
 //! The program is held by a `bpf_link`, whose file descriptor is ours alone: while we live nobody replaces it, and
 //! when we die, however that happens, the kernel takes it off the link.
 
+use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use libbpf_rs::libbpf_sys::{self, bpf_link_create_opts};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{MapCore, MapFlags, MapHandle, PrintLevel};
+use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, PrintLevel};
 
 use super::inspect::{self, XdpMode};
 use crate::config::NoSocketPolicy;
@@ -83,7 +84,7 @@ pub enum ProgramError {
     #[error(
         "the driver does not take an XDP program in native mode ({0}); `allow_generic = true` takes generic mode instead, in which a guest can hide a VLAN tag from the switch"
     )]
-    NotNative(#[source] std::io::Error),
+    NotNative(#[source] io::Error),
     /// ERANGE, as veth says it.
     #[error("its MTU, or its peer's, is too large for XDP: set both to 1500")]
     Mtu,
@@ -94,7 +95,7 @@ pub enum ProgramError {
     Queues,
     /// Generic mode failed as well.
     #[error("cannot attach the XDP program in generic mode: {0}")]
-    Generic(#[source] std::io::Error),
+    Generic(#[source] io::Error),
     /// A map refused an entry.
     #[error("cannot use a map of the XDP program: {0}")]
     Map(#[source] libbpf_rs::Error),
@@ -114,10 +115,16 @@ impl SteerProgram {
     /// # Errors
     /// [`ProgramError`].
     pub fn attach(ifindex: IfIndex, options: ProgramOptions) -> Result<Self, ProgramError> {
-        let loaded = load(Some(ifindex), options)?;
-        let native = match link(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_DRV_MODE) {
-            Ok(link) => return Ok(Self::new(link, loaded, XdpMode::Native)),
-            Err(error) => error,
+        let native = match load(Some(ifindex), options) {
+            Ok(loaded) => match link(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_DRV_MODE) {
+                Ok(link) => return Ok(Self::new(link, loaded, XdpMode::Native)),
+                Err(error) => error,
+            },
+            // A driver without native XDP does not even let a program be bound to its device.
+            Err(ProgramError::Load(error)) if error.kind() == ErrorKind::Unsupported => {
+                io::Error::from_raw_os_error(libc::EOPNOTSUPP)
+            }
+            Err(error) => return Err(error),
         };
         if let Ok(Some(attached)) = inspect::xdp(ifindex).map(|link| link.attached) {
             let holder = format!("program {} ({})", attached.program, inspect::owner_of(attached.program));
@@ -204,7 +211,7 @@ fn load(device: Option<IfIndex>, options: ProgramOptions) -> Result<Loaded, Prog
 }
 
 /// Attaches the program with a `bpf_link` of our own making: libbpf's falls back to generic mode without a word.
-fn link(program: &OwnedFd, ifindex: IfIndex, mode: u32) -> Result<OwnedFd, std::io::Error> {
+fn link(program: &OwnedFd, ifindex: IfIndex, mode: u32) -> Result<OwnedFd, io::Error> {
     let options = bpf_link_create_opts {
         sz: size_of::<bpf_link_create_opts>() as libbpf_sys::size_t,
         flags: mode,
@@ -220,7 +227,7 @@ fn link(program: &OwnedFd, ifindex: IfIndex, mode: u32) -> Result<OwnedFd, std::
         )
     };
     if link < 0 {
-        return Err(std::io::Error::from_raw_os_error(-link));
+        return Err(io::Error::from_raw_os_error(-link));
     }
     // SAFETY: the kernel returned a new descriptor, which nobody else knows.
     Ok(unsafe { OwnedFd::from_raw_fd(link) })

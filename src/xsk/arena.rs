@@ -1,12 +1,14 @@
 //! The memory of all frames, and who holds each of them.
 
+use std::ffi::CString;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crossbeam::queue::ArrayQueue;
-use xsk_rs::config::{FrameSize, QueueSize, UmemConfig};
-use xsk_rs::umem::Umem;
+use xsk_rs::config::{BindFlags, FrameSize, Interface, LibxdpFlags, QueueSize, SocketConfig, UmemConfig};
+use xsk_rs::{CompQueue, FillQueue, RxQueue, TxQueue, Umem};
 
 use super::descriptor::DescriptorLayout;
 use super::frame::Frame;
@@ -40,6 +42,18 @@ impl Place {
     }
 }
 
+/// A UMEM that other sockets can share.
+///
+/// The kernel lets a socket share a UMEM only while the UMEM's own socket is bound, and unbinds that one for good when
+/// its device goes. So it is bound to the one device that never goes, and does nothing there.
+struct Registered {
+    umem: Umem,
+    _anchor: (TxQueue, RxQueue, Option<(FillQueue, CompQueue)>),
+}
+
+/// The device that the UMEM's own socket is bound to.
+pub const ANCHOR_DEVICE: &str = "lo";
+
 /// The memory of all frames: one UMEM, registered once, shared by every socket.
 ///
 /// It lives as long as the process. So a frame can point to it without counting references, and what the kernel
@@ -52,7 +66,7 @@ pub struct Arena {
     places: Box<[AtomicU16]>,
     /// Chunks in no worker's pool. As long as it has room for every chunk, giving one back cannot fail.
     free: ArrayQueue<u32>,
-    umem: Option<Umem>,
+    umem: Option<Registered>,
     layout: DescriptorLayout,
 }
 
@@ -89,6 +103,13 @@ pub enum ArenaError {
         /// The kernel's answer.
         source: std::io::Error,
     },
+    /// The UMEM's own socket cannot be bound. EBUSY: another process has an AF_XDP socket on the loopback device of
+    /// this network namespace; it, or the kernel after its end, may let go soon.
+    #[error("cannot bind an AF_XDP socket to {ANCHOR_DEVICE}, which every other socket shares memory with: {source}{}", advice(.source))]
+    Anchor {
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
     /// xsk-rs is not the version this program was written for.
     #[error("the frame descriptor of xsk-rs has an unknown layout: build with the pinned xsk-rs 0.11.0")]
     DescriptorLayout,
@@ -119,7 +140,9 @@ impl Arena {
         // was mapped by the kernel and its address given to the kernel, so its provenance is exposed.
         let base = std::ptr::with_exposed_provenance_mut(headroom_end - first.addr());
         let base = NonNull::new(base).ok_or(ArenaError::FrameCount(frame_count))?;
-        Self::build(base, frame_count, Some(umem))
+        let ring_size = ring_size().map_err(failed)?;
+        let anchor = anchor(&umem, ring_size).map_err(|source| ArenaError::Anchor { source })?;
+        Self::build(base, frame_count, Some(Registered { umem, _anchor: anchor }))
     }
 
     /// Frames in ordinary memory, for tests and benches: everything but sockets works with them.
@@ -132,7 +155,11 @@ impl Arena {
         Self::build(NonNull::from(memory).cast(), frame_count, None)
     }
 
-    fn build(base: NonNull<u8>, frame_count: usize, umem: Option<Umem>) -> Result<&'static Self, ArenaError> {
+    fn build(
+        base: NonNull<u8>,
+        frame_count: usize,
+        umem: Option<Registered>,
+    ) -> Result<&'static Self, ArenaError> {
         let free = ArrayQueue::new(frame_count);
         for index in 0..frame_count {
             let index = u32::try_from(index).map_err(|_| ArenaError::FrameCount(frame_count))?;
@@ -229,7 +256,41 @@ impl Arena {
     }
 
     pub(super) const fn umem_handle(&self) -> Option<&Umem> {
-        self.umem.as_ref()
+        match &self.umem {
+            Some(registered) => Some(&registered.umem),
+            None => None,
+        }
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registered").field(&self.umem).finish()
+    }
+}
+
+/// The first socket of `umem`, with no frames in its rings and no program that would send it any.
+#[allow(clippy::type_complexity, reason = "the queues as xsk-rs returns them; nobody uses them")]
+fn anchor(
+    umem: &Umem,
+    ring_size: QueueSize,
+) -> std::io::Result<(TxQueue, RxQueue, Option<(FillQueue, CompQueue)>)> {
+    let config = SocketConfig::builder()
+        .rx_queue_size(ring_size)
+        .tx_queue_size(ring_size)
+        .bind_flags(BindFlags::XDP_COPY)
+        .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
+        .build();
+    let device = Interface::new(CString::new(ANCHOR_DEVICE)?);
+    // SAFETY: the UMEM is not shared yet, and the flag to load no program is set.
+    unsafe { xsk_rs::Socket::new(config, umem, &device, 0) }.map_err(|error| root_cause(&error))
+}
+
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EBUSY) => "; another switch runs in this network namespace: stop it first",
+        Some(libc::ENETDOWN) => "; switch it on with `ip link set lo up`",
+        _ => "",
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::Write as _;
 const REQUIRE_ROOT: &str = "TRUNKPATH_REQUIRE_ROOT";
 
 /// True when the test can go on.
+#[allow(clippy::explicit_write, reason = "a print macro's output is captured by the test runner")]
 pub fn is_root(test: &str) -> bool {
     if nix::unistd::geteuid().is_root() {
         return true;
