@@ -1,10 +1,9 @@
 # shellcheck shell=bash
 # What the scripts share. Source it from the root of the clone.
 
-if [[ -t 1 ]]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; else bold='' dim='' plain=''; fi
+if [[ -t 1 ]]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
 
 say() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
-hint() { printf '%s%s%s\n' "$dim" "$*" "$plain"; }
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
     exit 1
