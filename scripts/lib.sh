@@ -1,24 +1,20 @@
 # shellcheck shell=bash
 # What the scripts share. Source it from the root of the clone.
 
-if [[ -t 1 ]]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; else bold='' dim='' plain=''; fi
+if [[ -t 1 ]]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
 
 say() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
-hint() { printf '%s%s%s\n' "$dim" "$*" "$plain"; }
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
     exit 1
 }
 
+# For root it is true, and for others where there is sudo.
+can_be_root() { ((EUID == 0)) || command -v sudo >/dev/null; }
+
 # as_root COMMAND...: as it is for root, by sudo for others.
 as_root() {
-    if ((EUID == 0)); then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
-    else
-        die "\`$*\` needs root, and there is no sudo here: run ${0##*/} as root"
-    fi
+    if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
 # Where cargo puts what it builds.

@@ -148,3 +148,35 @@ impl CounterBook {
         self.ports.iter().map(|(lport, counters)| (lport.as_str(), counters.totals()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_are_sums_over_the_workers() {
+        let counters = PortCounters::new(2);
+        for (worker, bytes) in [(0, 60), (1, 1500), (1, 64)] {
+            let counters = counters.of(worker).unwrap();
+            counters.received(bytes);
+            counters.sent(bytes + 4);
+            counters.dropped(DropReason::TransmitRingFull);
+        }
+        assert!(counters.of(2).is_none());
+        let totals = counters.totals();
+        assert_eq!((totals.received_frames, totals.received_bytes), (3, 1624));
+        assert_eq!((totals.sent_frames, totals.sent_bytes), (3, 1636));
+        assert_eq!(totals.drops_by_reason().collect::<Vec<_>>(), [(DropReason::TransmitRingFull, 3)]);
+    }
+
+    #[test]
+    fn a_port_keeps_its_counters_until_it_is_forgotten() {
+        let mut book = CounterBook::new(1);
+        book.port("web").of(0).unwrap().received(60);
+        book.port("db").of(0).unwrap().received(60);
+        book.retain(|lport| lport == "web");
+        book.port("db");
+        let frames: Vec<_> = book.totals().map(|(lport, totals)| (lport, totals.received_frames)).collect();
+        assert_eq!(frames, [("db", 0), ("web", 1)]);
+    }
+}

@@ -12,3 +12,6 @@ mod pool;
 mod sockets;
 
 pub use pool::{SocketReport, WorkerPool, WorkerPoolError, WorkerReport};
+
+#[cfg(test)]
+mod on_real_sockets;

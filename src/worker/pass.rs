@@ -44,7 +44,7 @@ impl Worker {
     }
 
     /// Takes a burst of each socket all the way. Returns whether there was anything to do.
-    fn pass(&mut self) -> bool {
+    pub(super) fn pass(&mut self) -> bool {
         let tables = self.tables.latest();
         let mut frames = 0;
         while frames < BURST_FRAMES && self.outlet.take_handed_over(tables) {
@@ -86,7 +86,7 @@ impl Worker {
     }
 
     /// Does what the control thread wants. Returns the sockets when that is to stop.
-    fn obey(&mut self, command: Command) -> Option<Vec<XskSocket>> {
+    pub(super) fn obey(&mut self, command: Command) -> Option<Vec<XskSocket>> {
         match command {
             Command::Attach { link, socket } => {
                 self.idle.watch(&socket);

@@ -10,6 +10,7 @@ mod frame_conservation;
 mod frames;
 mod model;
 mod no_allocation;
+mod rules;
 mod strategies;
 mod switch;
 mod table_conflicts;

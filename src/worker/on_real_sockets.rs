@@ -1,0 +1,156 @@
+//! A worker's passes over real sockets, called from the test: what they move, and that they allocate nothing.
+
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::sync::Arc;
+
+use crossbeam::channel::unbounded;
+use crossbeam::queue::ArrayQueue;
+use nix::sched::{CloneFlags, unshare};
+use serde_json::json;
+
+use super::doorbell::Doorbell;
+use super::idle::Idle;
+use super::outlet::{HANDOVER_FRAMES, Inbox, WorkerOutlet};
+use super::pass::Worker;
+use super::pool::Command as Order;
+use crate::config::NoSocketPolicy;
+use crate::kernel::{ProgramOptions, SteerProgram};
+use crate::nb::{Northbound, Record, Revision, Snapshot, Table};
+use crate::tables::{CounterBook, LinkSlot, LocalLink, Publisher, Tables, compile};
+use crate::types::{IfIndex, QueueId};
+use crate::xsk::{Arena, BURST_FRAMES, Frame, FramePool, XskSocket};
+
+const FRAMES: usize = 1024;
+
+#[path = "../../tests/support/root.rs"]
+mod root;
+
+/// A parent with subport 100 on link 0, and on link 1 a port of the subport's network.
+fn northbound() -> Northbound {
+    let port = |id: &str, key: u32, network: &str, mac: &str| {
+        let json = json!({"id": id, "unique_key": key, "lswitch": network, "macs": [mac], "topic": "t"});
+        Record { table: Table::Lport, id: id.to_owned(), json }
+    };
+    let network = |id: &str, key: u32| {
+        let json = json!({"id": id, "unique_key": key, "topic": "t"});
+        Record { table: Table::Lswitch, id: id.to_owned(), json }
+    };
+    let segmentation = json!({"id": "s", "parent": "parent", "port": "sub", "topic": "t",
+        "segmentation_type": "vlan", "segmentation_id": 100});
+    let records = vec![
+        network("n1", 1),
+        network("n2", 2),
+        port("parent", 1, "n1", "02:00:00:00:00:01"),
+        port("sub", 2, "n2", "02:00:00:00:00:02"),
+        port("peer", 3, "n2", "02:00:00:00:00:03"),
+        Record { table: Table::ChildPortSegmentation, id: "s".to_owned(), json: segmentation },
+    ];
+    Northbound::from_snapshot(&Snapshot { revision: Revision(1), records })
+}
+
+/// Our end of a new veth in this thread's namespace, and a socket of the guest's on the other.
+struct Cable {
+    ifindex: IfIndex,
+    guest: XskSocket,
+}
+
+fn cable(arena: &'static Arena, name: &str, id: u16) -> Cable {
+    let guest = format!("{name}-guest");
+    ip(&format!("link add {name} type veth peer name {guest}"));
+    for end in [name, &guest] {
+        // Without IPv6 on it the kernel sends nothing of its own.
+        ip(&format!("link set {end} addrgenmode none"));
+        ip(&format!("link set {end} up"));
+    }
+    let ifindex = nix::net::if_::if_nametoindex(name).expect("an index");
+    let guest = XskSocket::open(arena, id, &guest, QueueId(0)).expect("the guest's socket");
+    Cable { ifindex: IfIndex::new(ifindex).expect("not 0"), guest }
+}
+
+fn ip(arguments: &str) {
+    assert!(Command::new("ip").args(arguments.split(' ')).status().expect("ip").success(), "ip {arguments}");
+}
+
+fn attach(arena: &'static Arena, cable: &Cable, name: &str, id: u16) -> (SteerProgram, XskSocket) {
+    let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
+    let program = SteerProgram::attach(cable.ifindex, options).expect("the program");
+    let socket = XskSocket::open(arena, id, name, QueueId(0)).expect("a socket");
+    program.steer(QueueId(0), socket.as_fd()).expect("the map");
+    (program, socket)
+}
+
+fn link(slot: u16, cable: &Cable, lport: &str) -> LocalLink {
+    LocalLink {
+        slot: LinkSlot(slot),
+        ifindex: cable.ifindex,
+        lport: lport.to_owned(),
+        up: true,
+        queues: vec![0],
+        complete_checksums: true,
+    }
+}
+
+/// A frame of the guest's, for the network of its VLAN 100: to the peer, or to all.
+fn tagged(arena: &'static Arena, destination: [u8; 6]) -> Frame {
+    let mut frame = arena.take().expect("a frame");
+    let mut bytes = destination.to_vec();
+    bytes.extend([2, 0, 0, 0, 0, 2, 0x81, 0, 0, 100, 0x88, 0xb5]);
+    bytes.resize(64, 0x5a);
+    assert!(frame.set_bytes(&bytes));
+    frame
+}
+
+#[test]
+fn a_pass_moves_bursts_and_allocates_nothing() {
+    if !root::is_root("a_pass_moves_bursts_and_allocates_nothing") {
+        return;
+    }
+    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
+    ip("link set lo up");
+    let arena = Arena::umem(FRAMES).expect("packet memory");
+    let (mut one, two) = (cable(arena, "one", 0), cable(arena, "two", 1));
+    let (_program_one, socket_one) = attach(arena, &one, "one", 2);
+    let (_program_two, socket_two) = attach(arena, &two, "two", 3);
+
+    let mut counters = CounterBook::new(1);
+    let links = [link(0, &one, "parent"), link(1, &two, "peer")];
+    let mut publisher = Publisher::new(Tables::empty(counters.no_port()));
+    publisher.publish(compile(&northbound(), &links, &mut counters).tables);
+    let doorbell = Doorbell::new().expect("an eventfd");
+    let idle = Idle::new(&doorbell).expect("an epoll");
+    let inboxes: Arc<[Inbox]> = vec![Inbox { frames: ArrayQueue::new(HANDOVER_FRAMES), doorbell }].into();
+    let outlet = WorkerOutlet::new(0, FramePool::new(arena), inboxes);
+    let (_orders, mailbox) = unbounded();
+    let mut worker = Worker::new(outlet, publisher.reader(), mailbox, idle);
+    for order in [
+        Order::Attach { link: LinkSlot(0), socket: Box::new(socket_one) },
+        Order::Attach { link: LinkSlot(1), socket: Box::new(socket_two) },
+        Order::FillTarget(BURST_FRAMES * 2),
+    ] {
+        assert!(worker.obey(order).is_none());
+    }
+    worker.pass();
+
+    for round in 0..16 {
+        let destination = if round % 2 == 0 { [2, 0, 0, 0, 0, 3] } else { [0xff; 6] };
+        let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| tagged(arena, destination)).collect();
+        assert_eq!(one.guest.transmit(&mut burst), BURST_FRAMES);
+        assert_eq!(one.guest.kick(), 0, "a veth takes them at once");
+        let allocations = allocation_counter::measure(|| while worker.pass() {});
+        assert_eq!(allocations.count_total, 0, "in round {round}");
+        one.guest.complete(&mut FramePool::new(arena));
+    }
+
+    let sent: Vec<_> =
+        counters.totals().map(|(lport, totals)| (lport, totals.sent_frames, totals.drops)).collect();
+    let none = [0; crate::datapath::DropReason::COUNT];
+    let all = (16 * BURST_FRAMES) as u64;
+    assert_eq!(sent, [("parent", 0, none), ("peer", all, none), ("sub", 0, none)]);
+
+    let sockets = worker.obey(Order::Stop).expect("its sockets");
+    drop(worker);
+    sockets.into_iter().chain([one.guest, two.guest]).for_each(XskSocket::close);
+    let census = arena.census();
+    assert_eq!((census.free, census.held), (FRAMES, 0), "every frame is home: {census:?}");
+}
