@@ -90,7 +90,7 @@ fn benches(criterion: &mut Criterion) {
         let (tables, mut reader) = (publisher.current(), publisher.reader());
         for (name, stage, step) in STEPS {
             let mut group = criterion.benchmark_group(name);
-            group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+            group.warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(200));
             for burst in BURSTS {
                 group.throughput(Throughput::Elements(burst as u64));
                 let id = BenchmarkId::new(burst.to_string(), segmentations);

@@ -14,7 +14,7 @@ use crate::switch::Switch;
 type Drops = BTreeMap<(Option<String>, DropReason), u64>;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn same_frames_same_drops_same_counters(
