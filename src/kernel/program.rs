@@ -72,7 +72,7 @@ pub struct SteerCounters {
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// The kernel refused to load it.
-    #[error("cannot load the XDP program: {0}; `trunkpath check` says what is missing")]
+    #[error("cannot load the XDP program: {0}{}; `trunkpath check` says what is missing", advice(.0))]
     Load(#[source] libbpf_rs::Error),
     /// Another program holds the link.
     #[error("another XDP program holds the link: {holder}; detach it first")]
@@ -93,6 +93,9 @@ pub enum ProgramError {
         "it has fewer RX queues than its peer has TX queues, and XDP needs one for each: make the device with as many"
     )]
     Queues,
+    /// Any other answer: the device went away meanwhile, say.
+    #[error("cannot attach the XDP program: {0}")]
+    Attach(#[source] io::Error),
     /// Generic mode failed as well.
     #[error("cannot attach the XDP program in generic mode: {0}")]
     Generic(#[source] io::Error),
@@ -133,8 +136,10 @@ impl SteerProgram {
         match native.raw_os_error() {
             Some(libc::ERANGE) => return Err(ProgramError::Mtu),
             Some(libc::ENOSPC) => return Err(ProgramError::Queues),
-            _ if !options.allow_generic => return Err(ProgramError::NotNative(native)),
-            _ => {}
+            // What drivers without native XDP, or without bound programs, say.
+            Some(libc::EOPNOTSUPP | libc::EINVAL) if options.allow_generic => {}
+            Some(libc::EOPNOTSUPP | libc::EINVAL) => return Err(ProgramError::NotNative(native)),
+            _ => return Err(ProgramError::Attach(native)),
         }
         let loaded = load(None, options)?;
         let link = link(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
@@ -208,6 +213,10 @@ fn load(device: Option<IfIndex>, options: ProgramOptions) -> Result<Loaded, Prog
         sockets: MapHandle::try_from(&loaded.maps.sockets).map_err(ProgramError::Load)?,
         counters: MapHandle::try_from(&loaded.maps.counters).map_err(ProgramError::Load)?,
     })
+}
+
+fn advice(error: &libbpf_rs::Error) -> &'static str {
+    if error.kind() == ErrorKind::PermissionDenied { " (it takes CAP_BPF and CAP_NET_ADMIN)" } else { "" }
 }
 
 /// Attaches the program with a `bpf_link` of our own making: libbpf's falls back to generic mode without a word.
