@@ -45,6 +45,10 @@ impl Sender {
     }
 }
 
+/// No frame of the lab is longer, in bytes. Each takes room for this many: 32 MiB hold 8000 frames of up to a page,
+/// but only 500 of any length, too few for a TCP connection while tcpdump waits for a CPU.
+const LONGEST: &str = "4096";
+
 /// Bytes at the start of a pcap stream that concern no frame.
 const PCAP_HEADER: usize = 24;
 
@@ -62,7 +66,7 @@ impl Capture {
     pub fn start(netns: &Netns, dev: &str) -> Self {
         let mut tcpdump = netns
             .command("tcpdump")
-            .args(["-i", dev, "-Q", "in", "--immediate-mode", "-U", "-s", "0", "-B", "32768"])
+            .args(["-i", dev, "-Q", "in", "--immediate-mode", "-U", "-s", LONGEST, "-B", "32768"])
             .args(["-Z", "root", "-w", "-"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
