@@ -1,7 +1,7 @@
 //! TCP and UDP as programs use them, between namespaces whose offloads nobody touched: their checksums are not
 //! computed when the frames come to the switch.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
@@ -129,7 +129,7 @@ fn udp(client: &Netns, server: &Netns, ip: IpAddr) {
         scope.spawn(|| {
             for _ in 0..DATAGRAMS {
                 let mut datagram = [0; 1500];
-                let (length, from) = echo.recv_from(&mut datagram).unwrap();
+                let (length, from) = uninterrupted(|| echo.recv_from(&mut datagram));
                 echo.send_to(&datagram[..length], from).unwrap();
             }
         });
@@ -137,8 +137,19 @@ fn udp(client: &Netns, server: &Netns, ip: IpAddr) {
             let sent = vec![number.to_be_bytes()[1]; usize::from(number * 29 + 1)];
             socket.send(&sent).unwrap();
             let mut received = [0; 1500];
-            let length = socket.recv(&mut received).unwrap();
+            let length = uninterrupted(|| socket.recv(&mut received));
             assert!(received[..length] == sent, "datagram {number} came back as another");
         }
     });
+}
+
+/// What `receive` returns. Of a socket with a time limit it may be interrupted though no signal has a handler
+/// (`signal(7)`), and the standard library does not ask again, as it does for streams.
+fn uninterrupted<T>(mut receive: impl FnMut() -> io::Result<T>) -> T {
+    loop {
+        match receive() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.unwrap(),
+        }
+    }
 }
