@@ -1,6 +1,6 @@
 //! Bursts of frames, ready for a step.
 
-use trunkpath::datapath::{Outlet, Source, classify};
+use trunkpath::datapath::{Destination, Outlet, Source, classify, destination};
 use trunkpath::packet::dot1q;
 use trunkpath::tables::{LinkSlot, PortSlot, Tables, WorkerId};
 use trunkpath::types::{Pcp, Tci};
@@ -73,10 +73,13 @@ impl<'a> Maker<'a> {
         let tci = Tci::new(way.vid, Pcp::default());
         dot1q::push(&mut frame, tci).unwrap();
         let source = classify(&mut frame, way.link, self.tables, 0).unwrap();
+        let Ok(Destination::Port(to)) = destination(&frame, &source, self.tables) else {
+            unreachable!("a way leads to somebody");
+        };
         if self.stage == Stage::Received {
             dot1q::push(&mut frame, tci).unwrap();
         }
-        Job { frame, source, to: self.tables.slot_of(way.to).unwrap() }
+        Job { frame, source, to }
     }
 
     /// A number below `below` (xorshift64).
@@ -104,7 +107,7 @@ impl Outlet for Sent {
         None
     }
 
-    fn transmit(&mut self, _tables: &Tables, _link: LinkSlot, _port: PortSlot, frame: Frame) {
+    fn transmit(&mut self, _tables: &Tables, _port: PortSlot, frame: Frame) {
         self.0.push(frame);
     }
 

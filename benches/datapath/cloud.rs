@@ -1,8 +1,9 @@
 //! Tables of any size.
 
-use trunkpath::nb::{ChildPortSegmentation, LogicalPort, LogicalSwitch, Northbound};
-use trunkpath::tables::{CounterBook, LinkSlot, LocalLink, Tables, compile};
-use trunkpath::types::{IfIndex, MacAddr, NetworkKey, PortKey, Segmentation, VlanId};
+use serde_json::{Value, json};
+use trunkpath::nb::{Change, Record, Table};
+use trunkpath::tables::{Compiler, LinkSlot, LocalLink, Tables};
+use trunkpath::types::{IfIndex, MacAddr, VlanId};
 
 /// Subports of one parent, at the most.
 const SUBPORTS_PER_PARENT: usize = 4000;
@@ -19,7 +20,6 @@ pub struct Cloud {
 pub struct Way {
     pub link: LinkSlot,
     pub vid: VlanId,
-    pub to: PortKey,
     pub address: MacAddr,
 }
 
@@ -27,28 +27,29 @@ impl Cloud {
     /// A cloud of `segmentations` segmentations, and its tables.
     pub fn new(segmentations: usize) -> (Self, Tables) {
         let cloud = Self { segmentations, networks: segmentations.min(NETWORKS) };
-        let mut nb = Northbound::default();
+        let mut compiler = Compiler::new(1);
+        let mut put = |table, json: Value| {
+            let id = json["id"].as_str().unwrap().to_owned();
+            compiler.apply(&Change::Put(Record { table, id, json }));
+        };
         for network in 0..cloud.networks {
-            let id = format!("network{network}");
-            let key = NetworkKey::new(network as u32 + 1).unwrap();
-            let record =
-                LogicalSwitch { id: id.clone(), key, name: String::new(), network_type: None, mtu: None };
-            nb.lswitches.insert(id, record);
+            put(Table::Lswitch, json!({"id": network_id(network), "unique_key": network + 1}));
         }
         let parents = cloud.listener_parent() + 1;
         for parent in 0..parents {
-            insert_port(&mut nb, segmentations + cloud.networks + parent, 0);
+            put(Table::Lport, port(segmentations + cloud.networks + parent, 0));
         }
         for subport in 0..segmentations + cloud.networks {
-            insert_port(&mut nb, subport, subport % cloud.networks);
+            put(Table::Lport, port(subport, subport % cloud.networks));
             let (parent, vid) = cloud.place(subport);
-            let segmentation = ChildPortSegmentation {
-                id: format!("segmentation{subport}"),
-                parent: port_id(segmentations + cloud.networks + parent),
-                port: port_id(subport),
-                segmentation: Segmentation::Vlan(vid),
-            };
-            nb.segmentations.insert(segmentation.id.clone(), segmentation);
+            let segmentation = json!({
+                "id": format!("segmentation{subport}"),
+                "parent": port_id(segmentations + cloud.networks + parent),
+                "port": port_id(subport),
+                "segmentation_type": "vlan",
+                "segmentation_id": vid.get(),
+            });
+            put(Table::ChildPortSegmentation, segmentation);
         }
         let link = |parent: usize| LocalLink {
             slot: LinkSlot(parent as u16),
@@ -58,10 +59,10 @@ impl Cloud {
             queues: vec![0],
             complete_checksums: false,
         };
-        let links: Vec<_> = (0..parents).map(link).collect();
-        let compiled = compile(&nb, &links, &mut CounterBook::new(1));
-        assert_eq!(compiled.problems, []);
-        (cloud, compiled.tables)
+        (0..parents).for_each(|parent| compiler.set_link(link(parent)));
+        let tables = compiler.compile();
+        assert_eq!(compiler.problems(), []);
+        (cloud, tables)
     }
 
     /// A way from a random subport of `link` to a random other one of its network. `draw` gives a number below its
@@ -76,7 +77,7 @@ impl Cloud {
             to += self.networks;
         }
         let (parent, vid) = self.place(from);
-        Way { link: LinkSlot(parent as u16), vid, to: key(to), address: address(to) }
+        Way { link: LinkSlot(parent as u16), vid, address: address(to) }
     }
 
     /// The number of links that frames come from.
@@ -98,26 +99,21 @@ impl Cloud {
     }
 }
 
-fn insert_port(nb: &mut Northbound, number: usize, network: usize) {
-    let port = LogicalPort {
-        id: port_id(number),
-        key: key(number),
-        name: String::new(),
-        lswitch: format!("network{network}"),
-        macs: vec![address(number)],
-        ips: Vec::new(),
-        enabled: true,
-        binding: None,
-    };
-    nb.lports.insert(port.id.clone(), port);
+fn port(number: usize, network: usize) -> Value {
+    json!({
+        "id": port_id(number),
+        "unique_key": number + 1,
+        "lswitch": network_id(network),
+        "macs": [address(number).to_string()],
+    })
+}
+
+fn network_id(number: usize) -> String {
+    format!("network{number}")
 }
 
 fn port_id(number: usize) -> String {
     format!("port{number}")
-}
-
-fn key(number: usize) -> PortKey {
-    PortKey::new(number as u32 + 1).unwrap()
 }
 
 fn address(number: usize) -> MacAddr {

@@ -8,7 +8,7 @@ use crate::kernel::{ProgramError, ProgramOptions, SteerProgram, inspect};
 use crate::packet::Header;
 use crate::packet::dot1q::TAG_LEN;
 use crate::tables::{LinkSlot, LocalLink, WorkerId};
-use crate::types::{IfIndex, QueueId};
+use crate::types::{IfIndex, Numbers, QueueId};
 use crate::worker::{WorkerPool, WorkerPoolError};
 use crate::xsk::{Arena, FRAME_BYTES, HEADROOM_BYTES, OpenError, XskSocket};
 
@@ -47,7 +47,7 @@ pub(super) enum OpenPortError {
     Socket(#[from] OpenError),
     #[error("it is no longer called {0}; it is tried again under its new name")]
     Renamed(String),
-    #[error("more than {max} ports or sockets are open", max = u16::MAX / 2)]
+    #[error("more than {max} ports or sockets are open", max = Slots::LIMIT)]
     TooMany,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn open_port(
         ifindex: link.ifindex,
         device: link.name.clone(),
         lport: lport.to_owned(),
-        link: LinkSlot(slots.links.take().ok_or(OpenPortError::TooMany)?),
+        link: slots.take_link()?,
         program,
         queues: Vec::new(),
         options,
@@ -78,7 +78,7 @@ pub(super) fn open_port(
     };
     let mut sockets = Vec::new();
     for queue in (0..queues).map(QueueId) {
-        let opened = slots.sockets.take().ok_or(OpenPortError::TooMany).and_then(|id| {
+        let opened = slots.take_socket().and_then(|id| {
             port.socket_ids.push(id);
             Ok(XskSocket::open(arena, id, &link.name, queue)?)
         });
@@ -142,29 +142,29 @@ impl OpenPort {
         // The program first: a queue without a socket must not meet frames that still expect one.
         drop(self.program);
         sockets.into_iter().for_each(XskSocket::close);
-        slots.links.give_back(self.link.0);
-        self.socket_ids.into_iter().for_each(|id| slots.sockets.give_back(id));
+        slots.links.give_back(u32::from(self.link.0));
+        self.socket_ids.into_iter().for_each(|id| slots.sockets.give_back(u32::from(id)));
     }
 }
 
-/// Numbers for links and sockets; small ones first, so that tables stay dense.
+/// Numbers for links and sockets.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     links: Numbers,
     sockets: Numbers,
 }
 
-#[derive(Debug, Default)]
-struct Numbers(std::collections::BTreeSet<u16>);
+impl Slots {
+    /// A socket's number takes 15 bits in the arena's table of places, with one more for the direction.
+    const LIMIT: u32 = u16::MAX as u32 / 2 - 1;
 
-impl Numbers {
-    fn take(&mut self) -> Option<u16> {
-        let number = (0..u16::MAX / 2 - 1).find(|number| !self.0.contains(number))?;
-        self.0.insert(number);
-        Some(number)
+    fn take_link(&mut self) -> Result<LinkSlot, OpenPortError> {
+        let number = self.links.take(Self::LIMIT).ok_or(OpenPortError::TooMany)?;
+        Ok(LinkSlot(number as u16))
     }
 
-    fn give_back(&mut self, number: u16) {
-        self.0.remove(&number);
+    fn take_socket(&mut self) -> Result<u16, OpenPortError> {
+        let number = self.sockets.take(Self::LIMIT).ok_or(OpenPortError::TooMany)?;
+        Ok(number as u16)
     }
 }

@@ -6,14 +6,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::ControlError;
-use super::desired::{Desired, desired};
+use super::desired::Desired;
 use super::follow::News;
 use super::links::{LinkEvent, Links};
 use super::open_port::{OpenPort, Opened, Slots, open_port};
 use crate::config::Config;
 use crate::kernel::inspect;
-use crate::nb::Northbound;
-use crate::tables::{Claims, Compiled, CounterBook, LocalLink, PortReport, Publisher, Tables, compile};
+use crate::tables::{Compiler, Publisher};
 use crate::types::{IfIndex, Problem};
 use crate::worker::{WorkerPool, WorkerPoolError};
 use crate::xsk::{Arena, ArenaError, FRAME_BYTES, XskSocket};
@@ -27,21 +26,19 @@ const RETRY_LONGEST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Control {
     pub(super) config: Config,
-    pub(super) northbound: Northbound,
+    /// The records, and the tables made of them.
+    pub(super) compiler: Compiler,
     pub(super) links: Links,
+    /// Whether the last round was before the last news of a link.
+    links_changed: bool,
     pub(super) arena: &'static Arena,
     pub(super) workers: WorkerPool,
     pub(super) publisher: Publisher,
-    pub(super) counters: CounterBook,
     /// Devices that are ours.
     pub(super) ports: BTreeMap<IfIndex, OpenPort>,
     /// Devices that should be, and are not.
     pub(super) refused: BTreeMap<IfIndex, Refusal>,
     pub(super) desired: Desired,
-    /// What became of the ports in the tables.
-    pub(super) reports: BTreeMap<String, PortReport>,
-    /// What the last round could not use.
-    pub(super) problems: Vec<Problem>,
     /// Why the NB DB is not being followed, while it is not.
     pub(super) nb_problem: Option<Problem>,
     slots: Slots,
@@ -59,22 +56,20 @@ impl Control {
     /// Registers the packet memory and starts the workers.
     pub(super) async fn start(config: Config, links: Links) -> Result<Self, ControlError> {
         let arena = register((config.umem_mib as usize) * (1 << 20) / FRAME_BYTES).await?;
-        let counters = CounterBook::new(config.workers.len());
-        let publisher = Publisher::new(Tables::empty(counters.no_port()));
+        let mut compiler = Compiler::new(config.workers.len());
+        let publisher = Publisher::new(compiler.compile());
         let workers = WorkerPool::start(&config.workers, arena, &publisher)?;
         Ok(Self {
             config,
-            northbound: Northbound::default(),
+            compiler,
             links,
+            links_changed: true,
             arena,
             workers,
             publisher,
-            counters,
             ports: BTreeMap::new(),
             refused: BTreeMap::new(),
             desired: Desired::default(),
-            reports: BTreeMap::new(),
-            problems: Vec::new(),
             nb_problem: None,
             slots: Slots::default(),
         })
@@ -89,9 +84,9 @@ impl Control {
     pub(super) fn hear(&mut self, news: News) {
         self.nb_problem = None;
         match news {
-            News::All(snapshot) => self.northbound = Northbound::from_snapshot(&snapshot),
+            News::All(snapshot) => self.compiler.replace(&snapshot),
             News::Changes(changes) => {
-                changes.changes.iter().for_each(|change| self.northbound.apply(change));
+                changes.changes.iter().for_each(|change| self.compiler.apply(change));
             }
             News::Lost(error) => {
                 let reason =
@@ -110,6 +105,7 @@ impl Control {
                 port.device.clone_from(&link.name);
             }
         }
+        self.links_changed = true;
     }
 
     /// Counts the queues of the devices that are to be ours, and says whether there is news. A tap gets another one
@@ -126,8 +122,11 @@ impl Control {
 
     /// One round: close what is no longer wanted, open what is, publish what follows.
     pub(super) async fn reconcile(&mut self) -> Result<(), WorkerPoolError> {
-        let claims = Claims::settle(&self.northbound);
-        self.desired = desired(&self.northbound, &claims, &self.links, &self.config);
+        let nb = self.compiler.northbound();
+        self.desired.look_for(self.compiler.touched(), nb, &self.links, &self.config);
+        if std::mem::take(&mut self.links_changed) {
+            self.desired.look_for_all(nb, &self.links, &self.config);
+        }
         self.close_unwanted().await?;
         let opened = self.open_wanted();
         self.publish(&opened);
@@ -184,6 +183,9 @@ impl Control {
             return Ok(());
         }
         // No new frame goes to a socket that is about to be closed.
+        for port in &unwanted {
+            self.compiler.remove_link(&port.lport);
+        }
         self.publish(&[]);
         for port in unwanted {
             let sockets = self.workers.detach(port.link).await?;
@@ -223,13 +225,12 @@ impl Control {
     }
 
     fn publish(&mut self, opened: &[Opened]) {
-        let ports = self.ports.values().chain(opened.iter().map(|opened| &opened.port));
-        let links: Vec<LocalLink> = ports.map(|port| port.local_link(self.carries(port))).collect();
-        self.counters.retain(|lport| self.northbound.lports.contains_key(lport));
-        let Compiled { tables, ports, problems } = compile(&self.northbound, &links, &mut self.counters);
-        self.publisher.publish(tables);
-        self.reports = ports;
-        self.problems = problems;
+        for port in self.ports.values().chain(opened.iter().map(|opened| &opened.port)) {
+            self.compiler.set_link(port.local_link(self.carries(port)));
+        }
+        if !self.compiler.touched().is_empty() {
+            self.publisher.publish(self.compiler.compile());
+        }
     }
 
     /// Whether the port's link is on at both ends.

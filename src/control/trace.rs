@@ -5,7 +5,7 @@ use super::reconcile::Control;
 use crate::api::Hex;
 use crate::api::view::{TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
 use crate::datapath::{Destination, Outlet, Step, forward};
-use crate::tables::{LinkSlot, PortSlot, Tables, WorkerId};
+use crate::tables::{PortSlot, Tables, WorkerId};
 use crate::xsk::{Arena, Frame};
 
 /// A worker number that no counters exist for: a trace counts nothing.
@@ -39,10 +39,7 @@ impl Witness<'_> {
 
     /// The id of the port at `slot`.
     fn name(&self, slot: PortSlot) -> String {
-        let tables = self.control.publisher.current();
-        let key = tables.port(slot).map(|port| port.key);
-        let mut lports = self.control.northbound.lports.values();
-        lports.find(|lport| Some(lport.key) == key).map_or_else(|| "?".to_owned(), |lport| lport.id.clone())
+        self.control.compiler.port_at(slot).unwrap_or("?").to_owned()
     }
 }
 
@@ -55,10 +52,10 @@ impl Outlet for Witness<'_> {
         self.arena.take()
     }
 
-    fn transmit(&mut self, tables: &Tables, link: LinkSlot, port: PortSlot, frame: Frame) {
-        let device = self.control.ports.values().find(|open| open.link == link);
+    fn transmit(&mut self, tables: &Tables, port: PortSlot, frame: Frame) {
+        let device = self.control.ports.values().find(|open| open.link == port.link);
         let device = device.map_or_else(|| "?".to_owned(), |open| open.device.clone());
-        let tags = tables.port(port).map(|port| port.exit.tags.clone()).unwrap_or_default();
+        let tags = tables.port(port).map(|port| port.tags.clone()).unwrap_or_default();
         let lport = self.name(port);
         let pushed = match tags.as_slice() {
             [] => "no tag to push".to_owned(),

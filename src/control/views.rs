@@ -10,8 +10,8 @@ use crate::api::view::{
     DeviceStats, FrameCensus, NetworkPortView, NetworkView, PortStats, PortView, SocketStats, StatsView,
     SubportView, WorkerView,
 };
-use crate::nb::LogicalPort;
-use crate::tables::{Claims, PortTotals};
+use crate::nb::ChildPortSegmentation;
+use crate::tables::{PortTotals, parent_of};
 use crate::types::Problem;
 use crate::worker::{SocketReport, WorkerReport};
 
@@ -36,8 +36,9 @@ impl Control {
     }
 
     fn ports_view(&self) -> Vec<PortView> {
+        let nb = self.compiler.northbound();
         let ports = self.desired.ports.iter().filter_map(|(lport, device)| {
-            let port = self.northbound.lports.get(lport)?;
+            let port = nb.lports().get(lport)?;
             let open = self.ports.values().find(|open| open.lport == *lport);
             let ifindex = open.map(|open| open.ifindex).or(device.as_ref().ok().copied());
             let options = self.config.port(lport);
@@ -62,7 +63,7 @@ impl Control {
 
     /// `up`, or why the port does not forward.
     fn state_of(&self, lport: &str) -> String {
-        if let Some(report) = self.reports.get(lport) {
+        if let Some(report) = self.compiler.report(lport) {
             return report.state.to_string();
         }
         match self.desired.ports.get(lport) {
@@ -76,21 +77,20 @@ impl Control {
     }
 
     fn subports_view(&self) -> Vec<SubportView> {
-        let claims = Claims::settle(&self.northbound);
-        let subports = self.northbound.lports.values().filter_map(|port| {
-            let segmentation = claims.parent_of(&port.id)?;
-            let local = self.reports.contains_key(&segmentation.parent)
-                || self.desired.ports.contains_key(&segmentation.parent);
-            local.then(|| SubportView {
+        let nb = self.compiler.northbound();
+        let subports = nb.lports().values().filter_map(|port| {
+            let segmentation = parent_of(nb, &port.id)?;
+            let ChildPortSegmentation { parent, segmentation: tag, .. } = segmentation;
+            self.is_here(parent).then(|| SubportView {
                 lport: port.id.clone(),
                 name: port.name.clone(),
-                parent: segmentation.parent.clone(),
-                segmentation_type: segmentation.segmentation.kind().to_owned(),
-                segmentation_id: segmentation.segmentation.id(),
+                parent: parent.clone(),
+                segmentation_type: tag.kind().to_owned(),
+                segmentation_id: tag.id(),
                 network: port.lswitch.clone(),
                 key: port.key,
                 macs: port.macs.clone(),
-                state: match self.reports.get(&port.id) {
+                state: match self.compiler.report(&port.id) {
                     Some(report) => report.state.to_string(),
                     None => "parent down".to_owned(),
                 },
@@ -99,13 +99,15 @@ impl Control {
         subports.collect()
     }
 
+    /// Whether the port is in the tables, or bound here.
+    fn is_here(&self, lport: &str) -> bool {
+        self.compiler.report(lport).is_some() || self.desired.ports.contains_key(lport)
+    }
+
     fn networks_view(&self) -> Vec<NetworkView> {
-        let here = |port: &&LogicalPort| {
-            self.reports.contains_key(&port.id) || self.desired.ports.contains_key(&port.id)
-        };
-        let networks = self.northbound.lswitches.values().map(|network| {
-            let ports =
-                self.northbound.lports.values().filter(|port| port.lswitch == network.id).filter(here);
+        let nb = self.compiler.northbound();
+        let networks = nb.lswitches().values().map(|network| {
+            let ports = nb.lports_on(&network.id).filter(|port| self.is_here(&port.id));
             NetworkView {
                 lswitch: network.id.clone(),
                 name: network.name.clone(),
@@ -149,16 +151,8 @@ impl Control {
         let no_device = self.desired.ports.iter().filter_map(|(lport, device)| {
             Some(Problem::new(format!("lport {lport}"), device.as_ref().err()?.clone()))
         });
-        let mut problems: Vec<_> = self
-            .nb_problem
-            .iter()
-            .chain(self.northbound.unreadable.values())
-            .chain(&self.desired.problems)
-            .chain(&self.problems)
-            .cloned()
-            .chain(no_device)
-            .chain(refused)
-            .collect();
+        let mut problems = self.compiler.problems();
+        problems.extend(self.nb_problem.iter().cloned().chain(no_device).chain(refused));
         problems.sort();
         problems.dedup();
         problems
@@ -167,8 +161,8 @@ impl Control {
     fn stats_view(&self, reports: &[WorkerReport]) -> StatsView {
         let sockets: Vec<_> = reports.iter().flat_map(|report| &report.sockets).collect();
         let mut ports: Vec<_> =
-            self.counters.totals().map(|(lport, totals)| port_stats(lport, &totals)).collect();
-        let nobodys = self.counters.no_port().totals();
+            self.compiler.counters().totals().map(|(lport, totals)| port_stats(lport, &totals)).collect();
+        let nobodys = self.compiler.counters().no_port().totals();
         if nobodys != PortTotals::default() {
             ports.push(port_stats(NO_PORT, &nobodys));
         }

@@ -2,7 +2,7 @@
 
 use super::DropReason;
 use crate::packet::{ETHERTYPE_DOT1Q, Header, dot1q};
-use crate::tables::{LinkSlot, NetworkSlot, PortSlot, Tables, TagMeaning, WorkerId};
+use crate::tables::{LINK_OWNER, LinkSlot, NetworkSlot, PortSlot, Tables, TagMeaning, WorkerId};
 use crate::types::{Pcp, VlanId};
 use crate::xsk::Frame;
 
@@ -31,8 +31,8 @@ pub fn classify(
     tables: &Tables,
     worker: WorkerId,
 ) -> Result<Source, (Option<PortSlot>, DropReason)> {
+    let mut slot = PortSlot { link, number: LINK_OWNER };
     let link = tables.link(link).ok_or((None, DropReason::ClassifyNoPort))?;
-    let mut slot = link.port;
     let received_bytes = frame.bytes().len();
     let mut priority = None;
     loop {

@@ -13,10 +13,10 @@ pub fn dispatch(mut frame: Frame, pcp: Pcp, to: PortSlot, tables: &Tables, outle
     let Some(port) = tables.port(to) else {
         return end(frame, None, DropReason::TransmitNoSocket, tables, outlet);
     };
-    for vid in &port.exit.tags {
+    for vid in &port.tags {
         if dot1q::push(&mut frame, Tci::new(*vid, pcp)).is_err() {
             return end(frame, Some(to), DropReason::DispatchNoHeadroom, tables, outlet);
         }
     }
-    outlet.transmit(tables, port.exit.link, to, frame);
+    outlet.transmit(tables, to, frame);
 }

@@ -22,8 +22,8 @@ pub trait Outlet {
     /// A free frame for a copy.
     fn take(&mut self) -> Option<Frame>;
 
-    /// Sends `frame`, ready for the wire, out of `link` to `port`.
-    fn transmit(&mut self, tables: &Tables, link: LinkSlot, port: PortSlot, frame: Frame);
+    /// Sends `frame`, ready for the wire, to `port` out of the link that it hangs on.
+    fn transmit(&mut self, tables: &Tables, port: PortSlot, frame: Frame);
 
     /// Takes back a frame that ends here.
     fn release(&mut self, frame: Frame);

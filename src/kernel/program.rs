@@ -72,7 +72,7 @@ pub struct SteerCounters {
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// The kernel refused to load it.
-    #[error("cannot load the XDP program: {0}{}; `trunkpath check` says what is missing", advice(.0))]
+    #[error("cannot load the XDP program: {error}{advice}; `trunkpath check` says what is missing", error = .0, advice = advice(.0))]
     Load(#[source] libbpf_rs::Error),
     /// Another program holds the link.
     #[error("another XDP program holds the link: {holder}; detach it first")]

@@ -2,22 +2,60 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Change, ChildPortSegmentation, LogicalPort, LogicalSwitch, Record, RecordError, Snapshot, Table,
-};
-use crate::types::Problem;
+use super::index::Index;
+use super::{Binding, Change, ChildPortSegmentation, LogicalPort, LogicalSwitch, Record, Snapshot, Table};
+use crate::types::{NetworkKey, PortKey, Problem, Segmentation};
 
 /// The typed picture of the northbound DB. Depends only on the records' last state, not on the order of changes.
+///
+/// It is kept with the indexes that the compiler asks, so that the cost of a change depends on what it touches, not
+/// on the size of the DB.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Northbound {
-    /// The networks, by id.
-    pub lswitches: BTreeMap<String, LogicalSwitch>,
-    /// The ports, by id.
-    pub lports: BTreeMap<String, LogicalPort>,
-    /// The segmentations, by id.
-    pub segmentations: BTreeMap<String, ChildPortSegmentation>,
-    /// Why a record of these tables is in none of the maps above, by table and id.
-    pub unreadable: BTreeMap<(Table, String), Problem>,
+    lswitches: BTreeMap<String, LogicalSwitch>,
+    lports: BTreeMap<String, LogicalPort>,
+    segmentations: BTreeMap<String, ChildPortSegmentation>,
+    unreadable: BTreeMap<(Table, String), Problem>,
+    lswitches_by_key: Index<NetworkKey>,
+    lports_by_key: Index<PortKey>,
+    lports_by_lswitch: Index<String>,
+    lports_by_chassis: Index<String>,
+    segmentations_by_tag: BTreeMap<String, Index<Segmentation>>,
+    segmentations_by_port: Index<String>,
+}
+
+/// A change that changes something: what a record is from now on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    table: Table,
+    id: String,
+    now: State,
+}
+
+/// What is known of a record.
+#[derive(Debug, Clone, PartialEq)]
+enum State {
+    Absent,
+    Unreadable(Problem),
+    Lswitch(LogicalSwitch),
+    Lport(LogicalPort),
+    Segmentation(ChildPortSegmentation),
+}
+
+impl State {
+    /// Reads a record; `None` if it is of a table that the datapath does not need.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a table more is one more that the datapath ignores")]
+    fn read(record: &Record) -> Option<Self> {
+        let read = match record.table {
+            Table::Lswitch => LogicalSwitch::read(record).map(Self::Lswitch),
+            Table::Lport => LogicalPort::read(record).map(Self::Lport),
+            Table::ChildPortSegmentation => ChildPortSegmentation::read(record).map(Self::Segmentation),
+            _ => return None,
+        };
+        Some(read.unwrap_or_else(|error| {
+            Self::Unreadable(Problem::new(format!("{} {}", record.table, record.id), error.to_string()))
+        }))
+    }
 }
 
 impl Northbound {
@@ -26,42 +64,150 @@ impl Northbound {
     pub fn from_snapshot(snapshot: &Snapshot) -> Self {
         let mut northbound = Self::default();
         for record in &snapshot.records {
-            northbound.put(record);
+            northbound.apply(&Change::Put(record.clone()));
         }
         northbound
     }
 
-    /// Follows one change. A change to a table that the datapath does not need changes nothing.
+    /// Follows one change.
     pub fn apply(&mut self, change: &Change) {
-        match change {
-            Change::Put(record) => self.put(record),
-            Change::Delete { table, id } => self.remove(*table, id),
+        if let Some(edit) = self.edit(change) {
+            self.make(edit);
         }
     }
 
-    fn put(&mut self, record: &Record) {
-        self.remove(record.table, &record.id);
-        if let Err(error) = self.read(record) {
-            let problem = Problem::new(format!("{} {}", record.table, record.id), error.to_string());
-            self.unreadable.insert((record.table, record.id.clone()), problem);
-        }
-    }
-
-    fn read(&mut self, record: &Record) -> Result<(), RecordError> {
-        let id = || record.id.clone();
-        #[allow(
-            clippy::wildcard_enum_match_arm,
-            reason = "a table more is one more that the datapath ignores"
-        )]
-        match record.table {
-            Table::Lswitch => drop(self.lswitches.insert(id(), LogicalSwitch::read(record)?)),
-            Table::Lport => drop(self.lports.insert(id(), LogicalPort::read(record)?)),
-            Table::ChildPortSegmentation => {
-                drop(self.segmentations.insert(id(), ChildPortSegmentation::read(record)?));
+    /// What a change comes to; `None` when it changes nothing, as one of a table that the datapath does not need.
+    #[must_use]
+    pub fn edit(&self, change: &Change) -> Option<Edit> {
+        let edit = match change {
+            Change::Put(record) => {
+                Edit { table: record.table, id: record.id.clone(), now: State::read(record)? }
             }
-            _ => {}
+            Change::Delete { table, id } => Edit { table: *table, id: id.clone(), now: State::Absent },
+        };
+        (self.state(edit.table, &edit.id) != edit.now).then_some(edit)
+    }
+
+    /// Makes an edit.
+    pub fn make(&mut self, edit: Edit) {
+        let Edit { table, id, now } = edit;
+        self.remove(table, &id);
+        match now {
+            State::Absent => {}
+            State::Unreadable(problem) => drop(self.unreadable.insert((table, id), problem)),
+            State::Lswitch(lswitch) => self.insert_lswitch(lswitch),
+            State::Lport(lport) => self.insert_lport(lport),
+            State::Segmentation(segmentation) => self.insert_segmentation(segmentation),
         }
-        Ok(())
+    }
+
+    /// The records that are here, readable or not.
+    pub fn ids(&self) -> impl Iterator<Item = (Table, &str)> {
+        let lswitches = self.lswitches.keys().map(|id| (Table::Lswitch, id.as_str()));
+        let lports = self.lports.keys().map(|id| (Table::Lport, id.as_str()));
+        let segmentations = self.segmentations.keys().map(|id| (Table::ChildPortSegmentation, id.as_str()));
+        let unreadable = self.unreadable.keys().map(|(table, id)| (*table, id.as_str()));
+        lswitches.chain(lports).chain(segmentations).chain(unreadable)
+    }
+
+    /// The networks, by id.
+    #[must_use]
+    pub const fn lswitches(&self) -> &BTreeMap<String, LogicalSwitch> {
+        &self.lswitches
+    }
+
+    /// The ports, by id.
+    #[must_use]
+    pub const fn lports(&self) -> &BTreeMap<String, LogicalPort> {
+        &self.lports
+    }
+
+    /// The segmentations, by id.
+    #[must_use]
+    pub const fn segmentations(&self) -> &BTreeMap<String, ChildPortSegmentation> {
+        &self.segmentations
+    }
+
+    /// Why a record of these tables is in none of the maps above, by table and id.
+    #[must_use]
+    pub const fn unreadable(&self) -> &BTreeMap<(Table, String), Problem> {
+        &self.unreadable
+    }
+
+    /// The networks with this key, in the order of their ids. There should be one.
+    pub fn lswitches_with_key(&self, key: NetworkKey) -> impl Iterator<Item = &LogicalSwitch> {
+        self.lswitches_by_key.get(&key).filter_map(|id| self.lswitches.get(id))
+    }
+
+    /// The ports with this key, in the order of their ids. There should be one.
+    pub fn lports_with_key(&self, key: PortKey) -> impl Iterator<Item = &LogicalPort> {
+        self.lports_by_key.get(&key).filter_map(|id| self.lports.get(id))
+    }
+
+    /// The ports that say they are on this network, in the order of their ids.
+    pub fn lports_on(&self, lswitch: &str) -> impl Iterator<Item = &LogicalPort> {
+        self.lports_by_lswitch.get(lswitch).filter_map(|id| self.lports.get(id))
+    }
+
+    /// The ports that are bound to this chassis, in the order of their ids.
+    pub fn lports_at(&self, chassis: &str) -> impl Iterator<Item = &LogicalPort> {
+        self.lports_by_chassis.get(chassis).filter_map(|id| self.lports.get(id))
+    }
+
+    /// The segmentations that name `lport` as parent, in the order of their tags.
+    pub fn segmentations_below(&self, lport: &str) -> impl Iterator<Item = &ChildPortSegmentation> {
+        let ids = self.segmentations_by_tag.get(lport).into_iter().flat_map(Index::ids);
+        ids.filter_map(|id| self.segmentations.get(id))
+    }
+
+    /// The segmentations that claim `tag` of `lport`, in the order of their ids. There should be one at the most.
+    pub fn segmentations_with(
+        &self,
+        lport: &str,
+        tag: Segmentation,
+    ) -> impl Iterator<Item = &ChildPortSegmentation> {
+        let ids = self.segmentations_by_tag.get(lport).map(|tags| tags.get(&tag));
+        ids.into_iter().flatten().filter_map(|id| self.segmentations.get(id))
+    }
+
+    /// The segmentations that name `lport` as subport, in the order of their ids. There should be one at the most.
+    pub fn segmentations_above(&self, lport: &str) -> impl Iterator<Item = &ChildPortSegmentation> {
+        self.segmentations_by_port.get(lport).filter_map(|id| self.segmentations.get(id))
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a table more is one more that the datapath ignores")]
+    fn state(&self, table: Table, id: &str) -> State {
+        if let Some(problem) = self.unreadable.get(&(table, id.to_owned())) {
+            return State::Unreadable(problem.clone());
+        }
+        let here = match table {
+            Table::Lswitch => self.lswitches.get(id).cloned().map(State::Lswitch),
+            Table::Lport => self.lports.get(id).cloned().map(State::Lport),
+            Table::ChildPortSegmentation => self.segmentations.get(id).cloned().map(State::Segmentation),
+            _ => None,
+        };
+        here.unwrap_or(State::Absent)
+    }
+
+    fn insert_lswitch(&mut self, lswitch: LogicalSwitch) {
+        self.lswitches_by_key.insert(lswitch.key, &lswitch.id);
+        self.lswitches.insert(lswitch.id.clone(), lswitch);
+    }
+
+    fn insert_lport(&mut self, lport: LogicalPort) {
+        self.lports_by_key.insert(lport.key, &lport.id);
+        self.lports_by_lswitch.insert(lport.lswitch.clone(), &lport.id);
+        if let Some(Binding::Chassis(chassis)) = &lport.binding {
+            self.lports_by_chassis.insert(chassis.clone(), &lport.id);
+        }
+        self.lports.insert(lport.id.clone(), lport);
+    }
+
+    fn insert_segmentation(&mut self, segmentation: ChildPortSegmentation) {
+        let tags = self.segmentations_by_tag.entry(segmentation.parent.clone()).or_default();
+        tags.insert(segmentation.segmentation, &segmentation.id);
+        self.segmentations_by_port.insert(segmentation.port.clone(), &segmentation.id);
+        self.segmentations.insert(segmentation.id.clone(), segmentation);
     }
 
     fn remove(&mut self, table: Table, id: &str) {
@@ -70,9 +216,31 @@ impl Northbound {
             reason = "a table more is one more that the datapath ignores"
         )]
         match table {
-            Table::Lswitch => drop(self.lswitches.remove(id)),
-            Table::Lport => drop(self.lports.remove(id)),
-            Table::ChildPortSegmentation => drop(self.segmentations.remove(id)),
+            Table::Lswitch => {
+                if let Some(lswitch) = self.lswitches.remove(id) {
+                    self.lswitches_by_key.remove(&lswitch.key, id);
+                }
+            }
+            Table::Lport => {
+                if let Some(lport) = self.lports.remove(id) {
+                    self.lports_by_key.remove(&lport.key, id);
+                    self.lports_by_lswitch.remove(&lport.lswitch, id);
+                    if let Some(Binding::Chassis(chassis)) = &lport.binding {
+                        self.lports_by_chassis.remove(chassis, id);
+                    }
+                }
+            }
+            Table::ChildPortSegmentation => {
+                if let Some(segmentation) = self.segmentations.remove(id) {
+                    if let Some(tags) = self.segmentations_by_tag.get_mut(&segmentation.parent) {
+                        tags.remove(&segmentation.segmentation, id);
+                        if tags.is_empty() {
+                            self.segmentations_by_tag.remove(&segmentation.parent);
+                        }
+                    }
+                    self.segmentations_by_port.remove(&segmentation.port, id);
+                }
+            }
             _ => return,
         }
         self.unreadable.remove(&(table, id.to_owned()));
@@ -100,7 +268,7 @@ mod tests {
         let json = json!({"id": "p", "unique_key": 7, "lswitch": "n", "new_field": [1], "name": null, "macs": null,
             "ips": ["fe80::1"], "binding": {"type": "vtep", "vtep_address": "10.0.0.99"}});
         let northbound = of(vec![record(Table::Lport, json)]);
-        let port = &northbound.lports["p"];
+        let port = &northbound.lports()["p"];
         assert_eq!((port.key.get(), port.enabled, port.macs.len()), (7, true, 0));
         assert_eq!(port.binding, Some(Binding::Vtep("10.0.0.99".parse().unwrap())));
         assert!(northbound.unreadable.is_empty());

@@ -1,4 +1,8 @@
 //! Which port each tag stands for, once contradictions between segmentations are settled.
+//!
+//! In the order of their ids, each segmentation holds whose ports exist and whose tag and subport no other one holds;
+//! the rest wait. Whether one holds is answered by asking those with lower ids that claim the same: no state, so
+//! there is none to keep right.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,114 +18,166 @@ pub(super) enum Claim<'a> {
     Unusable,
 }
 
-/// The segmentations without their contradictions.
-#[derive(Debug, Default)]
-pub struct Claims<'a> {
-    by_parent: BTreeMap<&'a str, BTreeMap<Segmentation, Claim<'a>>>,
-    by_child: BTreeMap<&'a str, &'a ChildPortSegmentation>,
-    /// What was refused, and why.
-    pub problems: Vec<Problem>,
+/// Why a segmentation does not hold.
+#[derive(Debug, Clone, Copy)]
+enum Waits<'a> {
+    OwnParent,
+    ForParent,
+    ForPort,
+    /// The other one holds the tag.
+    ForTag(&'a ChildPortSegmentation),
+    /// The other one holds the subport.
+    ForSubport(&'a ChildPortSegmentation),
 }
 
-impl<'a> Claims<'a> {
-    /// Settles the segmentations of `nb`: in the order of their ids, each holds whose ports exist and whose tag and
-    /// subport no other one holds. The others wait.
-    #[must_use]
-    pub fn settle(nb: &'a Northbound) -> Self {
-        let mut claims = Self::default();
-        let mut refused = Vec::new();
-        for segmentation in nb.segmentations.values() {
-            if let Err(reason) = claims.claim(nb, segmentation) {
-                refused.push((segmentation, reason));
-            }
+/// The segmentation that makes `lport` a subport.
+#[must_use]
+pub fn parent_of<'a>(nb: &'a Northbound, lport: &str) -> Option<&'a ChildPortSegmentation> {
+    let mut settled = Settled::new(nb);
+    nb.segmentations_above(lport).find(|segmentation| settled.holds(segmentation))
+}
+
+/// The tags of `parent` that mean something.
+pub(super) fn tags_of<'a>(nb: &'a Northbound, parent: &str) -> BTreeMap<Segmentation, Claim<'a>> {
+    let mut settled = Settled::new(nb);
+    let mut tags = BTreeMap::new();
+    for segmentation in nb.segmentations_below(parent) {
+        match nb.lports().get(&segmentation.port).filter(|_| settled.holds(segmentation)) {
+            Some(child) => drop(tags.insert(segmentation.segmentation, Claim::Subport(child))),
+            // It keeps its tag from the parent, not from one that holds.
+            None => drop(tags.entry(segmentation.segmentation).or_insert(Claim::Unusable)),
         }
-        // Last of all: a refused segmentation keeps its tag from the parent, not from one that holds.
-        for (segmentation, reason) in refused {
-            claims.refuse(segmentation, reason);
+    }
+    tags
+}
+
+/// The port that `lport` hangs under in the end: itself, if it is no subport. `None` in a loop.
+pub(super) fn root_of<'a>(nb: &'a Northbound, lport: &'a str) -> Option<&'a str> {
+    let mut seen = BTreeSet::new();
+    let mut at = lport;
+    while let Some(segmentation) = parent_of(nb, at) {
+        if !seen.insert(at) {
+            return None;
         }
-        claims.report_loops();
-        claims
+        at = &segmentation.parent;
+    }
+    Some(at)
+}
+
+/// The segmentations that may hold or wait differently when `segmentation` changes: those that claim the same as it
+/// does, and as those do.
+pub(super) fn rivals<'a>(
+    nb: &'a Northbound,
+    segmentation: &'a ChildPortSegmentation,
+) -> Vec<&'a ChildPortSegmentation> {
+    let mut seen = BTreeSet::from([segmentation.id.as_str()]);
+    let mut rivals = vec![segmentation];
+    let mut next = 0;
+    while let Some(of) = rivals.get(next) {
+        let found: Vec<_> = contenders(nb, of).filter(|rival| seen.insert(rival.id.as_str())).collect();
+        rivals.extend(found);
+        next += 1;
+    }
+    rivals
+}
+
+/// What is wrong with the segmentations of `nb`.
+#[must_use]
+pub fn problems(nb: &Northbound) -> Vec<Problem> {
+    let mut settled = Settled::new(nb);
+    let mut problems = Vec::new();
+    for segmentation in nb.segmentations().values() {
+        let reason = match settled.why_waiting(segmentation) {
+            Some(waits) => Some(waits.reason(segmentation)),
+            None if root_of(nb, &segmentation.port).is_none() => Some(format!(
+                "port {} hangs on no device, for the ports above it form a loop: remove one segmentation of the loop",
+                segmentation.port,
+            )),
+            None => None,
+        };
+        let about = format!("child_port_segmentation {}", segmentation.id);
+        problems.extend(reason.map(|reason| Problem::new(about, reason)));
+    }
+    problems
+}
+
+/// The segmentations with the same tag on the same parent, or the same subport.
+fn contenders<'a>(
+    nb: &'a Northbound,
+    of: &'a ChildPortSegmentation,
+) -> impl Iterator<Item = &'a ChildPortSegmentation> {
+    let same_tag = nb.segmentations_with(&of.parent, of.segmentation);
+    same_tag.chain(nb.segmentations_above(&of.port)).filter(|other| other.id != of.id)
+}
+
+/// Answers, remembered: segmentations that claim the same ask for each other.
+struct Settled<'a> {
+    nb: &'a Northbound,
+    waits: BTreeMap<&'a str, Option<Waits<'a>>>,
+}
+
+impl<'a> Settled<'a> {
+    const fn new(nb: &'a Northbound) -> Self {
+        Self { nb, waits: BTreeMap::new() }
     }
 
-    /// The segmentation that makes `lport` a subport.
-    #[must_use]
-    pub fn parent_of(&self, lport: &str) -> Option<&'a ChildPortSegmentation> {
-        self.by_child.get(lport).copied()
+    fn holds(&mut self, segmentation: &'a ChildPortSegmentation) -> bool {
+        self.why_waiting(segmentation).is_none()
     }
 
-    /// The tags of `parent` that mean something.
-    pub(super) fn of(&self, parent: &str) -> impl Iterator<Item = (Segmentation, Claim<'a>)> {
-        self.by_parent.get(parent).into_iter().flatten().map(|(tag, claim)| (*tag, *claim))
+    /// Settles all that claim the same, in the order of their ids, so that each finds the answers it depends on.
+    fn why_waiting(&mut self, segmentation: &'a ChildPortSegmentation) -> Option<Waits<'a>> {
+        if let Some(known) = self.waits.get(segmentation.id.as_str()) {
+            return *known;
+        }
+        let mut all = rivals(self.nb, segmentation);
+        all.sort_by_key(|rival| &rival.id);
+        for rival in all {
+            let waits = self.ask(rival);
+            self.waits.insert(&rival.id, waits);
+        }
+        self.waits.get(segmentation.id.as_str()).copied().flatten()
     }
 
-    /// Gives the segmentation its tag and its subport, or says why not.
-    fn claim(&mut self, nb: &'a Northbound, segmentation: &'a ChildPortSegmentation) -> Result<(), String> {
+    fn ask(&self, segmentation: &'a ChildPortSegmentation) -> Option<Waits<'a>> {
+        if segmentation.parent == segmentation.port {
+            return Some(Waits::OwnParent);
+        }
+        if !self.nb.lports().contains_key(&segmentation.parent) {
+            return Some(Waits::ForParent);
+        }
+        if !self.nb.lports().contains_key(&segmentation.port) {
+            return Some(Waits::ForPort);
+        }
+        // Those with higher ids are not settled yet.
+        let holds = |other: &&ChildPortSegmentation| matches!(self.waits.get(other.id.as_str()), Some(None));
+        let holder = contenders(self.nb, segmentation).find(holds)?;
+        let same_tag =
+            (&holder.parent, holder.segmentation) == (&segmentation.parent, segmentation.segmentation);
+        Some(if same_tag { Waits::ForTag(holder) } else { Waits::ForSubport(holder) })
+    }
+}
+
+impl Waits<'_> {
+    fn reason(self, segmentation: &ChildPortSegmentation) -> String {
         let ChildPortSegmentation { parent, port, segmentation: tag, .. } = segmentation;
-        let child = existing_child(nb, segmentation)?;
-        let tags = self.by_parent.entry(parent).or_default();
-        if let Some(Claim::Subport(holder)) = tags.get(tag) {
-            return Err(format!(
+        let missing = |role: &str, id: &str| {
+            format!(
+                "waits for its {role} {id}, which table lport does not have: create it or remove the segmentation"
+            )
+        };
+        match self {
+            Self::OwnParent => format!("port {port} cannot be its own subport: name another parent"),
+            Self::ForParent => missing("parent", parent),
+            Self::ForPort => missing("port", port),
+            Self::ForTag(other) => format!(
                 "{tag} of parent {parent} is {}'s already, so port {port} gets no frames: give it another tag or remove one of the two",
-                holder.id,
-            ));
-        }
-        if let Some(other) = self.by_child.get(port.as_str()) {
-            return Err(format!(
+                other.port,
+            ),
+            Self::ForSubport(other) => format!(
                 "port {port} is a subport of {} by segmentation {} already, and a port belongs to one at most: remove one of the two",
                 other.parent, other.id,
-            ));
-        }
-        tags.insert(*tag, Claim::Subport(child));
-        self.by_child.insert(port, segmentation);
-        Ok(())
-    }
-
-    /// Reports the segmentation, and takes its tag from the parent's traffic if it is not taken.
-    fn refuse(&mut self, segmentation: &'a ChildPortSegmentation, reason: String) {
-        let tags = self.by_parent.entry(&segmentation.parent).or_default();
-        tags.entry(segmentation.segmentation).or_insert(Claim::Unusable);
-        self.problems.push(problem(segmentation, reason));
-    }
-
-    /// A port that is a subport of its own subport hangs on no link; say so.
-    fn report_loops(&mut self) {
-        for (child, segmentation) in &self.by_child {
-            let mut seen = BTreeSet::from([*child]);
-            let mut at = segmentation.parent.as_str();
-            while let Some(next) = self.by_child.get(at) {
-                if !seen.insert(at) {
-                    let reason = format!(
-                        "port {child} hangs on no device, for the ports above it form a loop: remove one segmentation of the loop",
-                    );
-                    self.problems.push(problem(segmentation, reason));
-                    break;
-                }
-                at = &next.parent;
-            }
+            ),
         }
     }
-}
-
-/// The segmentation's subport, if the segmentation says something that can be.
-fn existing_child<'a>(
-    nb: &'a Northbound,
-    segmentation: &ChildPortSegmentation,
-) -> Result<&'a LogicalPort, String> {
-    let ChildPortSegmentation { parent, port, .. } = segmentation;
-    if parent == port {
-        return Err(format!("port {port} cannot be its own subport: name another parent"));
-    }
-    let missing = |role: &str, id: &str| {
-        format!(
-            "waits for its {role} {id}, which table lport does not have: create it or remove the segmentation"
-        )
-    };
-    if !nb.lports.contains_key(parent) {
-        return Err(missing("parent", parent));
-    }
-    nb.lports.get(port).ok_or_else(|| missing("port", port))
-}
-
-pub(super) fn problem(segmentation: &ChildPortSegmentation, reason: String) -> Problem {
-    Problem::new(format!("child_port_segmentation {}", segmentation.id), reason)
 }

@@ -1,23 +1,27 @@
 //! What the workers know: which logical port a tag stands for, where an address lives, how a port is reached.
 //!
-//! [`Tables`] is immutable. The control thread compiles one from the records and the links ([`compile()`]) and
+//! [`Tables`] is immutable. The control thread compiles one from the records and the links ([`Compiler`]) and
 //! publishes it ([`Publisher`]); a worker looks at the newest once per burst ([`Reader`]).
 
 mod claims;
-mod compile;
+mod compiler;
 mod counters;
+mod network;
+mod piece;
 mod publish;
 mod report;
 
+use std::sync::Arc;
+
 use arrayvec::ArrayVec;
 use hashbrown::HashMap;
-use std::sync::Arc;
 
 use crate::types::{IfIndex, MacAddr, NetworkKey, PortKey, VlanId};
 
-pub use claims::Claims;
-pub use compile::{Compiled, LocalLink, compile};
+pub use claims::parent_of;
+pub use compiler::{Compiler, Touched};
 pub use counters::{CounterBook, PortCounters, PortTotals, WorkerCounters};
+pub use piece::LocalLink;
 pub use publish::{Publisher, Reader};
 pub use report::{PortReport, PortState};
 
@@ -31,36 +35,45 @@ pub type WorkerId = usize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkSlot(pub u16);
 
-/// A port's place in one [`Tables`]; another one may have another port there.
+/// A port's place in [`Tables`], the same as long as the port hangs on the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PortSlot(pub u32);
+pub struct PortSlot {
+    /// The link that it hangs on.
+    pub link: LinkSlot,
+    /// Its number there; [`LINK_OWNER`] is the link's own port.
+    pub number: u16,
+}
 
-/// A network's place in one [`Tables`].
+/// The number of the port that owns a link: the one that untagged frames come from.
+pub const LINK_OWNER: u16 = 0;
+
+/// A network's place in [`Tables`], the same as long as it has a port here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkSlot(pub u32);
 
 /// Everything a worker needs to know to forward a frame.
-#[derive(Debug)]
+///
+/// It consists of pieces that one [`Tables`] shares with the next, so that a change costs as much as the pieces it
+/// touches: a link with its ports, a network with its addresses.
+#[derive(Debug, Clone)]
 pub struct Tables {
-    links: Vec<Option<LinkEntry>>,
-    ports: Vec<Port>,
-    networks: Vec<Network>,
-    slots: HashMap<PortKey, PortSlot>,
+    links: Vec<Option<Arc<LinkEntry>>>,
+    networks: Vec<Option<Arc<Network>>>,
     /// Counts what no port can be blamed for.
     pub no_port: Arc<PortCounters>,
 }
 
-/// A device of this host whose frames come here.
+/// A device of this host whose frames come here, and the ports that hang on it.
 #[derive(Debug)]
 pub struct LinkEntry {
     /// The kernel's index of the device.
     pub ifindex: IfIndex,
-    /// The logical port that untagged frames of this link come from.
-    pub port: PortSlot,
     /// The worker of each of its queues.
     pub queues: Vec<WorkerId>,
     /// Whether the peer may leave TCP and UDP checksums partial.
     pub complete_checksums: bool,
+    /// By number.
+    ports: Vec<Option<Port>>,
 }
 
 /// A logical port that lives on this host.
@@ -70,22 +83,16 @@ pub struct Port {
     pub key: PortKey,
     /// Its network; `None` while it is down, and then it sends and receives nothing.
     pub network: Option<NetworkSlot>,
-    /// How a frame gets to it.
-    pub exit: Exit,
+    /// The tags that tell it apart on its link, in the order in which they are pushed.
+    pub tags: Tags,
     /// Its subports, if it has segmentations.
     pub subports: Option<Box<VlanTable>>,
     /// Its counters.
     pub counters: Arc<PortCounters>,
 }
 
-/// The way out to a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exit {
-    /// The link it is behind.
-    pub link: LinkSlot,
-    /// The tags that tell it apart there, in the order in which they are pushed.
-    pub tags: ArrayVec<VlanId, MAX_NESTING>,
-}
+/// The tags in front of a port's frames on its link, innermost first.
+pub type Tags = ArrayVec<VlanId, MAX_NESTING>;
 
 /// A network's ports on this host.
 #[derive(Debug)]
@@ -100,7 +107,11 @@ pub struct Network {
 
 /// What a VID means on one parent port: an entry for each of the 4096.
 #[derive(Debug)]
-pub struct VlanTable([u32; 4096]);
+pub struct VlanTable {
+    link: LinkSlot,
+    /// The subport's number on the link, or one of the two numbers below, which no port has.
+    meanings: [u16; 4096],
+}
 
 /// What a tag on a frame of a parent port means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,22 +125,21 @@ pub enum TagMeaning {
 }
 
 impl VlanTable {
-    const PARENT: u32 = u32::MAX;
-    const UNUSABLE: u32 = u32::MAX - 1;
+    const PARENT: u16 = u16::MAX;
+    const UNUSABLE: u16 = u16::MAX - 1;
 
-    /// A table without segmentations.
-    #[must_use]
-    pub fn empty() -> Box<Self> {
-        Box::new(Self([Self::PARENT; 4096]))
+    /// A table without segmentations, for a port on `link`.
+    fn empty(link: LinkSlot) -> Box<Self> {
+        Box::new(Self { link, meanings: [Self::PARENT; 4096] })
     }
 
     /// Says what `vid` means.
-    pub fn set(&mut self, vid: VlanId, meaning: TagMeaning) {
-        if let Some(entry) = self.0.get_mut(usize::from(vid.get())) {
+    fn set(&mut self, vid: VlanId, meaning: TagMeaning) {
+        if let Some(entry) = self.meanings.get_mut(usize::from(vid.get())) {
             *entry = match meaning {
                 TagMeaning::Parent => Self::PARENT,
                 TagMeaning::Unusable => Self::UNUSABLE,
-                TagMeaning::Subport(PortSlot(slot)) => slot,
+                TagMeaning::Subport(slot) => slot.number,
             };
         }
     }
@@ -138,47 +148,60 @@ impl VlanTable {
     #[inline]
     #[must_use]
     pub fn get(&self, vid: VlanId) -> TagMeaning {
-        match self.0.get(usize::from(vid.get())) {
+        match self.meanings.get(usize::from(vid.get())) {
             None | Some(&Self::PARENT) => TagMeaning::Parent,
             Some(&Self::UNUSABLE) => TagMeaning::Unusable,
-            Some(&slot) => TagMeaning::Subport(PortSlot(slot)),
+            Some(&number) => TagMeaning::Subport(PortSlot { link: self.link, number }),
         }
+    }
+}
+
+impl LinkEntry {
+    /// Ports of one link, at the most. Larger numbers have another meaning in a [`VlanTable`].
+    const MAX_PORTS: u16 = VlanTable::UNUSABLE;
+
+    /// The ports that hang on the link.
+    pub fn ports(&self) -> impl Iterator<Item = &Port> {
+        self.ports.iter().flatten()
     }
 }
 
 impl Tables {
     /// Tables that know of nothing.
     #[must_use]
-    pub fn empty(no_port: Arc<PortCounters>) -> Self {
-        Self { links: Vec::new(), ports: Vec::new(), networks: Vec::new(), slots: HashMap::new(), no_port }
+    pub const fn empty(no_port: Arc<PortCounters>) -> Self {
+        Self { links: Vec::new(), networks: Vec::new(), no_port }
     }
 
     /// The link at `slot`; `None` once it is no longer ours.
     #[inline]
     #[must_use]
     pub fn link(&self, slot: LinkSlot) -> Option<&LinkEntry> {
-        self.links.get(usize::from(slot.0))?.as_ref()
+        self.links.get(usize::from(slot.0))?.as_deref()
     }
 
-    /// The port at `slot`. Slots of these very tables always name one.
+    /// The port at `slot`; `None` once it is gone.
     #[inline]
     #[must_use]
     pub fn port(&self, slot: PortSlot) -> Option<&Port> {
-        self.ports.get(slot.0 as usize)
+        self.link(slot.link)?.ports.get(usize::from(slot.number))?.as_ref()
     }
 
-    /// The network at `slot`. Slots of these very tables always name one.
+    /// The network at `slot`; `None` once it has no port here.
     #[inline]
     #[must_use]
     pub fn network(&self, slot: NetworkSlot) -> Option<&Network> {
-        self.networks.get(slot.0 as usize)
+        self.networks.get(slot.0 as usize)?.as_deref()
     }
 
-    /// The slot of the port with this key.
-    #[inline]
-    #[must_use]
-    pub fn slot_of(&self, key: PortKey) -> Option<PortSlot> {
-        self.slots.get(&key).copied()
+    /// The links.
+    pub fn links(&self) -> impl Iterator<Item = &LinkEntry> {
+        self.links.iter().flatten().map(|link| &**link)
+    }
+
+    /// The networks.
+    pub fn networks(&self) -> impl Iterator<Item = &Network> {
+        self.networks.iter().flatten().map(|network| &**network)
     }
 
     /// The counters of the port at `slot`.
@@ -186,5 +209,15 @@ impl Tables {
     #[must_use]
     pub fn counters(&self, slot: PortSlot) -> &PortCounters {
         self.port(slot).map_or(&self.no_port, |port| &port.counters)
+    }
+}
+
+/// Puts `piece` at `place` of a list of pieces.
+fn put<T>(pieces: &mut Vec<Option<Arc<T>>>, place: usize, piece: Option<Arc<T>>) {
+    if pieces.len() <= place {
+        pieces.resize_with(place + 1, || None);
+    }
+    if let Some(entry) = pieces.get_mut(place) {
+        *entry = piece;
     }
 }

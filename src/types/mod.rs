@@ -4,6 +4,7 @@
 mod key;
 mod link;
 mod mac;
+mod numbers;
 mod problem;
 mod segmentation;
 mod vlan;
@@ -11,6 +12,7 @@ mod vlan;
 pub use key::{KeyError, NetworkKey, PortKey};
 pub use link::{IfIndex, QueueId};
 pub use mac::{MacAddr, MacAddrError};
+pub use numbers::Numbers;
 pub use problem::Problem;
 pub use segmentation::{Segmentation, SegmentationError};
 pub use vlan::{Pcp, Tci, VlanId, VlanIdError};

@@ -16,8 +16,8 @@ use super::pass::Worker;
 use super::pool::Command as Order;
 use crate::config::NoSocketPolicy;
 use crate::kernel::{ProgramOptions, SteerProgram};
-use crate::nb::{Northbound, Record, Revision, Snapshot, Table};
-use crate::tables::{CounterBook, LinkSlot, LocalLink, Publisher, Tables, compile};
+use crate::nb::{Record, Revision, Snapshot, Table};
+use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher};
 use crate::types::{IfIndex, QueueId};
 use crate::xsk::{Arena, BURST_FRAMES, Frame, FramePool, XskSocket};
 
@@ -27,7 +27,7 @@ const FRAMES: usize = 1024;
 mod root;
 
 /// A parent with subport 100 on link 0, and on link 1 a port of the subport's network.
-fn northbound() -> Northbound {
+fn records() -> Snapshot {
     let port = |id: &str, key: u32, network: &str, mac: &str| {
         let json = json!({"id": id, "unique_key": key, "lswitch": network, "macs": [mac], "topic": "t"});
         Record { table: Table::Lport, id: id.to_owned(), json }
@@ -46,7 +46,7 @@ fn northbound() -> Northbound {
         port("peer", 3, "n2", "02:00:00:00:00:03"),
         Record { table: Table::ChildPortSegmentation, id: "s".to_owned(), json: segmentation },
     ];
-    Northbound::from_snapshot(&Snapshot { revision: Revision(1), records })
+    Snapshot { revision: Revision(1), records }
 }
 
 /// Our end of a new veth in this thread's namespace, and a socket of the guest's on the other.
@@ -113,10 +113,11 @@ fn a_pass_moves_bursts_and_allocates_nothing() {
     let (_program_one, socket_one) = attach(arena, &one, "one", 2);
     let (_program_two, socket_two) = attach(arena, &two, "two", 3);
 
-    let mut counters = CounterBook::new(1);
-    let links = [link(0, &one, "parent"), link(1, &two, "peer")];
-    let mut publisher = Publisher::new(Tables::empty(counters.no_port()));
-    publisher.publish(compile(&northbound(), &links, &mut counters).tables);
+    let mut compiler = Compiler::new(1);
+    compiler.replace(&records());
+    compiler.set_link(link(0, &one, "parent"));
+    compiler.set_link(link(1, &two, "peer"));
+    let publisher = Publisher::new(compiler.compile());
     let doorbell = Doorbell::new().expect("an eventfd");
     let idle = Idle::new(&doorbell).expect("an epoll");
     let inboxes: Arc<[Inbox]> = vec![Inbox { frames: ArrayQueue::new(HANDOVER_FRAMES), doorbell }].into();
@@ -142,8 +143,11 @@ fn a_pass_moves_bursts_and_allocates_nothing() {
         one.guest.complete(&mut FramePool::new(arena));
     }
 
-    let sent: Vec<_> =
-        counters.totals().map(|(lport, totals)| (lport, totals.sent_frames, totals.drops)).collect();
+    let sent: Vec<_> = compiler
+        .counters()
+        .totals()
+        .map(|(lport, totals)| (lport, totals.sent_frames, totals.drops))
+        .collect();
     let none = [0; crate::datapath::DropReason::COUNT];
     let all = (16 * BURST_FRAMES) as u64;
     assert_eq!(sent, [("parent", 0, none), ("peer", all, none), ("sub", 0, none)]);

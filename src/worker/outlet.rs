@@ -7,7 +7,7 @@ use crossbeam::queue::ArrayQueue;
 use super::doorbell::Doorbell;
 use super::sockets::Sockets;
 use crate::datapath::{DropReason, Outlet};
-use crate::tables::{LinkSlot, PortSlot, Tables, WorkerId};
+use crate::tables::{PortSlot, Tables, WorkerId};
 use crate::types::{PortKey, QueueId};
 use crate::xsk::{Frame, FramePool};
 
@@ -18,10 +18,10 @@ pub(super) const HANDOVER_FRAMES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct HandedOver {
     frame: Frame,
-    link: LinkSlot,
     queue: QueueId,
-    /// Whom it is for. A key, because slots of the sender's tables may mean other ports in the receiver's.
-    port: PortKey,
+    port: PortSlot,
+    /// The key of that port. The receiver may have other tables by now, and another port there.
+    key: PortKey,
 }
 
 /// A worker's inbox: frames from other workers.
@@ -60,13 +60,11 @@ impl WorkerOutlet {
     #[inline]
     pub(super) fn take_handed_over(&mut self, tables: &Tables) -> bool {
         let Some(handed) = self.inbox().and_then(|inbox| inbox.frames.pop()) else { return false };
-        let HandedOver { frame, link, queue, port } = handed;
-        // The port may have gone or moved since, and its link's slot may be another's.
-        let port = tables.slot_of(port);
-        if port.and_then(|port| tables.port(port)).is_some_and(|port| port.exit.link == link) {
-            self.stage(tables, (link, queue), port, frame);
+        let HandedOver { frame, queue, port, key } = handed;
+        if tables.port(port).is_some_and(|port| port.key == key) {
+            self.stage(tables, queue, port, frame);
         } else {
-            self.lose(tables, port, DropReason::TransmitNoSocket, frame);
+            self.lose(tables, None, DropReason::TransmitNoSocket, frame);
         }
         true
     }
@@ -86,15 +84,9 @@ impl WorkerOutlet {
 
     /// Puts a frame on the way into the TX ring of one of our sockets.
     #[inline]
-    fn stage(
-        &mut self,
-        tables: &Tables,
-        (link, queue): (LinkSlot, QueueId),
-        port: Option<PortSlot>,
-        frame: Frame,
-    ) {
+    fn stage(&mut self, tables: &Tables, queue: QueueId, port: PortSlot, frame: Frame) {
         let bytes = frame.bytes().len();
-        let staged = match self.sockets.find(link, queue) {
+        let staged = match self.sockets.find(port.link, queue) {
             Some(open) => {
                 open.stage(frame, &mut self.pool).map_err(|frame| (frame, DropReason::TransmitRingFull))
             }
@@ -102,15 +94,15 @@ impl WorkerOutlet {
         };
         match staged {
             Ok(()) => {
-                if let Some(counters) = port.and_then(|port| tables.counters(port).of(self.worker)) {
+                if let Some(counters) = tables.counters(port).of(self.worker) {
                     counters.sent(bytes);
                 }
             }
-            Err((frame, reason)) => self.lose(tables, port, reason, frame),
+            Err((frame, reason)) => self.lose(tables, Some(port), reason, frame),
         }
     }
 
-    fn hand_over(&mut self, to: WorkerId, tables: &Tables, port: PortSlot, handed: HandedOver) {
+    fn hand_over(&mut self, to: WorkerId, tables: &Tables, handed: HandedOver) {
         let pushed = match self.inboxes.get(to) {
             Some(inbox) => inbox.frames.push(handed),
             None => Err(handed),
@@ -121,7 +113,9 @@ impl WorkerOutlet {
                     *ring = true;
                 }
             }
-            Err(handed) => self.lose(tables, Some(port), DropReason::TransmitHandoverFull, handed.frame),
+            Err(HandedOver { frame, port, .. }) => {
+                self.lose(tables, Some(port), DropReason::TransmitHandoverFull, frame);
+            }
         }
     }
 
@@ -147,16 +141,16 @@ impl Outlet for WorkerOutlet {
     }
 
     #[inline]
-    fn transmit(&mut self, tables: &Tables, link: LinkSlot, port: PortSlot, frame: Frame) {
-        let (queue, owner) = match tables.link(link) {
-            Some(entry) => exit_queue(&entry.queues, self.queue, self.worker),
+    fn transmit(&mut self, tables: &Tables, port: PortSlot, frame: Frame) {
+        let (queue, owner) = match tables.link(port.link) {
+            Some(link) => exit_queue(&link.queues, self.queue, self.worker),
             None => (QueueId(0), self.worker),
         };
         match tables.port(port) {
             Some(entry) if owner != self.worker => {
-                self.hand_over(owner, tables, port, HandedOver { frame, link, queue, port: entry.key });
+                self.hand_over(owner, tables, HandedOver { frame, queue, port, key: entry.key });
             }
-            _ => self.stage(tables, (link, queue), Some(port), frame),
+            _ => self.stage(tables, queue, port, frame),
         }
     }
 

@@ -38,7 +38,7 @@ proptest! {
             }
             prop_assert_eq!(switch.drops(), drops.clone(), "frame {:02x?}", frame);
         }
-        for (port, totals) in switch.counters.totals() {
+        for (port, totals) in switch.compiler.counters().totals() {
             let expected = received.get(port).copied().unwrap_or_default();
             prop_assert_eq!((totals.received_frames, totals.received_bytes), expected, "port {}", port);
         }

@@ -2,7 +2,7 @@
 
 use allocation_counter::measure;
 use trunkpath::datapath::forward;
-use trunkpath::tables::{Compiled, LinkSlot, Publisher};
+use trunkpath::tables::{LinkSlot, Publisher};
 use trunkpath::xsk::BURST_FRAMES;
 
 use crate::frames::{BROADCAST, Checksum, Packet, frame, tagged};
@@ -16,7 +16,7 @@ const NOBODY: Mac = [2, 0, 0, 0, 0, 0x99];
 fn frames_out_without_allocation(link: u16, bytes: &[u8]) -> usize {
     let world = World::vm_and_peers().port("peer-c", 12, "b", [2, 0, 0, 0, 0, 0x0c]).link("peer-c");
     let switch = Switch::with_frames(&world, 2 * BURST_FRAMES);
-    let Switch { compiled: Compiled { tables, .. }, mut outlet, .. } = switch;
+    let Switch { tables, mut outlet, .. } = switch;
     let publisher = Publisher::new(tables);
     let mut reader = publisher.reader();
     for is_measured in [false, true] {

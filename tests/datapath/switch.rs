@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use trunkpath::datapath::{DropReason, Outlet, forward};
-use trunkpath::nb::{Change, Northbound, Record};
-use trunkpath::tables::{
-    Compiled, CounterBook, LinkSlot, LocalLink, PortSlot, PortTotals, Tables, WorkerId, compile,
-};
+use trunkpath::nb::{Change, Record};
+use trunkpath::tables::{Compiler, LinkSlot, LocalLink, PortSlot, PortTotals, Tables, WorkerId};
 use trunkpath::types::IfIndex;
 use trunkpath::xsk::{Arena, Frame};
 
@@ -18,9 +16,8 @@ pub type Sent = (String, Vec<u8>);
 #[derive(Debug)]
 pub struct Switch {
     records: BTreeMap<(String, String), Record>,
-    pub nb: Northbound,
-    pub counters: CounterBook,
-    pub compiled: Compiled,
+    pub compiler: Compiler,
+    pub tables: Tables,
     links: Vec<String>,
     pub outlet: Recorder,
 }
@@ -29,7 +26,7 @@ pub struct Switch {
 #[derive(Debug)]
 pub struct Recorder {
     pub arena: &'static Arena,
-    pub sent: Vec<(LinkSlot, PortSlot, Frame)>,
+    pub sent: Vec<(PortSlot, Frame)>,
 }
 
 impl Switch {
@@ -39,11 +36,10 @@ impl Switch {
 
     /// A switch with `frames` frames of memory.
     pub fn with_frames(world: &World, frames: usize) -> Self {
-        let mut counters = CounterBook::new(1);
-        let nb = Northbound::default();
-        let compiled = compile(&nb, &[], &mut counters);
+        let mut compiler = Compiler::new(1);
+        let tables = compiler.compile();
         let outlet = Recorder { arena: Arena::heap(frames).unwrap(), sent: Vec::with_capacity(frames) };
-        let mut switch = Self { records: BTreeMap::new(), nb, counters, compiled, links: Vec::new(), outlet };
+        let mut switch = Self { records: BTreeMap::new(), compiler, tables, links: Vec::new(), outlet };
         switch.follow(world);
         switch
     }
@@ -57,17 +53,25 @@ impl Switch {
             .collect();
         for (key, record) in &self.records {
             if !records.contains_key(key) {
-                self.nb.apply(&Change::Delete { table: record.table, id: record.id.clone() });
+                self.compiler.apply(&Change::Delete { table: record.table, id: record.id.clone() });
             }
         }
         for (key, record) in &records {
             if self.records.get(key) != Some(record) {
-                self.nb.apply(&Change::Put(record.clone()));
+                self.compiler.apply(&Change::Put(record.clone()));
             }
         }
         self.records = records;
+        for port in &self.links {
+            if !world.links.iter().any(|link| link.port == *port) {
+                self.compiler.remove_link(port);
+            }
+        }
+        for link in local_links(world) {
+            self.compiler.set_link(link);
+        }
         self.links = world.links.iter().map(|link| link.port.clone()).collect();
-        self.compiled = compile(&self.nb, &local_links(world), &mut self.counters);
+        self.tables = self.compiler.compile();
     }
 
     /// Sends `frame` into the link of `port`; returns what leaves the switch, in the order in which it does.
@@ -80,16 +84,17 @@ impl Switch {
     pub fn send_on(&mut self, slot: LinkSlot, frame: &[u8]) -> Vec<Sent> {
         let mut received = self.outlet.arena.take().expect("a free frame");
         assert!(received.set_bytes(frame));
-        forward(received, slot, &self.compiled.tables, &mut self.outlet);
+        forward(received, slot, &self.tables, &mut self.outlet);
         let links = &self.links;
         let sent = self.outlet.sent.drain(..);
-        sent.map(|(link, _, frame)| (links[usize::from(link.0)].clone(), frame.bytes().to_vec())).collect()
+        sent.map(|(port, frame)| (links[usize::from(port.link.0)].clone(), frame.bytes().to_vec())).collect()
     }
 
     /// What was dropped so far, by the port it was counted on (`None`: no port's fault) and reason.
     pub fn drops(&self) -> BTreeMap<(Option<String>, DropReason), u64> {
-        let of_ports = self.counters.totals().map(|(port, totals)| (Some(port.to_owned()), totals));
-        let of_none = std::iter::once((None, self.counters.no_port().totals()));
+        let of_ports =
+            self.compiler.counters().totals().map(|(port, totals)| (Some(port.to_owned()), totals));
+        let of_none = std::iter::once((None, self.compiler.counters().no_port().totals()));
         let counts = |(port, totals): (Option<String>, PortTotals)| {
             totals.drops_by_reason().map(move |(reason, n)| ((port.clone(), reason), n)).collect::<Vec<_>>()
         };
@@ -98,7 +103,7 @@ impl Switch {
 
     /// What the compiler has to complain about.
     pub fn problems(&self) -> Vec<String> {
-        self.compiled.problems.iter().map(ToString::to_string).collect()
+        self.compiler.problems().iter().map(ToString::to_string).collect()
     }
 }
 
@@ -124,8 +129,8 @@ impl Outlet for Recorder {
         self.arena.take()
     }
 
-    fn transmit(&mut self, _tables: &Tables, link: LinkSlot, port: PortSlot, frame: Frame) {
-        self.sent.push((link, port, frame));
+    fn transmit(&mut self, _tables: &Tables, port: PortSlot, frame: Frame) {
+        self.sent.push((port, frame));
     }
 
     fn release(&mut self, frame: Frame) {

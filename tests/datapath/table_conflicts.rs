@@ -44,7 +44,7 @@ fn a_port_waits_for_its_network() {
     world.networks.remove("b");
     let mut switch = Switch::new(&world);
     assert_problem(&switch, &["lport web", "waits for its network b", "create it"]);
-    assert_eq!(switch.compiled.ports["web"].state, PortState::NoNetwork);
+    assert_eq!(switch.compiler.report("web").unwrap().state, PortState::NoNetwork);
     switch.follow(&World::vm_and_peers());
     assert!(reaches_web(&mut switch));
 }

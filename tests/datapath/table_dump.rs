@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use trunkpath::tables::{
-    Compiled, LinkSlot, Network, NetworkSlot, Port, PortReport, PortSlot, Tables, TagMeaning, VlanTable,
+    Compiler, LINK_OWNER, LinkSlot, Network, Port, PortReport, PortSlot, Tables, TagMeaning, VlanTable,
 };
 use trunkpath::types::{MacAddr, NetworkKey, PortKey, VlanId};
 
@@ -33,35 +33,37 @@ struct NetworkDump {
     flood: Vec<PortKey>,
 }
 
-/// Dumps tables of up to `links` links.
-pub fn dump(compiled: &Compiled, links: u16) -> Dump {
-    let tables = &compiled.tables;
-    let place = |place| Some((LinkSlot(place), tables.link(LinkSlot(place))?));
-    let links = (0..links).filter_map(place).map(|(place, link)| {
-        (link.ifindex.get(), (place, key_of(tables, link.port), link.complete_checksums))
-    });
-    let ports: Vec<&Port> = (0..).map_while(|slot| tables.port(PortSlot(slot))).collect();
-    let networks: Vec<&Network> = (0..).map_while(|slot| tables.network(NetworkSlot(slot))).collect();
-    let dump = Dump {
-        links: links.collect(),
-        ports: ports.iter().map(|port| (port.key, dump_port(tables, port))).collect(),
-        networks: networks.iter().map(|network| (network.key, dump_network(tables, network))).collect(),
-        reports: compiled.ports.clone(),
-        problems: compiled.problems.iter().map(ToString::to_string).collect(),
-    };
-    assert_eq!(dump.ports.len(), ports.len(), "each port is there once");
-    assert_eq!(dump.networks.len(), networks.len(), "each network is there once");
-    for port in &ports {
-        assert_eq!(tables.slot_of(port.key).map(|slot| key_of(tables, slot)), Some(port.key));
+/// Dumps the tables that `compiler` has made.
+pub fn dump(compiler: &Compiler, tables: &Tables) -> Dump {
+    let mut links = BTreeMap::new();
+    let mut ports = BTreeMap::new();
+    for place in (0..64).map(LinkSlot) {
+        let Some(link) = tables.link(place) else { continue };
+        let owner = key_of(tables, PortSlot { link: place, number: LINK_OWNER });
+        links.insert(link.ifindex.get(), (place, owner, link.complete_checksums));
+        for port in link.ports() {
+            let before = ports.insert(port.key, dump_port(tables, place, port));
+            assert_eq!(before, None, "each port is there once");
+        }
     }
-    dump
+    assert_eq!(links.len(), tables.links().count(), "no more than 64 links");
+    let networks: BTreeMap<_, _> =
+        tables.networks().map(|network| (network.key, dump_network(tables, network))).collect();
+    assert_eq!(networks.len(), tables.networks().count(), "each network is there once");
+    Dump {
+        links,
+        ports,
+        networks,
+        reports: compiler.reports().map(|(port, report)| (port.to_owned(), report.clone())).collect(),
+        problems: compiler.problems().iter().map(ToString::to_string).collect(),
+    }
 }
 
-fn dump_port(tables: &Tables, port: &Port) -> PortDump {
+fn dump_port(tables: &Tables, link: LinkSlot, port: &Port) -> PortDump {
     PortDump {
         network: port.network.map(|network| tables.network(network).unwrap().key),
-        link: port.exit.link,
-        tags: port.exit.tags.to_vec(),
+        link,
+        tags: port.tags.to_vec(),
         subports: port.subports.as_deref().map(|table| dump_tags(tables, table)).unwrap_or_default(),
     }
 }

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use trunkpath::nb::{Change, Northbound, Record};
-use trunkpath::tables::{CounterBook, LocalLink, compile};
+use trunkpath::tables::{Compiler, LocalLink};
 
 use crate::strategies::world;
 use crate::switch::local_links;
@@ -45,16 +45,19 @@ fn delete(record: &Record) -> Change {
     Change::Delete { table: record.table, id: record.id.clone() }
 }
 
-/// What there is after `changes`. The tables are compiled after each, as a switch would, and dumped at the end.
-fn tables_after(changes: &[Change], links: &[LocalLink]) -> (Northbound, Dump) {
-    let mut nb = Northbound::default();
-    let mut counters = CounterBook::new(1);
+/// What there is after `changes`. With `each` the tables are compiled after each, as a switch would, else once at the
+/// end.
+fn tables_after(changes: &[Change], links: &[LocalLink], each: bool) -> (Northbound, Dump) {
+    let mut compiler = Compiler::new(1);
+    links.iter().cloned().for_each(|link| compiler.set_link(link));
     for change in changes {
-        nb.apply(change);
-        drop(compile(&nb, links, &mut counters));
+        compiler.apply(change);
+        if each {
+            drop(compiler.compile());
+        }
     }
-    let dump = dump(&compile(&nb, links, &mut counters), links.len() as u16);
-    (nb, dump)
+    let tables = compiler.compile();
+    (compiler.northbound().clone(), dump(&compiler, &tables))
 }
 
 proptest! {
@@ -67,10 +70,10 @@ proptest! {
     ) {
         let mut links = local_links(&last);
         let puts: Vec<_> = last.records().into_iter().map(Change::Put).collect();
-        let (expected_nb, expected) = tables_after(&puts, &links);
+        let (expected_nb, expected) = tables_after(&puts, &links, false);
         let rotation = rotation % links.len();
         links.rotate_left(rotation);
-        let (nb, tables) = tables_after(&history(&before, &last, &draws), &links);
+        let (nb, tables) = tables_after(&history(&before, &last, &draws), &links, true);
         prop_assert_eq!(nb, expected_nb);
         prop_assert_eq!(tables, expected);
     }

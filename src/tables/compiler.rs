@@ -1,0 +1,190 @@
+//! From records and links to [`Tables`], piece by piece.
+
+mod rebuild;
+mod touch;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::claims;
+use super::network::Member;
+use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, PortReport, PortSlot, Tables};
+use crate::nb::{Change, Northbound, Snapshot, Table};
+use crate::types::{NetworkKey, Numbers, Problem};
+
+/// Keeps [`Tables`] in step with the records and links.
+///
+/// The tables depend on what the records and links have become, not on the way there: [`compile`](Self::compile)
+/// makes every piece anew that a change may have touched, each as a function of the records and its link alone. A new
+/// compiler that is given everything at once makes the same tables but for the numbers of ports and networks.
+#[derive(Debug)]
+pub struct Compiler {
+    northbound: Northbound,
+    links: BTreeMap<String, LocalLink>,
+    counters: CounterBook,
+    tables: Tables,
+    /// Links in the tables, by the ids of their ports.
+    pieces: BTreeMap<String, PieceState>,
+    /// Ports in the tables, by id.
+    placed: BTreeMap<String, Placed>,
+    /// Networks in the tables, by id.
+    networks: BTreeMap<String, NetworkState>,
+    network_slots: Numbers,
+    touched: Touched,
+}
+
+/// The ids of ports that a change may matter to.
+pub type Touched = BTreeSet<String>;
+
+#[derive(Debug)]
+struct PieceState {
+    slot: LinkSlot,
+    /// The numbers of its ports, by id.
+    numbers: BTreeMap<String, u16>,
+    problems: Vec<Problem>,
+}
+
+#[derive(Debug)]
+struct Placed {
+    /// The id of the port that owns the link.
+    root: String,
+    /// The id of its network, if it is up.
+    network: Option<String>,
+    report: PortReport,
+}
+
+#[derive(Debug)]
+struct NetworkState {
+    key: NetworkKey,
+    slot: NetworkSlot,
+    members: Members,
+    problems: Vec<Problem>,
+}
+
+/// Ports of a network, by id.
+type Members = BTreeMap<String, Member>;
+
+impl Compiler {
+    /// A compiler that knows of nothing, for `workers` workers.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        let counters = CounterBook::new(workers);
+        Self {
+            northbound: Northbound::default(),
+            links: BTreeMap::new(),
+            tables: Tables::empty(counters.no_port()),
+            counters,
+            pieces: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            network_slots: Numbers::default(),
+            touched: Touched::new(),
+        }
+    }
+
+    /// The records.
+    #[must_use]
+    pub const fn northbound(&self) -> &Northbound {
+        &self.northbound
+    }
+
+    /// The counters of every port.
+    #[must_use]
+    pub const fn counters(&self) -> &CounterBook {
+        &self.counters
+    }
+
+    /// What became of a port; `None` if it hangs on no link of this host.
+    #[must_use]
+    pub fn report(&self, lport: &str) -> Option<&PortReport> {
+        self.placed.get(lport).map(|placed| &placed.report)
+    }
+
+    /// The ports that hang on links of this host, with what became of them.
+    pub fn reports(&self) -> impl Iterator<Item = (&str, &PortReport)> {
+        self.placed.iter().map(|(lport, placed)| (lport.as_str(), &placed.report))
+    }
+
+    /// The port at `slot`.
+    #[must_use]
+    pub fn port_at(&self, slot: PortSlot) -> Option<&str> {
+        let piece = self.pieces.values().find(|piece| piece.slot == slot.link)?;
+        let (lport, _) = piece.numbers.iter().find(|(_, number)| **number == slot.number)?;
+        Some(lport)
+    }
+
+    /// Records that could not be used.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let nb = &self.northbound;
+        let keys = |table: &str, id: &str, key: u32, owner: &str| {
+            let reason =
+                format!("its unique_key {key} is {owner}'s already, so it is left out: give it a free one");
+            Problem::new(format!("{table} {id}"), reason)
+        };
+        let ports = nb.lports().values().filter_map(|port| {
+            let owner = nb.lports_with_key(port.key).next().filter(|owner| owner.id != port.id)?;
+            Some(keys("lport", &port.id, port.key.get(), &owner.id))
+        });
+        let networks = nb.lswitches().values().filter_map(|network| {
+            let owner = nb.lswitches_with_key(network.key).next().filter(|owner| owner.id != network.id)?;
+            Some(keys("lswitch", &network.id, network.key.get(), &owner.id))
+        });
+        let found = self.pieces.values().flat_map(|piece| &piece.problems);
+        let found = found.chain(self.networks.values().flat_map(|network| &network.problems)).cloned();
+        let unreadable = nb.unreadable().values().cloned();
+        unreadable.chain(claims::problems(nb)).chain(ports).chain(networks).chain(found).collect()
+    }
+
+    /// Follows one change of the records.
+    pub fn apply(&mut self, change: &Change) {
+        let (table, id) = match change {
+            Change::Put(record) => (record.table, record.id.as_str()),
+            Change::Delete { table, id } => (*table, id.as_str()),
+        };
+        let Some(edit) = self.northbound.edit(change) else { return };
+        // What depends on the record as it was, and what depends on it as it is.
+        touch::touch(&self.northbound, table, id, &mut self.touched);
+        self.northbound.make(edit);
+        touch::touch(&self.northbound, table, id, &mut self.touched);
+        if table == Table::Lport && !self.northbound.lports().contains_key(id) {
+            self.counters.forget(id);
+        }
+    }
+
+    /// Follows a full read: what it does not have is deleted, the rest is put.
+    pub fn replace(&mut self, snapshot: &Snapshot) {
+        let mut gone: BTreeSet<_> = self.northbound.ids().collect();
+        for record in &snapshot.records {
+            gone.remove(&(record.table, record.id.as_str()));
+        }
+        let gone: Vec<_> =
+            gone.into_iter().map(|(table, id)| Change::Delete { table, id: id.to_owned() }).collect();
+        for change in &gone {
+            self.apply(change);
+        }
+        for record in &snapshot.records {
+            self.apply(&Change::Put(record.clone()));
+        }
+    }
+
+    /// Says that a port has a link here, or that its link has changed.
+    pub fn set_link(&mut self, link: LocalLink) {
+        if self.links.get(&link.lport) != Some(&link) {
+            self.touched.insert(link.lport.clone());
+            self.links.insert(link.lport.clone(), link);
+        }
+    }
+
+    /// Says that a port's link is no longer ours.
+    pub fn remove_link(&mut self, lport: &str) {
+        if self.links.remove(lport).is_some() {
+            self.touched.insert(lport.to_owned());
+        }
+    }
+
+    /// The ports that changes since the last [`compile`](Self::compile) may matter to.
+    #[must_use]
+    pub const fn touched(&self) -> &Touched {
+        &self.touched
+    }
+}

@@ -1,0 +1,118 @@
+//! Making touched pieces anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Compiler, Members, NetworkState, PieceState, Placed, Touched};
+use crate::tables::claims::root_of;
+use crate::tables::network::Member;
+use crate::tables::piece::{Piece, gather};
+use crate::tables::{Network, NetworkSlot, Tables, put};
+use crate::types::{NetworkKey, Numbers};
+
+/// Members of networks, by the ids of the networks.
+type Memberships = BTreeMap<String, Members>;
+
+impl Compiler {
+    /// Brings the tables up to date, and returns them.
+    #[must_use]
+    pub fn compile(&mut self) -> Tables {
+        let roots = self.touched_roots();
+        let mut left = Memberships::new();
+        let numbers: Vec<_> = roots.iter().map(|root| self.take_apart(root, &mut left)).collect();
+        let mut joined = Memberships::new();
+        for (root, numbers) in roots.iter().zip(&numbers) {
+            self.build(root, numbers, &mut joined);
+        }
+        self.update_networks(&left, &joined);
+        self.tables.clone()
+    }
+
+    /// The owners of the links that touched ports hang on, or are to hang on.
+    fn touched_roots(&mut self) -> BTreeSet<String> {
+        let touched: Touched = std::mem::take(&mut self.touched);
+        let mut roots = BTreeSet::new();
+        for lport in &touched {
+            roots.extend(self.placed.get(lport).map(|placed| placed.root.clone()));
+            let owner = root_of(&self.northbound, lport).into_iter().chain([lport.as_str()]);
+            let has_link = |owner: &&str| self.links.contains_key(*owner) || self.pieces.contains_key(*owner);
+            roots.extend(owner.filter(has_link).map(str::to_owned));
+        }
+        roots
+    }
+
+    /// Takes a link out of the tables. Returns the numbers that its ports had.
+    fn take_apart(&mut self, root: &str, left: &mut Memberships) -> BTreeMap<String, u16> {
+        let Some(piece) = self.pieces.remove(root) else { return BTreeMap::new() };
+        put(&mut self.tables.links, usize::from(piece.slot.0), None);
+        for lport in piece.numbers.keys() {
+            let network = self.placed.remove(lport).and_then(|placed| placed.network);
+            let Some(network) = network else { continue };
+            let member = self.networks.get_mut(&network).and_then(|network| network.members.remove(lport));
+            if let Some(member) = member {
+                left.entry(network).or_default().insert(lport.clone(), member);
+            }
+        }
+        piece.numbers
+    }
+
+    /// Builds a link's piece from the records.
+    fn build(&mut self, root: &str, numbers: &BTreeMap<String, u16>, joined: &mut Memberships) {
+        let Some(link) = self.links.get(root) else { return };
+        let slot = link.slot;
+        let Piece { mut entry, ports, problems } =
+            gather(&self.northbound, link, numbers, &mut self.counters);
+        let mut numbers = BTreeMap::new();
+        for port in ports {
+            let id = &port.record.id;
+            numbers.insert(id.clone(), port.slot.number);
+            let network = port.network.map(|network| {
+                let slots = &mut self.network_slots;
+                let state = self.networks.entry(network.id.clone());
+                let state = state.or_insert_with(|| NetworkState::new(network.key, slots));
+                entry.set_network(port.slot.number, state.slot);
+                let member = Member { slot: port.slot, macs: port.record.macs.clone() };
+                state.members.insert(id.clone(), member.clone());
+                joined.entry(network.id.clone()).or_default().insert(id.clone(), member);
+                network.id.clone()
+            });
+            let placed = Placed { root: root.to_owned(), network, report: port.report };
+            self.placed.insert(id.clone(), placed);
+        }
+        // A link whose port has no usable record is not in the tables: its frames are nobody's.
+        let entry = (!numbers.is_empty()).then(|| Arc::new(entry));
+        put(&mut self.tables.links, usize::from(slot.0), entry);
+        self.pieces.insert(root.to_owned(), PieceState { slot, numbers, problems });
+    }
+
+    /// Builds the networks whose members or keys have changed.
+    fn update_networks(&mut self, left: &Memberships, joined: &Memberships) {
+        let ids: BTreeSet<_> = left.keys().chain(joined.keys()).collect();
+        for id in ids {
+            let Some(state) = self.networks.get_mut(id) else { continue };
+            let place = state.slot.0 as usize;
+            let lswitch = self.northbound.lswitches().get(id);
+            let Some(lswitch) = lswitch.filter(|_| !state.members.is_empty()) else {
+                put(&mut self.tables.networks, place, None);
+                self.network_slots.give_back(state.slot.0);
+                self.networks.remove(id);
+                continue;
+            };
+            if left.get(id) == joined.get(id) && state.key == lswitch.key {
+                continue;
+            }
+            let (network, problems) = Network::of(lswitch.key, id, &state.members);
+            state.key = lswitch.key;
+            state.problems = problems;
+            put(&mut self.tables.networks, place, Some(Arc::new(network)));
+        }
+    }
+}
+
+impl NetworkState {
+    fn new(key: NetworkKey, slots: &mut Numbers) -> Self {
+        // There are fewer networks than ports, and fewer ports than numbers.
+        let slot = NetworkSlot(slots.take(u32::MAX).unwrap_or(u32::MAX));
+        Self { key, slot, members: Members::new(), problems: Vec::new() }
+    }
+}
