@@ -15,13 +15,17 @@ use super::outlet::{HANDOVER_FRAMES, Inbox, WorkerOutlet};
 use super::pass::Worker;
 use super::pool::Command as Order;
 use crate::config::NoSocketPolicy;
+use crate::datapath::DropReason;
 use crate::kernel::{ProgramOptions, SteerProgram};
 use crate::nb::{Record, Revision, Snapshot, Table};
 use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher};
 use crate::types::{IfIndex, QueueId};
-use crate::xsk::{Arena, BURST_FRAMES, Frame, FramePool, XskSocket};
+use crate::xsk::{Arena, BURST_FRAMES, Frame, FramePool, RING_FRAMES, XskSocket};
 
-const FRAMES: usize = 1024;
+const FRAMES: usize = 4 * RING_FRAMES;
+
+/// The peer's address.
+const PEER: [u8; 6] = [2, 0, 0, 0, 0, 3];
 
 #[path = "../../tests/support/root.rs"]
 mod root;
@@ -101,60 +105,111 @@ fn tagged(arena: &'static Arena, destination: [u8; 6]) -> Frame {
     frame
 }
 
+/// A worker between two guests' links, whose passes the test calls.
+struct Lab {
+    arena: &'static Arena,
+    compiler: Compiler,
+    worker: Worker,
+    one: Cable,
+    two: Cable,
+    _programs: [SteerProgram; 2],
+}
+
+impl Lab {
+    /// In a network namespace of this thread's own.
+    fn new() -> Self {
+        unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
+        ip("link set lo up");
+        let arena = Arena::umem(FRAMES).expect("packet memory");
+        let (one, two) = (cable(arena, "one", 0), cable(arena, "two", 1));
+        let (program_one, socket_one) = attach(arena, &one, "one", 2);
+        let (program_two, socket_two) = attach(arena, &two, "two", 3);
+
+        let mut compiler = Compiler::new(1);
+        compiler.replace(&records());
+        compiler.set_link(link(0, &one, "parent"));
+        compiler.set_link(link(1, &two, "peer"));
+        let publisher = Publisher::new(compiler.compile());
+        let doorbell = Doorbell::new().expect("an eventfd");
+        let idle = Idle::new(&doorbell).expect("an epoll");
+        let inboxes: Arc<[Inbox]> = vec![Inbox { frames: ArrayQueue::new(HANDOVER_FRAMES), doorbell }].into();
+        let outlet = WorkerOutlet::new(0, FramePool::new(arena), inboxes);
+        let (_orders, mailbox) = unbounded();
+        let mut worker = Worker::new(outlet, publisher.reader(), mailbox, idle);
+        for order in [
+            Order::Attach { link: LinkSlot(0), socket: Box::new(socket_one) },
+            Order::Attach { link: LinkSlot(1), socket: Box::new(socket_two) },
+            Order::FillTarget(BURST_FRAMES * 2),
+        ] {
+            assert!(worker.obey(order).is_none());
+        }
+        worker.pass();
+        Self { arena, compiler, worker, one, two, _programs: [program_one, program_two] }
+    }
+
+    /// A burst from the guest on link 0, for the network of its VLAN 100.
+    fn send(&mut self, destination: [u8; 6]) {
+        let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| tagged(self.arena, destination)).collect();
+        assert_eq!(self.one.guest.transmit(&mut burst), BURST_FRAMES);
+        assert_eq!(self.one.guest.kick(), 0, "a veth takes them at once");
+        self.one.guest.complete(&mut FramePool::new(self.arena));
+    }
+
+    /// Frames sent to the peer, and those of them that its full TX ring refused.
+    fn peer(&self) -> (u64, u64) {
+        let totals =
+            self.compiler.counters().totals().find(|(lport, _)| *lport == "peer").expect("the peer").1;
+        let refused = totals.drops_by_reason().find(|(reason, _)| *reason == DropReason::TransmitRingFull);
+        (totals.sent_frames, refused.map_or(0, |(_, frames)| frames))
+    }
+
+    /// Closes everything; every frame must be home then.
+    fn close(mut self) {
+        let sockets = self.worker.obey(Order::Stop).expect("its sockets");
+        drop(self.worker);
+        sockets.into_iter().chain([self.one.guest, self.two.guest]).for_each(XskSocket::close);
+        let census = self.arena.census();
+        assert_eq!((census.free, census.held), (FRAMES, 0), "every frame is home: {census:?}");
+    }
+}
+
 #[test]
 fn a_pass_moves_bursts_and_allocates_nothing() {
     if !root::is_root("a_pass_moves_bursts_and_allocates_nothing") {
         return;
     }
-    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
-    ip("link set lo up");
-    let arena = Arena::umem(FRAMES).expect("packet memory");
-    let (mut one, two) = (cable(arena, "one", 0), cable(arena, "two", 1));
-    let (_program_one, socket_one) = attach(arena, &one, "one", 2);
-    let (_program_two, socket_two) = attach(arena, &two, "two", 3);
-
-    let mut compiler = Compiler::new(1);
-    compiler.replace(&records());
-    compiler.set_link(link(0, &one, "parent"));
-    compiler.set_link(link(1, &two, "peer"));
-    let publisher = Publisher::new(compiler.compile());
-    let doorbell = Doorbell::new().expect("an eventfd");
-    let idle = Idle::new(&doorbell).expect("an epoll");
-    let inboxes: Arc<[Inbox]> = vec![Inbox { frames: ArrayQueue::new(HANDOVER_FRAMES), doorbell }].into();
-    let outlet = WorkerOutlet::new(0, FramePool::new(arena), inboxes);
-    let (_orders, mailbox) = unbounded();
-    let mut worker = Worker::new(outlet, publisher.reader(), mailbox, idle);
-    for order in [
-        Order::Attach { link: LinkSlot(0), socket: Box::new(socket_one) },
-        Order::Attach { link: LinkSlot(1), socket: Box::new(socket_two) },
-        Order::FillTarget(BURST_FRAMES * 2),
-    ] {
-        assert!(worker.obey(order).is_none());
-    }
-    worker.pass();
-
+    let mut lab = Lab::new();
     for round in 0..16 {
-        let destination = if round % 2 == 0 { [2, 0, 0, 0, 0, 3] } else { [0xff; 6] };
-        let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| tagged(arena, destination)).collect();
-        assert_eq!(one.guest.transmit(&mut burst), BURST_FRAMES);
-        assert_eq!(one.guest.kick(), 0, "a veth takes them at once");
-        let allocations = allocation_counter::measure(|| while worker.pass() {});
+        lab.send(if round % 2 == 0 { PEER } else { [0xff; 6] });
+        let allocations = allocation_counter::measure(|| while lab.worker.pass() {});
         assert_eq!(allocations.count_total, 0, "in round {round}");
-        one.guest.complete(&mut FramePool::new(arena));
     }
+    assert_eq!(lab.peer(), ((16 * BURST_FRAMES) as u64, 0));
+    lab.close();
+}
 
-    let sent: Vec<_> = compiler
-        .counters()
-        .totals()
-        .map(|(lport, totals)| (lport, totals.sent_frames, totals.drops))
-        .collect();
-    let none = [0; crate::datapath::DropReason::COUNT];
-    let all = (16 * BURST_FRAMES) as u64;
-    assert_eq!(sent, [("parent", 0, none), ("peer", all, none), ("sub", 0, none)]);
+/// A link that is down takes nothing from its TX ring. When it is up again, what waits there goes, and there is room.
+#[test]
+fn a_full_tx_ring_is_served_again() {
+    if !root::is_root("a_full_tx_ring_is_served_again") {
+        return;
+    }
+    let mut lab = Lab::new();
+    ip("link set two down");
+    let bursts = RING_FRAMES / BURST_FRAMES + 2;
+    for _ in 0..bursts {
+        lab.send(PEER);
+        while lab.worker.pass() {}
+    }
+    assert_eq!(lab.peer(), (RING_FRAMES as u64, (2 * BURST_FRAMES) as u64));
 
-    let sockets = worker.obey(Order::Stop).expect("its sockets");
-    drop(worker);
-    sockets.into_iter().chain([one.guest, two.guest]).for_each(XskSocket::close);
-    let census = arena.census();
-    assert_eq!((census.free, census.held), (FRAMES, 0), "every frame is home: {census:?}");
+    ip("link set two up");
+    lab.send(PEER);
+    while lab.worker.pass() {}
+    lab.send(PEER);
+    while lab.worker.pass() {}
+    let (sent, refused) = lab.peer();
+    assert_eq!(sent + refused, ((bursts + 2) * BURST_FRAMES) as u64);
+    assert!(sent >= (RING_FRAMES + BURST_FRAMES) as u64, "{sent} sent, {refused} refused");
+    lab.close();
 }

@@ -1,6 +1,5 @@
 //! Daemons are killed and links taken away, and all is well again when they are back.
 
-use crate::support::command::succeed;
 use crate::support::frame::{Frame, tci};
 use crate::support::lab::{Lab, Port, in_lab};
 use crate::support::stream::Stream;
@@ -107,35 +106,5 @@ fn link_is_deleted_and_made_again_under_traffic() {
         others.stop().assert_arrived(lab.capture(&peer4), &steady);
         lab.forget_arrived(&pair.peer);
         pair.assert_served(lab);
-    });
-}
-
-#[test]
-fn link_with_a_full_tx_ring_is_served_again() {
-    in_lab(|lab| {
-        let one = lab.network();
-        let (receiver, senders) = (lab.guest("vm", one), ["a", "b", "c"].map(|name| lab.guest(name, one)));
-        lab.start();
-        let dev = lab.dev(&receiver).to_owned();
-        let frame = |sender: &Port| Frame::new(sender.mac, receiver.mac);
-        // So that the ring is full in the middle of a burst.
-        lab.exchange(&senders[0], &frame(&senders[0]), &[(&receiver, &frame(&senders[0]))]);
-        lab.daemon().while_stopped(|| {
-            // The workers find the frames before control has worked through the news and hears of the link.
-            let news: Vec<_> = (1000..1040).map(|mtu| format!("link set dev lo mtu {mtu}")).collect();
-            succeed(lab.host.command("ip").args(["-batch", "-"]), &news.join("\n"));
-            lab.host.ip(&format!("link set dev {dev} down"));
-            for sender in &senders {
-                Stream::new(lab.sender(sender), frame(sender)).send(1000);
-            }
-        });
-        until("a full TX ring", || {
-            (lab.daemon().dropped(&receiver.id(), "transmit_ring_full") > 0).then_some(())
-        });
-        lab.host.ip(&format!("link set dev {dev} up"));
-        lab.wait_until_all_up();
-        lab.recapture(&receiver);
-        lab.forget_arrived(&senders[0]);
-        lab.exchange(&senders[0], &frame(&senders[0]), &[(&receiver, &frame(&senders[0]))]);
     });
 }
