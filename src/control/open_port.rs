@@ -102,8 +102,8 @@ pub(super) fn open_port(
 impl Opened {
     /// Gives the sockets to their workers, and the frames to the sockets. The tables that know the link must be
     /// published before.
-    pub(super) fn connect(
-        mut self,
+    pub(super) async fn connect(
+        self,
         workers: &mut WorkerPool,
     ) -> Result<(OpenPort, Vec<ProgramError>), WorkerPoolError> {
         let mut refused = Vec::new();
@@ -111,9 +111,8 @@ impl Opened {
             // The map holds the socket by itself: steering first and attaching second loses nothing, for the
             // fill ring is still empty.
             refused.extend(self.port.program.steer(socket.queue(), socket.as_fd()).err());
-            workers.attach(self.port.link, socket)?;
+            workers.attach(self.port.link, socket).await?;
         }
-        self.port.queues.shrink_to_fit();
         Ok((self.port, refused))
     }
 

@@ -131,7 +131,7 @@ impl Control {
         let opened = self.open_wanted();
         self.publish(&opened);
         for opened in opened {
-            let (port, refused) = opened.connect(&mut self.workers)?;
+            let (port, refused) = opened.connect(&mut self.workers).await?;
             for error in refused {
                 tracing::error!(device = port.device, "{error}");
             }

@@ -8,6 +8,7 @@ use crossbeam::channel::unbounded;
 use crossbeam::queue::ArrayQueue;
 use nix::sched::{CloneFlags, unshare};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::doorbell::Doorbell;
 use super::idle::Idle;
@@ -137,8 +138,8 @@ impl Lab {
         let (_orders, mailbox) = unbounded();
         let mut worker = Worker::new(outlet, publisher.reader(), mailbox, idle);
         for order in [
-            Order::Attach { link: LinkSlot(0), socket: Box::new(socket_one) },
-            Order::Attach { link: LinkSlot(1), socket: Box::new(socket_two) },
+            Order::Attach { link: LinkSlot(0), socket: Box::new(socket_one), ready: oneshot::channel().0 },
+            Order::Attach { link: LinkSlot(1), socket: Box::new(socket_two), ready: oneshot::channel().0 },
             Order::FillTarget(BURST_FRAMES * 2),
         ] {
             assert!(worker.obey(order).is_none());

@@ -88,9 +88,13 @@ impl Worker {
     /// Does what the control thread wants. Returns the sockets when that is to stop.
     pub(super) fn obey(&mut self, command: Command) -> Option<Vec<XskSocket>> {
         match command {
-            Command::Attach { link, socket } => {
+            Command::Attach { link, mut socket, ready } => {
+                // What is missing is made up for in the next pass.
+                self.missing += socket.refill(&mut self.outlet.pool, self.fill_target);
                 self.idle.watch(&socket);
                 self.outlet.sockets.add(link, *socket);
+                // Control is gone if it does not listen, and then nobody needs to know.
+                ready.send(()).unwrap_or_default();
             }
             Command::Detach { link, reply } => {
                 let sockets = self.outlet.sockets.remove(link);

@@ -20,8 +20,8 @@ use crate::xsk::{Arena, FramePool, RING_FRAMES, RingCensus, SocketStatistics, Xs
 /// What control may ask of a worker. Worked off between two passes.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Own this socket.
-    Attach { link: LinkSlot, socket: Box<XskSocket> },
+    /// Own this socket, and say when it receives.
+    Attach { link: LinkSlot, socket: Box<XskSocket>, ready: oneshot::Sender<()> },
     /// Give up the sockets of this link.
     Detach { link: LinkSlot, reply: oneshot::Sender<Vec<XskSocket>> },
     /// Keep this many frames of each socket with the kernel.
@@ -163,15 +163,17 @@ impl WorkerPool {
         (usize::from(link.0) + usize::from(queue.0)).checked_rem(self.workers.len()).unwrap_or(0)
     }
 
-    /// Gives `socket` of `link` to the worker that is to own it.
+    /// Gives `socket` of `link` to the worker that is to own it, and waits until it receives.
     ///
     /// # Errors
     /// [`WorkerPoolError::Died`].
-    pub fn attach(&mut self, link: LinkSlot, socket: XskSocket) -> Result<(), WorkerPoolError> {
+    pub async fn attach(&mut self, link: LinkSlot, socket: XskSocket) -> Result<(), WorkerPoolError> {
         self.sockets += 1;
         self.share_frames()?;
         let worker = self.owner_of(link, socket.queue());
-        self.send(worker, Command::Attach { link, socket: Box::new(socket) })
+        let (ready, receives) = oneshot::channel();
+        self.send(worker, Command::Attach { link, socket: Box::new(socket), ready })?;
+        receives.await.map_err(|_| WorkerPoolError::Died { worker })
     }
 
     /// Takes the sockets of `link` back from all workers.
