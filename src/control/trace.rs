@@ -1,5 +1,5 @@
-//! What would become of a frame: the datapath itself, on a copy of the tables' view, with an outlet that writes down
-//! what it sees and a counter set of its own.
+//! What would become of a frame: the datapath itself, on the tables in force, with an outlet that writes down what it
+//! sees, sends nothing and counts nothing.
 
 use super::reconcile::Control;
 use crate::api::Hex;

@@ -52,7 +52,7 @@ struct Registered {
 }
 
 /// The device that the UMEM's own socket is bound to.
-pub const ANCHOR_DEVICE: &str = "lo";
+const ANCHOR_DEVICE: &str = "lo";
 
 /// The memory of all frames: one UMEM, registered once, shared by every socket.
 ///

@@ -10,7 +10,7 @@ mod frame;
 mod pool;
 mod socket;
 
-pub use arena::{ANCHOR_DEVICE, Arena, ArenaCensus, ArenaError, FRAME_BYTES, HEADROOM_BYTES};
+pub use arena::{Arena, ArenaCensus, ArenaError, FRAME_BYTES, HEADROOM_BYTES};
 pub use frame::Frame;
 pub use pool::FramePool;
 pub use socket::{BURST_FRAMES, OpenError, RING_FRAMES, RingCensus, SocketStatistics, XskSocket};
