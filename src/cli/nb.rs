@@ -8,12 +8,13 @@ use std::io::{self, Write};
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
-use crate::nb::{DEFAULT_URL, NorthboundDb, Op, Record, Table, open, open_existing};
+use crate::nb::{DEFAULT_URL, NorthboundDb, Op, Record, Table, masked, open, open_existing};
 
 /// Options of `trunkpath nb`.
 #[derive(Debug, clap::Args)]
 pub struct NbArgs {
-    /// The northbound DB, as sqlite:PATH
+    /// The northbound DB: sqlite:PATH, etcd://HOST:PORT,HOST:PORT,... or redis://HOST:PORT; etcds:// and rediss:// for
+    /// TLS
     #[arg(long, value_name = "URL", default_value = DEFAULT_URL, global = true)]
     nb: String,
     #[command(subcommand)]
@@ -95,8 +96,9 @@ pub fn run(args: NbArgs) -> anyhow::Result<()> {
 async fn execute(NbArgs { nb: url, command }: NbArgs, out: &mut Vec<u8>) -> anyhow::Result<()> {
     match command {
         NbCommand::Init => {
-            open(&url).await?;
-            writeln!(out, "{url} is ready")?;
+            // Asked something, so that a server is known to be there and to let us in.
+            open(&url).await?.list(Table::Chassis).await?;
+            writeln!(out, "{} is ready", masked(&url))?;
         }
         NbCommand::Apply { file } => {
             let lines = apply::read(&file)?;

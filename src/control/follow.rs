@@ -146,6 +146,10 @@ mod tests {
         async fn allocate_unique_key(&self, _: Table) -> Result<u32, NbError> {
             Ok(1)
         }
+
+        fn confirmed(&self) -> Option<std::time::Instant> {
+            None
+        }
     }
 
     async fn news_between_disturbances(follower: &mut Follower) -> News {

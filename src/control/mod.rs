@@ -12,6 +12,7 @@ mod reconcile;
 mod trace;
 mod views;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,7 +27,7 @@ use crate::worker::WorkerPoolError;
 use crate::xsk::ArenaError;
 use follow::Follower;
 use links::{LinkWatch, LinksError};
-use reconcile::Control;
+use reconcile::{Cloud, Control};
 
 /// Why the daemon does not run (any longer).
 #[derive(Debug, thiserror::Error)]
@@ -71,10 +72,14 @@ async fn serve(config: Config) -> Result<(), ControlError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let api = Server::bind(&config.api).await?;
     let db = nb::open(&config.nb).await;
-    let db = db.map_err(|source| ControlError::Nb { url: config.nb.clone(), source: Box::new(source) })?;
+    let db =
+        db.map_err(|source| ControlError::Nb { url: nb::masked(&config.nb), source: Box::new(source) })?;
     let (links, mut link_watch) = LinkWatch::open().await?;
-    let mut follower = Follower::new(db);
-    let mut control = Control::start(config, links).await?;
+    let reports = nb::reports(&config.nb, &config.chassis).await;
+    let reports = reports
+        .map_err(|source| ControlError::Nb { url: nb::masked(&config.nb), source: Box::new(source) })?;
+    let mut follower = Follower::new(Arc::clone(&db));
+    let mut control = Control::start(config, links, Cloud { db, reports }).await?;
 
     let (calls, mut questions) = mpsc::channel::<Call>(16);
     tokio::spawn(api.serve(calls));
@@ -104,6 +109,6 @@ async fn serve(config: Config) -> Result<(), ControlError> {
         control.reconcile().await?;
     }
     tracing::info!("stopping");
-    control.stop();
+    control.stop().await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Making what is the same as what is wanted.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -12,7 +13,8 @@ use super::links::{LinkEvent, Links};
 use super::open_port::{OpenPort, Opened, Slots, open_port};
 use crate::config::Config;
 use crate::kernel::inspect;
-use crate::tables::{Compiler, Publisher};
+use crate::nb::{self, NorthboundDb, Reports};
+use crate::tables::{Compiler, PortState, Publisher};
 use crate::types::{IfIndex, Problem};
 use crate::worker::{WorkerPool, WorkerPoolError};
 use crate::xsk::{Arena, ArenaError, FRAME_BYTES, XskSocket};
@@ -39,9 +41,17 @@ pub(super) struct Control {
     /// Devices that should be, and are not.
     pub(super) refused: BTreeMap<IfIndex, Refusal>,
     pub(super) desired: Desired,
+    pub(super) cloud: Cloud,
     /// Why the NB DB is not being followed, while it is not.
     pub(super) nb_problem: Option<Problem>,
     slots: Slots,
+}
+
+/// What we see of the cloud, and what it hears of us.
+#[derive(Debug)]
+pub(super) struct Cloud {
+    pub(super) db: Arc<dyn NorthboundDb>,
+    pub(super) reports: Option<Reports>,
 }
 
 /// A device that could not be taken.
@@ -54,7 +64,7 @@ pub(super) struct Refusal {
 
 impl Control {
     /// Registers the packet memory and starts the workers.
-    pub(super) async fn start(config: Config, links: Links) -> Result<Self, ControlError> {
+    pub(super) async fn start(config: Config, links: Links, cloud: Cloud) -> Result<Self, ControlError> {
         let arena = register((config.umem_mib as usize) * (1 << 20) / FRAME_BYTES).await?;
         let mut compiler = Compiler::new(config.workers.len());
         let publisher = Publisher::new(compiler.compile());
@@ -70,6 +80,7 @@ impl Control {
             ports: BTreeMap::new(),
             refused: BTreeMap::new(),
             desired: Desired::default(),
+            cloud,
             nb_problem: None,
             slots: Slots::default(),
         })
@@ -91,8 +102,9 @@ impl Control {
             News::Lost(error) => {
                 let reason =
                     format!("{error}; forwarding goes on with what was read last, and it is tried again");
-                tracing::warn!(url = self.config.nb, "{reason}");
-                self.nb_problem = Some(Problem::new(format!("NB DB {}", self.config.nb), reason));
+                let url = nb::masked(&self.config.nb);
+                tracing::warn!(url, "{reason}");
+                self.nb_problem = Some(Problem::new(format!("NB DB {url}"), reason));
             }
         }
     }
@@ -143,7 +155,16 @@ impl Control {
             );
             self.ports.insert(port.ifindex, port);
         }
+        self.report();
         Ok(())
+    }
+
+    /// Tells the cloud which ports forward: sockets and tables of all of them are in force.
+    fn report(&self) {
+        if let Some(reports) = &self.cloud.reports {
+            let up = self.compiler.reports().filter(|(_, report)| report.state == PortState::Up);
+            reports.set_up(up.map(|(lport, _)| lport.to_owned()).collect());
+        }
     }
 
     /// When a refused device is to be tried again.
@@ -156,11 +177,14 @@ impl Control {
         self.workers.dead().map_or(Ok(()), |worker| Err(WorkerPoolError::Died { worker }))
     }
 
-    /// Takes the programs off the links, stops the workers and closes all sockets.
-    pub(super) fn stop(self) {
-        let Self { ports, workers, .. } = self;
+    /// Takes the programs off the links, stops the workers, closes all sockets and withdraws what we reported.
+    pub(super) async fn stop(self) {
+        let Self { ports, workers, cloud, .. } = self;
         drop(ports);
         workers.stop().into_iter().for_each(XskSocket::close);
+        if let Some(reports) = cloud.reports {
+            reports.end().await;
+        }
     }
 
     async fn close_unwanted(&mut self) -> Result<(), WorkerPoolError> {

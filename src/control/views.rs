@@ -1,5 +1,7 @@
 //! What the API answers.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,7 +12,7 @@ use crate::api::view::{
     DeviceStats, FrameCensus, NetworkPortView, NetworkView, PortStats, PortView, SocketStats, StatsView,
     SubportView, WorkerView,
 };
-use crate::nb::ChildPortSegmentation;
+use crate::nb::{self, ChildPortSegmentation, Reports};
 use crate::tables::{PortTotals, parent_of};
 use crate::types::Problem;
 use crate::worker::{SocketReport, WorkerReport};
@@ -151,11 +153,24 @@ impl Control {
         let no_device = self.desired.ports.iter().filter_map(|(lport, device)| {
             Some(Problem::new(format!("lport {lport}"), device.as_ref().err()?.clone()))
         });
+        let about = || format!("NB DB {}", nb::masked(&self.config.nb));
+        let unreported = self.cloud.reports.as_ref().and_then(Reports::failure);
+        let unreported = unreported.map(|reason| Problem::new(about(), format!("reports: {reason}")));
         let mut problems = self.compiler.problems();
-        problems.extend(self.nb_problem.iter().cloned().chain(no_device).chain(refused));
+        problems.extend(self.nb_problem.iter().cloned().chain(self.stale()).chain(unreported));
+        problems.extend(no_device.chain(refused));
         problems.sort();
         problems.dedup();
         problems
+    }
+
+    /// Says how old the view of the NB DB is, when that is worth a word.
+    fn stale(&self) -> Option<Problem> {
+        const WORTH_A_WORD: Duration = Duration::from_secs(60);
+        let age = self.cloud.db.confirmed()?.elapsed();
+        let reason = format!("what is known of it is {} s old; forwarding goes on with that", age.as_secs());
+        let about = format!("NB DB {}", nb::masked(&self.config.nb));
+        (age > WORTH_A_WORD).then(|| Problem::new(about, reason))
     }
 
     fn stats_view(&self, reports: &[WorkerReport]) -> StatsView {

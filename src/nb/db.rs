@@ -1,6 +1,7 @@
 //! The door to a northbound store.
 
 use std::fmt;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -144,6 +145,11 @@ pub trait NorthboundDb: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`NbError::Keyless`], [`NbError::KeysExhausted`], [`NbError::Store`].
     async fn allocate_unique_key(&self, table: Table) -> Result<u32, NbError>;
+
+    /// The last moment whose whole state this handle is known to have delivered, by a snapshot or a watch; `None` before
+    /// the first. So a view that follows the handle is no older than this; how much younger, a store without
+    /// history cannot say.
+    fn confirmed(&self) -> Option<Instant>;
 
     /// Makes or replaces one record.
     ///

@@ -11,8 +11,16 @@ use crate::types::SegmentationError;
 #[derive(Debug, thiserror::Error)]
 pub enum NbError {
     /// The URL's scheme is none that this program knows, or its rest is empty.
-    #[error("{0:?} is no northbound DB: expected sqlite:PATH")]
+    #[error("{0:?} is no northbound DB: expected sqlite:PATH, etcd://HOST:PORT,... or redis://HOST:PORT")]
     Url(String),
+    /// The URL's scheme is known, and the rest is wrong.
+    #[error("northbound DB {url}: {reason}")]
+    Address {
+        /// The URL, without its password.
+        url: String,
+        /// What is wrong, and what was expected.
+        reason: String,
+    },
     /// There is no table of this name.
     #[error(transparent)]
     Table(#[from] TableError),

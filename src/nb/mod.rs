@@ -8,23 +8,31 @@
 //! * Writers are strict. A transaction is checked as a whole before anything of it is stored, and a record is completed so
 //!   that Dragonflow's strict readers accept it.
 
+mod chassis;
 mod check;
 mod db;
+mod draft;
 mod embedded;
 mod error;
+mod etcd;
 mod fields;
+mod freshness;
 mod index;
 mod model;
+mod redis;
+mod reports;
 mod schema;
 mod table;
 mod transaction;
 mod url;
 mod view;
 
+pub use chassis::write_chassis;
 pub use check::segmentation_id;
 pub use db::{Change, ChangeSet, NorthboundDb, Op, Record, RecordId, Revision, Snapshot};
 pub use error::{NbError, RecordError};
 pub use model::{Binding, ChildPortSegmentation, LogicalPort, LogicalSwitch};
+pub use reports::Reports;
 pub use table::{Table, TableError};
-pub use url::{DEFAULT_URL, open, open_existing};
+pub use url::{DEFAULT_URL, masked, open, open_existing, reports};
 pub use view::{Edit, Northbound};

@@ -3,18 +3,25 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::embedded::Embedded;
-use super::{NbError, NorthboundDb};
+use super::embedded::{Embedded, Expiring};
+use super::etcd::{Etcd, Leased};
+use super::redis::Redis;
+use super::{NbError, NorthboundDb, Reports};
 
 /// Where the northbound DB is when nothing else is said.
 pub const DEFAULT_URL: &str = "sqlite:/var/lib/trunkpath/nb.db";
 
-/// Opens the store at `url`, and makes an embedded one that does not exist yet.
+/// Opens the store at `url`, and makes an embedded one that does not exist yet. A server is asked nothing yet: it may be
+/// away, and the first use then says so.
 ///
 /// # Errors
-/// [`NbError::Url`], [`NbError::Foreign`], [`NbError::Store`].
+/// [`NbError::Url`], [`NbError::Address`], [`NbError::Foreign`], [`NbError::Store`].
 pub async fn open(url: &str) -> Result<Arc<dyn NorthboundDb>, NbError> {
-    Ok(Arc::new(Embedded::create(path(url)?).await?))
+    Ok(match Store::parse(url)? {
+        Store::Embedded(path) => Arc::new(Embedded::create(path).await?),
+        Store::Etcd => Arc::new(Etcd::open(url)?),
+        Store::Redis => Arc::new(Redis::at(url)?),
+    })
 }
 
 /// Opens the store at `url`, which must exist: for readers, to whom a mistyped path must not look like an empty DB.
@@ -22,13 +29,61 @@ pub async fn open(url: &str) -> Result<Arc<dyn NorthboundDb>, NbError> {
 /// # Errors
 /// As [`open`], and [`NbError::Absent`].
 pub async fn open_existing(url: &str) -> Result<Arc<dyn NorthboundDb>, NbError> {
-    Ok(Arc::new(Embedded::open(path(url)?).await?))
+    Ok(match Store::parse(url)? {
+        Store::Embedded(path) => Arc::new(Embedded::open(path).await?),
+        Store::Etcd => Arc::new(Etcd::open(url)?),
+        Store::Redis => Arc::new(Redis::at(url)?),
+    })
 }
 
-fn path(url: &str) -> Result<&Path, NbError> {
-    match url.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => Ok(Path::new(path)),
-        _ => Err(NbError::Url(url.to_owned())),
+/// Reports to the store at `url` that `chassis` lives; which of its ports forward, the caller then says. `None` for
+/// redis, where there are no reports yet.
+///
+/// # Errors
+/// As [`open`].
+pub async fn reports(url: &str, chassis: &str) -> Result<Option<Reports>, NbError> {
+    Ok(match Store::parse(url)? {
+        Store::Embedded(path) => {
+            Some(Reports::start(Box::new(Expiring::new(Embedded::create(path).await?, chassis))))
+        }
+        Store::Etcd => Some(Reports::start(Box::new(Leased::new(Etcd::open(url)?, chassis)))),
+        Store::Redis => None,
+    })
+}
+
+/// The URL with `***` for its password, for logs and messages.
+///
+/// A password that should have been escaped is hidden too: everything up to the last `@`.
+#[must_use]
+pub fn masked(url: &str) -> String {
+    let hidden = || {
+        let (scheme, rest) = url.split_once("://")?;
+        let (user, host) = rest.rsplit_once('@')?;
+        let (name, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{name}:***@{host}"))
+    };
+    hidden().unwrap_or_else(|| url.to_owned())
+}
+
+/// The kinds of store, by the URL's scheme.
+#[derive(Debug, PartialEq)]
+enum Store<'a> {
+    /// `sqlite:PATH`.
+    Embedded(&'a Path),
+    /// `etcd://...`, `etcds://...`.
+    Etcd,
+    /// `redis://...`, `rediss://...`.
+    Redis,
+}
+
+impl<'a> Store<'a> {
+    fn parse(url: &'a str) -> Result<Self, NbError> {
+        match url.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Embedded(Path::new(path))),
+            Some(("etcd" | "etcds", _)) => Ok(Self::Etcd),
+            Some(("redis" | "rediss", rest)) if rest.starts_with("//") => Ok(Self::Redis),
+            _ => Err(NbError::Url(masked(url))),
+        }
     }
 }
 
@@ -37,11 +92,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sqlite_with_a_path_is_a_url() {
-        assert_eq!(path("sqlite:/run/nb.db").unwrap(), Path::new("/run/nb.db"));
-        for url in ["sqlite:", "/run/nb.db", "etcd://h:2379", ""] {
-            let error = path(url).unwrap_err().to_string();
-            assert_eq!(error, format!("{url:?} is no northbound DB: expected sqlite:PATH"));
+    fn the_scheme_says_what_kind_of_store_it_is() {
+        assert_eq!(Store::parse("sqlite:/run/nb.db").unwrap(), Store::Embedded(Path::new("/run/nb.db")));
+        for url in ["etcd://h:2379", "etcds://h:2379"] {
+            assert_eq!(Store::parse(url).unwrap(), Store::Etcd);
+        }
+        for url in ["redis://h", "rediss://h"] {
+            assert_eq!(Store::parse(url).unwrap(), Store::Redis);
+        }
+        for url in ["sqlite:", "/run/nb.db", "mysql://h", "redis:h", ""] {
+            let error = Store::parse(url).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("{url:?} is no northbound DB: expected sqlite:PATH")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_is_hidden() {
+        let cases = [
+            ("redis://u:secret@h:1/2?ca=f", "redis://u:***@h:1/2?ca=f"),
+            ("redis://:sec@re/t:#@h", "redis://:***@h"),
+            ("redis://u@h:1", "redis://u@h:1"),
+            ("redis://h:1", "redis://h:1"),
+            ("sqlite:/a@b:c", "sqlite:/a@b:c"),
+        ];
+        for (url, shown) in cases {
+            assert_eq!(masked(url), shown);
         }
     }
 }

@@ -170,6 +170,6 @@ fn the_file_is_the_owners_and_a_wrong_one_is_refused() {
     assert!(place.refused(&["init"]).contains("remove it too"));
 
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trunkpath"));
-    let refusal = failed(&command.args(["nb", "--nb", "etcd://h:2379", "init"]).output().unwrap());
-    assert!(refusal.contains("\"etcd://h:2379\" is no northbound DB: expected sqlite:PATH"), "{refusal}");
+    let refusal = failed(&command.args(["nb", "--nb", "mysql://h", "init"]).output().unwrap());
+    assert!(refusal.contains("\"mysql://h\" is no northbound DB: expected sqlite:PATH"), "{refusal}");
 }

@@ -3,6 +3,7 @@
 
 mod cli;
 mod crash;
+mod reporting;
 mod watch;
 
 use std::io::Write;

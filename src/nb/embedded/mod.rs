@@ -4,11 +4,13 @@
 //! transactions only.
 
 mod file;
+mod reports;
 mod state;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -16,7 +18,9 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::file::{Opened, failed};
+pub(super) use self::reports::Expiring;
 use self::state::Uncommitted;
+use super::freshness::Freshness;
 use super::{ChangeSet, NbError, NorthboundDb, Op, Record, Revision, Snapshot, Table, transaction};
 
 /// The store in a file.
@@ -24,12 +28,14 @@ use super::{ChangeSet, NbError, NorthboundDb, Op, Record, Revision, Snapshot, Ta
 pub(super) struct Embedded {
     path: PathBuf,
     opened: Arc<Mutex<Option<Opened>>>,
+    freshness: Freshness,
 }
 
 impl Embedded {
     /// Opens the file at `path`, which must exist.
     pub async fn open(path: &Path) -> Result<Self, NbError> {
-        let embedded = Self { path: path.to_owned(), opened: Arc::default() };
+        let embedded =
+            Self { path: path.to_owned(), opened: Arc::default(), freshness: Freshness::default() };
         embedded.with(|_, _| Ok(())).await?;
         Ok(embedded)
     }
@@ -47,7 +53,7 @@ impl Embedded {
         T: Send + 'static,
         F: FnOnce(&mut Connection, &Path) -> Result<T, NbError> + Send + 'static,
     {
-        let Self { path, opened } = self.clone();
+        let Self { path, opened, .. } = self.clone();
         blocking(&self.path, move || {
             let mut opened = opened.lock();
             let current = opened.take().map(|current| current.if_still_at(&path)).transpose()?.flatten();
@@ -113,14 +119,17 @@ async fn blocking<T: Send + 'static>(
 #[async_trait]
 impl NorthboundDb for Embedded {
     async fn snapshot(&self) -> Result<Snapshot, NbError> {
-        self.read(|connection| {
+        let started = Instant::now();
+        let snapshot = self.read(|connection| {
             let mut records = Vec::new();
             for table in Table::ALL {
                 records.append(&mut state::list(connection, *table)?);
             }
             Ok(Snapshot { revision: state::revision(connection)?, records })
-        })
-        .await
+        });
+        let snapshot = snapshot.await?;
+        self.freshness.confirm(started);
+        Ok(snapshot)
     }
 
     async fn list(&self, table: Table) -> Result<Vec<Record>, NbError> {
@@ -133,7 +142,7 @@ impl NorthboundDb for Embedded {
     }
 
     fn watch(&self, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>> {
-        watch::watch(self.path.clone(), after)
+        watch::watch(self.path.clone(), self.freshness.clone(), after)
     }
 
     async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError> {
@@ -144,5 +153,9 @@ impl NorthboundDb for Embedded {
     async fn allocate_unique_key(&self, table: Table) -> Result<u32, NbError> {
         let (key, _) = self.write(move |state| transaction::allocate(state, table)).await?;
         u32::try_from(key).map_err(|_| NbError::KeysExhausted(table))
+    }
+
+    fn confirmed(&self) -> Option<Instant> {
+        self.freshness.last()
     }
 }

@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::{self, BoxStream, StreamExt};
 use rusqlite::Connection;
 
 use super::file::{Opened, failed};
 use super::state::{revision, value};
+use crate::nb::freshness::Freshness;
 use crate::nb::{Change, ChangeSet, NbError, Record, Revision, Table};
 
 /// The longest time by which a watch is late.
@@ -28,11 +29,16 @@ struct Follower {
     /// `PRAGMA data_version` before that; `None` when there may be more to read.
     seen: Option<i64>,
     ready: VecDeque<ChangeSet>,
+    freshness: Freshness,
 }
 
 /// The changes of the file at `path` after `after`, in order, for ever or until an error.
-pub(super) fn watch(path: PathBuf, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>> {
-    let follower = Follower { path, opened: None, after, seen: None, ready: VecDeque::new() };
+pub(super) fn watch(
+    path: PathBuf,
+    freshness: Freshness,
+    after: Revision,
+) -> BoxStream<'static, Result<ChangeSet, NbError>> {
+    let follower = Follower { path, opened: None, after, seen: None, ready: VecDeque::new(), freshness };
     stream::unfold(Some(follower), |follower| async {
         let mut follower = follower?;
         loop {
@@ -59,6 +65,7 @@ pub(super) fn watch(path: PathBuf, after: Revision) -> BoxStream<'static, Result
 
 impl Follower {
     fn poll(&mut self) -> Result<(), NbError> {
+        let started = Instant::now();
         let opened = match self.opened.take() {
             Some(opened) => opened.if_still_at(&self.path)?.ok_or(NbError::Compacted(self.after))?,
             None => Opened::at(&self.path)?,
@@ -68,6 +75,9 @@ impl Follower {
         let sets = read.map_err(|error| failed(&self.path, error))?.ok_or(NbError::Compacted(self.after))?;
         if let Some(last) = sets.last() {
             self.after = last.revision;
+        } else {
+            // All that was read before is delivered by now.
+            self.freshness.confirm(started);
         }
         self.ready.extend(sets);
         Ok(())

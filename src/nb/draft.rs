@@ -1,0 +1,234 @@
+//! A transaction that is made up in memory, for stores that cannot run [`transaction::run`](super::transaction::run)
+//! inside one of their own: what the checks ask for is read, they run, and what they made is committed if
+//! nobody was faster.
+//!
+//! The checks are plain code and a store is far away. So they run on what is [`Known`]; when they ask for more, the
+//! [`Need`] is noted and they stop, to run again when it is known.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::transaction::{By, State};
+use super::{NbError, RecordId, Table};
+
+/// What must be read before the checks can go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Need {
+    /// A record.
+    Record(RecordId),
+    /// All records of a table.
+    Table(Table),
+    /// The highest unique key of a table.
+    Counter(Table),
+}
+
+/// A stored value with the mark by which the store tells that it has changed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Marked<T> {
+    pub value: T,
+    pub mark: i64,
+}
+
+/// What was read of a store, all of it at one point of its history.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// `None`: there is no such record.
+    records: BTreeMap<RecordId, Option<Marked<Value>>>,
+    pub counters: BTreeMap<Table, Marked<u64>>,
+    tables: BTreeSet<Table>,
+    index: Index,
+    singles: usize,
+}
+
+impl Known {
+    /// How many records were read one by one.
+    pub fn singles(&self) -> usize {
+        self.singles
+    }
+
+    /// Takes a record, or that there is none.
+    pub fn learn_one(&mut self, record: RecordId, found: Option<Marked<Value>>) {
+        self.singles += 1;
+        self.records.insert(record, found);
+    }
+
+    /// Takes all records of a table.
+    pub fn learn_table(&mut self, table: Table, all: impl Iterator<Item = (String, Marked<Value>)>) {
+        for (id, found) in all {
+            let record = RecordId { table, id };
+            self.index.add(&record, &found.value);
+            self.records.insert(record, Some(found));
+        }
+        self.tables.insert(table);
+    }
+
+    /// The record as it was read.
+    pub fn stored(&self, record: &RecordId) -> Option<&Marked<Value>> {
+        self.records.get(record)?.as_ref()
+    }
+}
+
+/// What a transaction makes of what is known.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    known: &'a Known,
+    /// `None`: deleted.
+    records: BTreeMap<RecordId, Option<Value>>,
+    counters: BTreeMap<Table, u64>,
+    index: Index,
+    looked_at: RefCell<BTreeSet<RecordId>>,
+    need: RefCell<Option<Need>>,
+}
+
+/// The checks were stopped by a [`Need`]; never leaves the store.
+#[derive(Debug, thiserror::Error)]
+#[error("not read yet")]
+struct NotRead;
+
+impl<'a> Draft<'a> {
+    pub fn new(known: &'a Known) -> Self {
+        let (records, counters, index) = (BTreeMap::new(), BTreeMap::new(), Index::default());
+        Self { known, records, counters, index, looked_at: RefCell::default(), need: RefCell::default() }
+    }
+
+    /// What stopped the checks, if that did.
+    pub fn need(&self) -> Option<Need> {
+        self.need.take()
+    }
+
+    /// The records that the checks looked at, there or not: what the transaction relies on.
+    pub fn looked_at(&self) -> BTreeSet<RecordId> {
+        self.looked_at.take()
+    }
+
+    /// The records that are not as they were, and what they are now.
+    pub fn changes(&self) -> impl Iterator<Item = (&RecordId, Option<&Value>)> {
+        let before = |record| self.known.stored(record).map(|stored| &stored.value);
+        let now = self.records.iter().map(|(record, now)| (record, now.as_ref()));
+        now.filter(move |(record, now)| *now != before(record))
+    }
+
+    /// The counters that are to be raised.
+    pub fn counters(&self) -> impl Iterator<Item = (Table, u64)> {
+        self.counters.iter().map(|(table, key)| (*table, *key))
+    }
+
+    fn stop(&self, need: Need) -> NbError {
+        *self.need.borrow_mut() = Some(need);
+        NbError::Store { store: String::new(), source: NotRead.into() }
+    }
+
+    fn write(&mut self, record: &RecordId, json: Option<&Value>) {
+        if let Some(Some(before)) = self.records.get(record) {
+            self.index.remove(record, before);
+        }
+        if let Some(json) = json {
+            self.index.add(record, json);
+        }
+        self.records.insert(record.clone(), json.cloned());
+    }
+}
+
+impl State for Draft<'_> {
+    fn get(&self, record: &RecordId) -> Result<Option<Value>, NbError> {
+        self.looked_at.borrow_mut().insert(record.clone());
+        if let Some(written) = self.records.get(record) {
+            return Ok(written.clone());
+        }
+        match self.known.records.get(record) {
+            Some(found) => Ok(found.as_ref().map(|found| found.value.clone())),
+            None if self.known.tables.contains(&record.table) => Ok(None),
+            None => Err(self.stop(Need::Record(record.clone()))),
+        }
+    }
+
+    fn find(&self, table: Table, by: By<'_>) -> Result<Vec<(String, Value)>, NbError> {
+        if !self.known.tables.contains(&table) {
+            return Err(self.stop(Need::Table(table)));
+        }
+        let ids: BTreeSet<_> = self.known.index.ids(table, by).chain(self.index.ids(table, by)).collect();
+        let mut found = Vec::new();
+        for id in ids {
+            let json = self.get(&RecordId { table, id: id.clone() })?;
+            found.extend(json.filter(|json| matches(by, json)).map(|json| (id.clone(), json)));
+        }
+        Ok(found)
+    }
+
+    fn put(&mut self, record: &RecordId, json: &Value) -> Result<(), NbError> {
+        self.write(record, Some(json));
+        Ok(())
+    }
+
+    fn delete(&mut self, record: &RecordId) -> Result<(), NbError> {
+        self.write(record, None);
+        Ok(())
+    }
+
+    fn last_key(&self, table: Table) -> Result<u64, NbError> {
+        let written = self.counters.get(&table).copied();
+        let known = || self.known.counters.get(&table).map(|counter| counter.value);
+        written.or_else(known).ok_or_else(|| self.stop(Need::Counter(table)))
+    }
+
+    fn set_last_key(&mut self, table: Table, key: u64) -> Result<(), NbError> {
+        // Read even if only to be raised: the commit compares it.
+        self.last_key(table)?;
+        self.counters.insert(table, key);
+        Ok(())
+    }
+}
+
+fn matches(by: By<'_>, json: &Value) -> bool {
+    match by {
+        By::UniqueKey(key) => json["unique_key"] == key,
+        By::Parent(parent) => json["parent"] == parent,
+        By::Tag(parent, id) => json["parent"] == parent && json["segmentation_id"] == id,
+        By::Port(port) => json["port"] == port,
+    }
+}
+
+/// A value that records are found by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Term {
+    UniqueKey(u64),
+    Parent(String),
+    Port(String),
+}
+
+/// The ids of the records with a term.
+#[derive(Debug, Default)]
+struct Index(BTreeMap<(Table, Term), BTreeSet<String>>);
+
+impl Index {
+    fn terms(json: &Value) -> impl Iterator<Item = Term> {
+        let text = |field: &str| json.get(field).and_then(Value::as_str).map(str::to_owned);
+        let key = json.get("unique_key").and_then(Value::as_u64).map(Term::UniqueKey);
+        [key, text("parent").map(Term::Parent), text("port").map(Term::Port)].into_iter().flatten()
+    }
+
+    fn add(&mut self, record: &RecordId, json: &Value) {
+        for term in Self::terms(json) {
+            self.0.entry((record.table, term)).or_default().insert(record.id.clone());
+        }
+    }
+
+    fn remove(&mut self, record: &RecordId, json: &Value) {
+        for term in Self::terms(json) {
+            if let Some(ids) = self.0.get_mut(&(record.table, term)) {
+                ids.remove(&record.id);
+            }
+        }
+    }
+
+    fn ids(&self, table: Table, by: By<'_>) -> impl Iterator<Item = &String> {
+        let term = match by {
+            By::UniqueKey(key) => Term::UniqueKey(key),
+            By::Parent(parent) | By::Tag(parent, _) => Term::Parent(parent.to_owned()),
+            By::Port(port) => Term::Port(port.to_owned()),
+        };
+        self.0.get(&(table, term)).into_iter().flatten()
+    }
+}

@@ -1,0 +1,82 @@
+//! The northbound DB in etcd, in Dragonflow's keys: for a cloud.
+//!
+//! Wants etcd 3.4 or later (watches answer requests for progress). With access control the user's role needs read on
+//! the keys from `PREFIX/activeport/` to `PREFIX/sfc_portpairgroup0`, or simply on `PREFIX/`; who
+//! writes needs the same for write, and `PREFIX/unique_key/` and `PREFIX/trunkpath/`.
+
+mod address;
+mod cluster;
+mod error;
+mod layout;
+mod read;
+mod reports;
+mod transact;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use self::address::Address;
+use self::cluster::Cluster;
+use self::layout::Layout;
+pub(super) use self::reports::Leased;
+use super::freshness::Freshness;
+use super::{ChangeSet, NbError, NorthboundDb, Op, Record, RecordId, Revision, Snapshot, Table, transaction};
+
+/// The store in a cluster.
+#[derive(Debug, Clone)]
+pub(super) struct Etcd {
+    cluster: Arc<Cluster>,
+    layout: Layout,
+    freshness: Freshness,
+}
+
+impl Etcd {
+    /// Reads the URL and its files; connects when something is asked.
+    pub fn open(url: &str) -> Result<Self, NbError> {
+        let address = Address::parse(url)?;
+        let layout = Layout::new(address.prefix.clone());
+        Ok(Self { cluster: Arc::new(Cluster::new(address)?), layout, freshness: Freshness::default() })
+    }
+}
+
+#[async_trait]
+impl NorthboundDb for Etcd {
+    async fn snapshot(&self) -> Result<Snapshot, NbError> {
+        let started = Instant::now();
+        let snapshot = self.read_all().await?;
+        self.freshness.confirm(started);
+        Ok(snapshot)
+    }
+
+    async fn list(&self, table: Table) -> Result<Vec<Record>, NbError> {
+        self.read_table(table).await
+    }
+
+    async fn get(&self, table: Table, id: &str) -> Result<Option<Record>, NbError> {
+        let record = RecordId { table, id: id.to_owned() };
+        let found = self.read_one(&record, 0).await.map_err(|failure| self.cluster.named(failure.error))?;
+        Ok(found.map(|(record, _)| record))
+    }
+
+    fn watch(&self, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>> {
+        watch::watch(self.clone(), after)
+    }
+
+    async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError> {
+        let ((), revision) = self.write(|state| transaction::run(state, ops.clone())).await?;
+        Ok(revision)
+    }
+
+    async fn allocate_unique_key(&self, table: Table) -> Result<u32, NbError> {
+        let (key, _) = self.write(|state| transaction::allocate(state, table)).await?;
+        u32::try_from(key).map_err(|_| NbError::KeysExhausted(table))
+    }
+
+    fn confirmed(&self) -> Option<Instant> {
+        self.freshness.last()
+    }
+}

@@ -1,0 +1,240 @@
+//! Writing: read what the checks need, run them, commit if nobody was faster.
+//!
+//! Each transaction of ours touches one key ([`Layout::writer`](super::layout::Layout::writer)) and is committed only if
+//! that is as it was read. So of two of our writers one reads again, and no two pass the checks together and break
+//! a rule by both committing. Neutron and Dragonflow do not compare anything; that none of their writes to a record of ours
+//! is lost, the revision of each record that a check looked at is compared too.
+//!
+//! etcd refuses a transaction of more than 128 operations, but counts those of a transaction inside of a
+//! transaction for themselves. So up to [`BRANCH`]² operations go into one, which is done as a whole and seen by a watch
+//! as one revision. What does not fit (1.5 MiB is etcd's other bound) is refused before anything is written: a scheme in
+//! stages could be left half done.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use etcd_client::{Client, Compare, CompareOp, Error, GetOptions, KeyValue, Txn, TxnOp, TxnResponse};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use super::Etcd;
+use super::error::{EtcdError, Failure, Remedy};
+use super::read::revision_of;
+use crate::nb::draft::{Draft, Known, Marked, Need};
+use crate::nb::transaction::State;
+use crate::nb::{NbError, Revision, Table};
+
+/// Operations of a branch of a transaction, and branches: together what etcd allows (`--max-txn-ops`) by default.
+const BRANCH: usize = 64;
+/// How many records are read one by one before their table is read as a whole.
+const SINGLES: usize = 32;
+/// How long other writers may be faster.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The key that our writers compete for, as it was read.
+struct Writer {
+    /// Who wrote last.
+    token: String,
+    mark: i64,
+    /// The store's revision then.
+    revision: i64,
+}
+
+/// A transaction that was sent, whose end is not known.
+struct Sent<T> {
+    done: T,
+    /// [`Writer::mark`] before it.
+    mark: i64,
+    error: String,
+}
+
+/// What became of an attempt.
+enum Outcome<T> {
+    Done(T, Revision),
+    Again,
+    Unknown(Sent<T>),
+}
+
+impl Etcd {
+    /// Runs `work` on the state of the store and commits what it did.
+    pub(super) async fn write<T: Send>(
+        &self,
+        work: impl Fn(&mut dyn State) -> Result<T, NbError> + Send + Sync,
+    ) -> Result<(T, Revision), NbError> {
+        let (since, token) = (Instant::now(), Uuid::new_v4().to_string());
+        let mut pause = Duration::from_millis(1);
+        let mut sent: Option<Sent<T>> = None;
+        loop {
+            let writer = match self.read_writer().await {
+                Ok(writer) => writer,
+                Err(failure) => {
+                    let unknown = sent.map(|sent| EtcdError::Unknown(sent.error));
+                    return Err(self.cluster.named(unknown.unwrap_or(failure.error)));
+                }
+            };
+            if let Some(sent) = sent.take() {
+                if writer.token == token {
+                    return Ok((sent.done, Revision(writer.mark.cast_unsigned())));
+                }
+                if writer.mark != sent.mark {
+                    return Err(self.cluster.named(EtcdError::Unknown(sent.error)));
+                }
+            }
+            match self.attempt(&work, &writer, &token).await? {
+                Outcome::Done(done, revision) => return Ok((done, revision)),
+                Outcome::Unknown(unknown) => sent = Some(unknown),
+                Outcome::Again if since.elapsed() > BUSY_TIMEOUT => {
+                    return Err(self.cluster.named(EtcdError::Busy(BUSY_TIMEOUT.as_secs())));
+                }
+                Outcome::Again => {}
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn attempt<T: Send>(
+        &self,
+        work: impl Fn(&mut dyn State) -> Result<T, NbError> + Send + Sync,
+        writer: &Writer,
+        token: &str,
+    ) -> Result<Outcome<T>, NbError> {
+        let mut known = Known::default();
+        let (done, mut plan) = loop {
+            let need = {
+                let mut draft = Draft::new(&known);
+                let done = work(&mut draft);
+                match draft.need() {
+                    Some(need) => need,
+                    None => break (done?, self.plan(&known, &draft, writer)),
+                }
+            };
+            match self.learn(&mut known, need, writer.revision).await {
+                Ok(()) => {}
+                Err(Failure { error: EtcdError::Compacted, .. }) => return Ok(Outcome::Again),
+                Err(failure) => return Err(self.cluster.named(failure.error)),
+            }
+        };
+        if plan.ops.is_empty() {
+            return Ok(Outcome::Done(done, Revision(writer.revision.cast_unsigned())));
+        }
+        plan.ops.push(TxnOp::put(self.layout.writer(), token, None));
+        let txn = plan.compose().map_err(|error| self.cluster.named(error))?;
+        match self.cluster.ask_once(|client| commit(client, txn)).await {
+            Ok((answer, _)) if answer.succeeded() => {
+                let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
+                Ok(Outcome::Done(done, Revision(revision.cast_unsigned())))
+            }
+            Ok(_) | Err(Failure { remedy: Remedy::Login, .. }) => Ok(Outcome::Again),
+            Err(Failure { remedy: Remedy::OtherServer, error }) => {
+                Ok(Outcome::Unknown(Sent { done, mark: writer.mark, error: error.to_string() }))
+            }
+            Err(failure) => Err(self.cluster.named(failure.error)),
+        }
+    }
+
+    async fn read_writer(&self) -> Result<Writer, Failure> {
+        let answer = self.fetch(self.layout.writer().into(), GetOptions::new()).await?;
+        let pair = answer.kvs().first();
+        Ok(Writer {
+            token: pair.map(|pair| String::from_utf8_lossy(pair.value()).into_owned()).unwrap_or_default(),
+            mark: pair.map_or(0, KeyValue::mod_revision),
+            revision: revision_of(&answer),
+        })
+    }
+
+    /// Reads what the checks asked for.
+    async fn learn(&self, known: &mut Known, need: Need, revision: i64) -> Result<(), Failure> {
+        let table = match need {
+            Need::Record(record) if known.singles() < SINGLES => {
+                let found = self.read_one(&record, revision).await?;
+                known.learn_one(record, found.map(|(record, mark)| Marked { value: record.json, mark }));
+                return Ok(());
+            }
+            Need::Counter(table) => {
+                known.counters.insert(table, self.read_counter(table, revision).await?);
+                return Ok(());
+            }
+            Need::Record(record) => record.table,
+            Need::Table(table) => table,
+        };
+        let (_, records) = self.read_range(self.layout.table(table), revision).await?;
+        known.learn_table(
+            table,
+            records.into_iter().map(|(record, mark)| (record.id, Marked { value: record.json, mark })),
+        );
+        Ok(())
+    }
+
+    async fn read_counter(&self, table: Table, revision: i64) -> Result<Marked<u64>, Failure> {
+        let key = self.layout.counter(table);
+        let answer = self.fetch(key.clone().into(), GetOptions::new().with_revision(revision)).await?;
+        let Some(pair) = answer.kvs().first() else { return Ok(Marked { value: 0, mark: 0 }) };
+        let text = String::from_utf8_lossy(pair.value());
+        let value = text.parse().map_err(|_| Failure {
+            error: EtcdError::Counter { key, value: text.into_owned() },
+            remedy: Remedy::None,
+        })?;
+        Ok(Marked { value, mark: pair.mod_revision() })
+    }
+
+    fn plan(&self, known: &Known, draft: &Draft<'_>, writer: &Writer) -> Plan {
+        let layout = &self.layout;
+        let same = |key: String, mark| Compare::mod_revision(key, CompareOp::Equal, mark);
+        let mut compares = vec![same(layout.writer(), writer.mark)];
+        let mut ops = Vec::new();
+        for (table, key) in draft.counters() {
+            compares
+                .push(same(layout.counter(table), known.counters.get(&table).map_or(0, |known| known.mark)));
+            ops.push(TxnOp::put(layout.counter(table), key.to_string(), None));
+        }
+        let looked_at = draft.looked_at();
+        if compares.len() + looked_at.len() <= BRANCH {
+            let mark = |record| known.stored(record).map_or(0, |stored| stored.mark);
+            compares.extend(looked_at.iter().map(|record| same(layout.record(record), mark(record))));
+        } else {
+            // Too many: that nothing of their tables has changed is the coarser question.
+            let tables: BTreeSet<_> = looked_at.iter().map(|record| record.table).collect();
+            compares.extend(tables.into_iter().map(|table| {
+                let (first, end) = layout.table(table);
+                Compare::mod_revision(first, CompareOp::Less, writer.revision + 1).with_range(end)
+            }));
+        }
+        for (record, json) in draft.changes() {
+            let key = layout.record(record);
+            ops.push(match json {
+                Some(json) => TxnOp::put(key, json.to_string(), None),
+                None => TxnOp::delete(key, None),
+            });
+        }
+        Plan { compares, ops }
+    }
+}
+
+/// A transaction to be.
+struct Plan {
+    compares: Vec<Compare>,
+    ops: Vec<TxnOp>,
+}
+
+impl Plan {
+    fn compose(self) -> Result<Txn, EtcdError> {
+        let count = self.ops.len();
+        if count > BRANCH * BRANCH {
+            return Err(EtcdError::TooLarge(format!("{} records", count - 1)));
+        }
+        let ops = if count <= BRANCH {
+            self.ops
+        } else {
+            self.ops.chunks(BRANCH).map(|branch| TxnOp::txn(Txn::new().and_then(branch))).collect()
+        };
+        Ok(Txn::new().when(self.compares).and_then(ops))
+    }
+}
+
+async fn commit(client: Arc<Client>, txn: Txn) -> Result<TxnResponse, Error> {
+    client.kv_client().txn(txn).await
+}

@@ -1,0 +1,205 @@
+//! Following the changes.
+//!
+//! A watch ends with its server, or when that is cut off; the server says so, or says nothing (it is frozen, the cable
+//! is out). So the watch asks for a sign of life after a time of silence, and when there is none goes on
+//! at another server, after the last revision that it has seen. Compaction and refusals come as a message, not as an error.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use etcd_client::{Event, EventType, GetOptions, KeyValue, WatchOptions, WatchResponse, WatchStream};
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Etcd;
+use super::cluster::Connection;
+use super::error::{EtcdError, Failure, Remedy};
+use super::layout::{Layout, json};
+use super::read::{LONGEST_ANSWER, get, revision_of};
+use crate::nb::{Change, ChangeSet, NbError, Record, Revision};
+
+/// After so much silence the server is asked for a sign of life, which it has as much time again to give.
+const SILENCE: Duration = Duration::from_secs(2);
+/// How long the cluster may be away before the caller hears of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two attempts to go on.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A watch.
+struct Watcher {
+    etcd: Etcd,
+    /// The last revision that was seen.
+    after: i64,
+    /// The cluster that it belongs to, once known.
+    cluster_id: Option<u64>,
+    live: Option<Live>,
+    ready: VecDeque<ChangeSet>,
+}
+
+/// A watch at a server.
+struct Live {
+    stream: WatchStream,
+    connection: Connection,
+    /// A sign of life was asked for.
+    asked: bool,
+}
+
+/// Why there is nothing more to follow here.
+enum Stop {
+    /// This server failed; another may go on.
+    Server(Failure),
+    /// No server can.
+    Watch(NbError),
+}
+
+/// All transactions after `after`, in order, for ever or until an error.
+pub(super) fn watch(etcd: Etcd, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>> {
+    let after = after.0.cast_signed();
+    let watcher = Watcher { etcd, after, cluster_id: None, live: None, ready: VecDeque::new() };
+    stream::unfold(Some(watcher), |watcher| async {
+        let mut watcher = watcher?;
+        match watcher.next().await {
+            Ok(set) => Some((Ok(set), Some(watcher))),
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+    .boxed()
+}
+
+impl Watcher {
+    async fn next(&mut self) -> Result<ChangeSet, NbError> {
+        loop {
+            if let Some(set) = self.ready.pop_front() {
+                return Ok(set);
+            }
+            let mut live = match self.live.take() {
+                Some(live) => live,
+                None => self.resume().await?,
+            };
+            match self.listen(&mut live).await {
+                Ok(()) => self.live = Some(live),
+                Err(Stop::Watch(error)) => return Err(error),
+                Err(Stop::Server(failure)) => {
+                    tracing::warn!(
+                        after = self.after,
+                        "the watch goes on at another server: {}",
+                        failure.error
+                    );
+                }
+            }
+        }
+    }
+
+    /// Goes on at some server, with patience.
+    async fn resume(&mut self) -> Result<Live, NbError> {
+        let since = Instant::now();
+        loop {
+            match self.start().await {
+                Ok(live) => return Ok(live),
+                Err(Stop::Watch(error)) => return Err(error),
+                Err(Stop::Server(failure))
+                    if since.elapsed() > PATIENCE || failure.remedy == Remedy::None =>
+                {
+                    return Err(self.etcd.cluster.named(failure.error));
+                }
+                Err(Stop::Server(_)) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Starts the watch after the last revision seen.
+    async fn start(&mut self) -> Result<Live, Stop> {
+        let Etcd { cluster, layout, .. } = &self.etcd;
+        let (first, end) = layout.tables();
+        // A linearizable read first: it renews an expired login, shows a lost permission, and that the history is still the
+        // one followed: etcd itself would wait without a word for a revision that is yet to come.
+        let options = GetOptions::new().with_range(end.clone()).with_limit(1).with_keys_only();
+        let (answer, connection) =
+            cluster.ask(|client| get(client, first.clone(), options.clone())).await.map_err(Stop::Server)?;
+        let cluster_id = answer.header().map(etcd_client::ResponseHeader::cluster_id);
+        let other = self.cluster_id.is_some() && self.cluster_id != cluster_id;
+        if other || revision_of(&answer) < self.after {
+            return Err(Stop::Watch(self.compacted()));
+        }
+        self.cluster_id = cluster_id;
+
+        let options =
+            WatchOptions::new().with_range(end).with_start_revision(self.after + 1).with_progress_notify();
+        let mut client = connection.client.watch_client().max_decoding_message_size(LONGEST_ANSWER);
+        match timeout(SILENCE * 2, client.watch(first, Some(options))).await {
+            Ok(Ok(stream)) => Ok(Live { stream, connection, asked: false }),
+            Ok(Err(error)) => Err(Stop::Server(cluster.failed(&connection, &error))),
+            Err(_) => Err(Stop::Server(cluster.silent(&connection, SILENCE * 2))),
+        }
+    }
+
+    fn compacted(&self) -> NbError {
+        NbError::Compacted(Revision(self.after.cast_unsigned()))
+    }
+
+    /// Takes the next message, or asks for one.
+    async fn listen(&mut self, live: &mut Live) -> Result<(), Stop> {
+        let cluster = &self.etcd.cluster;
+        let message = match timeout(SILENCE, live.stream.message()).await {
+            Ok(Ok(Some(message))) => message,
+            Ok(Ok(None)) => {
+                let error = etcd_client::Error::WatchError("the server ended the watch".to_owned());
+                return Err(Stop::Server(cluster.failed(&live.connection, &error)));
+            }
+            Ok(Err(error)) => return Err(Stop::Server(cluster.failed(&live.connection, &error))),
+            Err(_) if live.asked => return Err(Stop::Server(cluster.silent(&live.connection, SILENCE * 2))),
+            Err(_) => {
+                live.asked = true;
+                let asking = live.stream.request_progress().await;
+                return asking.map_err(|error| Stop::Server(cluster.failed(&live.connection, &error)));
+            }
+        };
+        live.asked = false;
+        self.take(&message)
+    }
+
+    fn take(&mut self, message: &WatchResponse) -> Result<(), Stop> {
+        if message.compact_revision() != 0 {
+            return Err(Stop::Watch(self.compacted()));
+        }
+        if message.canceled() {
+            let reason = message.cancel_reason().to_owned();
+            let denied = reason.contains("permission denied");
+            let error = if denied { EtcdError::Permission(reason) } else { EtcdError::Other(reason) };
+            return Err(Stop::Watch(self.etcd.cluster.named(error)));
+        }
+        self.ready.extend(sets(&self.etcd.layout, message.events(), self.after));
+        if let Some(last) = message.events().iter().filter_map(Event::kv).map(KeyValue::mod_revision).max() {
+            self.after = self.after.max(last);
+        } else if !message.created() && message.watch_id() >= 0 {
+            // The server's own report of progress. An answer to ours has no watch id, and in etcd before 3.4.25 says
+            // nothing of the events that are still under way.
+            let revision = message.header().map_or(0, etcd_client::ResponseHeader::revision);
+            self.after = self.after.max(revision);
+        }
+        // Messages come in order: whatever was committed before this one was sent is here.
+        self.etcd.freshness.confirm(std::time::Instant::now());
+        Ok(())
+    }
+}
+
+/// The events as transactions. A message always holds whole ones, each record of a transaction at most once.
+fn sets(layout: &Layout, events: &[Event], after: i64) -> Vec<ChangeSet> {
+    let mut sets: Vec<ChangeSet> = Vec::new();
+    for event in events {
+        let Some(pair) = event.kv().filter(|pair| pair.mod_revision() > after) else { continue };
+        let Some(record) = layout.parse(pair.key()) else { continue };
+        let change = match event.event_type() {
+            EventType::Put => {
+                Change::Put(Record { table: record.table, id: record.id, json: json(pair.value()) })
+            }
+            EventType::Delete => Change::Delete { table: record.table, id: record.id },
+        };
+        let revision = Revision(pair.mod_revision().cast_unsigned());
+        match sets.last_mut().filter(|set| set.revision == revision) {
+            Some(set) => set.changes.push(change),
+            None => sets.push(ChangeSet { revision, changes: vec![change] }),
+        }
+    }
+    sets
+}

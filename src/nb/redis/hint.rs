@@ -1,0 +1,40 @@
+//! What the server tells of changes. All of it is taken for a hint to look at a record: it says neither what else
+//! happened to that record since, nor what was lost. Pure.
+
+use redis::{Msg, PushInfo};
+use serde_json::Value;
+
+use super::key::{self, Place};
+use super::message;
+use crate::nb::RecordId;
+
+/// The channels of keyspace notifications about keys of the layout.
+pub(super) fn keyspace_pattern(database: i64) -> String {
+    format!("{}{{*", keyspace(database))
+}
+
+/// What comes before the key in the name of such a channel.
+fn keyspace(database: i64) -> String {
+    format!("__keyspace@{database}__:")
+}
+
+/// Which record something was done to, and keys where it may be.
+pub(super) fn read(event: PushInfo, database: i64) -> Option<(RecordId, Vec<Place>)> {
+    let event = Msg::from_push_info(event)?;
+    let channel: String = event.get_channel().ok()?;
+    if let Some(key) = channel.strip_prefix(&keyspace(database)) {
+        let (record, place) = key::parse(key)?;
+        return Some((record, vec![place]));
+    }
+    let message = message::decode(event.get_payload_bytes()).ok()?;
+    let record = RecordId { table: message.table.parse().ok()?, id: message.key };
+    let places = message.value.map(|text| places(&text)).unwrap_or_default();
+    Some((record, places))
+}
+
+/// Where a record with this JSON may be.
+fn places(json: &str) -> Vec<Place> {
+    let json: Value = serde_json::from_str(json).unwrap_or_default();
+    let topic = json.get("topic").and_then(Value::as_str).unwrap_or_default();
+    [false, true].map(|dotted| Place::Keyed { topic: topic.into(), dotted }).to_vec()
+}

@@ -1,0 +1,112 @@
+//! Where a record is: Dragonflow's layout of keys. Pure.
+//!
+//! `{<table>.<topic>}<id>`, the topic being a project or nothing; releases up to Queens wrote a dot after the brace. So
+//! a leading dot is never a part of an id here.
+
+use std::sync::Arc;
+
+use crate::nb::{RecordId, Table};
+
+/// The one of several spellings of a record's key that is in use.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// A key in the layout.
+    Keyed {
+        /// The project, or nothing.
+        topic: Arc<str>,
+        /// The older spelling, with a dot before the id.
+        dotted: bool,
+    },
+    /// A key that begins as one of the table's and goes on wrong. It stands for the record's id as a whole.
+    Stray,
+}
+
+/// Which record a key stands for, and how it is spelled. `None`: the key is none of ours.
+pub(super) fn parse(key: &str) -> Option<(RecordId, Place)> {
+    let (inside, rest) = key.strip_prefix('{')?.split_once('}')?;
+    let (table, topic) = inside.split_once('.').map_or((inside, None), |(table, topic)| (table, Some(topic)));
+    let table: Table = table.parse().ok()?;
+    let undotted = rest.strip_prefix('.');
+    let id = undotted.unwrap_or(rest);
+    Some(match topic {
+        Some(topic) if !id.is_empty() => {
+            let place = Place::Keyed { topic: topic.into(), dotted: undotted.is_some() };
+            (RecordId { table, id: id.to_owned() }, place)
+        }
+        _ => (RecordId { table, id: key.to_owned() }, Place::Stray),
+    })
+}
+
+impl Place {
+    /// Where a record of this topic is written to.
+    pub(super) fn written(topic: &str) -> Self {
+        Self::Keyed { topic: topic.into(), dotted: false }
+    }
+
+    /// The key.
+    pub(super) fn key(&self, RecordId { table, id }: &RecordId) -> String {
+        match self {
+            Self::Keyed { topic, dotted } => {
+                format!("{{{table}.{topic}}}{}{id}", if *dotted { "." } else { "" })
+            }
+            Self::Stray => id.clone(),
+        }
+    }
+}
+
+/// The counter of a table's unique keys.
+pub(super) fn counter(table: Table) -> String {
+    format!("{{unique_key.}}{table}")
+}
+
+/// The pattern of all keys that [`parse`] may know.
+pub(super) const ANY: &str = "{*}*";
+
+/// The pattern of a table's keys.
+pub(super) fn of_table(table: Table) -> String {
+    format!("{{{table}[.}}]*")
+}
+
+/// The pattern of the keys of a record, and of records whose ids end like its.
+pub(super) fn of_record(RecordId { table, id }: &RecordId) -> String {
+    let special = |c: char| matches!(c, '*' | '?' | '[' | ']' | '\\');
+    let literal = id.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c]));
+    format!("{{{table}.*}}*{}", literal.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keyed(topic: &str, dotted: bool) -> Place {
+        Place::Keyed { topic: topic.into(), dotted }
+    }
+
+    #[test]
+    fn both_spellings_are_read_and_spelled_again() {
+        let cases = [
+            ("{lport.t1}p1", Table::Lport, "p1", keyed("t1", false)),
+            ("{lport.t1}.p1", Table::Lport, "p1", keyed("t1", true)),
+            ("{chassis.}c1", Table::Chassis, "c1", keyed("", false)),
+            ("{chassis.}.host.example", Table::Chassis, "host.example", keyed("", true)),
+            ("{lport.a.b}p}1", Table::Lport, "p}1", keyed("a.b", false)),
+            ("{lport.t1}", Table::Lport, "{lport.t1}", Place::Stray),
+            ("{lport.t1}.", Table::Lport, "{lport.t1}.", Place::Stray),
+            ("{lport}p1", Table::Lport, "{lport}p1", Place::Stray),
+        ];
+        for (key, table, id, place) in cases {
+            let record = RecordId { table, id: id.to_owned() };
+            assert_eq!(parse(key), Some((record.clone(), place.clone())));
+            assert_eq!(place.key(&record), key);
+        }
+        for foreign in ["session:1", "{lports.t}p", "{lport.t", "{unique_key.}lport", "{}", ""] {
+            assert_eq!(parse(foreign), None);
+        }
+    }
+
+    #[test]
+    fn an_id_is_taken_by_its_letters() {
+        let record = RecordId { table: Table::Lport, id: r"a*[b]?\".to_owned() };
+        assert_eq!(of_record(&record), r"{lport.*}*a\*\[b\]\?\\");
+    }
+}

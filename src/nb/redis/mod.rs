@@ -1,0 +1,118 @@
+//! The northbound DB on a redis server, in Dragonflow's layout.
+//!
+//! Redis keeps no history. What a watch delivers is the difference between what was delivered and what is there: of single
+//! records when the server tells of them (keyspace notifications, Dragonflow's messages), of all of them every
+//! few seconds, because whatever is told that way may be lost. So the changes lead to the right state, but several
+//! of one record may come as one, and those of a transaction of another program apart.
+//!
+//! A revision is the server's clock in microseconds, made to rise.
+
+mod address;
+mod commit;
+mod draft;
+mod hint;
+mod key;
+mod message;
+mod picture;
+mod read;
+mod session;
+mod transact;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use self::address::Address;
+use self::picture::Picture;
+use self::session::Server;
+use self::watch::Delivered;
+use super::freshness::Freshness;
+use super::{
+    Change, ChangeSet, NbError, NorthboundDb, Op, Record, RecordId, Revision, Snapshot, Table, transaction,
+};
+
+/// The store on a server.
+#[derive(Debug, Clone)]
+pub(super) struct Redis {
+    server: Arc<Server>,
+    delivered: Delivered,
+    freshness: Freshness,
+}
+
+impl Redis {
+    /// The store at `url`. Nothing is asked of the server yet.
+    pub fn at(url: &str) -> Result<Self, NbError> {
+        let server = Arc::new(Server::new(Address::parse(url)?));
+        Ok(Self { server, delivered: Delivered::default(), freshness: Freshness::default() })
+    }
+
+    /// The records under the keys that match `pattern`, ordered.
+    async fn records(&self, pattern: &str) -> Result<Vec<Record>, NbError> {
+        let failed = |error| self.server.failed(error);
+        let mut connection = self.server.connect().await?;
+        let keys = read::keys(&mut connection, pattern).await.map_err(failed)?;
+        let mut records = Vec::new();
+        let take = |id, found: Vec<_>| {
+            records.extend(picture::current(&found).map(|found| picture::record(&id, found)));
+        };
+        read::contents(&mut connection, keys, take).await.map_err(failed)?;
+        Ok(records)
+    }
+}
+
+#[async_trait]
+impl NorthboundDb for Redis {
+    async fn snapshot(&self) -> Result<Snapshot, NbError> {
+        let failed = |error| self.server.failed(error);
+        let mut connection = self.server.connect().await?;
+        let started = Instant::now();
+        let mut picture = Picture::default();
+        picture.revision = read::now(&mut connection).await.map_err(failed)?;
+        let mut changes = Vec::new();
+        read::everything(&mut connection, &mut picture, &mut changes).await.map_err(failed)?;
+        let revision = picture.revision;
+        self.delivered.set(Arc::new(picture));
+        self.freshness.confirm(started);
+        let record = |change| match change {
+            Change::Put(record) => Some(record),
+            Change::Delete { .. } => None,
+        };
+        Ok(Snapshot { revision, records: changes.into_iter().filter_map(record).collect() })
+    }
+
+    async fn list(&self, table: Table) -> Result<Vec<Record>, NbError> {
+        self.records(&key::of_table(table)).await
+    }
+
+    async fn get(&self, table: Table, id: &str) -> Result<Option<Record>, NbError> {
+        let record = RecordId { table, id: id.to_owned() };
+        let alike = self.records(&key::of_record(&record)).await?;
+        Ok(alike.into_iter().find(|record| record.id == id))
+    }
+
+    fn watch(&self, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>> {
+        watch::watch(Arc::clone(&self.server), self.delivered.clone(), self.freshness.clone(), after)
+    }
+
+    async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError> {
+        transact::check_keys(&ops)?;
+        let tables = transact::tables(&ops);
+        let work = |draft: &mut draft::Draft| transaction::run(draft, ops.clone());
+        let ((), revision) = transact::run(&self.server, &tables, work).await?;
+        Ok(revision)
+    }
+
+    async fn allocate_unique_key(&self, table: Table) -> Result<u32, NbError> {
+        let work = |draft: &mut draft::Draft| transaction::allocate(draft, table);
+        let (key, _) = transact::run(&self.server, &BTreeSet::from([table]), work).await?;
+        u32::try_from(key).map_err(|_| NbError::KeysExhausted(table))
+    }
+
+    fn confirmed(&self) -> Option<Instant> {
+        self.freshness.last()
+    }
+}

@@ -1,0 +1,157 @@
+//! Connections: made with patience, and what is wrong with one in words that help.
+
+use std::error::Error;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, ErrorKind, PushInfo, RedisError, ServerErrorKind};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{Instant, sleep_until};
+
+use super::address::Address;
+use crate::nb::NbError;
+
+/// How long a server may take to connect, and to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The wait after the first failure in a row, and the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// A server, and how it fared lately.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) address: Address,
+    failures: Mutex<Failures>,
+}
+
+/// Failures to connect, in a row.
+#[derive(Debug, Default)]
+struct Failures {
+    count: u32,
+    /// No sooner than this is the next try.
+    next: Option<Instant>,
+}
+
+impl Failures {
+    /// Doubles the wait, and scatters it: all hosts lose a server in the same moment.
+    fn add(&mut self) {
+        let longest = FIRST_WAIT.saturating_mul(1 << self.count.min(10)).min(LONGEST_WAIT);
+        let percent = 50 + (RandomState::new().hash_one(()) % 51) as u32;
+        self.next = Some(Instant::now() + longest * percent / 100);
+        self.count += 1;
+    }
+}
+
+impl Server {
+    pub(super) fn new(address: Address) -> Self {
+        Self { address, failures: Mutex::default() }
+    }
+
+    /// A new connection. After failures in a row this waits before it tries.
+    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, NbError> {
+        self.connect_with(AsyncConnectionConfig::new()).await
+    }
+
+    /// A new connection, whose events go to `events`.
+    pub(super) async fn connect_for(
+        &self,
+        events: UnboundedSender<PushInfo>,
+    ) -> Result<MultiplexedConnection, NbError> {
+        self.connect_with(AsyncConnectionConfig::new().set_push_sender(events)).await
+    }
+
+    async fn connect_with(&self, config: AsyncConnectionConfig) -> Result<MultiplexedConnection, NbError> {
+        let next = self.failures.lock().next;
+        if let Some(next) = next {
+            sleep_until(next).await;
+        }
+        let config = config.set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
+        let connected = self.address.client.get_multiplexed_async_connection_with_config(&config).await;
+        let connected = match connected {
+            Ok(connection) => self.check(connection).await,
+            Err(error) => Err(self.failed(error)),
+        };
+        let mut failures = self.failures.lock();
+        match &connected {
+            Ok(_) => *failures = Failures::default(),
+            Err(_) => failures.add(),
+        }
+        connected
+    }
+
+    /// Refuses what is a redis and yet cannot be used.
+    async fn check(&self, mut connection: MultiplexedConnection) -> Result<MultiplexedConnection, NbError> {
+        let hello: redis::Value =
+            redis::cmd("HELLO").query_async(&mut connection).await.map_err(|e| self.failed(e))?;
+        let mode = hello.as_map_iter().and_then(|mut fields| {
+            fields.find_map(|(name, value)| {
+                let name: String = redis::from_redis_value_ref(name).ok()?;
+                let value: Option<String> = redis::from_redis_value_ref(value).ok();
+                value.filter(|_| name == "mode")
+            })
+        });
+        let reason = match mode.as_deref() {
+            Some("cluster") => {
+                "this is a node of a redis cluster, which is not supported: give a server of its own"
+            }
+            Some("sentinel") => "this is a redis sentinel: give the address of the server that it watches",
+            _ => return Ok(connection),
+        };
+        Err(self.error(reason))
+    }
+
+    /// The error for a failed command or connection.
+    pub(super) fn failed(&self, error: RedisError) -> NbError {
+        match advice(&error, self.address.shown.starts_with("rediss:")) {
+            Some(advice) => self.error(format!("{error}: {advice}")),
+            None => self.error(error),
+        }
+    }
+
+    /// An error of this store.
+    pub(super) fn error(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> NbError {
+        NbError::Store { store: self.address.shown.clone(), source: source.into() }
+    }
+}
+
+/// What to do about an error.
+fn advice(error: &RedisError, secure: bool) -> Option<&'static str> {
+    let text = error.to_string();
+    if matches!(error.code(), Some("WRONGPASS" | "NOAUTH")) || error.kind() == ErrorKind::AuthenticationFailed
+    {
+        return Some("check the user and the password in the URL, redis://USER:PASSWORD@HOST");
+    }
+    if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) {
+        return Some("let the user do this, see docs/redis.md");
+    }
+    if error.kind() == ErrorKind::RESP3NotSupported || text.contains("unknown command 'HELLO'") {
+        return Some("expected Redis 6 or later");
+    }
+    if error.is_connection_refusal() {
+        return Some("is redis-server running there, and is this its port?");
+    }
+    // A redis server that is spoken to in TLS, and does not speak it, waits for more.
+    if error.is_timeout() && secure {
+        return Some("is it a redis server, not stopped, and does this port speak TLS? If not, use redis://");
+    }
+    if error.is_timeout() {
+        return Some("is it a redis server, and is it not stopped or overloaded?");
+    }
+    if text.contains("UnknownIssuer") || text.contains("BadSignature") {
+        return Some("give the CA that signed the server's certificate, ?ca=FILE");
+    }
+    if ["CertificateRequired", "UnknownCA", "BadCertificate"].iter().any(|alert| text.contains(alert)) {
+        return Some("the server wants a client certificate of a CA that it knows, ?cert=FILE&key=FILE");
+    }
+    if text.contains("not valid for name") {
+        return Some("use the host name that the server's certificate was made for");
+    }
+    if error.is_connection_dropped() && !secure {
+        return Some("the server hung up; if this port speaks TLS, use rediss://");
+    }
+    error
+        .is_connection_dropped()
+        .then_some("the server hung up; it may want a client certificate, ?cert=FILE&key=FILE")
+}

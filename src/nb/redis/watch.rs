@@ -1,0 +1,257 @@
+//! Following the records: hints as they come, and everything again now and then.
+//!
+//! Events and commands share one connection, so what breaks the one breaks the other, and does not go unnoticed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream, StreamExt};
+use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
+use redis::{PushInfo, PushKind, RedisResult, cmd};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
+
+use super::hint;
+use super::message::COMMON_CHANNEL;
+use super::picture::Picture;
+use super::read::{self, Keys};
+use super::session::Server;
+use crate::nb::freshness::Freshness;
+use crate::nb::{Change, ChangeSet, NbError, Revision};
+
+/// How long the connection may be silent before it is asked for a sign of life.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The last state that a handle delivered, from which a watch can go on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Delivered(Arc<Mutex<Option<Arc<Picture>>>>);
+
+impl Delivered {
+    pub(super) fn set(&self, picture: Arc<Picture>) {
+        *self.0.lock() = Some(picture);
+    }
+
+    fn at(&self, revision: Revision) -> Option<Arc<Picture>> {
+        self.0.lock().clone().filter(|picture| picture.revision == revision)
+    }
+
+    /// Lets go of `picture`, which is about to change.
+    fn release(&self, picture: &Arc<Picture>) {
+        self.0.lock().take_if(|held| Arc::ptr_eq(held, picture));
+    }
+}
+
+/// A watch.
+struct Watch {
+    server: Arc<Server>,
+    delivered: Delivered,
+    freshness: Freshness,
+    picture: Arc<Picture>,
+    session: Option<Session>,
+    /// Told after the changes that came before it.
+    failure: Option<NbError>,
+}
+
+/// A connection that hears of changes.
+struct Session {
+    connection: MultiplexedConnection,
+    events: UnboundedReceiver<PushInfo>,
+    /// The projects whose channels are listened to.
+    topics: BTreeSet<Arc<str>>,
+    next_reread: Instant,
+    next_ping: Instant,
+}
+
+/// What there is to do.
+enum Turn {
+    Look(Keys),
+    Reread,
+    Ping,
+}
+
+/// What changes after the state of revision `after`, which must be the last that `delivered` knows.
+pub(super) fn watch(
+    server: Arc<Server>,
+    delivered: Delivered,
+    freshness: Freshness,
+    after: Revision,
+) -> BoxStream<'static, Result<ChangeSet, NbError>> {
+    let Some(picture) = delivered.at(after) else {
+        return stream::iter([Err(NbError::Compacted(after))]).boxed();
+    };
+    let watch = Watch { server, delivered, freshness, picture, session: None, failure: None };
+    stream::unfold(Some(watch), |watch| async {
+        let mut watch = watch?;
+        match watch.next().await {
+            Ok(set) => Some((Ok(set), Some(watch))),
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+    .boxed()
+}
+
+impl Watch {
+    async fn next(&mut self) -> Result<ChangeSet, NbError> {
+        loop {
+            if let Some(error) = self.failure.take() {
+                return Err(error);
+            }
+            let mut session = match self.session.take() {
+                Some(session) => session,
+                None => Session::open(&self.server, &self.picture).await?,
+            };
+            let turn = session.turn(&self.server, &self.picture).await?;
+            self.delivered.release(&self.picture);
+            let picture = Arc::make_mut(&mut self.picture);
+            let mut changes = Vec::new();
+            let started = std::time::Instant::now();
+            let whole = matches!(turn, Turn::Reread);
+            let done = session.take(turn, &self.server, picture, &mut changes).await;
+            if !changes.is_empty() {
+                let least = Revision(picture.revision.0 + 1);
+                picture.revision = done.as_ref().map_or(least, |now| least.max(*now));
+            }
+            self.failure = done.err().map(|error| self.server.failed(error));
+            self.delivered.set(Arc::clone(&self.picture));
+            if whole && self.failure.is_none() {
+                self.freshness.confirm(started);
+            }
+            self.session = Some(session);
+            if !changes.is_empty() {
+                return Ok(ChangeSet { revision: self.picture.revision, changes });
+            }
+        }
+    }
+}
+
+impl Session {
+    async fn open(server: &Server, picture: &Picture) -> Result<Self, NbError> {
+        let (sender, events) = unbounded_channel();
+        let connection = server.connect_for(sender).await?;
+        let now = Instant::now();
+        let mut session = Self {
+            connection,
+            events,
+            topics: BTreeSet::new(),
+            next_reread: now,
+            next_ping: now + PING_INTERVAL,
+        };
+        session.listen(server, picture).await;
+        Ok(session)
+    }
+
+    /// Listens to what there is. A server may forbid any of it; then the re-reading has to do.
+    async fn listen(&mut self, server: &Server, picture: &Picture) {
+        let pattern = hint::keyspace_pattern(server.address.database);
+        warn(self.connection.psubscribe(&pattern).await, &pattern);
+        warn(self.connection.subscribe(COMMON_CHANNEL).await, COMMON_CHANNEL);
+        self.listen_to_topics(picture).await;
+        let settings: RedisResult<Vec<String>> =
+            cmd("CONFIG").arg("GET").arg("notify-keyspace-events").query_async(&mut self.connection).await;
+        // Whoever may not ask may be lucky, and is not warned.
+        if settings.is_ok_and(|settings| settings.get(1).is_some_and(|flags| !are_enough(flags))) {
+            let seconds = server.address.reread.as_secs();
+            tracing::info!(
+                "{}: keyspace notifications are off: what a writer does not publish is seen up to {seconds} s late",
+                server.address.shown
+            );
+        }
+    }
+
+    /// Listens to the channels of the projects that own records.
+    async fn listen_to_topics(&mut self, picture: &Picture) {
+        let new: Vec<_> = picture
+            .topics()
+            .difference(&self.topics)
+            .filter(|topic| !topic.is_empty())
+            .map(Arc::clone)
+            .collect();
+        if !new.is_empty() {
+            let names: Vec<&str> = new.iter().map(AsRef::as_ref).collect();
+            warn(self.connection.subscribe(&names[..]).await, &names.join(" "));
+            self.topics.extend(new);
+        }
+    }
+
+    /// Waits for something to do.
+    async fn turn(&mut self, server: &Server, picture: &Picture) -> Result<Turn, NbError> {
+        loop {
+            tokio::select! {
+                event = self.events.recv() => {
+                    let keys = self.hints(event, server, picture)?;
+                    if !keys.is_empty() {
+                        return Ok(Turn::Look(keys));
+                    }
+                }
+                () = sleep_until(self.next_reread) => return Ok(Turn::Reread),
+                () = sleep_until(self.next_ping) => return Ok(Turn::Ping),
+            }
+        }
+    }
+
+    /// Everything that was told so far: keys to look at, those that are known of the same records included.
+    fn hints(
+        &mut self,
+        first: Option<PushInfo>,
+        server: &Server,
+        picture: &Picture,
+    ) -> Result<Keys, NbError> {
+        let mut keys = Keys::new();
+        let mut next = first;
+        loop {
+            let Some(event) = next else { return Ok(keys) };
+            if event.kind == PushKind::Disconnection {
+                return Err(server.error("the connection was lost: it is made again"));
+            }
+            if let Some((record, places)) = hint::read(event, server.address.database) {
+                for place in places.into_iter().chain(picture.places(&record).iter().cloned()) {
+                    read::add(&mut keys, record.clone(), place);
+                }
+            }
+            next = self.events.try_recv().ok();
+        }
+    }
+
+    /// Does what there is to do, and adds what that changes. Returns a moment before it.
+    async fn take(
+        &mut self,
+        turn: Turn,
+        server: &Server,
+        picture: &mut Picture,
+        changes: &mut Vec<Change>,
+    ) -> RedisResult<Revision> {
+        // Also the sign of life.
+        let now = read::now(&mut self.connection).await?;
+        self.next_ping = Instant::now() + PING_INTERVAL;
+        match turn {
+            Turn::Ping => {}
+            Turn::Look(keys) => {
+                let note = |record, found| changes.extend(picture.note(&record, found));
+                read::contents(&mut self.connection, keys, note).await?;
+            }
+            Turn::Reread => {
+                read::everything(&mut self.connection, picture, changes).await?;
+                self.next_reread = Instant::now() + server.address.reread;
+            }
+        }
+        if !changes.is_empty() {
+            self.listen_to_topics(picture).await;
+        }
+        Ok(now)
+    }
+}
+
+/// True when these notifications tell of every change to a text key.
+fn are_enough(flags: &str) -> bool {
+    flags.contains('K') && (flags.contains('A') || (flags.contains('$') && flags.contains('g')))
+}
+
+fn warn(subscribed: RedisResult<()>, channels: &str) {
+    if let Err(error) = subscribed {
+        tracing::warn!(
+            "cannot subscribe to {channels}: {error}: what is told there is seen at the next re-reading"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! etcd servers on loopback, with their data in a folder that goes with them.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::LIMIT;
+use super::certificates::Certificates;
+
+/// A cluster of one server or more.
+pub struct Servers {
+    folder: TempDir,
+    members: Vec<Member>,
+    certificates: Option<Certificates>,
+}
+
+struct Member {
+    client_port: u16,
+    peer_port: u16,
+    child: Option<Child>,
+}
+
+/// A free port, which may only be taken by who asked the kernel for that very one.
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+impl Servers {
+    /// Starts so many servers and waits until they serve.
+    pub async fn start(count: usize) -> Self {
+        let servers = Self::started(count, false);
+        servers.serving().await;
+        servers
+    }
+
+    /// Starts a server that speaks TLS and wants to see a certificate.
+    pub fn start_secure() -> Self {
+        Self::started(1, true)
+    }
+
+    fn started(count: usize, secure: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let certificates = secure.then(|| Certificates::make(folder.path()));
+        let member = |_| Member { client_port: free_port(), peer_port: free_port(), child: None };
+        let mut servers = Self { folder, members: (0..count).map(member).collect(), certificates };
+        (0..count).for_each(|index| servers.run(index));
+        servers
+    }
+
+    /// Starts a server, with the data that it left.
+    pub fn run(&mut self, index: usize) {
+        let scheme = if self.certificates.is_some() { "https" } else { "http" };
+        let peer = |member: &Member| format!("http://127.0.0.1:{}", member.peer_port);
+        let all = self.members.iter().enumerate().map(|(index, member)| format!("m{index}={}", peer(member)));
+        let cluster = all.collect::<Vec<_>>().join(",");
+        let member = &self.members[index];
+        let client = format!("{scheme}://127.0.0.1:{}", member.client_port);
+        let log = std::fs::File::options().create(true).append(true).open(self.log(index)).unwrap();
+        // It ends with the test, however that ends.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "etcd", "--name", &format!("m{index}"), "--data-dir"]);
+        command.arg(self.folder.path().join(format!("m{index}")));
+        command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
+        command.args(["--listen-peer-urls", &peer(member), "--initial-advertise-peer-urls", &peer(member)]);
+        command.args(["--initial-cluster", &cluster, "--logger", "zap", "--log-outputs", "stderr"]);
+        if let Some(files) = &self.certificates {
+            command.arg("--cert-file").arg(&files.server_cert).arg("--key-file").arg(&files.server_key);
+            command.arg("--trusted-ca-file").arg(&files.ca).arg("--client-cert-auth");
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        self.members[index].child = Some(child.expect("etcd and setpriv: run `scripts/setup test`"));
+    }
+
+    fn log(&self, index: usize) -> std::path::PathBuf {
+        self.folder.path().join(format!("m{index}.log"))
+    }
+
+    /// Waits until a read goes through.
+    async fn serving(&self) {
+        let ready = async {
+            loop {
+                let options =
+                    etcd_client::ConnectOptions::new().with_timeout(std::time::Duration::from_secs(1));
+                let mut client = etcd_client::Client::connect(self.endpoints(), Some(options)).await.unwrap();
+                if client.get("x", None).await.is_ok() {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        let serving = tokio::time::timeout(LIMIT, ready).await;
+        assert!(serving.is_ok(), "{}", std::fs::read_to_string(self.log(0)).unwrap_or_default());
+    }
+
+    pub fn endpoints(&self) -> Vec<String> {
+        self.members.iter().map(|member| format!("127.0.0.1:{}", member.client_port)).collect()
+    }
+
+    pub fn url(&self) -> String {
+        format!("etcd://{}", self.endpoints().join(","))
+    }
+
+    pub fn url_with(&self, user: &str, rest: &str) -> String {
+        let scheme = if self.certificates.is_some() { "etcds" } else { "etcd" };
+        format!("{scheme}://{user}{}{rest}", self.endpoints().join(","))
+    }
+
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().unwrap()
+    }
+
+    fn signal(&self, index: usize, signal: Signal) {
+        let child = self.members[index].child.as_ref().unwrap();
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+    }
+
+    pub fn freeze(&self, index: usize) {
+        self.signal(index, Signal::SIGSTOP);
+    }
+
+    pub fn thaw(&self, index: usize) {
+        self.signal(index, Signal::SIGCONT);
+    }
+
+    pub fn kill(&mut self, index: usize) {
+        if let Some(mut child) = self.members[index].child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// The server that leads now.
+    pub async fn leader(&self) -> usize {
+        for (index, host) in self.endpoints().iter().enumerate() {
+            let mut client = etcd_client::Client::connect([host], None).await.unwrap();
+            let status = client.status().await.unwrap();
+            if status.header().unwrap().member_id() == status.leader() {
+                return index;
+            }
+        }
+        panic!("nobody leads");
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        (0..self.members.len()).for_each(|index| self.kill(index));
+    }
+}
