@@ -166,7 +166,7 @@ impl Control {
 
     /// Says how old the view of the NB DB is, when that is worth a word.
     fn stale(&self) -> Option<Problem> {
-        const WORTH_A_WORD: Duration = Duration::from_secs(60);
+        const WORTH_A_WORD: Duration = Duration::from_mins(1);
         let age = self.cloud.db.confirmed()?.elapsed();
         let reason = format!("what is known of it is {} s old; forwarding goes on with that", age.as_secs());
         let about = format!("NB DB {}", nb::masked(&self.config.nb));

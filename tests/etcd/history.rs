@@ -118,8 +118,8 @@ async fn keys_of_others_are_left_out_and_bad_records_are_passed_on() {
     reader.assert_same_as_a_fresh_read().await;
 
     let mut northbound = Northbound::from_snapshot(&db.snapshot().await.unwrap());
-    assert_eq!(northbound.lports.len(), 2);
-    let unreadable: Vec<_> = northbound.unreadable.keys().map(|(_, id)| id.as_str()).collect();
+    assert_eq!(northbound.lports().len(), 2);
+    let unreadable: Vec<_> = northbound.unreadable().keys().map(|(_, id)| id.as_str()).collect();
     assert_eq!(unreadable, ["", "a/b", "broken", "renamed", "odd"]);
     // Repaired, each problem goes.
     db.transact(vec![lport("broken"), lport("renamed")]).await.unwrap();
@@ -129,8 +129,8 @@ async fn keys_of_others_are_left_out_and_bad_records_are_passed_on() {
     for _ in 0..4 {
         reader.next().await.unwrap().changes.iter().for_each(|change| northbound.apply(change));
     }
-    assert!(northbound.unreadable.is_empty(), "{:?}", northbound.unreadable);
-    assert_eq!(northbound.lports.len(), 4);
+    assert!(northbound.unreadable().is_empty(), "{:?}", northbound.unreadable());
+    assert_eq!(northbound.lports().len(), 4);
     assert!(matches!(db.delete(Table::Lport, "absent").await, Err(NbError::Refused { .. })));
     assert!(matches!(
         db.transact(vec![Op::Create {

@@ -69,7 +69,7 @@ async fn figures() {
         let read = start.elapsed();
         let northbound = Northbound::from_snapshot(&snapshot);
         println!("{} records: read {read:?}, typed {:?}", snapshot.records.len(), start.elapsed());
-        assert_eq!(northbound.segmentations.len(), (PARENTS * SUBPORTS) as usize);
+        assert_eq!(northbound.segmentations().len(), (PARENTS * SUBPORTS) as usize);
     }
 
     let mut reader = Reader::start(&db).await;
