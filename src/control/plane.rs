@@ -1,6 +1,7 @@
 //! Making what is the same as what is wanted: the one path for every cause.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,7 +11,7 @@ use super::devices::Devices;
 use super::links::{LinkEvent, Links};
 use crate::config::{Config, PortOptions};
 use crate::nb::{ChangeSet, Snapshot};
-use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher, TableDump, WorkerId};
+use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher, TableDump, Tables, WorkerId};
 use crate::types::{IfIndex, Numbers, Problem};
 use crate::worker::WorkerPoolError;
 
@@ -121,6 +122,12 @@ impl<D: Devices> Plane<D> {
         &self.compiler
     }
 
+    /// The tables in force.
+    #[must_use]
+    pub fn tables(&self) -> Arc<Tables> {
+        self.publisher.current()
+    }
+
     /// Takes all records: what is not among them is no more.
     pub fn read(&mut self, snapshot: &Snapshot) {
         self.compiler.replace(snapshot);
@@ -185,6 +192,11 @@ impl<D: Devices> Plane<D> {
             self.ports.insert(port.ifindex, port);
         }
         Ok(())
+    }
+
+    /// The devices that are ours, and the port of each.
+    pub fn taken(&self) -> impl Iterator<Item = (IfIndex, &str)> {
+        self.ports.values().map(|port| (port.ifindex, port.lport.as_str()))
     }
 
     /// When a refused device is to be tried again.
