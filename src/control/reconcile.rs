@@ -51,7 +51,7 @@ pub(super) struct Control {
 #[derive(Debug)]
 pub(super) struct Cloud {
     pub(super) db: Arc<dyn NorthboundDb>,
-    pub(super) reports: Option<Reports>,
+    pub(super) reports: Reports,
 }
 
 /// A device that could not be taken.
@@ -161,10 +161,8 @@ impl Control {
 
     /// Tells the cloud which ports forward: sockets and tables of all of them are in force.
     fn report(&self) {
-        if let Some(reports) = &self.cloud.reports {
-            let up = self.compiler.reports().filter(|(_, report)| report.state == PortState::Up);
-            reports.set_up(up.map(|(lport, _)| lport.to_owned()).collect());
-        }
+        let up = self.compiler.reports().filter(|(_, report)| report.state == PortState::Up);
+        self.cloud.reports.set_up(up.map(|(lport, _)| lport.to_owned()).collect());
     }
 
     /// When a refused device is to be tried again.
@@ -182,9 +180,7 @@ impl Control {
         let Self { ports, workers, cloud, .. } = self;
         drop(ports);
         workers.stop().into_iter().for_each(XskSocket::close);
-        if let Some(reports) = cloud.reports {
-            reports.end().await;
-        }
+        cloud.reports.end().await;
     }
 
     async fn close_unwanted(&mut self) -> Result<(), WorkerPoolError> {

@@ -12,7 +12,7 @@ use crate::api::view::{
     DeviceStats, FrameCensus, NetworkPortView, NetworkView, PortStats, PortView, SocketStats, StatsView,
     SubportView, WorkerView,
 };
-use crate::nb::{self, ChildPortSegmentation, Reports};
+use crate::nb::{self, ChildPortSegmentation};
 use crate::tables::{PortTotals, parent_of};
 use crate::types::Problem;
 use crate::worker::{SocketReport, WorkerReport};
@@ -154,7 +154,7 @@ impl Control {
             Some(Problem::new(format!("lport {lport}"), device.as_ref().err()?.clone()))
         });
         let about = || format!("NB DB {}", nb::masked(&self.config.nb));
-        let unreported = self.cloud.reports.as_ref().and_then(Reports::failure);
+        let unreported = self.cloud.reports.failure();
         let unreported = unreported.map(|reason| Problem::new(about(), format!("reports: {reason}")));
         let mut problems = self.compiler.problems();
         problems.extend(self.nb_problem.iter().cloned().chain(self.stale()).chain(unreported));

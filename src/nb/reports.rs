@@ -64,12 +64,13 @@ impl Reports {
         self.failure.lock().clone()
     }
 
-    /// Withdraws them all, and waits until that is done.
+    /// Withdraws them all, and waits until that is done, or until they have ended by themselves.
     pub async fn end(self) {
-        let Self { up, renewing, .. } = self;
+        let Self { up, mut renewing, .. } = self;
         drop(up);
-        // What a failure leaves there ends by itself.
-        drop(renewing.await);
+        if timeout(LIFETIME, &mut renewing).await.is_err() {
+            renewing.abort();
+        }
     }
 }
 

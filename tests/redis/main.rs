@@ -7,6 +7,7 @@ mod cli;
 mod follow;
 mod layout;
 mod measure;
+mod reporting;
 mod server;
 
 use std::path::Path;

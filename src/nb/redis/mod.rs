@@ -15,6 +15,7 @@ mod key;
 mod message;
 mod picture;
 mod read;
+mod reports;
 mod session;
 mod transact;
 mod watch;
@@ -28,6 +29,7 @@ use futures::stream::BoxStream;
 
 use self::address::Address;
 use self::picture::Picture;
+pub(super) use self::reports::Expiring;
 use self::session::Server;
 use self::watch::Delivered;
 use super::freshness::Freshness;
