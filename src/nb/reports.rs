@@ -64,13 +64,12 @@ impl Reports {
         self.failure.lock().clone()
     }
 
-    /// Withdraws them all, and waits until that is done, or until they have ended by themselves.
+    /// Withdraws them all, and waits until that is done.
     pub async fn end(self) {
-        let Self { up, mut renewing, .. } = self;
+        let Self { up, renewing, .. } = self;
         drop(up);
-        if timeout(LIFETIME, &mut renewing).await.is_err() {
-            renewing.abort();
-        }
+        // What a failure leaves there ends by itself.
+        drop(renewing.await);
     }
 }
 

@@ -4,6 +4,7 @@
 mod access;
 mod breaks;
 mod cli;
+mod converge;
 mod follow;
 mod layout;
 mod measure;

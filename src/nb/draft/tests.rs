@@ -71,8 +71,8 @@ impl Far {
         }
     }
 
-    fn transaction(&self, ops: Vec<Op>) -> (Vec<String>, bool) {
-        self.asked(|state| run(state, ops.clone()))
+    fn transaction(&self, ops: &[Op]) -> (Vec<String>, bool) {
+        self.asked(|state| run(state, ops.to_vec()))
     }
 }
 
@@ -97,7 +97,7 @@ fn a_transaction_reads_no_more_than_its_checks_need() {
         (vec![subport("p1", "p2", 6, "t")], &["s", "p1", "p2", all]),
     ];
     for (ops, expected) in cases {
-        let (mut asked, passed) = far.transaction(ops.clone());
+        let (mut asked, passed) = far.transaction(&ops);
         let mut expected: Vec<_> = expected.iter().map(ToString::to_string).collect();
         asked.sort();
         expected.sort();
@@ -117,10 +117,10 @@ fn a_key_is_refused_to_two_however_little_is_read() {
         vec![lport("p2", Some(1)), lport("p1", None)],
         vec![lport("new", Some(8)), lport("newer", Some(8))],
     ] {
-        assert!(!far.transaction(ops.clone()).1, "{ops:?}");
+        assert!(!far.transaction(&ops).1, "{ops:?}");
     }
     // They change places.
-    assert!(far.transaction(vec![lport("p1", Some(2)), lport("p2", Some(1))]).1);
+    assert!(far.transaction(&[lport("p1", Some(2)), lport("p2", Some(1))]).1);
 }
 
 #[test]
@@ -138,6 +138,6 @@ fn a_table_without_its_counter_is_looked_at() {
 #[test]
 fn many_records_are_read_with_their_table() {
     let ports: Vec<_> = (0..100).map(|port| lport(&format!("n{port}"), None)).collect();
-    let (asked, passed) = Far::new().transaction(ports);
+    let (asked, passed) = Far::new().transaction(&ports);
     assert!(passed && asked.len() == SINGLES + 2 && asked[SINGLES + 1] == "all of lport", "{asked:?}");
 }

@@ -85,12 +85,11 @@ impl Reading {
         pattern: String,
     ) -> RedisResult<&mut Keys> {
         let known = self.scanned.take().filter(|(scanned, _)| *scanned == pattern || scanned == key::ANY);
-        let (pattern, keys) = match known {
-            Some(known) => known,
-            None => {
-                let keys = read::keys(connection, &pattern).await?;
-                (pattern, keys)
-            }
+        let (pattern, keys) = if let Some(known) = known {
+            known
+        } else {
+            let keys = read::keys(connection, &pattern).await?;
+            (pattern, keys)
         };
         Ok(&mut self.scanned.insert((pattern, keys)).1)
     }
