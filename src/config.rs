@@ -7,6 +7,7 @@ mod cpus;
 mod settings;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ pub use settings::{PortSettings, Settings};
 
 /// Where the daemon listens and its clients look, unless told otherwise.
 pub const DEFAULT_API: &str = "/run/trunkpath/api.sock";
+
+/// Where the last good state is kept, unless told otherwise.
+pub const DEFAULT_STATE: &str = "/var/lib/trunkpath/last-good.db";
 
 /// Everything that an operator decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,10 @@ pub struct Config {
     pub attach: BTreeMap<String, String>,
     /// The API socket.
     pub api: PathBuf,
+    /// Where the records of a remote NB DB are kept for a start without it.
+    pub state: PathBuf,
+    /// Where other hosts send to us, for our record in table `chassis`; unless given, what the default route says.
+    pub local_ip: Option<IpAddr>,
     /// The size of the UMEM, which all frames live in.
     pub umem_mib: u32,
     /// For ports that `ports` does not name.

@@ -28,6 +28,8 @@ async fn daemon(path: &Path) -> JoinSet<()> {
                 | Query::Networks
                 | Query::Workers
                 | Query::Problems
+                | Query::Nb
+                | Query::Drift
                 | Query::Stats => Ok(json!([query.path()])),
             };
             reply.send(answer).unwrap();

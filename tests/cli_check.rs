@@ -29,7 +29,7 @@ fn ifindex(namespace: &Namespace, device: &str) -> IfIndex {
     namespace.inside(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (links, _) = runtime.block_on(LinkWatch::open()).unwrap();
-        links.values().find(|link| link.name == device).unwrap().ifindex
+        links.named(device).unwrap().ifindex
     })
 }
 

@@ -105,6 +105,11 @@ fn answer(query: &Query) -> Result<Value, String> {
             {"worker": 0, "cpu": 3, "queues": ["tap0/0", "tap0/1"], "sleeping": true, "handover_queued": 0},
         ]),
         Query::Problems => json!([{"about": "lport x", "reason": "it is its own parent"}]),
+        Query::Nb => {
+            json!({"url": "etcd://me@h1", "state": "stale: the DB is away", "revision": 77, "age_seconds": 12.34,
+                            "error": "no server answers", "reported_up": 3})
+        }
+        Query::Drift => json!(["port 7 is None: expected Some"]),
         Query::Stats => json!({
             "ports": [{"lport": LPORT, "received_frames": 12, "received_bytes": 1200, "sent_frames": 5,
                        "sent_bytes": 400, "drops": {"destination_unknown": 7, "classify_truncated": 0}}],
@@ -150,6 +155,10 @@ fn each_show_answers_on_one_line_a_thing() {
     assert!(has_line(&workers, &["0", "3", "sleeping", "tap0/0 tap0/1"]), "{workers}");
     let problems = daemon.shown("show problems");
     assert!(has_line(&problems, &["lport x", "it is its own parent"]), "{problems}");
+    let nb = daemon.shown("show nb");
+    assert!(has_line(&nb, &["etcd://me@h1", "stale: the DB is away", "77", "12.3 s", "3"]), "{nb}");
+    assert!(has_line(&nb, &["no server answers"]), "{nb}");
+    assert_eq!(daemon.shown("show drift"), "port 7 is None: expected Some\n");
 }
 
 #[test]
@@ -161,6 +170,8 @@ fn json_is_the_daemons_answer() {
         ("show networks", Query::Networks),
         ("show workers", Query::Workers),
         ("show problems", Query::Problems),
+        ("show nb", Query::Nb),
+        ("show drift", Query::Drift),
         ("stats", Query::Stats),
     ] {
         let printed: Value = serde_json::from_str(&daemon.shown(&format!("{command} --json"))).unwrap();

@@ -28,6 +28,10 @@ pub enum Query {
     Workers,
     /// `GET /v1/problems`: an array of [`crate::types::Problem`].
     Problems,
+    /// `GET /v1/nb`: a [`view::NbView`].
+    Nb,
+    /// `GET /v1/drift`: an array of sentences, in what the tables in force differ from a fresh read of the NB DB.
+    Drift,
     /// `GET /v1/stats`: a [`view::StatsView`].
     Stats,
     /// `POST /v1/trace`: a [`view::TraceView`].
@@ -36,8 +40,16 @@ pub enum Query {
 
 impl Query {
     /// Everything that `GET` asks.
-    const READS: [Self; 6] =
-        [Self::Ports, Self::Subports, Self::Networks, Self::Workers, Self::Problems, Self::Stats];
+    const READS: [Self; 8] = [
+        Self::Ports,
+        Self::Subports,
+        Self::Networks,
+        Self::Workers,
+        Self::Problems,
+        Self::Nb,
+        Self::Drift,
+        Self::Stats,
+    ];
 
     const TRACE_PATH: &str = "/v1/trace";
 
@@ -50,6 +62,8 @@ impl Query {
             Self::Networks => "/v1/networks",
             Self::Workers => "/v1/workers",
             Self::Problems => "/v1/problems",
+            Self::Nb => "/v1/nb",
+            Self::Drift => "/v1/drift",
             Self::Stats => "/v1/stats",
             Self::Trace(_) => Self::TRACE_PATH,
         }

@@ -242,3 +242,20 @@ pub struct TraceDrop {
     /// The drop reason's name.
     pub reason: String,
 }
+
+/// The NB DB as this host sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NbView {
+    /// Its URL without the password.
+    pub url: String,
+    /// `followed`, or what the records in force are instead.
+    pub state: String,
+    /// The revision in force.
+    pub revision: Option<u64>,
+    /// How old the records in force are at the most, in seconds.
+    pub age_seconds: Option<f64>,
+    /// Why it is not followed.
+    pub error: Option<String>,
+    /// How many ports are reported to it as up.
+    pub reported_up: u64,
+}

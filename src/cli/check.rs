@@ -73,10 +73,10 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 fn links_wanted(links: &Links, devices: &[String]) -> Vec<Finding> {
     if devices.is_empty() {
         // Not every link is to be a port: what one lacks is no more than worth knowing.
-        let others = links.values().filter(|link| link.name != "lo");
+        let others = links.iter().filter(|link| link.name != "lo");
         return others.flat_map(|link| link::findings(link, Verdict::Warning)).collect();
     }
-    let look = |device: &String| match links.values().find(|link| link.name == *device) {
+    let look = |device: &String| match links.named(device) {
         Some(link) => link::findings(link, Verdict::Missing),
         None => vec![no_device(links, device)],
     };
@@ -84,7 +84,7 @@ fn links_wanted(links: &Links, devices: &[String]) -> Vec<Finding> {
 }
 
 fn no_device(links: &Links, device: &str) -> Finding {
-    let nearest = links.values().min_by_key(|link: &&Link| strsim::damerau_levenshtein(&link.name, device));
+    let nearest = links.iter().min_by_key(|link: &&Link| strsim::damerau_levenshtein(&link.name, device));
     let advice = match nearest {
         Some(link) => format!("the nearest name here is {}; `ip link` lists all", link.name),
         None => "`ip link` lists all".to_owned(),

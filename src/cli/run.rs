@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, DEFAULT_API, PortSettings, Settings};
+use crate::config::{Config, DEFAULT_API, DEFAULT_STATE, PortSettings, Settings};
 use crate::control;
 use crate::nb::DEFAULT_URL;
 
@@ -25,6 +26,9 @@ pub struct RunArgs {
     /// Our name in the northbound DB [default: the host name]
     #[arg(long, value_name = "NAME")]
     chassis: Option<String>,
+    /// Where other hosts send to us, for our chassis record [default: the address of the default route]
+    #[arg(long, value_name = "IP")]
+    local_ip: Option<IpAddr>,
     /// CPUs as in 1-3,6, one worker each [default: one worker on the last CPU]
     #[arg(long, value_name = "CPUS")]
     workers: Option<String>,
@@ -35,6 +39,8 @@ pub struct RunArgs {
     port: Vec<(String, PortSettings)>,
     #[arg(long, value_name = "SOCKET", help = format!("Where to answer show, stats and trace [default: {DEFAULT_API}]"))]
     api: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", help = format!("Where the records of etcd or redis are kept for a start without it [default: {DEFAULT_STATE}]"))]
+    state: Option<PathBuf>,
     /// Memory for frames, in MiB [default: 64]
     #[arg(long, value_name = "MIB")]
     umem_mib: Option<u32>,
@@ -64,9 +70,11 @@ impl RunArgs {
         Ok(Settings {
             nb: self.nb.clone(),
             chassis: self.chassis.clone(),
+            local_ip: self.local_ip,
             workers: self.workers.clone(),
             attach,
             api: self.api.clone(),
+            state: self.state.clone(),
             umem_mib: self.umem_mib,
             port,
         })

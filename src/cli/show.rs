@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::output::{print, print_json, printable, table};
 use super::{DaemonArgs, ask, block_on, read};
-use crate::api::view::{NetworkView, PortView, SubportView, WorkerView};
+use crate::api::view::{NbView, NetworkView, PortView, SubportView, WorkerView};
 use crate::api::{Client, Query};
 use crate::config::NoSocketPolicy;
 use crate::types::{MacAddr, Problem};
@@ -32,6 +32,10 @@ enum What {
     Workers,
     /// What was skipped, why, and what to do
     Problems,
+    /// The northbound DB as this host sees it, and how old that view is
+    Nb,
+    /// In what the tables in force differ from a fresh read of the northbound DB
+    Drift,
 }
 
 impl What {
@@ -42,6 +46,8 @@ impl What {
             Self::Networks => Query::Networks,
             Self::Workers => Query::Workers,
             Self::Problems => Query::Problems,
+            Self::Nb => Query::Nb,
+            Self::Drift => Query::Drift,
         }
     }
 }
@@ -60,6 +66,8 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
             What::Networks => networks(&read::<Vec<NetworkView>>(answer)?),
             What::Workers => workers(&read::<Vec<WorkerView>>(answer)?),
             What::Problems => problems(&read::<Vec<Problem>>(answer)?),
+            What::Nb => nb(&read::<NbView>(answer)?),
+            What::Drift => drift(&read::<Vec<String>>(answer)?),
         };
         print(&shown)
     })
@@ -179,4 +187,20 @@ fn problems(problems: &[Problem]) -> String {
 
 fn macs(macs: &[MacAddr]) -> String {
     macs.iter().map(MacAddr::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn nb(nb: &NbView) -> String {
+    let age = nb.age_seconds.map_or_else(|| "-".to_owned(), |age| format!("{age:.1} s"));
+    let revision = nb.revision.map_or_else(|| "-".to_owned(), |revision| revision.to_string());
+    let row = [nb.url.clone(), nb.state.clone(), revision, age, nb.reported_up.to_string()];
+    let error = nb.error.as_deref().map(|error| format!("{}\n", printable(error))).unwrap_or_default();
+    table(["URL", "STATE", ">REVISION", ">AGE", ">REPORTED UP"], [row]) + &error
+}
+
+fn drift(differences: &[String]) -> String {
+    if differences.is_empty() {
+        return "no drift: the tables are those of the northbound DB\n".to_owned();
+    }
+    let lines: Vec<_> = differences.iter().map(|difference| printable(difference)).collect();
+    lines.join("\n") + "\n"
 }

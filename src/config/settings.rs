@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Config, ConfigError, DEFAULT_API, NoSocketPolicy, PortOptions, cpus};
+use super::{Config, ConfigError, DEFAULT_API, DEFAULT_STATE, NoSocketPolicy, PortOptions, cpus};
 use crate::nb::DEFAULT_URL;
 
 /// 64 GiB: more is a slip of the keyboard.
@@ -17,7 +18,8 @@ const DEFAULT_UMEM_MIB: u32 = 64;
 /// The `port` table's name for all ports that have none of their own.
 const EVERY_PORT: &str = "*";
 
-const KEYS: [&str; 7] = ["nb", "chassis", "workers", "attach", "api", "umem_mib", "port"];
+const KEYS: [&str; 9] =
+    ["nb", "chassis", "local_ip", "workers", "attach", "api", "state", "umem_mib", "port"];
 const PORT_KEYS: [&str; 3] = ["no_socket", "allow_generic", "complete_checksums"];
 
 /// What a file or the flags say; `None` and empty where they are silent. The fields are [`Config`]'s.
@@ -27,9 +29,11 @@ const PORT_KEYS: [&str; 3] = ["no_socket", "allow_generic", "complete_checksums"
 pub struct Settings {
     pub nb: Option<String>,
     pub chassis: Option<String>,
+    pub local_ip: Option<IpAddr>,
     pub workers: Option<String>,
     pub attach: BTreeMap<String, String>,
     pub api: Option<PathBuf>,
+    pub state: Option<PathBuf>,
     pub umem_mib: Option<u32>,
     pub port: BTreeMap<String, PortSettings>,
 }
@@ -72,9 +76,11 @@ impl Settings {
         Self {
             nb: self.nb.or(below.nb),
             chassis: self.chassis.or(below.chassis),
+            local_ip: self.local_ip.or(below.local_ip),
             workers: self.workers.or(below.workers),
             attach: below.attach.into_iter().chain(self.attach).collect(),
             api: self.api.or(below.api),
+            state: self.state.or(below.state),
             umem_mib: self.umem_mib.or(below.umem_mib),
             port,
         }
@@ -101,6 +107,8 @@ impl Settings {
             },
             attach: self.attach,
             api: self.api.unwrap_or_else(|| DEFAULT_API.into()),
+            state: self.state.unwrap_or_else(|| DEFAULT_STATE.into()),
+            local_ip: self.local_ip,
             umem_mib,
             default_port,
             ports,

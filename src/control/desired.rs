@@ -14,22 +14,24 @@ use crate::types::IfIndex;
 pub(super) struct Desired {
     /// What was found for each port by itself: its device, or why there is none to use.
     found: BTreeMap<String, Result<IfIndex, String>>,
-    /// The same, after each device went to one port at the most.
-    pub(super) ports: BTreeMap<String, Result<IfIndex, String>>,
-    /// The port of each device.
-    pub(super) devices: BTreeMap<IfIndex, String>,
+    /// The ports that want each device. The one with the lowest id has it.
+    claims: BTreeMap<IfIndex, BTreeSet<String>>,
 }
 
 impl Desired {
-    /// Looks for the devices of the touched ports.
-    pub(super) fn look_for(&mut self, touched: &Touched, nb: &Northbound, links: &Links, config: &Config) {
+    /// Looks for the devices of the touched ports. Returns whether anything is desired that was not, or no longer.
+    pub(super) fn look_for(
+        &mut self,
+        touched: &Touched,
+        nb: &Northbound,
+        links: &Links,
+        config: &Config,
+    ) -> bool {
+        let mut changed = false;
         for lport in touched {
-            match find(lport, nb, links, config) {
-                Some(found) => drop(self.found.insert(lport.clone(), found)),
-                None => drop(self.found.remove(lport)),
-            }
+            changed |= self.set(lport, find(lport, nb, links, config));
         }
-        self.share_out(links);
+        changed
     }
 
     /// Looks for the devices of all ports that are bound here, for the links have changed.
@@ -38,23 +40,57 @@ impl Desired {
         self.look_for(&bound, nb, links, config);
     }
 
-    /// Gives each device to the port with the lowest id that wants it.
-    fn share_out(&mut self, links: &Links) {
-        self.devices.clear();
-        self.ports.clear();
-        for (lport, found) in &self.found {
-            let device = found.clone().and_then(|ifindex| match self.devices.get(&ifindex) {
-                None => {
-                    self.devices.insert(ifindex, lport.clone());
-                    Ok(ifindex)
-                }
-                Some(holder) => {
-                    let name = links.get(&ifindex).map_or("?", |link| &link.name);
-                    Err(format!("link {name} is lport {holder}'s already: a device is one port's"))
-                }
-            });
-            self.ports.insert(lport.clone(), device);
+    fn set(&mut self, lport: &str, found: Option<Result<IfIndex, String>>) -> bool {
+        if self.found.get(lport) == found.as_ref() {
+            return false;
         }
+        if let Some(Ok(ifindex)) = self.found.remove(lport)
+            && let Some(claims) = self.claims.get_mut(&ifindex)
+        {
+            claims.remove(lport);
+            if claims.is_empty() {
+                self.claims.remove(&ifindex);
+            }
+        }
+        if let Some(found) = found {
+            if let Ok(ifindex) = &found {
+                self.claims.entry(*ifindex).or_default().insert(lport.to_owned());
+            }
+            self.found.insert(lport.to_owned(), found);
+        }
+        true
+    }
+
+    /// The port that is to have the device.
+    pub(super) fn owner_of(&self, ifindex: IfIndex) -> Option<&str> {
+        self.claims.get(&ifindex)?.first().map(String::as_str)
+    }
+
+    /// The devices that are to be ours, and the port of each.
+    pub(super) fn devices(&self) -> impl Iterator<Item = (IfIndex, &str)> {
+        self.claims.iter().filter_map(|(ifindex, claims)| Some((*ifindex, claims.first()?.as_str())))
+    }
+
+    /// The device of a port, or why it has none; `None` if it is not to have one here.
+    pub(super) fn device_of(&self, lport: &str, links: &Links) -> Option<Result<IfIndex, String>> {
+        let found = self.found.get(lport)?.clone();
+        Some(found.and_then(|ifindex| match self.owner_of(ifindex) {
+            Some(owner) if owner != lport => {
+                let name = links.get(ifindex).map_or("?", |link| &link.name);
+                Err(format!("link {name} is lport {owner}'s already: a device is one port's"))
+            }
+            _ => Ok(ifindex),
+        }))
+    }
+
+    /// The ports that are to have a device here, and what [`Desired::device_of`] says of each.
+    pub(super) fn ports(&self, links: &Links) -> impl Iterator<Item = (&str, Result<IfIndex, String>)> {
+        self.found.keys().filter_map(|lport| Some((lport.as_str(), self.device_of(lport, links)?)))
+    }
+
+    /// Whether the port is to have a device here.
+    pub(super) fn has(&self, lport: &str) -> bool {
+        self.found.contains_key(lport)
     }
 }
 

@@ -1,5 +1,6 @@
-//! Following the NB DB: a snapshot, then every change after it; from the start again when the thread is lost.
+//! Following the NB DB: a snapshot, then every change after it; from the start again only when the thread is lost.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +9,15 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use tokio::time::{Instant, sleep_until};
 
-use crate::nb::{ChangeSet, NbError, NorthboundDb, Snapshot};
+use crate::nb::{ChangeSet, NbError, NorthboundDb, Revision, Snapshot};
 
-/// How long to wait before the DB is asked again after an error.
-const RETRY: Duration = Duration::from_secs(1);
+/// The first and the longest wait before the DB is asked again after an error.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// What is new in the DB.
 #[derive(Debug)]
-pub(super) enum News {
+pub enum News {
     /// All of it was read: forget what was known.
     All(Snapshot),
     /// One transaction.
@@ -26,20 +28,23 @@ pub(super) enum News {
 
 /// The thread through the DB's history.
 #[derive(Debug)]
-pub(super) struct Follower {
+pub struct Follower {
     db: Arc<dyn NorthboundDb>,
     state: State,
+    /// The last revision that was delivered, to go on from.
+    after: Option<Revision>,
+    wait: Duration,
 }
 
 /// What is under way is kept here and not in the future of [`Follower::next`], which is given up and made anew
 /// whenever something else happens, at least once a second: a pause or a slow read that began again each time would
 /// never end.
 enum State {
-    /// Begin to read everything.
+    /// Read everything, or follow the changes if that was done.
     Start,
     /// Everything is being read.
     Read(BoxFuture<'static, Result<Snapshot, NbError>>),
-    /// Read everything from then on.
+    /// Start then.
     Wait(Instant),
     /// Follow the changes.
     Watch(BoxStream<'static, Result<ChangeSet, NbError>>),
@@ -58,41 +63,63 @@ impl std::fmt::Debug for State {
 
 impl Follower {
     /// Follows `db` from now on.
-    pub(super) fn new(db: Arc<dyn NorthboundDb>) -> Self {
-        Self { db, state: State::Start }
+    #[must_use]
+    pub fn new(db: Arc<dyn NorthboundDb>) -> Self {
+        Self { db, state: State::Start, after: None, wait: FIRST_WAIT }
     }
 
     /// Waits for news. Cancel-safe: given up half way, it goes on where it was.
-    pub(super) async fn next(&mut self) -> News {
+    pub async fn next(&mut self) -> News {
         loop {
             match &mut self.state {
                 State::Wait(until) => {
                     sleep_until(*until).await;
                     self.state = State::Start;
                 }
-                State::Start => {
-                    let db = Arc::clone(&self.db);
-                    self.state = State::Read(Box::pin(async move { db.snapshot().await }));
-                }
+                State::Start => self.start(),
                 State::Read(snapshot) => match snapshot.await {
                     Ok(snapshot) => {
-                        self.state = State::Watch(self.db.watch(snapshot.revision));
+                        self.delivered(snapshot.revision);
+                        self.state = State::Start;
                         return News::All(snapshot);
                     }
                     Err(error) => return self.lost(error),
                 },
                 State::Watch(changes) => match changes.next().await {
-                    Some(Ok(changes)) => return News::Changes(changes),
-                    // The changes in between are gone, or the stream ended: only a full read helps.
-                    Some(Err(NbError::Compacted { .. })) | None => self.state = State::Start,
+                    Some(Ok(changes)) => {
+                        self.delivered(changes.revision);
+                        return News::Changes(changes);
+                    }
+                    // The changes in between are gone: only a full read helps.
+                    Some(Err(NbError::Compacted { .. })) | None => {
+                        self.after = None;
+                        self.state = State::Start;
+                    }
                     Some(Err(error)) => return self.lost(error),
                 },
             }
         }
     }
 
+    fn start(&mut self) {
+        self.state = if let Some(revision) = self.after {
+            State::Watch(self.db.watch(revision))
+        } else {
+            let db = Arc::clone(&self.db);
+            State::Read(Box::pin(async move { db.snapshot().await }))
+        };
+    }
+
+    fn delivered(&mut self, revision: Revision) {
+        self.after = Some(revision);
+        self.wait = FIRST_WAIT;
+    }
+
+    /// Scatters the wait: all hosts lose a DB in the same moment.
     fn lost(&mut self, error: NbError) -> News {
-        self.state = State::Wait(Instant::now() + RETRY);
+        let percent = 50 + (RandomState::new().hash_one(()) % 51) as u32;
+        self.state = State::Wait(Instant::now() + self.wait * percent / 100);
+        self.wait = (self.wait * 2).min(LONGEST_WAIT);
         News::Lost(error)
     }
 }

@@ -4,21 +4,18 @@
 //! Links are compared by index: a device made again under its old name is another device.
 
 mod lookup;
+mod table;
 mod watch;
-
-use std::collections::BTreeMap;
 
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 
 pub use lookup::{device_for, wanted_device};
+pub use table::Links;
 pub use watch::{LinkEvent, LinkWatch, LinksError};
 
 use crate::kernel::inspect;
 use crate::types::{IfIndex, MacAddr};
-
-/// All links by index.
-pub type Links = BTreeMap<IfIndex, Link>;
 
 /// A network device as the kernel describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

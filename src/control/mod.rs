@@ -4,17 +4,21 @@
 //! here, open and close what differs, compile the tables, publish them. It also answers
 //! the API between two such rounds.
 
+mod af_xdp;
+mod cloud;
+mod daemon;
 mod desired;
+mod devices;
 mod follow;
+mod last_good;
 pub mod links;
-mod open_port;
-mod reconcile;
+mod plane;
 mod trace;
 mod views;
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
@@ -25,9 +29,15 @@ use crate::kernel;
 use crate::nb::{self, NbError};
 use crate::worker::WorkerPoolError;
 use crate::xsk::ArenaError;
-use follow::Follower;
+use cloud::Cloud;
+use daemon::Daemon;
+pub use devices::Devices;
+pub use follow::{Follower, News};
 use links::{LinkWatch, LinksError};
-use reconcile::{Cloud, Control};
+pub use plane::{Evidence, Plane};
+
+/// How much of what the NB DB has told goes into one round.
+const BATCH: usize = 10_000;
 
 /// Why the daemon does not run (any longer).
 #[derive(Debug, thiserror::Error)]
@@ -71,44 +81,49 @@ async fn serve(config: Config) -> Result<(), ControlError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let api = Server::bind(&config.api).await?;
-    let db = nb::open(&config.nb).await;
-    let db =
-        db.map_err(|source| ControlError::Nb { url: nb::masked(&config.nb), source: Box::new(source) })?;
+    let cloud = Cloud::open(&config).await;
+    let (cloud, copy) =
+        cloud.map_err(|source| ControlError::Nb { url: nb::masked(&config.nb), source: Box::new(source) })?;
     let (links, mut link_watch) = LinkWatch::open().await?;
-    let reports = nb::reports(&config.nb, &config.chassis).await;
-    let reports = reports
-        .map_err(|source| ControlError::Nb { url: nb::masked(&config.nb), source: Box::new(source) })?;
-    let mut follower = Follower::new(Arc::clone(&db));
-    let mut control = Control::start(config, links, Cloud { db, reports }).await?;
+    let mut follower = Follower::new(cloud.db());
+    let chassis = config.chassis.clone();
+    let mut daemon = Daemon::start(config, links, cloud, copy).await?;
+    daemon.reconcile().await?;
 
     let (calls, mut questions) = mpsc::channel::<Call>(16);
     tokio::spawn(api.serve(calls));
     let mut health = interval(Duration::from_secs(1));
-    tracing::info!(chassis = control.chassis(), "forwarding");
+    tracing::info!(chassis, "forwarding");
     loop {
-        let retry = control.next_retry().unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
+        let retry = daemon.plane.next_retry().unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
         tokio::select! {
-            news = follower.next() => control.hear(news),
-            event = link_watch.next() => control.see(event?),
+            news = follower.next() => {
+                daemon.hear(news);
+                // What has come meanwhile costs one round, not one each.
+                for _ in 1..BATCH {
+                    let Some(news) = follower.next().now_or_never() else { break };
+                    daemon.hear(news);
+                }
+            }
+            event = link_watch.next() => daemon.see(event?),
             Some(call) = questions.recv() => {
-                let answer = control.answer(call.query).await;
-                // A client that hung up does not want it any more.
-                drop(call.reply.send(answer));
+                daemon.answer(call).await;
                 continue;
             }
             () = sleep_until(retry) => {}
             _ = health.tick() => {
-                control.check_workers()?;
-                if !control.recount_queues() {
+                daemon.check_workers()?;
+                daemon.cloud.tick();
+                if !daemon.recount_queues() {
                     continue;
                 }
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
-        control.reconcile().await?;
+        daemon.reconcile().await?;
     }
     tracing::info!("stopping");
-    control.stop().await;
+    daemon.stop().await;
     Ok(())
 }

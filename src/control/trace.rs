@@ -1,7 +1,7 @@
 //! What would become of a frame: the datapath itself, on the tables in force, with an outlet that writes down what it
 //! sees, sends nothing and counts nothing.
 
-use super::reconcile::Control;
+use super::daemon::Daemon;
 use crate::api::Hex;
 use crate::api::view::{TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
 use crate::datapath::{Destination, Outlet, Step, forward};
@@ -12,22 +12,22 @@ use crate::xsk::{Arena, Frame};
 const NOBODY: WorkerId = WorkerId::MAX;
 
 /// Sends the frame of `request` through the tables in force, and nowhere else.
-pub(super) fn trace(control: &Control, request: &TraceRequest) -> Result<TraceView, String> {
-    let link = control.ports.values().find(|port| port.lport == request.port).map(|port| port.link);
+pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView, String> {
+    let link = daemon.plane.ports.values().find(|port| port.lport == request.port).map(|port| port.slot);
     let link = link.ok_or_else(|| {
         format!("port {} has no device here: name a port of `trunkpath show ports` that is up", request.port)
     })?;
-    let mut frame = control.arena.take().ok_or("no free frame to trace with: try again")?;
+    let mut frame = daemon.plane.devices.arena.take().ok_or("no free frame to trace with: try again")?;
     if !frame.set_bytes(&request.frame.0) {
         return Err(format!("{} bytes do not fit a frame", request.frame.0.len()));
     }
-    let mut witness = Witness { control, arena: control.arena, view: TraceView::default() };
-    forward(frame, link, &control.publisher.current(), &mut witness);
+    let mut witness = Witness { daemon, arena: daemon.plane.devices.arena, view: TraceView::default() };
+    forward(frame, link, &daemon.plane.publisher.current(), &mut witness);
     Ok(witness.view)
 }
 
 struct Witness<'a> {
-    control: &'a Control,
+    daemon: &'a Daemon,
     arena: &'static Arena,
     view: TraceView,
 }
@@ -39,7 +39,7 @@ impl Witness<'_> {
 
     /// The id of the port at `slot`.
     fn name(&self, slot: PortSlot) -> String {
-        self.control.compiler.port_at(slot).unwrap_or("?").to_owned()
+        self.daemon.plane.compiler.port_at(slot).unwrap_or("?").to_owned()
     }
 }
 
@@ -53,7 +53,7 @@ impl Outlet for Witness<'_> {
     }
 
     fn transmit(&mut self, tables: &Tables, port: PortSlot, frame: Frame) {
-        let device = self.control.ports.values().find(|open| open.link == port.link);
+        let device = self.daemon.plane.ports.values().find(|open| open.slot == port.link);
         let device = device.map_or_else(|| "?".to_owned(), |open| open.device.clone());
         let tags = tables.port(port).map(|port| port.tags.clone()).unwrap_or_default();
         let lport = self.name(port);

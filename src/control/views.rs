@@ -1,18 +1,17 @@
 //! What the API answers.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
-use super::reconcile::Control;
+use super::daemon::Daemon;
 use super::trace::trace;
-use crate::api::Query;
 use crate::api::view::{
     DeviceStats, FrameCensus, NetworkPortView, NetworkView, PortStats, PortView, SocketStats, StatsView,
     SubportView, WorkerView,
 };
-use crate::nb::{self, ChildPortSegmentation};
+use crate::api::{Call, Query};
+use crate::nb::ChildPortSegmentation;
 use crate::tables::{PortTotals, parent_of};
 use crate::types::Problem;
 use crate::worker::{SocketReport, WorkerReport};
@@ -20,36 +19,57 @@ use crate::worker::{SocketReport, WorkerReport};
 /// The name that counters show for frames that no port can be blamed for.
 const NO_PORT: &str = "(no port)";
 
-impl Control {
-    /// Answers `query`, or says why not.
-    pub(super) async fn answer(&self, query: Query) -> Result<Value, String> {
-        match query {
+impl Daemon {
+    /// Answers a question, or says why not.
+    pub(super) async fn answer(&self, call: Call) {
+        let Call { query, reply } = call;
+        let answer = match query {
             Query::Ports => json(&self.ports_view()),
             Query::Subports => json(&self.subports_view()),
             Query::Networks => json(&self.networks_view()),
             Query::Workers => json(&self.workers_view()),
             Query::Problems => json(&self.problems_view()),
-            Query::Stats => {
-                let reports = self.workers.report().await.map_err(|error| error.to_string())?;
-                json(&self.stats_view(&reports))
+            Query::Nb => json(&self.cloud.view()),
+            Query::Stats => match self.plane.devices.workers.report().await {
+                Ok(reports) => json(&self.stats_view(&reports)),
+                Err(error) => Err(error.to_string()),
+            },
+            Query::Trace(request) => trace(self, &request).and_then(|view| json(&view)),
+            Query::Drift => {
+                // The DB may take its time, and the comparison does.
+                let (db, evidence) = (self.cloud.db(), self.plane.evidence());
+                tokio::spawn(async move {
+                    let compared = match db.snapshot().await {
+                        Ok(snapshot) => {
+                            let compared = spawn_blocking(move || evidence.differences(&snapshot)).await;
+                            compared.map_err(|error| error.to_string())
+                        }
+                        Err(error) => Err(error.to_string()),
+                    };
+                    drop(reply.send(compared.and_then(|found| json(&found))));
+                });
+                return;
             }
-            Query::Trace(request) => json(&trace(self, &request)?),
-        }
+        };
+        // A client that hung up does not want it any more.
+        drop(reply.send(answer));
     }
 
     fn ports_view(&self) -> Vec<PortView> {
-        let nb = self.compiler.northbound();
-        let ports = self.desired.ports.iter().filter_map(|(lport, device)| {
+        let nb = self.plane.compiler.northbound();
+        let ports = self.plane.desired.ports(&self.plane.links).filter_map(|(lport, device)| {
             let port = nb.lports().get(lport)?;
-            let open = self.ports.values().find(|open| open.lport == *lport);
-            let ifindex = open.map(|open| open.ifindex).or(device.as_ref().ok().copied());
-            let options = self.config.port(lport);
+            let open = self.plane.ports.values().find(|open| open.lport == lport);
+            let ifindex = open.map(|open| open.ifindex).or(device.ok());
+            let options = self.plane.config.port(lport);
             Some(PortView {
-                lport: lport.clone(),
+                lport: lport.to_owned(),
                 name: port.name.clone(),
-                device: ifindex.and_then(|ifindex| self.links.get(&ifindex)).map(|link| link.name.clone()),
+                device: ifindex
+                    .and_then(|ifindex| self.plane.links.get(ifindex))
+                    .map(|link| link.name.clone()),
                 ifindex,
-                mode: open.map(|open| open.program.mode()),
+                mode: open.map(|open| open.handle.program.mode()),
                 queues: open.map_or(0, |open| open.queues.len() as u16),
                 network: port.lswitch.clone(),
                 key: port.key,
@@ -65,12 +85,12 @@ impl Control {
 
     /// `up`, or why the port does not forward.
     fn state_of(&self, lport: &str) -> String {
-        if let Some(report) = self.compiler.report(lport) {
+        if let Some(report) = self.plane.compiler.report(lport) {
             return report.state.to_string();
         }
-        match self.desired.ports.get(lport) {
-            Some(Err(reason)) => reason.clone(),
-            Some(Ok(ifindex)) => match self.refused.get(ifindex) {
+        match self.plane.desired.device_of(lport, &self.plane.links) {
+            Some(Err(reason)) => reason,
+            Some(Ok(ifindex)) => match self.plane.refused.get(&ifindex) {
                 Some(refusal) => refusal.reason.clone(),
                 None => "its record cannot be used; see `trunkpath show problems`".to_owned(),
             },
@@ -79,7 +99,7 @@ impl Control {
     }
 
     fn subports_view(&self) -> Vec<SubportView> {
-        let nb = self.compiler.northbound();
+        let nb = self.plane.compiler.northbound();
         let subports = nb.lports().values().filter_map(|port| {
             let segmentation = parent_of(nb, &port.id)?;
             let ChildPortSegmentation { parent, segmentation: tag, .. } = segmentation;
@@ -92,7 +112,7 @@ impl Control {
                 network: port.lswitch.clone(),
                 key: port.key,
                 macs: port.macs.clone(),
-                state: match self.compiler.report(&port.id) {
+                state: match self.plane.compiler.report(&port.id) {
                     Some(report) => report.state.to_string(),
                     None => "parent down".to_owned(),
                 },
@@ -103,11 +123,11 @@ impl Control {
 
     /// Whether the port is in the tables, or bound here.
     fn is_here(&self, lport: &str) -> bool {
-        self.compiler.report(lport).is_some() || self.desired.ports.contains_key(lport)
+        self.plane.compiler.report(lport).is_some() || self.plane.desired.has(lport)
     }
 
     fn networks_view(&self) -> Vec<NetworkView> {
-        let nb = self.compiler.northbound();
+        let nb = self.plane.compiler.northbound();
         let networks = nb.lswitches().values().map(|network| {
             let ports = nb.lports_on(&network.id).filter(|port| self.is_here(&port.id));
             NetworkView {
@@ -129,63 +149,48 @@ impl Control {
 
     fn workers_view(&self) -> Vec<WorkerView> {
         let queues = |worker| {
-            let ports = self.ports.values();
+            let ports = self.plane.ports.values();
             ports.flat_map(move |port| {
                 let owned = port.queues.iter().enumerate().filter(move |(_, owner)| **owner == worker);
                 owned.map(|(queue, _)| format!("{}/{queue}", port.device))
             })
         };
-        let workers = self.workers.cpus().enumerate().map(|(worker, cpu)| WorkerView {
+        let workers = self.plane.devices.workers.cpus().enumerate().map(|(worker, cpu)| WorkerView {
             worker,
             cpu,
             queues: queues(worker).collect(),
-            sleeping: self.workers.is_asleep(worker),
-            handover_queued: self.workers.handed_over(worker) as u64,
+            sleeping: self.plane.devices.workers.is_asleep(worker),
+            handover_queued: self.plane.devices.workers.handed_over(worker) as u64,
         });
         workers.collect()
     }
 
     fn problems_view(&self) -> Vec<Problem> {
-        let refused = self.refused.iter().map(|(ifindex, refusal)| {
-            let link = self.links.get(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone());
-            Problem::new(format!("link {link}"), refusal.reason.clone())
-        });
-        let no_device = self.desired.ports.iter().filter_map(|(lport, device)| {
-            Some(Problem::new(format!("lport {lport}"), device.as_ref().err()?.clone()))
-        });
-        let about = || format!("NB DB {}", nb::masked(&self.config.nb));
-        let unreported = self.cloud.reports.failure();
-        let unreported = unreported.map(|reason| Problem::new(about(), format!("reports: {reason}")));
-        let mut problems = self.compiler.problems();
-        problems.extend(self.nb_problem.iter().cloned().chain(self.stale()).chain(unreported));
-        problems.extend(no_device.chain(refused));
+        let mut problems = self.plane.problems();
+        problems.extend(self.cloud.problems());
         problems.sort();
         problems.dedup();
         problems
     }
 
-    /// Says how old the view of the NB DB is, when that is worth a word.
-    fn stale(&self) -> Option<Problem> {
-        const WORTH_A_WORD: Duration = Duration::from_mins(1);
-        let age = self.cloud.db.confirmed()?.elapsed();
-        let reason = format!("what is known of it is {} s old; forwarding goes on with that", age.as_secs());
-        let about = format!("NB DB {}", nb::masked(&self.config.nb));
-        (age > WORTH_A_WORD).then(|| Problem::new(about, reason))
-    }
-
     fn stats_view(&self, reports: &[WorkerReport]) -> StatsView {
         let sockets: Vec<_> = reports.iter().flat_map(|report| &report.sockets).collect();
-        let mut ports: Vec<_> =
-            self.compiler.counters().totals().map(|(lport, totals)| port_stats(lport, &totals)).collect();
-        let nobodys = self.compiler.counters().no_port().totals();
+        let mut ports: Vec<_> = self
+            .plane
+            .compiler
+            .counters()
+            .totals()
+            .map(|(lport, totals)| port_stats(lport, &totals))
+            .collect();
+        let nobodys = self.plane.compiler.counters().no_port().totals();
         if nobodys != PortTotals::default() {
             ports.push(port_stats(NO_PORT, &nobodys));
         }
-        let devices = self.ports.values().map(|port| {
-            let counters = port.program.counters().unwrap_or_default();
+        let devices = self.plane.ports.values().map(|port| {
+            let counters = port.handle.program.counters().unwrap_or_default();
             let mut sockets: Vec<_> = sockets
                 .iter()
-                .filter(|socket| socket.link == port.link)
+                .filter(|socket| socket.link == port.slot)
                 .map(|socket| socket_stats(socket))
                 .collect();
             sockets.sort_by_key(|socket| socket.queue);
@@ -203,14 +208,15 @@ impl Control {
     /// Where all frames are. The arena knows the place of each; what the workers know divides the rings further.
     fn frame_census(&self, reports: &[WorkerReport]) -> FrameCensus {
         let sockets = || reports.iter().flat_map(|report| &report.sockets);
-        let arena = self.arena.census();
+        let arena = self.plane.devices.arena.census();
         let pooled = reports.iter().map(|report| report.pool).sum::<usize>().min(arena.held);
-        let handed_over: usize = (0..reports.len()).map(|worker| self.workers.handed_over(worker)).sum();
+        let handed_over: usize =
+            (0..reports.len()).map(|worker| self.plane.devices.workers.handed_over(worker)).sum();
         let between_workers = handed_over.min(arena.held - pooled);
         let rx = sockets().map(|socket| socket.rings.rx).sum::<usize>().min(arena.receiving);
         let tx = sockets().map(|socket| socket.rings.tx).sum::<usize>().min(arena.transmitting);
         FrameCensus {
-            total: self.arena.frame_count() as u64,
+            total: self.plane.devices.arena.frame_count() as u64,
             pool: (arena.free + pooled) as u64,
             fill: (arena.receiving - rx) as u64,
             rx: rx as u64,

@@ -6,22 +6,20 @@ use serde_json::{Value, json};
 
 use super::{NbError, NorthboundDb, Revision, Table};
 
-/// Writes that chassis `name` is here: `ip` is where the other hosts send to it, by the types of tunnel that it takes.
+/// What the record says of tunnels when nobody has said anything else: Dragonflow's default. Its readers want one
+/// type at least.
+const TUNNEL_TYPES: [&str; 3] = ["vxlan", "geneve", "gre"];
+
+/// Writes that chassis `name` is here, and that the other hosts send to it at `ip`.
 ///
-/// What another program wrote into the record besides stays.
+/// What else the record says stays.
 ///
 /// # Errors
-/// As [`NorthboundDb::transact`]: Dragonflow's readers want one type of tunnel at least.
-pub async fn write_chassis(
-    db: &dyn NorthboundDb,
-    name: &str,
-    ip: IpAddr,
-    tunnel_types: &[&str],
-) -> Result<Revision, NbError> {
+/// As [`NorthboundDb::transact`].
+pub async fn write_chassis(db: &dyn NorthboundDb, name: &str, ip: IpAddr) -> Result<Revision, NbError> {
     let found = db.get(Table::Chassis, name).await?.map(|record| record.json).filter(Value::is_object);
-    let mut json = found.unwrap_or_else(|| json!({}));
+    let mut json = found.unwrap_or_else(|| json!({ "tunnel_types": TUNNEL_TYPES }));
     json["id"] = name.into();
     json["ip"] = ip.to_string().into();
-    json["tunnel_types"] = json!(tunnel_types);
     db.put(Table::Chassis, json).await
 }

@@ -34,5 +34,5 @@ pub use error::{NbError, RecordError};
 pub use model::{Binding, ChildPortSegmentation, LogicalPort, LogicalSwitch};
 pub use reports::Reports;
 pub use table::{Table, TableError};
-pub use url::{DEFAULT_URL, masked, open, open_existing, reports};
+pub use url::{DEFAULT_URL, is_remote, masked, open, open_existing, reports};
 pub use view::{Edit, Northbound};

@@ -50,6 +50,12 @@ pub async fn reports(url: &str, chassis: &str) -> Result<Reports, NbError> {
     Ok(Reports::start(store))
 }
 
+/// Whether the store at `url` is on another host, and may be away while this one runs.
+#[must_use]
+pub fn is_remote(url: &str) -> bool {
+    Store::parse(url).is_ok_and(|store| !matches!(store, Store::Embedded(_)))
+}
+
 /// The URL with `***` for its password, for logs and messages.
 ///
 /// A password that should have been escaped is hidden too: everything up to the last `@`.

@@ -30,6 +30,8 @@ pub struct Compiler {
     networks: BTreeMap<String, NetworkState>,
     network_slots: Numbers,
     touched: Touched,
+    /// The ports of the pieces that were made anew since somebody asked.
+    rebuilt: Touched,
 }
 
 /// The ids of ports that a change may matter to.
@@ -78,6 +80,7 @@ impl Compiler {
             networks: BTreeMap::new(),
             network_slots: Numbers::default(),
             touched: Touched::new(),
+            rebuilt: Touched::new(),
         }
     }
 
@@ -186,5 +189,10 @@ impl Compiler {
     #[must_use]
     pub const fn touched(&self) -> &Touched {
         &self.touched
+    }
+
+    /// The ports whose [`report`](Self::report) may be another one since this was asked last.
+    pub fn take_rebuilt(&mut self) -> Touched {
+        std::mem::take(&mut self.rebuilt)
     }
 }

@@ -6,6 +6,7 @@
 mod claims;
 mod compiler;
 mod counters;
+mod dump;
 mod network;
 mod piece;
 mod publish;
@@ -21,6 +22,7 @@ use crate::types::{IfIndex, MacAddr, NetworkKey, PortKey, VlanId};
 pub use claims::parent_of;
 pub use compiler::{Compiler, Touched};
 pub use counters::{CounterBook, PortCounters, PortTotals, WorkerCounters};
+pub use dump::TableDump;
 pub use piece::LocalLink;
 pub use publish::{Publisher, Reader};
 pub use report::{PortReport, PortState};

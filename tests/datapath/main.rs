@@ -14,7 +14,6 @@ mod rules;
 mod strategies;
 mod switch;
 mod table_conflicts;
-mod table_dump;
 mod table_order;
 mod tags;
 mod world;

@@ -3,11 +3,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use trunkpath::nb::{Change, Northbound, Record};
-use trunkpath::tables::{Compiler, LocalLink};
+use trunkpath::tables::{Compiler, LocalLink, TableDump};
 
 use crate::strategies::world;
 use crate::switch::local_links;
-use crate::table_dump::{Dump, dump};
 use crate::world::World;
 
 /// Changes that end in the records of `last`, each record's own in an order that does: `before` comes, some of it
@@ -47,7 +46,7 @@ fn delete(record: &Record) -> Change {
 
 /// What there is after `changes`. With `each` the tables are compiled after each, as a switch would, else once at the
 /// end.
-fn tables_after(changes: &[Change], links: &[LocalLink], each: bool) -> (Northbound, Dump) {
+fn tables_after(changes: &[Change], links: &[LocalLink], each: bool) -> (Northbound, TableDump) {
     let mut compiler = Compiler::new(1);
     links.iter().cloned().for_each(|link| compiler.set_link(link));
     for change in changes {
@@ -57,7 +56,7 @@ fn tables_after(changes: &[Change], links: &[LocalLink], each: bool) -> (Northbo
         }
     }
     let tables = compiler.compile();
-    (compiler.northbound().clone(), dump(&compiler, &tables))
+    (compiler.northbound().clone(), TableDump::of(&compiler, &tables))
 }
 
 proptest! {

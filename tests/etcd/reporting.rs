@@ -127,11 +127,11 @@ async fn the_chassis_record_is_dragonflows() {
     let servers = Servers::start(1).await;
     let db = open(&servers.url()).await;
     let ip = "10.0.0.1".parse().unwrap();
-    nb::write_chassis(&*db, "one", ip, &["vxlan", "geneve"]).await.unwrap();
+    nb::write_chassis(&*db, "one", ip).await.unwrap();
     let mut client = raw(&servers).await;
     let found = client.get("/chassis/one", None).await.unwrap();
     let json: serde_json::Value = serde_json::from_slice(found.kvs()[0].value()).unwrap();
-    assert_eq!(json, json!({"id": "one", "ip": "10.0.0.1", "tunnel_types": ["vxlan", "geneve"]}));
+    assert_eq!(json, json!({"id": "one", "ip": "10.0.0.1", "tunnel_types": ["vxlan", "geneve", "gre"]}));
     // What Dragonflow's own controller wrote besides stays; the same again writes nothing.
     db.put(
         Table::Chassis,
@@ -139,13 +139,13 @@ async fn the_chassis_record_is_dragonflows() {
     )
     .await
     .unwrap();
-    let first = nb::write_chassis(&*db, "one", ip, &["vxlan"]).await.unwrap();
+    let first = nb::write_chassis(&*db, "one", ip).await.unwrap();
     let json = db.get(Table::Chassis, "one").await.unwrap().unwrap().json;
     assert_eq!(
         json,
-        json!({"id": "one", "ip": "10.0.0.1", "tunnel_types": ["vxlan"], "external_host_ip": "172.24.4.1"})
+        json!({"id": "one", "ip": "10.0.0.1", "tunnel_types": ["gre"], "external_host_ip": "172.24.4.1"})
     );
-    nb::write_chassis(&*db, "one", ip, &["vxlan"]).await.unwrap();
+    nb::write_chassis(&*db, "one", ip).await.unwrap();
     assert_eq!(
         client.get("/chassis/one", None).await.unwrap().kvs()[0].mod_revision(),
         first.0.cast_signed()

@@ -17,9 +17,11 @@ pub fn device_for<'a>(
     attach: &BTreeMap<String, String>,
 ) -> Result<Option<&'a Link>, Problem> {
     if let Some(device) = attach.get(lport) {
-        return Ok(links.values().find(|link| link.name == *device));
+        return Ok(links.named(device));
     }
-    let Some(found) = by_alias(links, lport)?.or_else(|| by_name(links, lport)) else { return Ok(None) };
+    let Some(found) = by_alias(links, lport)?.or_else(|| links.named(&tap_name(lport))) else {
+        return Ok(None);
+    };
     match attach.iter().find(|(_, device)| **device == found.name) {
         Some((owner, _)) => Err(Problem::new(
             format!("lport {lport}"),
@@ -42,7 +44,7 @@ pub fn wanted_device(lport: &str, attach: &BTreeMap<String, String>) -> String {
 }
 
 fn by_alias<'a>(links: &'a Links, lport: &str) -> Result<Option<&'a Link>, Problem> {
-    let mut claims = links.values().filter(|link| link.alias.as_deref() == Some(lport));
+    let mut claims = links.with_alias(lport);
     match (claims.next(), claims.next()) {
         (Some(first), Some(second)) => Err(Problem::new(
             format!("lport {lport}"),
@@ -53,11 +55,6 @@ fn by_alias<'a>(links: &'a Links, lport: &str) -> Result<Option<&'a Link>, Probl
         )),
         (claim, _) => Ok(claim),
     }
-}
-
-fn by_name<'a>(links: &'a Links, lport: &str) -> Option<&'a Link> {
-    let name = tap_name(lport);
-    links.values().find(|link| link.name == name)
 }
 
 fn tap_name(lport: &str) -> String {
@@ -74,21 +71,17 @@ mod tests {
     fn links(named: &[(&str, Option<&str>)]) -> Links {
         (1..)
             .zip(named)
-            .map(|(index, (name, alias))| {
-                let ifindex = IfIndex::new(index).unwrap();
-                let link = Link {
-                    ifindex,
-                    name: (*name).to_owned(),
-                    alias: alias.map(str::to_owned),
-                    kind: None,
-                    mtu: 1500,
-                    mac: None,
-                    up: true,
-                    carrier: true,
-                    rx_queues: 1,
-                    tx_queues: 1,
-                };
-                (ifindex, link)
+            .map(|(index, (name, alias))| Link {
+                ifindex: IfIndex::new(index).unwrap(),
+                name: (*name).to_owned(),
+                alias: alias.map(str::to_owned),
+                kind: None,
+                mtu: 1500,
+                mac: None,
+                up: true,
+                carrier: true,
+                rx_queues: 1,
+                tx_queues: 1,
             })
             .collect()
     }

@@ -39,8 +39,8 @@ impl LinkEvent {
     /// Brings `links` up to date.
     pub fn apply(self, links: &mut Links) {
         match self {
-            Self::Changed(link) => drop(links.insert(link.ifindex, link)),
-            Self::Gone(ifindex) => drop(links.remove(&ifindex)),
+            Self::Changed(link) => links.insert(link),
+            Self::Gone(ifindex) => links.remove(ifindex),
             Self::Resync(all) => *links = all,
         }
     }
@@ -66,10 +66,12 @@ impl LinkWatch {
         let (connection, handle, announcements) = new_multicast_connection(&[MulticastGroup::Link])?;
         let mut reader = JoinSet::new();
         reader.spawn(connection);
-        let mut links = Links::new();
+        let mut links = Links::default();
         let mut dump = handle.link().get().execute();
         while let Some(message) = dump.try_next().await? {
-            links.extend(Link::read(&message).map(|link| (link.ifindex, link)));
+            if let Some(link) = Link::read(&message) {
+                links.insert(link);
+            }
         }
         let mut watch = Self { announcements, _reader: reader, lost: false };
         watch.catch_up(&mut links);

@@ -53,6 +53,7 @@ impl Compiler {
                 left.entry(network).or_default().insert(lport.clone(), member);
             }
         }
+        self.rebuilt.extend(piece.numbers.keys().cloned());
         piece.numbers
     }
 
@@ -82,6 +83,7 @@ impl Compiler {
         // A link whose port has no usable record is not in the tables: its frames are nobody's.
         let entry = (!numbers.is_empty()).then(|| Arc::new(entry));
         put(&mut self.tables.links, usize::from(slot.0), entry);
+        self.rebuilt.extend(numbers.keys().cloned());
         self.pieces.insert(root.to_owned(), PieceState { slot, numbers, problems });
     }
 

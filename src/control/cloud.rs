@@ -1,0 +1,252 @@
+//! What we see of the NB DB, and what it hears of us.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::follow::News;
+use super::last_good::LastGood;
+use crate::api::view::NbView;
+use crate::config::Config;
+use crate::nb::{self, NbError, NorthboundDb, Reports, Revision, Snapshot};
+use crate::types::Problem;
+
+/// How long the end may take to say goodbye to a DB that does not answer. What we reported ends by itself then.
+const GOODBYE: Duration = Duration::from_secs(3);
+/// How often the copy on disk is told that nothing has changed.
+const CONFIRMATION: Duration = Duration::from_secs(30);
+/// From this age on, a view is a problem.
+const STALE: Duration = Duration::from_mins(1);
+/// Between two attempts to write our record, at first and at the most.
+const ANNOUNCE_FIRST: Duration = Duration::from_secs(1);
+const ANNOUNCE_LONGEST: Duration = Duration::from_mins(1);
+
+/// The NB DB from here.
+#[derive(Debug)]
+pub(super) struct Cloud {
+    db: Arc<dyn NorthboundDb>,
+    /// Its URL without the password.
+    url: String,
+    reports: Reports,
+    announcing: JoinHandle<()>,
+    announcement: Announcement,
+    /// For a DB that is not on this host anyway.
+    last_good: Option<LastGood>,
+    next_confirmation: Instant,
+    known: Known,
+    revision: Option<Revision>,
+    lost: Option<Lost>,
+    /// Ports that forward, as reported.
+    up: BTreeSet<String>,
+}
+
+/// Where the records that are in force come from.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    Nothing,
+    /// The copy on disk, which was all of the DB at that time.
+    Copy(SystemTime),
+    Read,
+}
+
+/// The DB could not be read, at that moment and since.
+#[derive(Debug)]
+struct Lost {
+    at: Instant,
+    error: String,
+}
+
+/// Why our record is not written, while it is not.
+type Announcement = Arc<Mutex<Option<String>>>;
+
+impl Cloud {
+    /// Opens the DB, which may be away, and the copy of it, which is returned.
+    pub(super) async fn open(config: &Config) -> Result<(Self, Option<Snapshot>), NbError> {
+        let db = nb::open(&config.nb).await?;
+        let reports = nb::reports(&config.nb, &config.chassis).await?;
+        let url = nb::masked(&config.nb);
+        let (mut last_good, mut copy) = (None, None);
+        if nb::is_remote(&config.nb) {
+            let (keeper, found) = LastGood::open(&config.state, &url);
+            (last_good, copy) = (Some(keeper), found);
+        }
+        let announcement = Announcement::default();
+        let announced =
+            announce(Arc::clone(&db), config.chassis.clone(), config.local_ip, Arc::clone(&announcement));
+        let cloud = Self {
+            db,
+            url,
+            reports,
+            announcing: tokio::spawn(announced),
+            announcement,
+            last_good,
+            next_confirmation: Instant::now(),
+            known: copy.as_ref().map_or(Known::Nothing, |copy| Known::Copy(copy.confirmed)),
+            revision: copy.as_ref().map(|copy| copy.snapshot.revision),
+            lost: None,
+            up: BTreeSet::new(),
+        };
+        Ok((cloud, copy.map(|copy| copy.snapshot)))
+    }
+
+    /// The DB.
+    pub(super) fn db(&self) -> Arc<dyn NorthboundDb> {
+        Arc::clone(&self.db)
+    }
+
+    /// Takes note of news that are in force now.
+    pub(super) fn note(&mut self, news: News) {
+        match news {
+            News::All(snapshot) => {
+                (self.lost, self.known, self.revision) = (None, Known::Read, Some(snapshot.revision));
+                if let Some(last_good) = &self.last_good {
+                    last_good.read(snapshot);
+                }
+            }
+            News::Changes(changes) => {
+                (self.lost, self.revision) = (None, Some(changes.revision));
+                if let Some(last_good) = &self.last_good {
+                    last_good.follow(changes);
+                }
+            }
+            News::Lost(error) => {
+                let error = error.to_string();
+                if self.lost.as_ref().is_none_or(|lost| lost.error != error) {
+                    tracing::warn!(url = self.url, "{error}; forwarding goes on with what was read last");
+                }
+                self.lost = Some(Lost { at: Instant::now(), error });
+            }
+        }
+    }
+
+    /// Once a second or so.
+    pub(super) fn tick(&mut self) {
+        let now = Instant::now();
+        if self.next_confirmation <= now && self.lost().is_none() && matches!(self.known, Known::Read) {
+            self.next_confirmation = now + CONFIRMATION;
+            self.last_good.iter().for_each(LastGood::confirm);
+        }
+    }
+
+    /// Says of ports whether they forward now.
+    pub(super) fn report(&mut self, ports: impl Iterator<Item = (String, bool)>) {
+        let mut changed = false;
+        for (lport, up) in ports {
+            changed |= if up { self.up.insert(lport) } else { self.up.remove(&lport) };
+        }
+        if changed {
+            self.reports.set_up(self.up.clone());
+        }
+    }
+
+    /// Why the DB is not being followed. It may be again without having anything new.
+    fn lost(&self) -> Option<&Lost> {
+        let lost = self.lost.as_ref()?;
+        self.db.confirmed().is_none_or(|confirmed| confirmed <= lost.at).then_some(lost)
+    }
+
+    /// How old what is in force may be.
+    fn age(&self) -> Option<Duration> {
+        match self.known {
+            Known::Nothing => None,
+            Known::Copy(confirmed) => confirmed.elapsed().ok(),
+            Known::Read => self.db.confirmed().map(|confirmed| confirmed.elapsed()),
+        }
+    }
+
+    /// For `trunkpath show nb`.
+    pub(super) fn view(&self) -> NbView {
+        let lost = self.lost();
+        NbView {
+            url: self.url.clone(),
+            state: match (self.known, lost) {
+                (Known::Copy(_), _) => "stale: the copy of the last run",
+                (Known::Nothing, _) => "not read yet",
+                (Known::Read, Some(_)) => "stale: the DB is away",
+                (Known::Read, None) => "followed",
+            }
+            .to_owned(),
+            revision: self.revision.map(|revision| revision.0),
+            age_seconds: self.age().map(|age| age.as_secs_f64()),
+            error: lost.map(|lost| lost.error.clone()),
+            reported_up: self.up.len() as u64,
+        }
+    }
+
+    /// For `trunkpath show problems`.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let age = || self.age().map_or(0, |age| age.as_secs());
+        let lost = self.lost().map(|lost| lost.error.clone());
+        let view = match (self.known, lost) {
+            (Known::Nothing, lost) => {
+                lost.map(|error| format!("{error}; nothing is known of it yet, and it is tried again"))
+            }
+            (Known::Copy(_), lost) => Some(format!(
+                "forwarding by the copy of the last run, {} s old, until it is read: {}",
+                age(),
+                lost.as_deref().unwrap_or("it is being read")
+            )),
+            (Known::Read, Some(error)) => Some(format!(
+                "{error}; forwarding goes on with what was read last, {} s ago, and it is tried again",
+                age()
+            )),
+            (Known::Read, None) => self.age().filter(|age| *age > STALE).map(|age| {
+                format!("what is known of it is {} s old; forwarding goes on with that", age.as_secs())
+            }),
+        };
+        let unreported = self.reports.failure().map(|reason| format!("reports: {reason}"));
+        let unannounced =
+            self.announcement.lock().clone().map(|reason| format!("our record in table chassis: {reason}"));
+        let unkept = self.last_good.as_ref().and_then(LastGood::failure);
+        let reasons = [view, unreported, unannounced, unkept].into_iter().flatten();
+        reasons.map(|reason| Problem::new(format!("NB DB {}", self.url), reason)).collect()
+    }
+
+    /// Withdraws what we reported.
+    pub(super) async fn close(self) {
+        if let Some(lost) = self.lost() {
+            tracing::warn!(url = self.url, "the NB DB is away at the end: {}", lost.error);
+        }
+        self.announcing.abort();
+        if timeout(GOODBYE, self.reports.end()).await.is_err() {
+            tracing::warn!(
+                url = self.url,
+                "the NB DB does not answer: what was reported to it ends by itself"
+            );
+        }
+        if let Some(last_good) = self.last_good {
+            last_good.close();
+        }
+    }
+}
+
+/// Writes our record in table `chassis`, as Dragonflow's controllers do at their start; patiently.
+async fn announce(db: Arc<dyn NorthboundDb>, chassis: String, ip: Option<IpAddr>, failure: Announcement) {
+    let Some(ip) = ip.or_else(default_ip) else {
+        tracing::info!(
+            "our record in table chassis is not written: this host has no default route, and no --local-ip was given"
+        );
+        return;
+    };
+    let mut pause = ANNOUNCE_FIRST;
+    while let Err(error) = nb::write_chassis(&*db, &chassis, ip).await {
+        *failure.lock() = Some(error.to_string());
+        sleep(pause).await;
+        pause = (pause * 2).min(ANNOUNCE_LONGEST);
+    }
+    *failure.lock() = None;
+}
+
+/// The address that this host's packets to the world come from. Nothing is sent.
+fn default_ip() -> Option<IpAddr> {
+    /// TEST-NET-1 (RFC 5737): behind the default route on any host, and nobody's.
+    const FAR_AWAY: &str = "192.0.2.1:9";
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect(FAR_AWAY).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

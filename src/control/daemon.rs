@@ -1,0 +1,93 @@
+//! The daemon: the plane on real devices, and the cloud above it.
+
+use super::ControlError;
+use super::af_xdp::AfXdp;
+use super::cloud::Cloud;
+use super::follow::News;
+use super::links::{LinkEvent, Links};
+use super::plane::Plane;
+use crate::config::Config;
+use crate::kernel::inspect;
+use crate::nb::Snapshot;
+use crate::tables::PortState;
+use crate::types::IfIndex;
+use crate::worker::WorkerPoolError;
+use crate::xsk::XskSocket;
+
+/// Everything the control thread knows and holds.
+#[derive(Debug)]
+pub(super) struct Daemon {
+    pub(super) plane: Plane<AfXdp>,
+    pub(super) cloud: Cloud,
+}
+
+impl Daemon {
+    /// Registers the packet memory and starts the workers. `copy` is what is known of the DB before it was asked.
+    pub(super) async fn start(
+        config: Config,
+        links: Links,
+        cloud: Cloud,
+        copy: Option<Snapshot>,
+    ) -> Result<Self, ControlError> {
+        let arena = AfXdp::register(&config).await?;
+        let start = |config: &Config, publisher: &_| AfXdp::start(config, arena, publisher);
+        let mut plane = Plane::new(config, links, start)?;
+        if let Some(copy) = copy {
+            plane.read(&copy);
+        }
+        Ok(Self { plane, cloud })
+    }
+
+    /// Takes news from the NB DB.
+    pub(super) fn hear(&mut self, news: News) {
+        match &news {
+            News::All(snapshot) => self.plane.read(snapshot),
+            News::Changes(changes) => self.plane.follow(changes),
+            News::Lost(_) => {}
+        }
+        self.cloud.note(news);
+    }
+
+    /// Takes news of a link.
+    pub(super) fn see(&mut self, event: LinkEvent) {
+        self.plane.see(event);
+    }
+
+    /// Makes it all true, and tells the cloud which ports forward: their sockets and tables are in force.
+    pub(super) async fn reconcile(&mut self) -> Result<(), WorkerPoolError> {
+        self.plane.reconcile().await?;
+        let reported = self.plane.take_reported();
+        let compiler = self.plane.compiler();
+        let is_up =
+            |lport: &String| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
+        self.cloud.report(reported.into_iter().map(|lport| (lport.clone(), is_up(&lport))));
+        Ok(())
+    }
+
+    /// Counts the queues of the devices that are to be ours, and says whether there is news. A tap gets another one
+    /// for each that its VM opens, and nobody announces that.
+    pub(super) fn recount_queues(&mut self) -> bool {
+        let wanted: Vec<IfIndex> = self.plane.desired.devices().map(|(ifindex, _)| ifindex).collect();
+        let mut news = false;
+        for ifindex in wanted {
+            let Some(link) = self.plane.links.get(ifindex) else { continue };
+            if let Some(in_use) = inspect::queues(&link.name, ifindex) {
+                news |= self.plane.count_queues(ifindex, in_use.rx, in_use.tx);
+            }
+        }
+        news
+    }
+
+    /// Makes the death of a worker ours.
+    pub(super) fn check_workers(&self) -> Result<(), WorkerPoolError> {
+        self.plane.devices.workers.dead().map_or(Ok(()), |worker| Err(WorkerPoolError::Died { worker }))
+    }
+
+    /// Takes the programs off the links, stops the workers, closes all sockets and withdraws what we reported.
+    pub(super) async fn stop(self) {
+        let Plane { ports, devices, .. } = self.plane;
+        drop(ports);
+        devices.workers.stop().into_iter().for_each(XskSocket::close);
+        self.cloud.close().await;
+    }
+}

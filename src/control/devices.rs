@@ -1,0 +1,46 @@
+//! Taking links, as far as the reconcile path knows of it.
+
+use std::future::Future;
+
+use super::links::Link;
+use crate::config::PortOptions;
+use crate::tables::{LinkSlot, WorkerId};
+use crate::worker::WorkerPoolError;
+
+/// What makes a link ours. [`AfXdp`](super::af_xdp::AfXdp) does it; where no frame is to flow, something simpler may.
+pub trait Devices {
+    /// What it takes to let a link go again.
+    type Handle;
+
+    /// Takes `link`, which gets the place `slot` in the tables. Frames do not flow yet. Returns the worker of each of
+    /// its queues.
+    ///
+    /// # Errors
+    /// Why it cannot be had, for people. It is tried again later.
+    fn take(
+        &mut self,
+        link: &Link,
+        slot: LinkSlot,
+        options: PortOptions,
+    ) -> Result<(Self::Handle, Vec<WorkerId>), String>;
+
+    /// Lets frames flow. The tables that know the link are in force by now.
+    ///
+    /// # Errors
+    /// A worker has died.
+    fn connect(
+        &mut self,
+        slot: LinkSlot,
+        handle: &mut Self::Handle,
+    ) -> impl Future<Output = Result<(), WorkerPoolError>>;
+
+    /// Lets a link go. No table knows it any more.
+    ///
+    /// # Errors
+    /// A worker has died.
+    fn release(
+        &mut self,
+        slot: LinkSlot,
+        handle: Self::Handle,
+    ) -> impl Future<Output = Result<(), WorkerPoolError>>;
+}

@@ -1,0 +1,130 @@
+//! Tables in a form that can be compared: slots, which may differ from one compilation to the next, become keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use super::{
+    Compiler, LINK_OWNER, LinkSlot, Network, Port, PortReport, PortSlot, Tables, TagMeaning, VlanTable,
+};
+use crate::types::{MacAddr, NetworkKey, PortKey, VlanId};
+
+/// Everything that a worker or an operator could see of tables.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TableDump {
+    /// By ifindex: place, port, checksums completed.
+    links: BTreeMap<u32, (LinkSlot, Option<PortKey>, bool)>,
+    ports: BTreeMap<PortKey, PortDump>,
+    networks: BTreeMap<NetworkKey, NetworkDump>,
+    reports: BTreeMap<String, PortReport>,
+    /// How often each is there.
+    problems: BTreeMap<String, usize>,
+    /// Ports and networks that are there more than once. There should be none.
+    repeated: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct PortDump {
+    network: Option<NetworkKey>,
+    link: LinkSlot,
+    tags: Vec<VlanId>,
+    /// `None`: the tag is unusable.
+    subports: BTreeMap<VlanId, Option<PortKey>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct NetworkDump {
+    macs: BTreeMap<MacAddr, Option<PortKey>>,
+    flood: Vec<Option<PortKey>>,
+}
+
+impl TableDump {
+    /// Dumps `tables`, which `compiler` has made.
+    #[must_use]
+    pub fn of(compiler: &Compiler, tables: &Tables) -> Self {
+        let mut dump = Self {
+            links: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            reports: compiler.reports().map(|(port, report)| (port.to_owned(), report.clone())).collect(),
+            problems: BTreeMap::new(),
+            repeated: Vec::new(),
+        };
+        for problem in compiler.problems() {
+            *dump.problems.entry(problem.to_string()).or_default() += 1;
+        }
+        for place in (0..=u16::MAX).map(LinkSlot) {
+            let Some(link) = tables.link(place) else { continue };
+            let owner = key_of(tables, PortSlot { link: place, number: LINK_OWNER });
+            dump.links.insert(link.ifindex.get(), (place, owner, link.complete_checksums));
+            for port in link.ports() {
+                if dump.ports.insert(port.key, dump_port(tables, place, port)).is_some() {
+                    dump.repeated.push(format!("port {}", port.key));
+                }
+            }
+        }
+        for network in tables.networks() {
+            if dump.networks.insert(network.key, dump_network(tables, network)).is_some() {
+                dump.repeated.push(format!("network {}", network.key));
+            }
+        }
+        dump
+    }
+
+    /// In what these tables differ from those that are `wanted`, a sentence each.
+    #[must_use]
+    pub fn differences(&self, wanted: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        compare("link", &self.links, &wanted.links, &mut found);
+        compare("port", &self.ports, &wanted.ports, &mut found);
+        compare("network", &self.networks, &wanted.networks, &mut found);
+        compare("report of", &self.reports, &wanted.reports, &mut found);
+        compare("problem", &self.problems, &wanted.problems, &mut found);
+        found.extend(self.repeated.iter().map(|what| format!("{what} is there twice: expected once")));
+        found
+    }
+}
+
+fn compare<K: Ord + Debug, V: PartialEq + Debug>(
+    what: &str,
+    here: &BTreeMap<K, V>,
+    wanted: &BTreeMap<K, V>,
+    found: &mut Vec<String>,
+) {
+    let keys: BTreeSet<_> = here.keys().chain(wanted.keys()).collect();
+    for key in keys {
+        let (here, wanted) = (here.get(key), wanted.get(key));
+        if here != wanted {
+            found.push(format!("{what} {key:?} is {here:?}: expected {wanted:?}"));
+        }
+    }
+}
+
+fn dump_port(tables: &Tables, link: LinkSlot, port: &Port) -> PortDump {
+    PortDump {
+        network: port.network.and_then(|network| Some(tables.network(network)?.key)),
+        link,
+        tags: port.tags.to_vec(),
+        subports: port.subports.as_deref().map(|table| dump_tags(tables, table)).unwrap_or_default(),
+    }
+}
+
+fn dump_tags(tables: &Tables, table: &VlanTable) -> BTreeMap<VlanId, Option<PortKey>> {
+    let vids = (VlanId::MIN.get()..=VlanId::MAX.get()).filter_map(|vid| VlanId::new(vid).ok());
+    vids.filter_map(|vid| match table.get(vid) {
+        TagMeaning::Parent => None,
+        TagMeaning::Subport(slot) => Some((vid, key_of(tables, slot))),
+        TagMeaning::Unusable => Some((vid, None)),
+    })
+    .collect()
+}
+
+fn dump_network(tables: &Tables, network: &Network) -> NetworkDump {
+    NetworkDump {
+        macs: network.macs.iter().map(|(mac, slot)| (*mac, key_of(tables, *slot))).collect(),
+        flood: network.flood.iter().map(|slot| key_of(tables, *slot)).collect(),
+    }
+}
+
+fn key_of(tables: &Tables, slot: PortSlot) -> Option<PortKey> {
+    tables.port(slot).map(|port| port.key)
+}
