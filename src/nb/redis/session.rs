@@ -134,7 +134,7 @@ fn advice(error: &RedisError, secure: bool) -> Option<&'static str> {
         return Some("check the user and the password in the URL, redis://USER:PASSWORD@HOST");
     }
     if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) {
-        return Some("let the user do this, see docs/redis.md");
+        return Some("let the user do this, see docs/northbound.md");
     }
     if error.kind() == ErrorKind::RESP3NotSupported || text.contains("unknown command 'HELLO'") {
         return Some("expected Redis 6 or later");
