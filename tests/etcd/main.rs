@@ -6,6 +6,7 @@ mod breaks;
 mod certificates;
 mod follow;
 mod history;
+mod replaced;
 mod reporting;
 mod scale;
 mod servers;
