@@ -100,15 +100,16 @@ fn segmentation() -> impl Strategy<Value = (Table, Value)> {
 /// and then.
 fn link() -> impl Strategy<Value = LinkEvent> {
     let on = prop::bool::weighted(0.85);
-    let changed = (1..7_u32, mostly(0, 1..6_u32), on, on, mostly(false, Just(true)), 1..3_u16)
-        .prop_map(|(ifindex, port, up, carrier, held, queues)| {
+    let changed = (1..7_u32, mostly(0, 1..6_u32), on, on, mostly(false, Just(true)), 1..3_u16).prop_map(
+        |(ifindex, port, up, carrier, held, queues)| {
             let port = if port == 0 { (ifindex - 1) % 3 + 1 } else { port };
             // The second device of a port waits without its alias for most of the time.
             let alias = if ifindex > 3 && !held { 9 } else { port };
             let link = simulated::link(ifindex, &format!("p{alias}"));
             let name = if held { "held".to_owned() } else { link.name.clone() };
             LinkEvent::Changed(Link { name, up, carrier, rx_queues: queues, ..link })
-        });
+        },
+    );
     let gone = (1..7_u32).prop_map(|ifindex| LinkEvent::Gone(IfIndex::new(ifindex).unwrap()));
     prop_oneof![6 => changed, 1 => gone]
 }
