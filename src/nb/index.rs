@@ -19,7 +19,8 @@ pub(super) struct Index<K>(BTreeMap<K, Ids>);
 enum Ids {
     One(Id),
     /// Two or more.
-    Many(BTreeSet<Id>),
+    #[allow(clippy::box_collection, reason = "a third off the size of the usual case")]
+    Many(Box<BTreeSet<Id>>),
 }
 
 impl Ids {
@@ -35,7 +36,7 @@ impl Ids {
         match self {
             Self::Many(ids) => drop(ids.insert(id)),
             Self::One(first) if *first == id => {}
-            Self::One(first) => *self = Self::Many(BTreeSet::from([first.clone(), id])),
+            Self::One(first) => *self = Self::Many(Box::new(BTreeSet::from([first.clone(), id]))),
         }
     }
 
@@ -82,7 +83,7 @@ impl<K: Ord> Index<K> {
         compact(&mut self.0);
         for ids in self.0.values_mut() {
             if let Ids::Many(many) = ids {
-                *many = std::mem::take(many).into_iter().collect();
+                **many = std::mem::take(&mut **many).into_iter().collect();
             }
         }
     }

@@ -147,6 +147,17 @@ impl Compiler {
 
     /// Follows a full read: what it does not have is deleted, the rest is put.
     pub fn replace(&mut self, snapshot: &Snapshot) {
+        if self.northbound.ids().next().is_none() {
+            // The first read touches everything, and there is no need to look at each record to know that.
+            self.northbound = Northbound::from_snapshot(snapshot);
+            self.touched.extend(self.northbound.lports().keys().cloned());
+        } else {
+            self.replace_by(snapshot);
+        }
+        self.northbound.compact();
+    }
+
+    fn replace_by(&mut self, snapshot: &Snapshot) {
         let mut gone: BTreeSet<_> = self.northbound.ids().collect();
         for record in &snapshot.records {
             gone.remove(&(record.table, record.id.as_str()));
@@ -161,7 +172,6 @@ impl Compiler {
                 self.make(edit);
             }
         }
-        self.northbound.compact();
     }
 
     fn make(&mut self, edit: Edit) {
