@@ -12,6 +12,8 @@ use super::wire::{Capture, Sender};
 /// drops the rest, whoever is behind it.
 const BURST: u64 = 16;
 const REST: Duration = Duration::from_millis(2);
+/// The rest of a stream that lasts.
+const LONG_REST: Duration = Duration::from_millis(8);
 
 /// What sends numbered frames.
 #[derive(Debug)]
@@ -19,12 +21,18 @@ pub struct Stream {
     sender: Arc<Sender>,
     template: Frame,
     next: u64,
+    rest: Duration,
 }
 
 impl Stream {
     /// Copies of `template` but for the payload, by `sender`.
     pub fn new(sender: Arc<Sender>, template: Frame) -> Self {
-        Self { sender, template, next: 0 }
+        Self { sender, template, next: 0, rest: REST }
+    }
+
+    /// One that goes on for many seconds, beside servers that want the CPUs too: no more than 2000 frames a second.
+    pub fn lasting(sender: Arc<Sender>, template: Frame) -> Self {
+        Self { rest: LONG_REST, ..Self::new(sender, template) }
     }
 
     /// Sends `count` frames, at a rate that no queue on the way overflows at.
@@ -32,7 +40,7 @@ impl Stream {
         for _ in 0..count {
             self.sender.send(&self.template.carrying(&payload(self.next)).bytes());
             self.next += 1;
-            rest_after(self.next);
+            rest_after(self.next, self.rest);
         }
     }
 
@@ -46,7 +54,7 @@ impl Stream {
                 frame[end - 8..].copy_from_slice(&number.to_be_bytes());
                 sender.send(&frame);
                 sent += 1;
-                rest_after(sent);
+                rest_after(sent, REST);
             }
         }
     }
@@ -101,9 +109,9 @@ impl Running {
     }
 }
 
-fn rest_after(sent: u64) {
+fn rest_after(sent: u64, rest: Duration) {
     if sent.is_multiple_of(BURST) {
-        sleep(REST);
+        sleep(rest);
     }
 }
 
