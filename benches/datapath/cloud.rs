@@ -54,7 +54,7 @@ impl Cloud {
         let link = |parent: usize| LocalLink {
             slot: LinkSlot(parent as u16),
             ifindex: IfIndex::new(parent as u32 + 1).unwrap(),
-            lport: port_id(segmentations + cloud.networks + parent),
+            lport: port_id(segmentations + cloud.networks + parent).into(),
             up: true,
             queues: vec![0],
             complete_checksums: false,

@@ -32,7 +32,7 @@ pub(super) struct Cloud {
     db: Arc<dyn NorthboundDb>,
     /// Its URL without the password.
     url: String,
-    reports: Option<Reports>,
+    reports: Reports,
     announcing: JoinHandle<()>,
     announcement: Announcement,
     /// For a DB that is not on this host anyway.
@@ -140,7 +140,7 @@ impl Cloud {
             changed |= if up { self.up.insert(lport) } else { self.up.remove(&lport) };
         }
         if changed {
-            self.reports.iter().for_each(|reports| reports.set_up(self.up.clone()));
+            self.reports.set_up(self.up.clone());
         }
     }
 
@@ -199,8 +199,7 @@ impl Cloud {
                 format!("what is known of it is {} s old; forwarding goes on with that", age.as_secs())
             }),
         };
-        let unreported =
-            self.reports.as_ref().and_then(Reports::failure).map(|reason| format!("reports: {reason}"));
+        let unreported = self.reports.failure().map(|reason| format!("reports: {reason}"));
         let unannounced =
             self.announcement.lock().clone().map(|reason| format!("our record in table chassis: {reason}"));
         let unkept = self.last_good.as_ref().and_then(LastGood::failure);
@@ -214,9 +213,7 @@ impl Cloud {
             tracing::warn!(url = self.url, "the NB DB is away at the end: {}", lost.error);
         }
         self.announcing.abort();
-        if let Some(reports) = self.reports
-            && timeout(GOODBYE, reports.end()).await.is_err()
-        {
+        if timeout(GOODBYE, self.reports.end()).await.is_err() {
             tracing::warn!(
                 url = self.url,
                 "the NB DB does not answer: what was reported to it ends by itself"

@@ -58,9 +58,8 @@ impl Daemon {
         self.plane.reconcile().await?;
         let reported = self.plane.take_reported();
         let compiler = self.plane.compiler();
-        let is_up =
-            |lport: &String| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
-        self.cloud.report(reported.into_iter().map(|lport| (lport.clone(), is_up(&lport))));
+        let is_up = |lport: &str| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
+        self.cloud.report(reported.into_iter().map(|lport| (lport.to_string(), is_up(&lport))));
         Ok(())
     }
 

@@ -6,16 +6,16 @@ use super::links::{Links, device_for, wanted_device};
 use crate::config::Config;
 use crate::nb::{Binding, Northbound};
 use crate::tables::{Touched, parent_of};
-use crate::types::IfIndex;
+use crate::types::{Id, IfIndex};
 
 /// The ports that are to be here with a device of their own: those that are bound to this chassis and are no
 /// subports.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Desired {
     /// What was found for each port by itself: its device, or why there is none to use.
-    found: BTreeMap<String, Result<IfIndex, String>>,
+    found: BTreeMap<Id, Result<IfIndex, String>>,
     /// The ports that want each device. The one with the lowest id has it.
-    claims: BTreeMap<IfIndex, BTreeSet<String>>,
+    claims: BTreeMap<IfIndex, BTreeSet<Id>>,
 }
 
 impl Desired {
@@ -40,7 +40,7 @@ impl Desired {
         self.look_for(&bound, nb, links, config);
     }
 
-    fn set(&mut self, lport: &str, found: Option<Result<IfIndex, String>>) -> bool {
+    fn set(&mut self, lport: &Id, found: Option<Result<IfIndex, String>>) -> bool {
         if self.found.get(lport) == found.as_ref() {
             return false;
         }
@@ -54,21 +54,21 @@ impl Desired {
         }
         if let Some(found) = found {
             if let Ok(ifindex) = &found {
-                self.claims.entry(*ifindex).or_default().insert(lport.to_owned());
+                self.claims.entry(*ifindex).or_default().insert(lport.clone());
             }
-            self.found.insert(lport.to_owned(), found);
+            self.found.insert(lport.clone(), found);
         }
         true
     }
 
     /// The port that is to have the device.
-    pub(super) fn owner_of(&self, ifindex: IfIndex) -> Option<&str> {
-        self.claims.get(&ifindex)?.first().map(String::as_str)
+    pub(super) fn owner_of(&self, ifindex: IfIndex) -> Option<&Id> {
+        self.claims.get(&ifindex)?.first()
     }
 
     /// The devices that are to be ours, and the port of each.
-    pub(super) fn devices(&self) -> impl Iterator<Item = (IfIndex, &str)> {
-        self.claims.iter().filter_map(|(ifindex, claims)| Some((*ifindex, claims.first()?.as_str())))
+    pub(super) fn devices(&self) -> impl Iterator<Item = (IfIndex, &Id)> {
+        self.claims.iter().filter_map(|(ifindex, claims)| Some((*ifindex, claims.first()?)))
     }
 
     /// The device of a port, or why it has none; `None` if it is not to have one here.

@@ -1,6 +1,7 @@
 //! Making what is the same as what is wanted: the one path for every cause.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,8 +11,8 @@ use super::devices::Devices;
 use super::links::{LinkEvent, Links};
 use crate::config::{Config, PortOptions};
 use crate::nb::{ChangeSet, Snapshot};
-use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher, TableDump, WorkerId};
-use crate::types::{IfIndex, Numbers, Problem};
+use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher, TableDump, Tables, WorkerId};
+use crate::types::{Id, IfIndex, Numbers, Problem};
 use crate::worker::WorkerPoolError;
 
 /// The first and the longest pause before a device that refused is tried again. A socket closed a moment ago is
@@ -42,7 +43,7 @@ pub struct Plane<D: Devices> {
     /// Devices that should be, and are not.
     pub(super) refused: BTreeMap<IfIndex, Refusal>,
     slots: Numbers,
-    reported: BTreeSet<String>,
+    reported: BTreeSet<Id>,
 }
 
 /// A logical port's device, taken.
@@ -51,7 +52,7 @@ pub(super) struct OpenPort<H> {
     pub(super) ifindex: IfIndex,
     /// The name it was last seen with.
     pub(super) device: String,
-    pub(super) lport: String,
+    pub(super) lport: Id,
     pub(super) slot: LinkSlot,
     pub(super) queues: Vec<WorkerId>,
     pub(super) options: PortOptions,
@@ -121,6 +122,12 @@ impl<D: Devices> Plane<D> {
         &self.compiler
     }
 
+    /// The tables in force.
+    #[must_use]
+    pub fn tables(&self) -> Arc<Tables> {
+        self.publisher.current()
+    }
+
     /// Takes all records: what is not among them is no more.
     pub fn read(&mut self, snapshot: &Snapshot) {
         self.compiler.replace(snapshot);
@@ -181,10 +188,15 @@ impl<D: Devices> Plane<D> {
         self.publish();
         for mut port in opened {
             self.devices.connect(port.slot, &mut port.handle).await?;
-            tracing::info!(device = port.device, lport = port.lport, "port open");
+            tracing::info!(device = port.device, lport = port.lport.as_str(), "port open");
             self.ports.insert(port.ifindex, port);
         }
         Ok(())
+    }
+
+    /// The devices that are ours, and the port of each.
+    pub fn taken(&self) -> impl Iterator<Item = (IfIndex, &str)> {
+        self.ports.values().map(|port| (port.ifindex, port.lport.as_str()))
     }
 
     /// When a refused device is to be tried again.
@@ -194,7 +206,7 @@ impl<D: Devices> Plane<D> {
     }
 
     /// The ports whose state may be another one since this was asked last.
-    pub fn take_reported(&mut self) -> BTreeSet<String> {
+    pub fn take_reported(&mut self) -> BTreeSet<Id> {
         std::mem::take(&mut self.reported)
     }
 
@@ -236,7 +248,7 @@ impl<D: Devices> Plane<D> {
         }
         self.publish();
         for port in unwanted {
-            tracing::info!(device = port.device, lport = port.lport, "port closed");
+            tracing::info!(device = port.device, lport = port.lport.as_str(), "port closed");
             self.devices.release(port.slot, port.handle).await?;
             self.slots.give_back(u32::from(port.slot.0));
         }
@@ -247,7 +259,7 @@ impl<D: Devices> Plane<D> {
         let Some(link) = self.links.get(port.ifindex) else { return false };
         match self.desired.owner_of(port.ifindex) {
             // Each queue needs a socket of its own.
-            Some(lport) => lport == port.lport && usize::from(link.rx_queues) == port.queues.len(),
+            Some(lport) => *lport == port.lport && usize::from(link.rx_queues) == port.queues.len(),
             // One that is only switched off keeps its sockets, which work again when it comes back; unless the
             // port has another device meanwhile.
             None => {
@@ -274,7 +286,7 @@ impl<D: Devices> Plane<D> {
             match self.devices.take(link, slot, options) {
                 Ok((handle, queues)) => {
                     self.refused.remove(&ifindex);
-                    let (device, lport) = (link.name.clone(), lport.to_owned());
+                    let (device, lport) = (link.name.clone(), lport.clone());
                     opened.push(OpenPort { ifindex, device, lport, slot, queues, options, handle });
                 }
                 Err(reason) => {
@@ -282,7 +294,7 @@ impl<D: Devices> Plane<D> {
                     let before = self.refused.get(&ifindex).map(|refusal| refusal.pause);
                     let pause = before.map_or(RETRY_FIRST, |pause| (pause * 2).min(RETRY_LONGEST));
                     if before.is_none() {
-                        tracing::warn!(device = link.name, lport, "{reason}");
+                        tracing::warn!(device = link.name, lport = lport.as_str(), "{reason}");
                     }
                     self.refused.insert(ifindex, Refusal { reason, next: now + pause, pause });
                 }

@@ -64,16 +64,16 @@ impl Daemon {
             let options = self.plane.config.port(lport);
             Some(PortView {
                 lport: lport.to_owned(),
-                name: port.name.clone(),
+                name: port.name.to_string(),
                 device: ifindex
                     .and_then(|ifindex| self.plane.links.get(ifindex))
                     .map(|link| link.name.clone()),
                 ifindex,
                 mode: open.map(|open| open.handle.program.mode()),
                 queues: open.map_or(0, |open| open.queues.len() as u16),
-                network: port.lswitch.clone(),
+                network: port.lswitch.to_string(),
                 key: port.key,
-                macs: port.macs.clone(),
+                macs: port.macs.to_vec(),
                 no_socket: options.no_socket,
                 allow_generic: options.allow_generic,
                 complete_checksums: options.complete_checksums,
@@ -104,14 +104,14 @@ impl Daemon {
             let segmentation = parent_of(nb, &port.id)?;
             let ChildPortSegmentation { parent, segmentation: tag, .. } = segmentation;
             self.is_here(parent).then(|| SubportView {
-                lport: port.id.clone(),
-                name: port.name.clone(),
-                parent: parent.clone(),
+                lport: port.id.to_string(),
+                name: port.name.to_string(),
+                parent: parent.to_string(),
                 segmentation_type: tag.kind().to_owned(),
                 segmentation_id: tag.id(),
-                network: port.lswitch.clone(),
+                network: port.lswitch.to_string(),
                 key: port.key,
-                macs: port.macs.clone(),
+                macs: port.macs.to_vec(),
                 state: match self.plane.compiler.report(&port.id) {
                     Some(report) => report.state.to_string(),
                     None => "parent down".to_owned(),
@@ -131,14 +131,14 @@ impl Daemon {
         let networks = nb.lswitches().values().map(|network| {
             let ports = nb.lports_on(&network.id).filter(|port| self.is_here(&port.id));
             NetworkView {
-                lswitch: network.id.clone(),
-                name: network.name.clone(),
+                lswitch: network.id.to_string(),
+                name: network.name.to_string(),
                 key: network.key,
                 ports: ports
                     .map(|port| NetworkPortView {
-                        lport: port.id.clone(),
+                        lport: port.id.to_string(),
                         key: port.key,
-                        macs: port.macs.clone(),
+                        macs: port.macs.to_vec(),
                         state: self.state_of(&port.id),
                     })
                     .collect(),

@@ -24,49 +24,66 @@ pub(super) enum Need {
     Counter(Table),
 }
 
-/// A stored value with the mark by which the store tells that it has changed.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Marked<T> {
-    pub value: T,
-    pub mark: i64,
-}
+/// How many records are read one by one before their table is read as a whole.
+const SINGLES: usize = 32;
 
-/// What was read of a store, all of it at one point of its history.
+/// What was read of a store. That it still is so, the store checks when it commits.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// `None`: there is no such record.
-    records: BTreeMap<RecordId, Option<Marked<Value>>>,
-    pub counters: BTreeMap<Table, Marked<u64>>,
+    records: BTreeMap<RecordId, Option<Value>>,
+    counters: BTreeMap<Table, u64>,
     tables: BTreeSet<Table>,
     index: Index,
     singles: usize,
 }
 
+/// How far a transaction came.
+#[derive(Debug)]
+pub(super) enum Run<'a, T> {
+    /// It passed the checks.
+    Done(T, Draft<'a>),
+    /// It did not.
+    Refused(NbError),
+    /// This must be read first.
+    Needs(Need),
+}
+
 impl Known {
-    /// How many records were read one by one.
-    pub fn singles(&self) -> usize {
-        self.singles
+    /// Runs `work` on what is known.
+    pub fn run<T>(&self, work: impl Fn(&mut dyn State) -> Result<T, NbError>) -> Run<'_, T> {
+        let mut draft = Draft::new(self);
+        let done = work(&mut draft);
+        match (draft.need.take(), done) {
+            // When many are needed, they are soon read sooner with all the others.
+            (Some(Need::Record(record)), _) if self.singles >= SINGLES => {
+                Run::Needs(Need::Table(record.table))
+            }
+            (Some(need), _) => Run::Needs(need),
+            (None, Ok(done)) => Run::Done(done, draft),
+            (None, Err(error)) => Run::Refused(error),
+        }
     }
 
     /// Takes a record, or that there is none.
-    pub fn learn_one(&mut self, record: RecordId, found: Option<Marked<Value>>) {
+    pub fn learn_one(&mut self, record: RecordId, found: Option<Value>) {
         self.singles += 1;
         self.records.insert(record, found);
     }
 
     /// Takes all records of a table.
-    pub fn learn_table(&mut self, table: Table, all: impl Iterator<Item = (String, Marked<Value>)>) {
-        for (id, found) in all {
+    pub fn learn_table(&mut self, table: Table, all: impl Iterator<Item = (String, Value)>) {
+        for (id, json) in all {
             let record = RecordId { table, id };
-            self.index.add(&record, &found.value);
-            self.records.insert(record, Some(found));
+            self.index.add(&record, &json);
+            self.records.insert(record, Some(json));
         }
         self.tables.insert(table);
     }
 
-    /// The record as it was read.
-    pub fn stored(&self, record: &RecordId) -> Option<&Marked<Value>> {
-        self.records.get(record)?.as_ref()
+    /// Takes the highest unique key of a table, 0 when it has no counter.
+    pub fn learn_counter(&mut self, table: Table, key: u64) {
+        self.counters.insert(table, key);
     }
 }
 
@@ -88,14 +105,9 @@ pub(super) struct Draft<'a> {
 struct NotRead;
 
 impl<'a> Draft<'a> {
-    pub fn new(known: &'a Known) -> Self {
+    fn new(known: &'a Known) -> Self {
         let (records, counters, index) = (BTreeMap::new(), BTreeMap::new(), Index::default());
         Self { known, records, counters, index, looked_at: RefCell::default(), need: RefCell::default() }
-    }
-
-    /// What stopped the checks, if that did.
-    pub fn need(&self) -> Option<Need> {
-        self.need.take()
     }
 
     /// The records that the checks looked at, there or not: what the transaction relies on.
@@ -105,7 +117,7 @@ impl<'a> Draft<'a> {
 
     /// The records that are not as they were, and what they are now.
     pub fn changes(&self) -> impl Iterator<Item = (&RecordId, Option<&Value>)> {
-        let before = |record| self.known.stored(record).map(|stored| &stored.value);
+        let before = |record| self.known.records.get(record).and_then(Option::as_ref);
         let now = self.records.iter().map(|(record, now)| (record, now.as_ref()));
         now.filter(move |(record, now)| *now != before(record))
     }
@@ -118,6 +130,14 @@ impl<'a> Draft<'a> {
     fn stop(&self, need: Need) -> NbError {
         *self.need.borrow_mut() = Some(need);
         NbError::Store { store: String::new(), source: NotRead.into() }
+    }
+
+    /// Whether no stored record can match: a key above the counter was not given out yet. Without a counter that says
+    /// nothing, for tables are restored without theirs.
+    fn is_unused(&self, table: Table, by: By<'_>) -> Result<bool, NbError> {
+        let By::UniqueKey(key) = by else { return Ok(false) };
+        let counter = self.known.counters.get(&table).ok_or_else(|| self.stop(Need::Counter(table)))?;
+        Ok((1..key).contains(counter))
     }
 
     fn write(&mut self, record: &RecordId, json: Option<&Value>) {
@@ -138,14 +158,14 @@ impl State for Draft<'_> {
             return Ok(written.clone());
         }
         match self.known.records.get(record) {
-            Some(found) => Ok(found.as_ref().map(|found| found.value.clone())),
+            Some(found) => Ok(found.clone()),
             None if self.known.tables.contains(&record.table) => Ok(None),
             None => Err(self.stop(Need::Record(record.clone()))),
         }
     }
 
     fn find(&self, table: Table, by: By<'_>) -> Result<Vec<(String, Value)>, NbError> {
-        if !self.known.tables.contains(&table) {
+        if !self.known.tables.contains(&table) && !self.is_unused(table, by)? {
             return Err(self.stop(Need::Table(table)));
         }
         let ids: BTreeSet<_> = self.known.index.ids(table, by).chain(self.index.ids(table, by)).collect();
@@ -169,7 +189,7 @@ impl State for Draft<'_> {
 
     fn last_key(&self, table: Table) -> Result<u64, NbError> {
         let written = self.counters.get(&table).copied();
-        let known = || self.known.counters.get(&table).map(|counter| counter.value);
+        let known = || self.known.counters.get(&table).copied();
         written.or_else(known).ok_or_else(|| self.stop(Need::Counter(table)))
     }
 
@@ -232,3 +252,6 @@ impl Index {
         self.0.get(&(table, term)).into_iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests;

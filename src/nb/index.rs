@@ -3,9 +3,51 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::types::Id;
+
 /// A set of ids for each key; keys without ids are not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Index<K>(BTreeMap<K, BTreeSet<String>>);
+pub(super) struct Index<K>(BTreeMap<K, Ids>);
+
+/// One id for most keys, which is why that has a form of its own: a set takes hundreds of bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Ids {
+    One(Id),
+    /// Two or more.
+    Many(BTreeSet<Id>),
+}
+
+impl Ids {
+    fn iter(&self) -> impl Iterator<Item = &Id> {
+        let (one, many) = match self {
+            Self::One(id) => (Some(id), None),
+            Self::Many(ids) => (None, Some(ids.iter())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    fn insert(&mut self, id: Id) {
+        match self {
+            Self::Many(ids) => drop(ids.insert(id)),
+            Self::One(first) if *first == id => {}
+            Self::One(first) => *self = Self::Many(BTreeSet::from([first.clone(), id])),
+        }
+    }
+
+    /// Takes an id out, and returns whether none is left.
+    fn remove(&mut self, id: &str) -> bool {
+        match self {
+            Self::One(only) => only == id,
+            Self::Many(ids) => {
+                ids.remove(id);
+                if let (1, Some(only)) = (ids.len(), ids.first().cloned()) {
+                    *self = Self::One(only);
+                }
+                false
+            }
+        }
+    }
+}
 
 impl<K: Ord> Default for Index<K> {
     fn default() -> Self {
@@ -14,25 +56,25 @@ impl<K: Ord> Default for Index<K> {
 }
 
 impl<K: Ord> Index<K> {
-    pub(super) fn insert(&mut self, key: K, id: &str) {
-        self.0.entry(key).or_default().insert(id.to_owned());
+    pub(super) fn insert(&mut self, key: K, id: Id) {
+        match self.0.get_mut(&key) {
+            Some(ids) => ids.insert(id),
+            None => drop(self.0.insert(key, Ids::One(id))),
+        }
     }
 
     pub(super) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q, id: &str)
     where
         K: Borrow<Q>,
     {
-        if let Some(ids) = self.0.get_mut(key) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.0.remove(key);
-            }
+        if self.0.get_mut(key).is_some_and(|ids| ids.remove(id)) {
+            self.0.remove(key);
         }
     }
 
     /// All ids, in the order of their keys.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.0.values().flatten().map(String::as_str)
+    pub(super) fn ids(&self) -> impl Iterator<Item = &Id> {
+        self.0.values().flat_map(Ids::iter)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -40,10 +82,40 @@ impl<K: Ord> Index<K> {
     }
 
     /// The ids with `key`, in their order.
-    pub(super) fn get<'s, Q: Ord + ?Sized>(&'s self, key: &Q) -> impl Iterator<Item = &'s str> + use<'s, K, Q>
+    pub(super) fn get<'s, Q: Ord + ?Sized>(&'s self, key: &Q) -> impl Iterator<Item = &'s Id> + use<'s, K, Q>
     where
         K: Borrow<Q>,
     {
-        self.0.get(key).into_iter().flatten().map(String::as_str)
+        self.0.get(key).into_iter().flat_map(Ids::iter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_is_a_set_of_ids_for_each_key(steps in prop::collection::vec((0..3_u8, 0..4_u8, any::<bool>()), 0..40)) {
+            let (mut index, mut model) = (Index::default(), BTreeSet::new());
+            for (key, id, there) in steps {
+                let text = id.to_string();
+                if there {
+                    index.insert(key, Id::from(text.as_str()));
+                    model.insert((key, text));
+                } else {
+                    index.remove(&key, &text);
+                    model.remove(&(key, text));
+                }
+                for key in 0..3 {
+                    let found: Vec<_> = index.get(&key).map(ToString::to_string).collect();
+                    let wanted: Vec<_> = model.iter().filter(|held| held.0 == key).map(|held| held.1.clone()).collect();
+                    prop_assert_eq!(found, wanted);
+                }
+                prop_assert_eq!(index.is_empty(), model.is_empty());
+            }
+        }
     }
 }

@@ -23,6 +23,7 @@ mod redis;
 mod reports;
 mod schema;
 mod table;
+mod texts;
 mod transaction;
 mod url;
 mod view;

@@ -1,20 +1,21 @@
 //! The records that the datapath needs, typed.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::fields::Fields;
 use super::{Record, RecordError};
-use crate::types::{MacAddr, NetworkKey, PortKey, Segmentation};
+use crate::types::{Id, MacAddr, NetworkKey, PortKey, Segmentation};
 
 /// A network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogicalSwitch {
     /// The id.
-    pub id: String,
+    pub id: Id,
     /// The `unique_key`.
     pub key: NetworkKey,
     /// The name, empty when it has none.
-    pub name: String,
+    pub name: Box<str>,
     /// `vlan`, `flat`, `vxlan`, `geneve`, `gre`, `local`; not checked, as in Dragonflow.
     pub network_type: Option<String>,
     /// The largest IP packet, in bytes.
@@ -25,17 +26,15 @@ pub struct LogicalSwitch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogicalPort {
     /// The id.
-    pub id: String,
+    pub id: Id,
     /// The `unique_key`.
     pub key: PortKey,
     /// The name, empty when it has none.
-    pub name: String,
+    pub name: Box<str>,
     /// The id of its network, which may be missing.
-    pub lswitch: String,
+    pub lswitch: Id,
     /// Its addresses; Neutron gives one.
-    pub macs: Vec<MacAddr>,
-    /// Its IP addresses.
-    pub ips: Vec<IpAddr>,
+    pub macs: Arc<[MacAddr]>,
     /// The admin state. A record that does not say is enabled, which is Neutron's default.
     pub enabled: bool,
     /// Where it is. A subport has none: it is where its parent is.
@@ -46,7 +45,7 @@ pub struct LogicalPort {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Binding {
     /// On the compute node of this name.
-    Chassis(String),
+    Chassis(Id),
     /// Behind the tunnel endpoint with this address.
     Vtep(IpAddr),
 }
@@ -55,21 +54,21 @@ pub enum Binding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChildPortSegmentation {
     /// The id.
-    pub id: String,
+    pub id: Id,
     /// The id of the parent port, which may be missing.
-    pub parent: String,
+    pub parent: Id,
     /// The id of the subport, which may be missing.
-    pub port: String,
+    pub port: Id,
     /// The tag.
     pub segmentation: Segmentation,
 }
 
 /// A record's fields and id, when the id is also the one in its key.
-fn open(record: &Record) -> Result<(Fields<'_>, String), RecordError> {
+fn open(record: &Record) -> Result<(Fields<'_>, Id), RecordError> {
     let fields = Fields::of(&record.json)?;
     let id = fields.required_text("id")?;
     if id == record.id {
-        Ok((fields, id))
+        Ok((fields, id.into()))
     } else {
         let expected = format!("{:?}, the id in the record's key", record.id);
         Err(RecordError::bad("id", &id.into(), expected))
@@ -83,7 +82,7 @@ impl LogicalSwitch {
         Ok(Self {
             id,
             key: fields.key("unique_key")?,
-            name: fields.text("name")?.unwrap_or_default().to_owned(),
+            name: fields.text("name")?.unwrap_or_default().into(),
             network_type: fields.text("network_type")?.map(str::to_owned),
             mtu: fields.number("mtu")?.map(|mtu| u32::try_from(mtu).unwrap_or(u32::MAX)),
         })
@@ -97,10 +96,9 @@ impl LogicalPort {
         Ok(Self {
             id,
             key: fields.key("unique_key")?,
-            name: fields.text("name")?.unwrap_or_default().to_owned(),
-            lswitch: fields.required_text("lswitch")?,
-            macs: fields.list("macs", "a MAC address as in fa:16:3e:00:01:66")?,
-            ips: fields.list("ips", "an IP address")?,
+            name: fields.text("name")?.unwrap_or_default().into(),
+            lswitch: fields.required_text("lswitch")?.into(),
+            macs: fields.list("macs", "a MAC address as in fa:16:3e:00:01:66")?.into(),
             enabled: fields.flag("enabled")?.unwrap_or(true),
             binding: fields.object("binding", "binding.")?.map(Binding::read).transpose()?,
         })
@@ -110,7 +108,7 @@ impl LogicalPort {
 impl Binding {
     fn read(fields: Fields<'_>) -> Result<Self, RecordError> {
         match fields.required_text("type")?.as_str() {
-            "chassis" => Ok(Self::Chassis(fields.required_text("chassis")?)),
+            "chassis" => Ok(Self::Chassis(fields.required_text("chassis")?.into())),
             "vtep" => fields
                 .parsed("vtep_address", "an IP address")?
                 .map(Self::Vtep)
@@ -127,8 +125,8 @@ impl ChildPortSegmentation {
         let kind = fields.required_text("segmentation_type")?;
         Ok(Self {
             id,
-            parent: fields.required_text("parent")?,
-            port: fields.required_text("port")?,
+            parent: fields.required_text("parent")?.into(),
+            port: fields.required_text("port")?.into(),
             segmentation: Segmentation::decode(&kind, fields.number("segmentation_id")?)?,
         })
     }

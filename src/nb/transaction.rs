@@ -66,15 +66,24 @@ pub(super) fn run(state: &mut dyn State, ops: Vec<Op>) -> Result<(), NbError> {
     let mut touched = BTreeMap::new();
     for (index, op) in ops.into_iter().enumerate() {
         let about = about(&op);
-        let record = perform(state, op).map_err(|stop| refusal(stop, index, about))?;
-        touched.insert(record, index);
+        let (record, before) = perform(state, op).map_err(|stop| refusal(stop, index, about))?;
+        touched.entry(record).or_insert(Touched { op: index, before }).op = index;
     }
     let mut touched: Vec<_> = touched.into_iter().collect();
-    touched.sort_by_key(|(_, index)| *index);
-    for (record, index) in touched {
-        verify(state, &record).map_err(|stop| refusal(stop, index, record.to_string()))?;
+    touched.sort_by_key(|(_, touched)| touched.op);
+    for (record, Touched { op, before }) in touched {
+        let before = before.unwrap_or_default();
+        verify(state, &record, &before).map_err(|stop| refusal(stop, op, record.to_string()))?;
     }
     Ok(())
+}
+
+/// What happened to a record.
+struct Touched {
+    /// The last operation on it.
+    op: usize,
+    /// What it was before the first, if it was.
+    before: Option<Value>,
 }
 
 /// Takes the next unique key of a table.
@@ -116,17 +125,19 @@ fn about(op: &Op) -> String {
     }
 }
 
-fn perform(state: &mut dyn State, op: Op) -> Result<RecordId, Stop> {
+/// Does `op`, and returns its record and what that was before.
+fn perform(state: &mut dyn State, op: Op) -> Result<(RecordId, Option<Value>), Stop> {
     let (table, mut json, must_be_new) = match op {
         Op::Create { table, json } => (table, json, true),
         Op::Put { table, json } => (table, json, false),
         Op::Delete { table, id } => {
             let record = RecordId { table, id };
-            if state.get(&record)?.is_none() {
+            let old = state.get(&record)?;
+            if old.is_none() {
                 return Err(RecordError::Absent(table).into());
             }
             state.delete(&record)?;
-            return Ok(record);
+            return Ok((record, old));
         }
     };
     let record = RecordId { table, id: complete(table, &mut json)? };
@@ -141,7 +152,7 @@ fn perform(state: &mut dyn State, op: Op) -> Result<RecordId, Stop> {
     if old.as_ref() != Some(&json) {
         state.put(&record, &json)?;
     }
-    Ok(record)
+    Ok((record, old))
 }
 
 /// A record keeps its key, or gets one when it is new. A key that the writer chose is never given out again.
@@ -154,19 +165,24 @@ fn settle_key(
     if !table.is_keyed() {
         return Ok(());
     }
-    let key_of = |json: &Value| json.get("unique_key").and_then(Value::as_u64);
-    if let Some(given) = key_of(json) {
-        if given > state.last_key(table)? {
-            state.set_last_key(table, given)?;
+    let old = old.and_then(key_of);
+    match key_of(json) {
+        Some(given) if Some(given) == old => {}
+        Some(given) => {
+            if given > state.last_key(table)? {
+                state.set_last_key(table, given)?;
+            }
         }
-        return Ok(());
+        None => {
+            let key = old.map_or_else(|| allocate(state, table), Ok)?;
+            json["unique_key"] = key.into();
+        }
     }
-    let key = match old.and_then(key_of) {
-        Some(key) => key,
-        None => allocate(state, table)?,
-    };
-    json["unique_key"] = key.into();
     Ok(())
+}
+
+fn key_of(json: &Value) -> Option<u64> {
+    json.get("unique_key").and_then(Value::as_u64)
 }
 
 /// 1 at creation; at every change more than before, or Dragonflow's controllers would ignore the change.
@@ -183,18 +199,26 @@ fn settle_version(json: &mut Value, old: Option<&Value>) {
 }
 
 /// Checks a record that the transaction touched, and what refers to it, against the state after all of it.
-fn verify(state: &dyn State, record: &RecordId) -> Result<(), Stop> {
+///
+/// What it had `before` it may keep without a question: another one that wants the same is asked. For a store
+/// without an index, a question is a whole table.
+fn verify(state: &dyn State, record: &RecordId, before: &Value) -> Result<(), Stop> {
     let RecordId { table, id } = record;
     let Some(json) = state.get(record)? else {
         return if *table == Table::Lport { verify_unused(state, id) } else { Ok(()) };
     };
-    if let Some(key) = json.get("unique_key").and_then(Value::as_u64).filter(|_| table.is_keyed()) {
+    let same = |field: &str| json.get(field) == before.get(field);
+    if let Some(key) = key_of(&json).filter(|_| table.is_keyed() && !same("unique_key")) {
         let owners = state.find(*table, By::UniqueKey(key))?;
         if let Some((other, _)) = owners.into_iter().find(|(other, _)| other != id) {
             return Err(RecordError::DuplicateKey { key, other }.into());
         }
     }
-    if *table == Table::ChildPortSegmentation { verify_segmentation(state, id, &json) } else { Ok(()) }
+    let checked = ["parent", "port", "segmentation_type", "segmentation_id"];
+    if *table != Table::ChildPortSegmentation || checked.into_iter().all(same) {
+        return Ok(());
+    }
+    verify_segmentation(state, id, &json)
 }
 
 fn segmentations(state: &dyn State, by: By<'_>) -> Result<Vec<(String, Value)>, NbError> {

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::embedded::{Embedded, Expiring};
+use super::embedded::{self, Embedded};
 use super::etcd::{Etcd, Leased};
-use super::redis::Redis;
+use super::redis::{self, Redis};
+use super::reports::ReportStore;
 use super::{NbError, NorthboundDb, Reports};
 
 /// Where the northbound DB is when nothing else is said.
@@ -36,19 +37,17 @@ pub async fn open_existing(url: &str) -> Result<Arc<dyn NorthboundDb>, NbError> 
     })
 }
 
-/// Reports to the store at `url` that `chassis` lives; which of its ports forward, the caller then says. `None` for
-/// redis, where there are no reports yet.
+/// Reports to the store at `url` that `chassis` lives; which of its ports forward, the caller then says.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn reports(url: &str, chassis: &str) -> Result<Option<Reports>, NbError> {
-    Ok(match Store::parse(url)? {
-        Store::Embedded(path) => {
-            Some(Reports::start(Box::new(Expiring::new(Embedded::create(path).await?, chassis))))
-        }
-        Store::Etcd => Some(Reports::start(Box::new(Leased::new(Etcd::open(url)?, chassis)))),
-        Store::Redis => None,
-    })
+pub async fn reports(url: &str, chassis: &str) -> Result<Reports, NbError> {
+    let store: Box<dyn ReportStore> = match Store::parse(url)? {
+        Store::Embedded(path) => Box::new(embedded::Expiring::new(Embedded::create(path).await?, chassis)),
+        Store::Etcd => Box::new(Leased::new(Etcd::open(url)?, chassis)),
+        Store::Redis => Box::new(redis::Expiring::new(&Redis::at(url)?, chassis)),
+    };
+    Ok(Reports::start(store))
 }
 
 /// Whether the store at `url` is on another host, and may be away while this one runs.

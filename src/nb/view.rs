@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::index::Index;
+use super::texts::Texts;
 use super::{Binding, Change, ChildPortSegmentation, LogicalPort, LogicalSwitch, Record, Snapshot, Table};
-use crate::types::{NetworkKey, PortKey, Problem, Segmentation};
+use crate::types::{Id, NetworkKey, PortKey, Problem, Segmentation};
 
 /// The typed picture of the northbound DB. Depends only on the records' last state, not on the order of changes.
 ///
@@ -12,24 +13,33 @@ use crate::types::{NetworkKey, PortKey, Problem, Segmentation};
 /// on the size of the DB.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Northbound {
-    lswitches: BTreeMap<String, LogicalSwitch>,
-    lports: BTreeMap<String, LogicalPort>,
-    segmentations: BTreeMap<String, ChildPortSegmentation>,
-    unreadable: BTreeMap<(Table, String), Problem>,
+    lswitches: BTreeMap<Id, LogicalSwitch>,
+    lports: BTreeMap<Id, LogicalPort>,
+    segmentations: BTreeMap<Id, ChildPortSegmentation>,
+    unreadable: BTreeMap<(Table, Id), Problem>,
     lswitches_by_key: Index<NetworkKey>,
     lports_by_key: Index<PortKey>,
-    lports_by_lswitch: Index<String>,
-    lports_by_chassis: Index<String>,
-    segmentations_by_tag: BTreeMap<String, Index<Segmentation>>,
-    segmentations_by_port: Index<String>,
+    lports_by_lswitch: Index<Id>,
+    lports_by_chassis: Index<Id>,
+    segmentations_by_tag: BTreeMap<Id, Index<Segmentation>>,
+    segmentations_by_port: Index<Id>,
+    texts: Texts,
 }
 
 /// A change that changes something: what a record is from now on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edit {
     table: Table,
-    id: String,
+    id: Id,
     now: State,
+}
+
+impl Edit {
+    /// The record that it is about.
+    #[must_use]
+    pub fn about(&self) -> (Table, Id) {
+        (self.table, self.id.clone())
+    }
 }
 
 /// What is known of a record.
@@ -64,14 +74,18 @@ impl Northbound {
     pub fn from_snapshot(snapshot: &Snapshot) -> Self {
         let mut northbound = Self::default();
         for record in &snapshot.records {
-            northbound.apply(&Change::Put(record.clone()));
+            northbound.follow(northbound.put(record));
         }
         northbound
     }
 
     /// Follows one change.
     pub fn apply(&mut self, change: &Change) {
-        if let Some(edit) = self.edit(change) {
+        self.follow(self.edit(change));
+    }
+
+    fn follow(&mut self, edit: Option<Edit>) {
+        if let Some(edit) = edit {
             self.make(edit);
         }
     }
@@ -79,13 +93,24 @@ impl Northbound {
     /// What a change comes to; `None` when it changes nothing, as one of a table that the datapath does not need.
     #[must_use]
     pub fn edit(&self, change: &Change) -> Option<Edit> {
-        let edit = match change {
-            Change::Put(record) => {
-                Edit { table: record.table, id: record.id.clone(), now: State::read(record)? }
-            }
-            Change::Delete { table, id } => Edit { table: *table, id: id.clone(), now: State::Absent },
-        };
-        (self.state(edit.table, &edit.id) != edit.now).then_some(edit)
+        match change {
+            Change::Put(record) => self.put(record),
+            Change::Delete { table, id } => self.delete(*table, id),
+        }
+    }
+
+    /// What it comes to when a record is created or changed.
+    #[must_use]
+    pub fn put(&self, record: &Record) -> Option<Edit> {
+        let edit = Edit { table: record.table, id: record.id.as_str().into(), now: State::read(record)? };
+        (!self.is(edit.table, &edit.id, &edit.now)).then_some(edit)
+    }
+
+    /// What it comes to when a record is deleted.
+    #[must_use]
+    pub fn delete(&self, table: Table, id: &str) -> Option<Edit> {
+        let edit = Edit { table, id: id.into(), now: State::Absent };
+        (!self.is(table, id, &State::Absent)).then_some(edit)
     }
 
     /// Makes an edit.
@@ -112,25 +137,25 @@ impl Northbound {
 
     /// The networks, by id.
     #[must_use]
-    pub const fn lswitches(&self) -> &BTreeMap<String, LogicalSwitch> {
+    pub const fn lswitches(&self) -> &BTreeMap<Id, LogicalSwitch> {
         &self.lswitches
     }
 
     /// The ports, by id.
     #[must_use]
-    pub const fn lports(&self) -> &BTreeMap<String, LogicalPort> {
+    pub const fn lports(&self) -> &BTreeMap<Id, LogicalPort> {
         &self.lports
     }
 
     /// The segmentations, by id.
     #[must_use]
-    pub const fn segmentations(&self) -> &BTreeMap<String, ChildPortSegmentation> {
+    pub const fn segmentations(&self) -> &BTreeMap<Id, ChildPortSegmentation> {
         &self.segmentations
     }
 
     /// Why a record of these tables is in none of the maps above, by table and id.
     #[must_use]
-    pub const fn unreadable(&self) -> &BTreeMap<(Table, String), Problem> {
+    pub const fn unreadable(&self) -> &BTreeMap<(Table, Id), Problem> {
         &self.unreadable
     }
 
@@ -175,38 +200,56 @@ impl Northbound {
         self.segmentations_by_port.get(lport).filter_map(|id| self.segmentations.get(id))
     }
 
+    /// Whether this is what is known of a record.
     #[allow(clippy::wildcard_enum_match_arm, reason = "a table more is one more that the datapath ignores")]
-    fn state(&self, table: Table, id: &str) -> State {
-        if let Some(problem) = self.unreadable.get(&(table, id.to_owned())) {
-            return State::Unreadable(problem.clone());
+    fn is(&self, table: Table, id: &str, state: &State) -> bool {
+        if let Some(problem) = self.problem(table, id) {
+            return matches!(state, State::Unreadable(other) if other == problem);
         }
-        let here = match table {
-            Table::Lswitch => self.lswitches.get(id).cloned().map(State::Lswitch),
-            Table::Lport => self.lports.get(id).cloned().map(State::Lport),
-            Table::ChildPortSegmentation => self.segmentations.get(id).cloned().map(State::Segmentation),
-            _ => None,
-        };
-        here.unwrap_or(State::Absent)
+        match (table, state) {
+            (Table::Lswitch, State::Lswitch(lswitch)) => self.lswitches.get(id) == Some(lswitch),
+            (Table::Lport, State::Lport(lport)) => self.lports.get(id) == Some(lport),
+            (Table::ChildPortSegmentation, State::Segmentation(segmentation)) => {
+                self.segmentations.get(id) == Some(segmentation)
+            }
+            (Table::Lswitch, State::Absent) => !self.lswitches.contains_key(id),
+            (Table::Lport, State::Absent) => !self.lports.contains_key(id),
+            (Table::ChildPortSegmentation, State::Absent) => !self.segmentations.contains_key(id),
+            (_, State::Absent) => true,
+            _ => false,
+        }
     }
 
-    fn insert_lswitch(&mut self, lswitch: LogicalSwitch) {
-        self.lswitches_by_key.insert(lswitch.key, &lswitch.id);
+    /// Why a record is not among the others.
+    fn problem(&self, table: Table, id: &str) -> Option<&Problem> {
+        // There hardly ever is one, and looking for it takes a copy of the id.
+        if self.unreadable.is_empty() { None } else { self.unreadable.get(&(table, id.into())) }
+    }
+
+    fn insert_lswitch(&mut self, mut lswitch: LogicalSwitch) {
+        self.texts.share(&mut lswitch.id);
+        self.lswitches_by_key.insert(lswitch.key, lswitch.id.clone());
         self.lswitches.insert(lswitch.id.clone(), lswitch);
     }
 
-    fn insert_lport(&mut self, lport: LogicalPort) {
-        self.lports_by_key.insert(lport.key, &lport.id);
-        self.lports_by_lswitch.insert(lport.lswitch.clone(), &lport.id);
-        if let Some(Binding::Chassis(chassis)) = &lport.binding {
-            self.lports_by_chassis.insert(chassis.clone(), &lport.id);
+    fn insert_lport(&mut self, mut lport: LogicalPort) {
+        self.texts.share(&mut lport.id);
+        self.texts.share(&mut lport.lswitch);
+        self.lports_by_key.insert(lport.key, lport.id.clone());
+        self.lports_by_lswitch.insert(lport.lswitch.clone(), lport.id.clone());
+        if let Some(Binding::Chassis(chassis)) = &mut lport.binding {
+            self.texts.share(chassis);
+            self.lports_by_chassis.insert(chassis.clone(), lport.id.clone());
         }
         self.lports.insert(lport.id.clone(), lport);
     }
 
-    fn insert_segmentation(&mut self, segmentation: ChildPortSegmentation) {
+    fn insert_segmentation(&mut self, mut segmentation: ChildPortSegmentation) {
+        self.texts.share(&mut segmentation.parent);
+        self.texts.share(&mut segmentation.port);
         let tags = self.segmentations_by_tag.entry(segmentation.parent.clone()).or_default();
-        tags.insert(segmentation.segmentation, &segmentation.id);
-        self.segmentations_by_port.insert(segmentation.port.clone(), &segmentation.id);
+        tags.insert(segmentation.segmentation, segmentation.id.clone());
+        self.segmentations_by_port.insert(segmentation.port.clone(), segmentation.id.clone());
         self.segmentations.insert(segmentation.id.clone(), segmentation);
     }
 
@@ -243,7 +286,9 @@ impl Northbound {
             }
             _ => return,
         }
-        self.unreadable.remove(&(table, id.to_owned()));
+        if !self.unreadable.is_empty() {
+            self.unreadable.remove(&(table, id.into()));
+        }
     }
 }
 
@@ -281,7 +326,7 @@ mod tests {
         let bad = record(Table::Lswitch, json!({"id": "n", "unique_key": "1"}));
         northbound.apply(&Change::Put(bad.clone()));
         assert!(northbound.lswitches.is_empty());
-        let problem = &northbound.unreadable[&(Table::Lswitch, "n".to_owned())];
+        let problem = &northbound.unreadable[&(Table::Lswitch, "n".into())];
         assert_eq!(
             problem.to_string(),
             "lswitch n: field unique_key is \"1\": expected a whole number, 0 or more"
@@ -332,7 +377,7 @@ mod tests {
         let mut elsewhere = record(Table::Lswitch, json!({"id": "n", "unique_key": 1}));
         elsewhere.id = "m".to_owned();
         let northbound = of(vec![elsewhere]);
-        assert!(northbound.unreadable[&(Table::Lswitch, "m".to_owned())].reason.contains("the record's key"));
+        assert!(northbound.unreadable[&(Table::Lswitch, "m".into())].reason.contains("the record's key"));
     }
 
     /// Good and bad records of few ids, so that they meet.

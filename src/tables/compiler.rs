@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::claims;
 use super::network::Member;
 use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, PortReport, PortSlot, Tables};
-use crate::nb::{Change, Northbound, Snapshot, Table};
-use crate::types::{NetworkKey, Numbers, Problem};
+use crate::nb::{Change, Edit, Northbound, Snapshot, Table};
+use crate::types::{Id, NetworkKey, Numbers, Problem};
 
 /// Keeps [`Tables`] in step with the records and links.
 ///
@@ -19,15 +19,15 @@ use crate::types::{NetworkKey, Numbers, Problem};
 #[derive(Debug)]
 pub struct Compiler {
     northbound: Northbound,
-    links: BTreeMap<String, LocalLink>,
+    links: BTreeMap<Id, LocalLink>,
     counters: CounterBook,
     tables: Tables,
     /// Links in the tables, by the ids of their ports.
-    pieces: BTreeMap<String, PieceState>,
+    pieces: BTreeMap<Id, PieceState>,
     /// Ports in the tables, by id.
-    placed: BTreeMap<String, Placed>,
+    placed: BTreeMap<Id, Placed>,
     /// Networks in the tables, by id.
-    networks: BTreeMap<String, NetworkState>,
+    networks: BTreeMap<Id, NetworkState>,
     network_slots: Numbers,
     touched: Touched,
     /// The ports of the pieces that were made anew since somebody asked.
@@ -35,22 +35,22 @@ pub struct Compiler {
 }
 
 /// The ids of ports that a change may matter to.
-pub type Touched = BTreeSet<String>;
+pub type Touched = BTreeSet<Id>;
 
 #[derive(Debug)]
 struct PieceState {
     slot: LinkSlot,
     /// The numbers of its ports, by id.
-    numbers: BTreeMap<String, u16>,
+    numbers: BTreeMap<Id, u16>,
     problems: Vec<Problem>,
 }
 
 #[derive(Debug)]
 struct Placed {
     /// The id of the port that owns the link.
-    root: String,
+    root: Id,
     /// The id of its network, if it is up.
-    network: Option<String>,
+    network: Option<Id>,
     report: PortReport,
 }
 
@@ -63,7 +63,7 @@ struct NetworkState {
 }
 
 /// Ports of a network, by id.
-type Members = BTreeMap<String, Member>;
+type Members = BTreeMap<Id, Member>;
 
 impl Compiler {
     /// A compiler that knows of nothing, for `workers` workers.
@@ -140,17 +140,8 @@ impl Compiler {
 
     /// Follows one change of the records.
     pub fn apply(&mut self, change: &Change) {
-        let (table, id) = match change {
-            Change::Put(record) => (record.table, record.id.as_str()),
-            Change::Delete { table, id } => (*table, id.as_str()),
-        };
-        let Some(edit) = self.northbound.edit(change) else { return };
-        // What depends on the record as it was, and what depends on it as it is.
-        touch::touch(&self.northbound, table, id, &mut self.touched);
-        self.northbound.make(edit);
-        touch::touch(&self.northbound, table, id, &mut self.touched);
-        if table == Table::Lport && !self.northbound.lports().contains_key(id) {
-            self.counters.forget(id);
+        if let Some(edit) = self.northbound.edit(change) {
+            self.make(edit);
         }
     }
 
@@ -161,12 +152,25 @@ impl Compiler {
             gone.remove(&(record.table, record.id.as_str()));
         }
         let gone: Vec<_> =
-            gone.into_iter().map(|(table, id)| Change::Delete { table, id: id.to_owned() }).collect();
-        for change in &gone {
-            self.apply(change);
+            gone.into_iter().filter_map(|(table, id)| self.northbound.delete(table, id)).collect();
+        for edit in gone {
+            self.make(edit);
         }
         for record in &snapshot.records {
-            self.apply(&Change::Put(record.clone()));
+            if let Some(edit) = self.northbound.put(record) {
+                self.make(edit);
+            }
+        }
+    }
+
+    fn make(&mut self, edit: Edit) {
+        let (table, id) = edit.about();
+        // What depends on the record as it was, and what depends on it as it is.
+        touch::touch(&self.northbound, table, &id, &mut self.touched);
+        self.northbound.make(edit);
+        touch::touch(&self.northbound, table, &id, &mut self.touched);
+        if table == Table::Lport && !self.northbound.lports().contains_key(&id) {
+            self.counters.forget(&id);
         }
     }
 
@@ -181,7 +185,7 @@ impl Compiler {
     /// Says that a port's link is no longer ours.
     pub fn remove_link(&mut self, lport: &str) {
         if self.links.remove(lport).is_some() {
-            self.touched.insert(lport.to_owned());
+            self.touched.insert(lport.into());
         }
     }
 

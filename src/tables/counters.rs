@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossbeam::utils::CachePadded;
-
 use super::WorkerId;
 use crate::datapath::DropReason;
+use crate::types::Id;
 
 /// A port's counters, a set for each worker.
 #[derive(Debug)]
-pub struct PortCounters(Box<[CachePadded<WorkerCounters>]>);
+pub struct PortCounters(Box<[WorkerCounters]>);
 
-/// What one worker counted of one port. Only that worker writes.
+/// What one worker counted of one port. Only that worker writes, so no two share a cache line.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub struct WorkerCounters {
     received_frames: AtomicU64,
     received_bytes: AtomicU64,
@@ -42,21 +42,21 @@ impl PortCounters {
     /// Counters at 0 for `workers` workers.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        Self((0..workers).map(|_| CachePadded::default()).collect())
+        Self((0..workers).map(|_| WorkerCounters::default()).collect())
     }
 
     /// The set that `worker` writes; `None` for a worker that does not exist.
     #[inline]
     #[must_use]
     pub fn of(&self, worker: WorkerId) -> Option<&WorkerCounters> {
-        self.0.get(worker).map(|counters| &**counters)
+        self.0.get(worker)
     }
 
     /// The sums over all workers.
     #[must_use]
     pub fn totals(&self) -> PortTotals {
         let mut totals = PortTotals::default();
-        for worker in &self.0 {
+        for worker in &*self.0 {
             totals.received_frames += worker.received_frames.load(Ordering::Relaxed);
             totals.received_bytes += worker.received_bytes.load(Ordering::Relaxed);
             totals.sent_frames += worker.sent_frames.load(Ordering::Relaxed);
@@ -111,7 +111,7 @@ fn add(counter: &AtomicU64, count: u64) {
 #[derive(Debug)]
 pub struct CounterBook {
     workers: usize,
-    ports: BTreeMap<String, Arc<PortCounters>>,
+    ports: BTreeMap<Id, Arc<PortCounters>>,
     no_port: Arc<PortCounters>,
 }
 
@@ -123,12 +123,12 @@ impl CounterBook {
     }
 
     /// The counters of the logical port `lport`.
-    pub fn port(&mut self, lport: &str) -> Arc<PortCounters> {
+    pub fn port(&mut self, lport: &Id) -> Arc<PortCounters> {
         if let Some(counters) = self.ports.get(lport) {
             return Arc::clone(counters);
         }
         let counters = Arc::new(PortCounters::new(self.workers));
-        self.ports.insert(lport.to_owned(), Arc::clone(&counters));
+        self.ports.insert(lport.clone(), Arc::clone(&counters));
         counters
     }
 
@@ -172,10 +172,10 @@ mod tests {
     #[test]
     fn a_port_keeps_its_counters_until_it_is_forgotten() {
         let mut book = CounterBook::new(1);
-        book.port("web").of(0).unwrap().received(60);
-        book.port("db").of(0).unwrap().received(60);
+        book.port(&Id::from("web")).of(0).unwrap().received(60);
+        book.port(&Id::from("db")).of(0).unwrap().received(60);
         book.forget("db");
-        book.port("db");
+        book.port(&Id::from("db"));
         let frames: Vec<_> = book.totals().map(|(lport, totals)| (lport, totals.received_frames)).collect();
         assert_eq!(frames, [("db", 0), ("web", 1)]);
     }

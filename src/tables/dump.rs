@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use super::{
     Compiler, LINK_OWNER, LinkSlot, Network, Port, PortReport, PortSlot, Tables, TagMeaning, VlanTable,
 };
-use crate::types::{MacAddr, NetworkKey, PortKey, VlanId};
+use crate::types::{Id, MacAddr, NetworkKey, PortKey, VlanId};
 
 /// Everything that a worker or an operator could see of tables.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct TableDump {
     links: BTreeMap<u32, (LinkSlot, Option<PortKey>, bool)>,
     ports: BTreeMap<PortKey, PortDump>,
     networks: BTreeMap<NetworkKey, NetworkDump>,
-    reports: BTreeMap<String, PortReport>,
+    reports: BTreeMap<Id, PortReport>,
     /// How often each is there.
     problems: BTreeMap<String, usize>,
     /// Ports and networks that are there more than once. There should be none.
@@ -45,7 +45,7 @@ impl TableDump {
             links: BTreeMap::new(),
             ports: BTreeMap::new(),
             networks: BTreeMap::new(),
-            reports: compiler.reports().map(|(port, report)| (port.to_owned(), report.clone())).collect(),
+            reports: compiler.reports().map(|(port, report)| (port.into(), report.clone())).collect(),
             problems: BTreeMap::new(),
             repeated: Vec::new(),
         };

@@ -1,18 +1,19 @@
 //! One network's piece of the tables: its ports on this host, and their addresses.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use super::{Network, PortSlot};
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
-use crate::types::{MacAddr, NetworkKey, Problem};
+use crate::types::{Id, MacAddr, NetworkKey, Problem};
 
 /// A port of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
     pub(super) slot: PortSlot,
-    pub(super) macs: Vec<MacAddr>,
+    pub(super) macs: Arc<[MacAddr]>,
 }
 
 /// The port's network, or why it cannot be used.
@@ -33,16 +34,12 @@ pub(super) fn network_of<'a>(nb: &'a Northbound, port: &LogicalPort) -> Result<&
 impl Network {
     /// The network `lswitch` with `members`, by the ids of their ports: of two that have the same address, the lower
     /// id gets its frames.
-    pub(super) fn of(
-        key: NetworkKey,
-        lswitch: &str,
-        members: &BTreeMap<String, Member>,
-    ) -> (Self, Vec<Problem>) {
+    pub(super) fn of(key: NetworkKey, lswitch: &str, members: &BTreeMap<Id, Member>) -> (Self, Vec<Problem>) {
         let mut network = Self { key, macs: HashMap::new(), flood: Vec::with_capacity(members.len()) };
         let mut problems = Vec::new();
         for (lport, member) in members {
             network.flood.push(member.slot);
-            for &mac in &member.macs {
+            for &mac in &*member.macs {
                 let reason = network.add_address(mac, member.slot, lswitch);
                 problems.extend(reason.map(|reason| Problem::new(format!("lport {lport}"), reason)));
             }

@@ -9,7 +9,7 @@ use super::{
     PortState, TagMeaning, Tags, VlanTable, WorkerId,
 };
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
-use crate::types::{IfIndex, Problem, Segmentation};
+use crate::types::{Id, IfIndex, Problem, Segmentation};
 
 /// A device of this host that carries a logical port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct LocalLink {
     /// The kernel's index of it.
     pub ifindex: IfIndex,
     /// The id of the logical port.
-    pub lport: String,
+    pub lport: Id,
     /// Whether it is up.
     pub up: bool,
     /// The worker of each of its queues.
@@ -51,7 +51,7 @@ pub(super) struct PlacedPort<'a> {
 pub(super) fn gather<'a>(
     nb: &'a Northbound,
     link: &LocalLink,
-    numbers: &BTreeMap<String, u16>,
+    numbers: &BTreeMap<Id, u16>,
     counters: &mut CounterBook,
 ) -> Piece<'a> {
     let entry = LinkEntry {
@@ -74,7 +74,7 @@ pub(super) fn owns_key(nb: &Northbound, port: &LogicalPort) -> bool {
 
 struct Gatherer<'a, 'n> {
     nb: &'a Northbound,
-    numbers: &'n BTreeMap<String, u16>,
+    numbers: &'n BTreeMap<Id, u16>,
     /// Numbers that are some port's already.
     taken: BTreeSet<u16>,
     /// No number below it is free.
@@ -110,7 +110,7 @@ impl<'a> Gatherer<'a, '_> {
         record: &'a LogicalPort,
         slot: PortSlot,
         state: PortState,
-        (tags, parent): (Tags, Option<(String, Segmentation)>),
+        (tags, parent): (Tags, Option<(Id, Segmentation)>),
     ) {
         let (state, network) = self.join(record, state);
         let counters = self.counters.port(&record.id);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::types::Segmentation;
+use crate::types::{Id, Segmentation};
 
 /// What became of a logical port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct PortReport {
     /// Whether it forwards, or why not.
     pub state: PortState,
     /// For a subport: its parent's id and its tag there.
-    pub parent: Option<(String, Segmentation)>,
+    pub parent: Option<(Id, Segmentation)>,
 }
 
 /// Whether a port forwards, or why not.

@@ -1,6 +1,7 @@
 //! The words of the project as types. Each is checked once, where it enters, and cannot hold an illegal value
 //! afterwards. No I/O here.
 
+mod id;
 mod key;
 mod link;
 mod mac;
@@ -9,6 +10,7 @@ mod problem;
 mod segmentation;
 mod vlan;
 
+pub use id::Id;
 pub use key::{KeyError, NetworkKey, PortKey};
 pub use link::{IfIndex, QueueId};
 pub use mac::{MacAddr, MacAddrError};

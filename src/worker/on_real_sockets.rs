@@ -89,7 +89,7 @@ fn link(slot: u16, cable: &Cable, lport: &str) -> LocalLink {
     LocalLink {
         slot: LinkSlot(slot),
         ifindex: cable.ifindex,
-        lport: lport.to_owned(),
+        lport: lport.into(),
         up: true,
         queues: vec![0],
         complete_checksums: true,

@@ -112,7 +112,7 @@ pub fn local_links(world: &World) -> Vec<LocalLink> {
     let link = |(place, link): (u16, &crate::world::Link)| LocalLink {
         slot: LinkSlot(place),
         ifindex: IfIndex::new(u32::from(place) + 1).unwrap(),
-        lport: link.port.clone(),
+        lport: link.port.as_str().into(),
         up: link.up,
         queues: vec![0],
         complete_checksums: link.complete_checksums,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions, Permission};
+use trunkpath::nb;
 
 use super::follow::Reader;
 use super::servers::Servers;
@@ -64,6 +65,42 @@ async fn a_revoked_permission_is_an_error_and_its_return_ends_it() {
     reader.changes = db.watch(reader.revision);
     reader.follow(last).await;
     reader.assert_same_as_a_fresh_read().await;
+}
+
+#[tokio::test]
+async fn a_host_needs_no_more_rights_than_the_docs_name() {
+    let servers = Servers::start(1).await;
+    let mut root = with_users(&servers).await;
+    // As docs/northbound.md says.
+    root.user_add("host", "secret", None).await.unwrap();
+    root.role_add("host").await.unwrap();
+    for right in [
+        Permission::read("/df/").with_prefix(),
+        Permission::read_write("/df/trunkpath/").with_prefix(),
+        Permission::read_write("/df/chassis/one"),
+    ] {
+        root.role_grant_permission("host", right).await.unwrap();
+    }
+    root.user_grant_role("host", "host").await.unwrap();
+
+    let url = servers.url_with("host:secret@", "/df");
+    let db = open(&url).await;
+    let mut reader = Reader::start(&db).await;
+    let ip = "10.0.0.1".parse().unwrap();
+    let last = nb::write_chassis(&*db, "one", ip).await.unwrap();
+    reader.follow(last).await;
+    let refused = nb::write_chassis(&*db, "two", ip).await.unwrap_err().to_string();
+    assert!(refused.contains("no permission"), "{refused}");
+    let reports = nb::reports(&url, "one").await.unwrap();
+    reports.set_up(["p".to_owned()].into());
+    let reported = async {
+        while root.get("/df/trunkpath/port_up/p", None).await.unwrap().kvs().is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, reported).await.expect("it is not reported");
+    reports.end().await;
+    assert!(root.get("/df/trunkpath/port_up/p", None).await.unwrap().kvs().is_empty());
 }
 
 #[tokio::test]

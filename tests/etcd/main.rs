@@ -8,6 +8,7 @@ mod certificates;
 mod etcd;
 mod follow;
 mod history;
+mod replaced;
 mod reporting;
 mod scale;
 mod servers;

@@ -39,7 +39,7 @@ fn up(reports: &Reports, ports: &[&str]) {
 async fn a_port_is_reported_exactly_while_it_is_up() {
     let mut servers = Servers::start(1).await;
     let mut client = raw(&servers).await;
-    let one = nb::reports(&servers.url(), "one").await.unwrap().unwrap();
+    let one = nb::reports(&servers.url(), "one").await.unwrap();
     until(&mut client, &["chassis/one one"]).await;
     up(&one, &["a", "b"]);
     until(&mut client, &["chassis/one one", "port_up/a one", "port_up/b one"]).await;
@@ -47,7 +47,7 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
     until(&mut client, &["chassis/one one", "port_up/b one"]).await;
 
     // It moves to another host; the first one's withdrawal does not take it away.
-    let two = nb::reports(&servers.url(), "two").await.unwrap().unwrap();
+    let two = nb::reports(&servers.url(), "two").await.unwrap();
     up(&two, &["b"]);
     until(&mut client, &["chassis/one one", "chassis/two two", "port_up/b two"]).await;
     up(&one, &["c"]);
@@ -81,7 +81,7 @@ async fn the_reports_of_a_host_that_dies_go_with_it() {
     let host = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let reports = runtime.block_on(async {
-            let reports = nb::reports(&url, "one").await.unwrap().unwrap();
+            let reports = nb::reports(&url, "one").await.unwrap();
             up(&reports, &["a"]);
             started.send(()).unwrap();
             killed.await.unwrap();
@@ -101,7 +101,7 @@ async fn the_reports_of_a_host_that_dies_go_with_it() {
 async fn a_store_that_is_away_is_told_when_it_is_back() {
     let mut servers = Servers::start(1).await;
     servers.kill(0);
-    let reports = nb::reports(&servers.url(), "one").await.unwrap().unwrap();
+    let reports = nb::reports(&servers.url(), "one").await.unwrap();
     up(&reports, &["a"]);
     let failing = async {
         while reports.failure().is_none() {

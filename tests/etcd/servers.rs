@@ -131,6 +131,11 @@ impl Servers {
         }
     }
 
+    /// Takes the data of a server that does not run away.
+    pub fn wipe(&self, index: usize) {
+        std::fs::remove_dir_all(self.folder.path().join(format!("m{index}"))).unwrap();
+    }
+
     /// The server that leads now.
     pub async fn leader(&self) -> usize {
         etcd::leader(&self.endpoints()).await

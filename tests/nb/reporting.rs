@@ -33,10 +33,10 @@ fn up(reports: &Reports, ports: &[&str]) {
 #[tokio::test]
 async fn a_port_is_reported_exactly_while_it_is_up() {
     let place = Place::new();
-    let one = nb::reports(&place.url(), "one").await.unwrap().unwrap();
+    let one = nb::reports(&place.url(), "one").await.unwrap();
     up(&one, &["a", "b"]);
     until(&place, &["chassis one one", "port_up a one", "port_up b one"]).await;
-    let two = nb::reports(&place.url(), "two").await.unwrap().unwrap();
+    let two = nb::reports(&place.url(), "two").await.unwrap();
     up(&two, &["b"]);
     until(&place, &["chassis one one", "chassis two two", "port_up a one", "port_up b two"]).await;
     up(&one, &[]);

@@ -29,9 +29,20 @@ async fn a_wrong_user_or_password_is_said_and_the_password_is_not() {
         "+time",
     ]);
     let host = format!("127.0.0.1:{}", server.port());
-    // As docs/redis.md says.
-    let rights =
-        ["~*", "&*", "+@read", "+@connection", "+@pubsub", "+time", "+eval", "+set", "+del", "+config|get"];
+    // As docs/northbound.md says.
+    let rights = [
+        "~{*",
+        "~/trunkpath/*",
+        "&*",
+        "+@read",
+        "+@connection",
+        "+@pubsub",
+        "+time",
+        "+eval",
+        "+set",
+        "+del",
+        "+config|get",
+    ];
     server.does::<()>(&[&["ACL", "SETUSER", "trunkpath", "on", ">right"], &rights[..]].concat());
     let good = open(&format!("redis://trunkpath:right@{host}")).await;
     good.transact(vec![lport("p", "a")]).await.unwrap();
@@ -51,6 +62,36 @@ async fn a_wrong_user_or_password_is_said_and_the_password_is_not() {
     server.does::<()>(&["ACL", "SETUSER", "default", "off"]);
     let error = refusal(&format!("redis://{host}")).await;
     assert!(error.contains("check the user and the password"), "{error}");
+}
+
+#[tokio::test]
+async fn a_host_needs_no_more_rights_than_the_docs_name() {
+    let server = Server::start();
+    // As docs/northbound.md says.
+    let keys = ["%R~{*", "~{chassis.}one", "~/trunkpath/*", "&*"];
+    let commands = ["+@read", "+@connection", "+@pubsub", "+time", "+eval", "+set", "+del", "+config|get"];
+    server.does::<()>(&[&["ACL", "SETUSER", "host", "on", ">right"], &keys[..], &commands[..]].concat());
+    let url = format!("redis://host:right@127.0.0.1:{}", server.port());
+    let db = open(&url).await;
+    let mut follower = Follower::new(Arc::clone(&db)).await;
+    let ip = "10.0.0.1".parse().unwrap();
+    nb::write_chassis(&*db, "one", ip).await.unwrap();
+    follower.until(|view| view.records.len() == 1).await;
+    for refused in [nb::write_chassis(&*db, "two", ip).await, db.transact(vec![lport("p", "a")]).await] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("docs/northbound.md"), "{error}");
+    }
+    let reports = nb::reports(&url, "one").await.unwrap();
+    reports.set_up(["p".to_owned()].into());
+    let there = || server.does::<u32>(&["EXISTS", "/trunkpath/port_up/p"]) == 1;
+    let reported = async {
+        while !there() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reported).await.expect("it is not reported");
+    reports.end().await;
+    assert!(!there());
 }
 
 /// A certificate authority in `folder`, NAME.pem, and a certificate of it for 127.0.0.1, server.pem and server.key.

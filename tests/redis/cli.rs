@@ -42,11 +42,11 @@ fn dragonflows_records_are_taken_and_come_back_the_same() {
     printed(&nb(&sqlite, &["apply", file]));
     assert_eq!(printed(&nb(&sqlite, &["dump"])), dump);
     // What is there already stays as it is.
-    let stored: u32 = server.does(&["GET", "trunkpath:transactions"]);
+    let stored: u32 = server.does(&["GET", "/trunkpath/writer"]);
     let dumped = server.folder().join("dump");
     std::fs::write(&dumped, &dump).unwrap();
     printed(&server.nb(&["apply", dumped.to_str().unwrap()]));
-    assert_eq!(server.does::<u32>(&["GET", "trunkpath:transactions"]), stored);
+    assert_eq!(server.does::<u32>(&["GET", "/trunkpath/writer"]), stored);
 }
 
 #[test]

@@ -143,3 +143,41 @@ async fn ids_that_would_be_read_as_others_are_refused() {
     assert!(refused.contains("field topic is \"a}b\""), "{refused}");
     assert!(keys(&server).is_empty());
 }
+
+#[tokio::test]
+async fn a_put_among_many_reads_one_record() {
+    let server = Server::start();
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let mut fill = redis::pipe();
+    for key in 1..=3000 {
+        let text =
+            lport_text(&format!("p{key}"), "").replace("\"unique_key\":1", &format!("\"unique_key\":{key}"));
+        fill.set(format!("{{lport.t}}p{key}"), text).ignore();
+    }
+    fill.set("{unique_key.}lport", 3000).ignore();
+    fill.exec(&mut connection).unwrap();
+    let db = open(&server.url()).await;
+    let reads = |server: &Server| -> u64 {
+        let stats: String = server.does(&["INFO", "stats"]);
+        stats.lines().find_map(|line| line.strip_prefix("keyspace_hits:")).unwrap().parse().unwrap()
+    };
+    let before = reads(&server);
+    // One that is there, in another project; one that is new.
+    let moved = json!({"id": "p7", "topic": "u", "lswitch": "n", "name": "moved"});
+    db.put(Table::Lport, moved).await.unwrap();
+    db.transact(vec![lport("new", "x")]).await.unwrap();
+    assert!(reads(&server) - before < 20, "{} reads", reads(&server) - before);
+    assert_eq!(server.does::<Vec<String>>(&["KEYS", "{lport.*}p7"]), ["{lport.u}p7"]);
+    assert_eq!(db.get(Table::Lport, "p7").await.unwrap().unwrap().json["unique_key"], 7);
+    assert_eq!(db.get(Table::Lport, "new").await.unwrap().unwrap().json["unique_key"], 3001);
+}
+
+#[tokio::test]
+async fn a_stray_key_can_be_removed_by_its_name() {
+    let server = Server::start();
+    server.does::<()>(&["SET", "{lport}p", "{}"]);
+    let db = open(&server.url()).await;
+    assert!(db.get(Table::Lport, "{lport}p").await.unwrap().is_some());
+    db.delete(Table::Lport, "{lport}p").await.unwrap();
+    assert!(keys(&server).is_empty());
+}

@@ -4,9 +4,11 @@
 mod access;
 mod breaks;
 mod cli;
+mod converge;
 mod follow;
 mod layout;
 mod measure;
+mod reporting;
 mod server;
 
 use std::path::Path;

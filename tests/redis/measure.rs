@@ -29,6 +29,7 @@ fn fill(server: &Server) {
         }
         pipe.exec(&mut connection).unwrap();
     }
+    server.does::<()>(&["SET", "{unique_key.}lport", &(PARENTS * SUBPORTS).to_string()]);
 }
 
 #[tokio::test]
@@ -74,9 +75,20 @@ async fn measure() {
     }
     println!("10000 changes, written in {written:.0} ms: delivered after {:.0} ms", ms(started));
 
-    let started = Instant::now();
-    db.transact(vec![lport("q", "a")]).await.unwrap();
-    println!("a transaction of one port among all: {:.0} ms", ms(started));
+    let segmentation = Op::Put {
+        table: Table::ChildPortSegmentation,
+        json: json!({"parent": "q", "port": "p", "topic": "t", "segmentation_type": "vlan", "segmentation_id": 1}),
+    };
+    let there = "port-7-7-0000-0000-000000000000";
+    for (what, op) in [
+        ("port that is there", lport(there, "a")),
+        ("new port", lport("q", "a")),
+        ("new segmentation", segmentation),
+    ] {
+        let started = Instant::now();
+        db.transact(vec![op]).await.unwrap();
+        println!("a transaction of one {what} among all: {:.0} ms", ms(started));
+    }
     let started = Instant::now();
     let ports = (0..10_000).map(|index| lport(&format!("more{index}"), "a")).collect();
     db.transact(ports).await.unwrap();

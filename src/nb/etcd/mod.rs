@@ -7,6 +7,7 @@
 mod address;
 mod cluster;
 mod error;
+mod history;
 mod layout;
 mod read;
 mod reports;
@@ -21,6 +22,7 @@ use futures::stream::BoxStream;
 
 use self::address::Address;
 use self::cluster::Cluster;
+use self::history::History;
 use self::layout::Layout;
 pub(super) use self::reports::Leased;
 use super::freshness::Freshness;
@@ -32,6 +34,7 @@ pub(super) struct Etcd {
     cluster: Arc<Cluster>,
     layout: Layout,
     freshness: Freshness,
+    history: History,
 }
 
 impl Etcd {
@@ -39,7 +42,8 @@ impl Etcd {
     pub fn open(url: &str) -> Result<Self, NbError> {
         let address = Address::parse(url)?;
         let layout = Layout::new(address.prefix.clone());
-        Ok(Self { cluster: Arc::new(Cluster::new(address)?), layout, freshness: Freshness::default() })
+        let cluster = Arc::new(Cluster::new(address)?);
+        Ok(Self { cluster, layout, freshness: Freshness::default(), history: History::default() })
     }
 }
 

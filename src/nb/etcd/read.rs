@@ -6,6 +6,7 @@ use etcd_client::{Client, Error, GetOptions, GetResponse, KeyValue};
 
 use super::Etcd;
 use super::error::{EtcdError, Failure, Remedy};
+use super::history::{Followed, Witness};
 use super::layout::Range;
 use crate::nb::{NbError, Record, RecordId, Revision, Snapshot, Table};
 
@@ -26,6 +27,7 @@ impl Etcd {
         loop {
             match self.read_range(self.layout.tables(), 0).await {
                 Ok((revision, dated)) => {
+                    self.history.set(self.beginning(revision, &dated));
                     let mut records: Vec<_> = dated.into_iter().map(|(record, _)| record).collect();
                     records.sort_by(|a, b| (a.table, &a.id).cmp(&(b.table, &b.id)));
                     return Ok(Snapshot { revision: Revision(revision.cast_unsigned()), records });
@@ -34,6 +36,15 @@ impl Etcd {
                 Err(failure) => return Err(self.cluster.named(failure.error)),
             }
         }
+    }
+
+    /// The point of history that a snapshot is.
+    fn beginning(&self, revision: i64, dated: &[Dated]) -> Followed {
+        let witness = dated.iter().max_by_key(|(_, written)| written).map(|(record, written)| {
+            let record = RecordId { table: record.table, id: record.id.clone() };
+            Witness { key: self.layout.record(&record), written: *written }
+        });
+        Followed { witness, ..Followed::at(revision) }
     }
 
     /// One table, ordered by id.

@@ -10,7 +10,7 @@
 //! as one revision. What does not fit (1.5 MiB is etcd's other bound) is refused before anything is written: a scheme in
 //! stages could be left half done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,14 +21,12 @@ use uuid::Uuid;
 use super::Etcd;
 use super::error::{EtcdError, Failure, Remedy};
 use super::read::revision_of;
-use crate::nb::draft::{Draft, Known, Marked, Need};
+use crate::nb::draft::{Draft, Known, Need, Run};
 use crate::nb::transaction::State;
-use crate::nb::{NbError, Revision, Table};
+use crate::nb::{NbError, Record, RecordId, Revision, Table};
 
 /// Operations of a branch of a transaction, and branches: together what etcd allows (`--max-txn-ops`) by default.
 const BRANCH: usize = 64;
-/// How many records are read one by one before their table is read as a whole.
-const SINGLES: usize = 32;
 /// How long other writers may be faster.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest pause between two attempts.
@@ -41,6 +39,14 @@ struct Writer {
     mark: i64,
     /// The store's revision then.
     revision: i64,
+}
+
+/// What was read, all of it at one revision.
+#[derive(Default)]
+struct Read {
+    known: Known,
+    /// When each key that is there was written last.
+    marks: BTreeMap<String, i64>,
 }
 
 /// A transaction that was sent, whose end is not known.
@@ -102,17 +108,14 @@ impl Etcd {
         writer: &Writer,
         token: &str,
     ) -> Result<Outcome<T>, NbError> {
-        let mut known = Known::default();
+        let mut read = Read::default();
         let (done, mut plan) = loop {
-            let need = {
-                let mut draft = Draft::new(&known);
-                let done = work(&mut draft);
-                match draft.need() {
-                    Some(need) => need,
-                    None => break (done?, self.plan(&known, &draft, writer)),
-                }
+            let need = match read.known.run(&work) {
+                Run::Done(done, draft) => break (done, self.plan(&read.marks, &draft, writer)),
+                Run::Refused(error) => return Err(error),
+                Run::Needs(need) => need,
             };
-            match self.learn(&mut known, need, writer.revision).await {
+            match self.learn(&mut read, need, writer.revision).await {
                 Ok(()) => {}
                 Err(Failure { error: EtcdError::Compacted, .. }) => return Ok(Outcome::Again),
                 Err(failure) => return Err(self.cluster.named(failure.error)),
@@ -147,54 +150,61 @@ impl Etcd {
     }
 
     /// Reads what the checks asked for.
-    async fn learn(&self, known: &mut Known, need: Need, revision: i64) -> Result<(), Failure> {
-        let table = match need {
-            Need::Record(record) if known.singles() < SINGLES => {
+    async fn learn(&self, read: &mut Read, need: Need, revision: i64) -> Result<(), Failure> {
+        let Read { known, marks } = read;
+        let layout = &self.layout;
+        match need {
+            Need::Record(record) => {
                 let found = self.read_one(&record, revision).await?;
-                known.learn_one(record, found.map(|(record, mark)| Marked { value: record.json, mark }));
-                return Ok(());
+                marks.extend(found.iter().map(|(_, mark)| (layout.record(&record), *mark)));
+                known.learn_one(record, found.map(|(record, _)| record.json));
             }
             Need::Counter(table) => {
-                known.counters.insert(table, self.read_counter(table, revision).await?);
-                return Ok(());
+                let (key, mark) = self.read_counter(table, revision).await?;
+                marks.insert(layout.counter(table), mark);
+                known.learn_counter(table, key);
             }
-            Need::Record(record) => record.table,
-            Need::Table(table) => table,
-        };
-        let (_, records) = self.read_range(self.layout.table(table), revision).await?;
-        known.learn_table(
-            table,
-            records.into_iter().map(|(record, mark)| (record.id, Marked { value: record.json, mark })),
-        );
+            Need::Table(table) => {
+                let (_, dated) = self.read_range(layout.table(table), revision).await?;
+                let records = dated.into_iter().map(|(Record { id, json, .. }, mark)| {
+                    let record = RecordId { table, id };
+                    marks.insert(layout.record(&record), mark);
+                    (record.id, json)
+                });
+                known.learn_table(table, records);
+            }
+        }
         Ok(())
     }
 
-    async fn read_counter(&self, table: Table, revision: i64) -> Result<Marked<u64>, Failure> {
+    /// The highest unique key, and when it was written; zeroes when it never was.
+    async fn read_counter(&self, table: Table, revision: i64) -> Result<(u64, i64), Failure> {
         let key = self.layout.counter(table);
         let answer = self.fetch(key.clone().into(), GetOptions::new().with_revision(revision)).await?;
-        let Some(pair) = answer.kvs().first() else { return Ok(Marked { value: 0, mark: 0 }) };
+        let Some(pair) = answer.kvs().first() else { return Ok((0, 0)) };
         let text = String::from_utf8_lossy(pair.value());
         let value = text.parse().map_err(|_| Failure {
             error: EtcdError::Counter { key, value: text.into_owned() },
             remedy: Remedy::None,
         })?;
-        Ok(Marked { value, mark: pair.mod_revision() })
+        Ok((value, pair.mod_revision()))
     }
 
-    fn plan(&self, known: &Known, draft: &Draft<'_>, writer: &Writer) -> Plan {
+    fn plan(&self, marks: &BTreeMap<String, i64>, draft: &Draft<'_>, writer: &Writer) -> Plan {
         let layout = &self.layout;
-        let same = |key: String, mark| Compare::mod_revision(key, CompareOp::Equal, mark);
-        let mut compares = vec![same(layout.writer(), writer.mark)];
+        let same = |key: String| {
+            let mark = marks.get(&key).copied().unwrap_or_default();
+            Compare::mod_revision(key, CompareOp::Equal, mark)
+        };
+        let mut compares = vec![Compare::mod_revision(layout.writer(), CompareOp::Equal, writer.mark)];
         let mut ops = Vec::new();
         for (table, key) in draft.counters() {
-            compares
-                .push(same(layout.counter(table), known.counters.get(&table).map_or(0, |known| known.mark)));
+            compares.push(same(layout.counter(table)));
             ops.push(TxnOp::put(layout.counter(table), key.to_string(), None));
         }
         let looked_at = draft.looked_at();
         if compares.len() + looked_at.len() <= BRANCH {
-            let mark = |record| known.stored(record).map_or(0, |stored| stored.mark);
-            compares.extend(looked_at.iter().map(|record| same(layout.record(record), mark(record))));
+            compares.extend(looked_at.iter().map(|record| same(layout.record(record))));
         } else {
             // Too many: that nothing of their tables has changed is the coarser question.
             let tables: BTreeSet<_> = looked_at.iter().map(|record| record.table).collect();

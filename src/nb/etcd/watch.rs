@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Etcd;
 use super::cluster::Connection;
 use super::error::{EtcdError, Failure, Remedy};
+use super::history::Followed;
 use super::layout::{Layout, json};
 use super::read::{LONGEST_ANSWER, get, revision_of};
 use crate::nb::{Change, ChangeSet, NbError, Record, Revision};
@@ -28,11 +29,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A watch.
 struct Watcher {
     etcd: Etcd,
-    /// The last revision that was seen.
-    after: i64,
-    /// The cluster that it belongs to, once known.
-    cluster_id: Option<u64>,
+    /// How far it came, what is ready included.
+    followed: Followed,
     live: Option<Live>,
+    /// Since when nothing was heard from any server.
+    lost: Option<Instant>,
     ready: VecDeque<ChangeSet>,
 }
 
@@ -54,8 +55,8 @@ enum Stop {
 
 /// All transactions after `after`, in order, for ever or until an error.
 pub(super) fn watch(etcd: Etcd, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>> {
-    let after = after.0.cast_signed();
-    let watcher = Watcher { etcd, after, cluster_id: None, live: None, ready: VecDeque::new() };
+    let followed = etcd.history.after(after.0.cast_signed());
+    let watcher = Watcher { etcd, followed, live: None, lost: None, ready: VecDeque::new() };
     stream::unfold(Some(watcher), |watcher| async {
         let mut watcher = watcher?;
         match watcher.next().await {
@@ -70,41 +71,48 @@ impl Watcher {
     async fn next(&mut self) -> Result<ChangeSet, NbError> {
         loop {
             if let Some(set) = self.ready.pop_front() {
+                self.followed.deliver(&self.etcd.layout, &set);
+                self.note();
                 return Ok(set);
             }
-            let mut live = match self.live.take() {
-                Some(live) => live,
-                None => self.resume().await?,
-            };
-            match self.listen(&mut live).await {
-                Ok(()) => self.live = Some(live),
+            match self.go_on().await {
+                Ok(()) => {}
                 Err(Stop::Watch(error)) => return Err(error),
-                Err(Stop::Server(failure)) => {
-                    tracing::warn!(
-                        after = self.after,
-                        "the watch goes on at another server: {}",
-                        failure.error
-                    );
-                }
+                Err(Stop::Server(failure)) => self.wait(failure).await?,
             }
         }
     }
 
-    /// Goes on at some server, with patience.
-    async fn resume(&mut self) -> Result<Live, NbError> {
-        let since = Instant::now();
-        loop {
-            match self.start().await {
-                Ok(live) => return Ok(live),
-                Err(Stop::Watch(error)) => return Err(error),
-                Err(Stop::Server(failure))
-                    if since.elapsed() > PATIENCE || failure.remedy == Remedy::None =>
-                {
-                    return Err(self.etcd.cluster.named(failure.error));
-                }
-                Err(Stop::Server(_)) => sleep(PAUSE).await,
-            }
+    /// Lets the handle know how far it came, so that its next watch can go on from there.
+    fn note(&self) {
+        let Followed { delivered, seen, .. } = self.followed;
+        let seen = if self.ready.is_empty() { seen } else { delivered };
+        self.etcd.history.set(Followed { seen, ..self.followed.clone() });
+    }
+
+    /// Hears from the server that it is at, or from another.
+    async fn go_on(&mut self) -> Result<(), Stop> {
+        let mut live = match self.live.take() {
+            Some(live) => live,
+            None => self.start().await?,
+        };
+        self.listen(&mut live).await?;
+        self.live = Some(live);
+        Ok(())
+    }
+
+    /// Waits a moment before a server is tried again, with patience: one that lets a watch begin and never says anything on it
+    /// is no better than none.
+    async fn wait(&mut self, failure: Failure) -> Result<(), NbError> {
+        if self.lost.is_none() {
+            tracing::warn!(after = self.followed.seen, "the watch looks for a server: {}", failure.error);
         }
+        let since = *self.lost.get_or_insert_with(Instant::now);
+        if failure.remedy == Remedy::None || since.elapsed() > PATIENCE {
+            return Err(self.etcd.cluster.named(failure.error));
+        }
+        sleep(PAUSE).await;
+        Ok(())
     }
 
     /// Starts the watch after the last revision seen.
@@ -117,14 +125,15 @@ impl Watcher {
         let (answer, connection) =
             cluster.ask(|client| get(client, first.clone(), options.clone())).await.map_err(Stop::Server)?;
         let cluster_id = answer.header().map(etcd_client::ResponseHeader::cluster_id);
-        let other = self.cluster_id.is_some() && self.cluster_id != cluster_id;
-        if other || revision_of(&answer) < self.after {
+        let known = self.followed.cluster_id;
+        let other = known.is_some() && known != cluster_id;
+        if other || revision_of(&answer) < self.followed.seen || !self.has_witness().await? {
             return Err(Stop::Watch(self.compacted()));
         }
-        self.cluster_id = cluster_id;
+        self.followed.cluster_id = cluster_id;
 
-        let options =
-            WatchOptions::new().with_range(end).with_start_revision(self.after + 1).with_progress_notify();
+        let next = self.followed.seen + 1;
+        let options = WatchOptions::new().with_range(end).with_start_revision(next).with_progress_notify();
         let mut client = connection.client.watch_client().max_decoding_message_size(LONGEST_ANSWER);
         match timeout(SILENCE * 2, client.watch(first, Some(options))).await {
             Ok(Ok(stream)) => Ok(Live { stream, connection, asked: false }),
@@ -133,8 +142,19 @@ impl Watcher {
         }
     }
 
+    /// Whether the history is the one that was followed, as far as that is known.
+    async fn has_witness(&self) -> Result<bool, Stop> {
+        let Some(witness) = &self.followed.witness else { return Ok(true) };
+        let options = GetOptions::new().with_revision(self.followed.seen).with_keys_only();
+        match self.etcd.fetch(witness.key.clone().into(), options).await {
+            Ok(answer) => Ok(answer.kvs().first().map(KeyValue::mod_revision) == Some(witness.written)),
+            Err(Failure { error: EtcdError::Compacted, .. }) => Ok(false),
+            Err(failure) => Err(Stop::Server(failure)),
+        }
+    }
+
     fn compacted(&self) -> NbError {
-        NbError::Compacted(Revision(self.after.cast_unsigned()))
+        NbError::Compacted(Revision(self.followed.delivered.cast_unsigned()))
     }
 
     /// Takes the next message, or asks for one.
@@ -168,16 +188,25 @@ impl Watcher {
             let error = if denied { EtcdError::Permission(reason) } else { EtcdError::Other(reason) };
             return Err(Stop::Watch(self.etcd.cluster.named(error)));
         }
-        self.ready.extend(sets(&self.etcd.layout, message.events(), self.after));
+        if message.created() {
+            // Comes before what there is to catch up on.
+            return Ok(());
+        }
+        self.lost = None;
+        let seen = self.followed.seen;
+        self.ready.extend(sets(&self.etcd.layout, message.events(), seen));
         if let Some(last) = message.events().iter().filter_map(Event::kv).map(KeyValue::mod_revision).max() {
-            self.after = self.after.max(last);
-        } else if !message.created() && message.watch_id() >= 0 {
+            self.followed.seen = seen.max(last);
+        } else if message.watch_id() >= 0 {
             // The server's own report of progress. An answer to ours has no watch id, and in etcd before 3.4.25 says
             // nothing of the events that are still under way.
             let revision = message.header().map_or(0, etcd_client::ResponseHeader::revision);
-            self.after = self.after.max(revision);
+            self.followed.seen = seen.max(revision);
         }
-        // Messages come in order: whatever was committed before this one was sent is here.
+        if self.ready.is_empty() {
+            self.note();
+        }
+        // Events come in order; and an answer to us comes after a silence that none would have kept who had any to send.
         self.etcd.freshness.confirm(std::time::Instant::now());
         Ok(())
     }

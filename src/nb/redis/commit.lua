@@ -2,6 +2,8 @@
 -- KEYS: those to check, then those to write. ARGV: how many to check, how many to write, then for each of them
 -- '=' and the value, or '-' for no such key; then the messages to publish.
 local checks, writes = tonumber(ARGV[1]), tonumber(ARGV[2])
+-- First, so that who may not ask is refused before anything is written.
+local time = redis.call('TIME')
 for i = 1, checks do
     local value = redis.call('GET', KEYS[i])
     if (value and '=' .. value or '-') ~= ARGV[2 + i] then
@@ -20,4 +22,4 @@ for i = 3 + checks + writes, #ARGV do
     -- A user who may not publish may still write: followers read everything now and then.
     redis.pcall('PUBLISH', 'D', ARGV[i])
 end
-return redis.call('TIME')
+return time

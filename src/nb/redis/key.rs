@@ -68,10 +68,15 @@ pub(super) fn of_table(table: Table) -> String {
 }
 
 /// The pattern of the keys of a record, and of records whose ids end like its.
-pub(super) fn of_record(RecordId { table, id }: &RecordId) -> String {
+pub(super) fn of_record(record: &RecordId) -> String {
+    let RecordId { table, id } = record;
     let special = |c: char| matches!(c, '*' | '?' | '[' | ']' | '\\');
-    let literal = id.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c]));
-    format!("{{{table}.*}}*{}", literal.collect::<String>())
+    let literal: String =
+        id.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect();
+    match parse(id) {
+        Some((found, Place::Stray)) if found == *record => literal,
+        _ => format!("{{{table}.*}}*{literal}"),
+    }
 }
 
 #[cfg(test)]
@@ -108,5 +113,7 @@ mod tests {
     fn an_id_is_taken_by_its_letters() {
         let record = RecordId { table: Table::Lport, id: r"a*[b]?\".to_owned() };
         assert_eq!(of_record(&record), r"{lport.*}*a\*\[b\]\?\\");
+        let stray = RecordId { table: Table::Lport, id: "{lport}p*".to_owned() };
+        assert_eq!(of_record(&stray), r"{lport}p\*");
     }
 }

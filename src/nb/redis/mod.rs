@@ -9,17 +9,17 @@
 
 mod address;
 mod commit;
-mod draft;
 mod hint;
 mod key;
 mod message;
 mod picture;
 mod read;
+mod reading;
+mod reports;
 mod session;
 mod transact;
 mod watch;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,12 +28,12 @@ use futures::stream::BoxStream;
 
 use self::address::Address;
 use self::picture::Picture;
+pub(super) use self::reports::Expiring;
 use self::session::Server;
 use self::watch::Delivered;
 use super::freshness::Freshness;
-use super::{
-    Change, ChangeSet, NbError, NorthboundDb, Op, Record, RecordId, Revision, Snapshot, Table, transaction,
-};
+use super::transaction::{self, State};
+use super::{Change, ChangeSet, NbError, NorthboundDb, Op, Record, RecordId, Revision, Snapshot, Table};
 
 /// The store on a server.
 #[derive(Debug, Clone)]
@@ -100,15 +100,15 @@ impl NorthboundDb for Redis {
 
     async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError> {
         transact::check_keys(&ops)?;
-        let tables = transact::tables(&ops);
-        let work = |draft: &mut draft::Draft| transaction::run(draft, ops.clone());
-        let ((), revision) = transact::run(&self.server, &tables, work).await?;
+        let sole = transact::sole(&ops);
+        let work = |state: &mut dyn State| transaction::run(state, ops.clone());
+        let ((), revision) = transact::run(&self.server, sole.as_ref(), work).await?;
         Ok(revision)
     }
 
     async fn allocate_unique_key(&self, table: Table) -> Result<u32, NbError> {
-        let work = |draft: &mut draft::Draft| transaction::allocate(draft, table);
-        let (key, _) = transact::run(&self.server, &BTreeSet::from([table]), work).await?;
+        let work = |state: &mut dyn State| transaction::allocate(state, table);
+        let (key, _) = transact::run(&self.server, None, work).await?;
         u32::try_from(key).map_err(|_| NbError::KeysExhausted(table))
     }
 

@@ -110,6 +110,16 @@ impl Server {
         }
     }
 
+    /// The error for a write whose answer may have been lost.
+    pub(super) fn unknown(&self, error: RedisError) -> NbError {
+        match error.code() {
+            Some(_) => self.failed(error),
+            None => self.error(format!(
+                "whether the transaction was done is not known ({error}): read before you try again"
+            )),
+        }
+    }
+
     /// An error of this store.
     pub(super) fn error(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> NbError {
         NbError::Store { store: self.address.shown.clone(), source: source.into() }
@@ -124,7 +134,7 @@ fn advice(error: &RedisError, secure: bool) -> Option<&'static str> {
         return Some("check the user and the password in the URL, redis://USER:PASSWORD@HOST");
     }
     if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) {
-        return Some("let the user do this, see docs/redis.md");
+        return Some("let the user do this, see docs/northbound.md");
     }
     if error.kind() == ErrorKind::RESP3NotSupported || text.contains("unknown command 'HELLO'") {
         return Some("expected Redis 6 or later");

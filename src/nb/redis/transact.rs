@@ -1,20 +1,17 @@
 //! Transactions: read what the checks need, check, commit if nothing of it changed, else start over.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::cmd;
 
 use super::commit::Commit;
-use super::draft::Draft;
-use super::picture::{self, Found};
+use super::read;
+use super::reading::Reading;
 use super::session::Server;
-use super::{key, read};
+use crate::nb::draft::Run;
+use crate::nb::transaction::State;
 use crate::nb::{NbError, Op, RecordError, RecordId, Revision, Table};
 
-/// Rises with every transaction of ours, so that two which checked different records still notice each other.
-const GUARD: &str = "trunkpath:transactions";
 /// How often a transaction starts over.
 const ATTEMPTS: u32 = 100;
 /// How long a large commit may take.
@@ -22,58 +19,62 @@ const COMMIT_PATIENCE: Duration = Duration::from_mins(2);
 /// Redis takes no longer command.
 const MOST_ARGUMENTS: usize = 1_000_000;
 
-/// What was read.
-#[derive(Debug, Default)]
-struct Read {
-    guard: Option<Vec<u8>>,
-    counters: BTreeMap<Table, Option<Vec<u8>>>,
-    records: BTreeMap<RecordId, Vec<Found>>,
-}
-
-/// Runs `work` on the state of `tables` and commits what it did.
-pub(super) async fn run<T>(
+/// Runs `work` on the state of the store and commits what it did. `sole`: the record that it is about, when that is all
+/// that it will ask for.
+pub(super) async fn run<T: Send>(
     server: &Server,
-    tables: &BTreeSet<Table>,
-    work: impl Fn(&mut Draft) -> Result<T, NbError>,
+    sole: Option<&RecordId>,
+    work: impl Fn(&mut dyn State) -> Result<T, NbError> + Send + Sync,
 ) -> Result<(T, Revision), NbError> {
     let mut connection = server.connect().await?;
     for _ in 0..ATTEMPTS {
-        let (read, mut draft) = load(server, &mut connection, tables).await?;
-        let done = work(&mut draft)?;
-        let commit = read.commit(&draft);
+        let (done, commit) = prepare(server, &mut connection, sole, &work).await?;
         if commit.is_empty() {
             return Ok((done, read::now(&mut connection).await.map_err(|error| server.failed(error))?));
         }
         if commit.arguments() > MOST_ARGUMENTS {
             return Err(
-                server.error("the transaction is too large for redis: apply it in parts of 150000 records")
+                server.error("the transaction is too large for redis: apply it in parts of 100000 records")
             );
         }
         connection.set_response_timeout(COMMIT_PATIENCE);
-        if let Some(revision) = commit.send(&mut connection).await.map_err(|error| server.failed(error))? {
+        if let Some(revision) = commit.send(&mut connection).await.map_err(|error| server.unknown(error))? {
             return Ok((done, revision));
         }
     }
     Err(server.error(format!("other writers were faster {ATTEMPTS} times in a row: try again")))
 }
 
-/// The tables that the checks of `ops` look at.
-pub(super) fn tables(ops: &[Op]) -> BTreeSet<Table> {
-    let mut tables = BTreeSet::new();
-    for op in ops {
-        let (table, deletes) = match op {
-            Op::Create { table, .. } | Op::Put { table, .. } => (*table, false),
-            Op::Delete { table, .. } => (*table, true),
+async fn prepare<T>(
+    server: &Server,
+    connection: &mut MultiplexedConnection,
+    sole: Option<&RecordId>,
+    work: impl Fn(&mut dyn State) -> Result<T, NbError> + Send + Sync,
+) -> Result<(T, Commit), NbError> {
+    let mut reading = Reading::start(connection).await.map_err(|error| server.failed(error))?;
+    loop {
+        let need = match reading.known.run(&work) {
+            Run::Done(done, draft) => return Ok((done, reading.commit(&draft))),
+            Run::Refused(error) => return Err(error),
+            Run::Needs(need) => need,
         };
-        tables.insert(table);
-        // A segmentation names ports, and a port that one names stays.
-        if table == Table::ChildPortSegmentation {
-            tables.insert(Table::Lport);
-        } else if table == Table::Lport && deletes {
-            tables.insert(Table::ChildPortSegmentation);
-        }
+        reading.learn(server, connection, need, sole).await?;
     }
-    tables
+}
+
+/// The record that `ops` are about, when no other can come into it: a segmentation names ports, and a port that one names
+/// stays.
+pub(super) fn sole(ops: &[Op]) -> Option<RecordId> {
+    let [op] = ops else { return None };
+    match op {
+        Op::Create { table, json } | Op::Put { table, json } if *table != Table::ChildPortSegmentation => {
+            Some(RecordId { table: *table, id: json.get("id")?.as_str()?.to_owned() })
+        }
+        Op::Delete { table, id } if *table != Table::Lport => {
+            Some(RecordId { table: *table, id: id.clone() })
+        }
+        Op::Create { .. } | Op::Put { .. } | Op::Delete { .. } => None,
+    }
 }
 
 /// Refuses what would give a key that is read as another record's.
@@ -99,66 +100,4 @@ pub(super) fn check_keys(ops: &[Op]) -> Result<(), NbError> {
         }
     }
     Ok(())
-}
-
-async fn load(
-    server: &Server,
-    connection: &mut MultiplexedConnection,
-    tables: &BTreeSet<Table>,
-) -> Result<(Read, Draft), NbError> {
-    let failed = |error| server.failed(error);
-    let mut read = Read::default();
-    let mut draft = Draft::default();
-    // First, so that whatever of ours comes in between shows.
-    read.guard = cmd("GET").arg(GUARD).query_async(connection).await.map_err(failed)?;
-    for table in tables {
-        if table.is_keyed() {
-            let name = key::counter(*table);
-            let text: Option<Vec<u8>> =
-                cmd("GET").arg(&name).query_async(connection).await.map_err(failed)?;
-            draft.load_key(*table, number(server, &name, text.as_deref())?);
-            read.counters.insert(*table, text);
-        }
-        let keys = read::keys(connection, &key::of_table(*table)).await.map_err(failed)?;
-        let take = |record: RecordId, found: Vec<Found>| {
-            if let Some(current) = picture::current(&found) {
-                draft.load(record.clone(), picture::record(&record, current).json);
-                read.records.insert(record, found);
-            }
-        };
-        read::contents(connection, keys, take).await.map_err(failed)?;
-    }
-    Ok((read, draft))
-}
-
-/// The number in a counter, 0 when it is not there.
-fn number(server: &Server, name: &str, text: Option<&[u8]>) -> Result<u64, NbError> {
-    let Some(text) = text else { return Ok(0) };
-    let text = String::from_utf8_lossy(text);
-    text.parse().map_err(|_| server.error(format!("key {name} holds {text:?}: expected a whole number")))
-}
-
-impl Read {
-    /// What it takes to get from what was read to `draft`.
-    fn commit(&self, draft: &Draft) -> Commit {
-        let mut commit = Commit::default();
-        for (record, json) in draft.touched() {
-            let was = self.records.get(record).map_or(&[][..], Vec::as_slice);
-            if json.is_some() || !was.is_empty() {
-                commit.write(record, was, json);
-            }
-        }
-        for (table, last) in draft.last_keys() {
-            let read = self.counters.get(&table).cloned().flatten();
-            if last > 0 && read.as_deref() != Some(last.to_string().as_bytes()) {
-                commit.count(key::counter(table), read, last);
-            }
-        }
-        if !commit.is_empty() {
-            let before = self.guard.as_deref().map(String::from_utf8_lossy);
-            let before: u64 = before.and_then(|text| text.parse().ok()).unwrap_or_default();
-            commit.count(GUARD.to_owned(), self.guard.clone(), before.wrapping_add(1));
-        }
-        commit
-    }
 }

@@ -138,16 +138,16 @@ impl Session {
             next_reread: now,
             next_ping: now + PING_INTERVAL,
         };
-        session.listen(server, picture).await;
+        session.listen(server, picture).await.map_err(|error| server.failed(error))?;
         Ok(session)
     }
 
     /// Listens to what there is. A server may forbid any of it; then the re-reading has to do.
-    async fn listen(&mut self, server: &Server, picture: &Picture) {
+    async fn listen(&mut self, server: &Server, picture: &Picture) -> RedisResult<()> {
         let pattern = hint::keyspace_pattern(server.address.database);
-        warn(self.connection.psubscribe(&pattern).await, &pattern);
-        warn(self.connection.subscribe(COMMON_CHANNEL).await, COMMON_CHANNEL);
-        self.listen_to_topics(picture).await;
+        unless_refused(self.connection.psubscribe(&pattern).await, &pattern)?;
+        unless_refused(self.connection.subscribe(COMMON_CHANNEL).await, COMMON_CHANNEL)?;
+        self.listen_to_topics(picture).await?;
         let settings: RedisResult<Vec<String>> =
             cmd("CONFIG").arg("GET").arg("notify-keyspace-events").query_async(&mut self.connection).await;
         // Whoever may not ask may be lucky, and is not warned.
@@ -158,10 +158,11 @@ impl Session {
                 server.address.shown
             );
         }
+        Ok(())
     }
 
     /// Listens to the channels of the projects that own records.
-    async fn listen_to_topics(&mut self, picture: &Picture) {
+    async fn listen_to_topics(&mut self, picture: &Picture) -> RedisResult<()> {
         let new: Vec<_> = picture
             .topics()
             .difference(&self.topics)
@@ -170,9 +171,10 @@ impl Session {
             .collect();
         if !new.is_empty() {
             let names: Vec<&str> = new.iter().map(AsRef::as_ref).collect();
-            warn(self.connection.subscribe(&names[..]).await, &names.join(" "));
+            unless_refused(self.connection.subscribe(&names[..]).await, &names.join(" "))?;
             self.topics.extend(new);
         }
+        Ok(())
     }
 
     /// Waits for something to do.
@@ -180,6 +182,7 @@ impl Session {
         loop {
             tokio::select! {
                 event = self.events.recv() => {
+                    let event = event.ok_or_else(|| lost(server))?;
                     let keys = self.hints(event, server, picture)?;
                     if !keys.is_empty() {
                         return Ok(Turn::Look(keys));
@@ -192,18 +195,12 @@ impl Session {
     }
 
     /// Everything that was told so far: keys to look at, those that are known of the same records included.
-    fn hints(
-        &mut self,
-        first: Option<PushInfo>,
-        server: &Server,
-        picture: &Picture,
-    ) -> Result<Keys, NbError> {
+    fn hints(&mut self, first: PushInfo, server: &Server, picture: &Picture) -> Result<Keys, NbError> {
         let mut keys = Keys::new();
-        let mut next = first;
-        loop {
-            let Some(event) = next else { return Ok(keys) };
+        let mut next = Some(first);
+        while let Some(event) = next {
             if event.kind == PushKind::Disconnection {
-                return Err(server.error("the connection was lost: it is made again"));
+                return Err(lost(server));
             }
             if let Some((record, places)) = hint::read(event, server.address.database) {
                 for place in places.into_iter().chain(picture.places(&record).iter().cloned()) {
@@ -212,6 +209,7 @@ impl Session {
             }
             next = self.events.try_recv().ok();
         }
+        Ok(keys)
     }
 
     /// Does what there is to do, and adds what that changes. Returns a moment before it.
@@ -237,7 +235,7 @@ impl Session {
             }
         }
         if !changes.is_empty() {
-            self.listen_to_topics(picture).await;
+            self.listen_to_topics(picture).await?;
         }
         Ok(now)
     }
@@ -248,10 +246,19 @@ fn are_enough(flags: &str) -> bool {
     flags.contains('K') && (flags.contains('A') || (flags.contains('$') && flags.contains('g')))
 }
 
-fn warn(subscribed: RedisResult<()>, channels: &str) {
-    if let Err(error) = subscribed {
-        tracing::warn!(
-            "cannot subscribe to {channels}: {error}: what is told there is seen at the next re-reading"
-        );
+fn lost(server: &Server) -> NbError {
+    server.error("the connection was lost: it is made again")
+}
+
+/// Does without a subscription that the server refuses. An error that is not its word is one of the connection.
+fn unless_refused(subscribed: RedisResult<()>, channels: &str) -> RedisResult<()> {
+    match subscribed {
+        Err(error) if error.code().is_some() => {
+            tracing::warn!(
+                "cannot subscribe to {channels}: {error}: what is told there is seen at the next re-reading"
+            );
+            Ok(())
+        }
+        outcome => outcome,
     }
 }

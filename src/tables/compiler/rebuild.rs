@@ -8,10 +8,10 @@ use crate::tables::claims::root_of;
 use crate::tables::network::Member;
 use crate::tables::piece::{Piece, gather};
 use crate::tables::{Network, NetworkSlot, Tables, put};
-use crate::types::{NetworkKey, Numbers};
+use crate::types::{Id, NetworkKey, Numbers};
 
 /// Members of networks, by the ids of the networks.
-type Memberships = BTreeMap<String, Members>;
+type Memberships = BTreeMap<Id, Members>;
 
 impl Compiler {
     /// Brings the tables up to date, and returns them.
@@ -29,20 +29,20 @@ impl Compiler {
     }
 
     /// The owners of the links that touched ports hang on, or are to hang on.
-    fn touched_roots(&mut self) -> BTreeSet<String> {
+    fn touched_roots(&mut self) -> BTreeSet<Id> {
         let touched: Touched = std::mem::take(&mut self.touched);
         let mut roots = BTreeSet::new();
         for lport in &touched {
             roots.extend(self.placed.get(lport).map(|placed| placed.root.clone()));
             let owner = root_of(&self.northbound, lport).into_iter().chain([lport.as_str()]);
             let has_link = |owner: &&str| self.links.contains_key(*owner) || self.pieces.contains_key(*owner);
-            roots.extend(owner.filter(has_link).map(str::to_owned));
+            roots.extend(owner.filter(has_link).map(Id::from));
         }
         roots
     }
 
     /// Takes a link out of the tables. Returns the numbers that its ports had.
-    fn take_apart(&mut self, root: &str, left: &mut Memberships) -> BTreeMap<String, u16> {
+    fn take_apart(&mut self, root: &str, left: &mut Memberships) -> BTreeMap<Id, u16> {
         let Some(piece) = self.pieces.remove(root) else { return BTreeMap::new() };
         put(&mut self.tables.links, usize::from(piece.slot.0), None);
         for lport in piece.numbers.keys() {
@@ -58,7 +58,7 @@ impl Compiler {
     }
 
     /// Builds a link's piece from the records.
-    fn build(&mut self, root: &str, numbers: &BTreeMap<String, u16>, joined: &mut Memberships) {
+    fn build(&mut self, root: &str, numbers: &BTreeMap<Id, u16>, joined: &mut Memberships) {
         let Some(link) = self.links.get(root) else { return };
         let slot = link.slot;
         let Piece { mut entry, ports, problems } =
@@ -72,19 +72,19 @@ impl Compiler {
                 let state = self.networks.entry(network.id.clone());
                 let state = state.or_insert_with(|| NetworkState::new(network.key, slots));
                 entry.set_network(port.slot.number, state.slot);
-                let member = Member { slot: port.slot, macs: port.record.macs.clone() };
+                let member = Member { slot: port.slot, macs: Arc::clone(&port.record.macs) };
                 state.members.insert(id.clone(), member.clone());
                 joined.entry(network.id.clone()).or_default().insert(id.clone(), member);
                 network.id.clone()
             });
-            let placed = Placed { root: root.to_owned(), network, report: port.report };
+            let placed = Placed { root: link.lport.clone(), network, report: port.report };
             self.placed.insert(id.clone(), placed);
         }
         // A link whose port has no usable record is not in the tables: its frames are nobody's.
         let entry = (!numbers.is_empty()).then(|| Arc::new(entry));
         put(&mut self.tables.links, usize::from(slot.0), entry);
         self.rebuilt.extend(numbers.keys().cloned());
-        self.pieces.insert(root.to_owned(), PieceState { slot, numbers, problems });
+        self.pieces.insert(link.lport.clone(), PieceState { slot, numbers, problems });
     }
 
     /// Builds the networks whose members or keys have changed.

@@ -29,8 +29,9 @@ pub(super) fn touch(nb: &Northbound, table: Table, id: &str, touched: &mut Touch
 }
 
 fn touch_port(nb: &Northbound, id: &str, touched: &mut Touched) {
-    touched.insert(id.to_owned());
-    if let Some(port) = nb.lports().get(id) {
+    let found = nb.lports().get(id);
+    touched.insert(found.map_or_else(|| id.into(), |port| port.id.clone()));
+    if let Some(port) = found {
         add(nb.lports_with_key(port.key), touched);
     }
     // Whether a segmentation holds depends on whether its ports exist.

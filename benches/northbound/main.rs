@@ -1,0 +1,213 @@
+//! What a large northbound DB costs a host: `cargo bench --bench northbound [-- PARENTS]` (default: 1000 parents with 100
+//! subports each). Starts its own servers on loopback, and prints the table of `docs/northbound.md`.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench prints, and ends when it cannot go on"
+)]
+
+mod cloud;
+#[path = "../../tests/support/simulated.rs"]
+mod simulated;
+#[allow(dead_code, reason = "a bench breaks nothing")]
+#[path = "../../tests/support/stores.rs"]
+mod stores;
+
+use std::time::{Duration, Instant};
+
+use allocation_counter::measure;
+use futures::FutureExt;
+use trunkpath::control::{Follower, News, Plane};
+use trunkpath::nb::{self, Change, ChangeSet, Record, RecordId, Revision, Snapshot};
+use trunkpath::tables::TagMeaning;
+use trunkpath::types::VlanId;
+
+use cloud::{Cloud, PARENTS_PER_HOST, SUBPORTS};
+use simulated::Simulated;
+use stores::{Kind, Server, Write, Writer};
+
+/// Single changes that are timed.
+const SINGLES: u32 = 500;
+/// Changes that come at once.
+const BURST: u32 = 10_000;
+
+fn main() {
+    let parents = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(1000);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    curve(&runtime);
+    for kind in [Kind::Etcd, Kind::Redis] {
+        runtime.block_on(store(kind, Cloud { parents }));
+    }
+}
+
+/// A plane with a link for each of the first parents; those of `host-local` are on other hosts but for the first few.
+fn plane(links: u32, cloud: Cloud) -> Plane<Simulated> {
+    let links =
+        (0..links.min(cloud.parents)).map(|parent| simulated::link(parent + 1, &cloud::port_id(parent, 0)));
+    simulated::plane(&cloud::host(0), links)
+}
+
+/// The records with every parent bound to the one host.
+fn all_here(records: &mut Snapshot) {
+    for record in &mut records.records {
+        if record.json.get("binding").is_some() {
+            record.json["binding"]["chassis"] = cloud::host(0).into();
+        }
+    }
+}
+
+/// What one change costs control, without the DB, as segmentations of other parents are added.
+fn curve(runtime: &tokio::runtime::Runtime) {
+    println!("one subport's VID changed to tables published, no DB, all parents here:");
+    for parents in [1, 10, 100, 1000] {
+        let cloud = Cloud { parents };
+        let mut snapshot = Snapshot { revision: Revision(1), records: cloud.records().collect() };
+        all_here(&mut snapshot);
+        let mut plane = plane(parents, cloud);
+        let memory = measure(|| {
+            plane.read(&snapshot);
+            runtime.block_on(plane.reconcile()).unwrap();
+        });
+        drop(plane.take_reported());
+        let mut times = Vec::new();
+        for change in 0..SINGLES {
+            let record = cloud::segmentation(0, 1, 1000 + change % 2);
+            let set = ChangeSet { revision: Revision(2), changes: vec![Change::Put(record)] };
+            let start = Instant::now();
+            plane.follow(&set);
+            runtime.block_on(plane.reconcile()).unwrap();
+            times.push(start.elapsed());
+        }
+        let bytes = memory.bytes_current / i64::from(cloud.segmentations());
+        println!(
+            "  {:>6} segmentations: {}, {bytes} bytes a segmentation",
+            cloud.segmentations(),
+            percentiles(times)
+        );
+    }
+}
+
+async fn store(kind: Kind, cloud: Cloud) {
+    let (server, mut writer) = Server::start(kind).await;
+    let records: Vec<_> = cloud.records().map(|record| write(&record)).collect();
+    let start = Instant::now();
+    writer.write(&records).await;
+    println!("{}: {} records loaded in {:.1} s", kind.name(), records.len(), start.elapsed().as_secs_f64());
+    for what in ["host-local", "all here"] {
+        let mut host = Host::new(&server.url(), what, cloud).await;
+        host.cold(what).await;
+        host.singles(&mut writer).await;
+        host.burst(&writer).await;
+    }
+}
+
+/// A host that follows.
+struct Host {
+    follower: Follower,
+    plane: Plane<Simulated>,
+    all_here: bool,
+}
+
+impl Host {
+    async fn new(url: &str, what: &str, cloud: Cloud) -> Self {
+        let all_here = what == "all here";
+        let links = if all_here { cloud.parents } else { PARENTS_PER_HOST };
+        let follower = Follower::new(nb::open(url).await.unwrap());
+        Self { follower, plane: plane(links, cloud), all_here }
+    }
+
+    /// Waits for news, and takes what has come by then.
+    async fn round(&mut self) {
+        let mut news = Some(self.follower.next().await);
+        while let Some(some) = news {
+            match some {
+                News::All(mut snapshot) => {
+                    if self.all_here {
+                        all_here(&mut snapshot);
+                    }
+                    self.plane.read(&snapshot);
+                }
+                News::Changes(changes) => self.plane.follow(&changes),
+                News::Lost(error) => panic!("{error}"),
+            }
+            news = self.follower.next().now_or_never();
+        }
+        self.plane.reconcile().await.unwrap();
+    }
+
+    async fn cold(&mut self, what: &str) {
+        let start = Instant::now();
+        self.round().await;
+        let ports = self.plane.compiler().reports().count();
+        println!(
+            "  {what}: {ports} ports compiled; from nothing to tables published: {:.2} s",
+            start.elapsed().as_secs_f64()
+        );
+    }
+
+    /// Another program writes a record, and we wait until the tables say so.
+    async fn singles(&mut self, writer: &mut Writer) {
+        let mut times = Vec::new();
+        for change in 0..SINGLES {
+            let vid = 1000 + change;
+            let write = [write(&cloud::segmentation(0, 1, vid))];
+            let start = Instant::now();
+            writer.write(&write).await;
+            while !self.has(vid) {
+                self.round().await;
+            }
+            times.push(start.elapsed());
+        }
+        println!("  one change, put to tables published: {}", percentiles(times));
+    }
+
+    async fn burst(&mut self, writer: &Writer) {
+        let mut writer = writer.clone();
+        let count = BURST / SUBPORTS;
+        let records: Vec<_> = (0..count)
+            .flat_map(|change| {
+                (1..=SUBPORTS).map(move |index| {
+                    cloud::segmentation(change % PARENTS_PER_HOST, index, 2000 + (index + change) % SUBPORTS)
+                })
+            })
+            .chain([cloud::segmentation(0, 1, 1)])
+            .map(|record| write(&record))
+            .collect();
+        let start = Instant::now();
+        let writing = tokio::spawn(async move { writer.write(&records).await });
+        let mut rounds = 0;
+        while !self.has(1) {
+            self.round().await;
+            rounds += 1;
+        }
+        writing.await.unwrap();
+        println!(
+            "  {BURST} changes at once, all published after {:.2} s, in {rounds} rounds",
+            start.elapsed().as_secs_f64()
+        );
+    }
+
+    /// Whether the first parent has that tag in the tables in force.
+    fn has(&self, vid: u32) -> bool {
+        let vid = VlanId::new(vid as u16).unwrap();
+        let tables = self.plane.tables();
+        let table = tables
+            .links()
+            .next()
+            .and_then(|link| link.ports().next())
+            .and_then(|port| port.subports.as_deref());
+        table.is_some_and(|table| matches!(table.get(vid), TagMeaning::Subport(_)))
+    }
+}
+
+fn write(record: &Record) -> Write {
+    (RecordId { table: record.table, id: record.id.clone() }, Some(record.json.to_string()))
+}
+
+fn percentiles(mut times: Vec<Duration>) -> String {
+    times.sort();
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+    format!("p50 {:.3} ms, p99 {:.3} ms", at(50), at(99))
+}

@@ -1,0 +1,98 @@
+//! A host that follows a store, with links that only pretend.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::time::{Instant, timeout};
+use trunkpath::control::links::{LinkEvent, Links};
+use trunkpath::control::{Follower, News, Plane};
+use trunkpath::nb::{NorthboundDb, Snapshot};
+use trunkpath::tables::PortState;
+use trunkpath::types::IfIndex;
+
+use super::simulated::{self, Simulated};
+use super::step::HERE;
+
+/// How long it may take until everything has settled: a break is noticed after seconds.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// No news for so long, and it is worth a look.
+const SILENCE: Duration = Duration::from_millis(20);
+
+pub struct Host {
+    follower: Follower,
+    plane: Plane<Simulated>,
+    links: Links,
+}
+
+impl Host {
+    pub fn new(db: Arc<dyn NorthboundDb>) -> Self {
+        let links = Links::default();
+        Self { follower: Follower::new(db), plane: simulated::plane(HERE, []), links }
+    }
+
+    /// Begins anew, with the links as they are.
+    pub fn restart(&mut self, db: Arc<dyn NorthboundDb>) {
+        self.follower = Follower::new(db);
+        self.plane = simulated::plane(HERE, self.links.iter().cloned());
+    }
+
+    pub fn see(&mut self, event: LinkEvent) {
+        event.clone().apply(&mut self.links);
+        self.plane.see(event);
+    }
+
+    /// How many subports forward.
+    pub fn subports_up(&self) -> usize {
+        let reports = self.plane.compiler().reports();
+        reports.filter(|(_, report)| report.parent.is_some() && report.state == PortState::Up).count()
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::All(snapshot) => self.plane.read(&snapshot),
+            News::Changes(changes) => self.plane.follow(&changes),
+            News::Lost(_) => {}
+        }
+    }
+
+    /// Takes what has come, and makes it true.
+    pub async fn round(&mut self) {
+        while let Some(news) = self.follower.next().now_or_never() {
+            self.hear(news);
+        }
+        self.plane.reconcile().await.unwrap();
+    }
+
+    /// Waits until nothing is different from what a fresh read of `db` gives, and returns what still is.
+    pub async fn settle(&mut self, db: &dyn NorthboundDb) -> Vec<String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            while let Ok(news) = timeout(SILENCE, self.follower.next()).await {
+                self.hear(news);
+            }
+            self.round().await;
+            let Ok(snapshot) = db.snapshot().await else { continue };
+            let mut differences = self.plane.evidence().differences(&snapshot);
+            differences.extend(self.devices_differ(&snapshot).await);
+            if differences.is_empty() || Instant::now() > until {
+                return differences;
+            }
+        }
+    }
+
+    /// Compares the devices taken with those that a host takes which sees it all at once.
+    async fn devices_differ(&self, snapshot: &Snapshot) -> Option<String> {
+        let mut fresh = simulated::plane(HERE, self.links.iter().cloned());
+        fresh.read(snapshot);
+        fresh.reconcile().await.unwrap();
+        // One that is switched off is kept if it was taken before.
+        let is_up = |ifindex: IfIndex| self.links.get(ifindex).is_some_and(|link| link.up);
+        let taken = |plane: &Plane<Simulated>| -> BTreeSet<_> {
+            plane.taken().filter(|(ifindex, _)| is_up(*ifindex)).map(|(_, lport)| lport.to_owned()).collect()
+        };
+        let (here, wanted) = (taken(&self.plane), taken(&fresh));
+        (here != wanted).then(|| format!("devices are taken for {here:?}: expected {wanted:?}"))
+    }
+}

@@ -1,0 +1,119 @@
+//! Reports that hold while a host lives.
+
+use std::collections::BTreeSet;
+
+use trunkpath::nb::Reports;
+
+use super::*;
+
+fn reported(server: &Server) -> BTreeSet<String> {
+    let keys: Vec<String> = server.does(&["KEYS", "/trunkpath/*"]);
+    let mut reported = BTreeSet::new();
+    for key in keys {
+        // One that expires in between is not there.
+        let value: Option<String> = server.does(&["GET", &key]);
+        if let Some(value) = value {
+            let value: Value = serde_json::from_str(&value).unwrap();
+            let name = key.strip_prefix("/trunkpath/").unwrap();
+            reported.insert(format!("{name} {}", value["chassis"].as_str().unwrap()));
+        }
+    }
+    reported
+}
+
+async fn until(server: &Server, expected: &[&str]) {
+    let expected: BTreeSet<String> = expected.iter().map(ToString::to_string).collect();
+    let waiting = async {
+        while reported(server) != expected {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(waited.is_ok(), "{:?}, expected {expected:?}", reported(server));
+}
+
+fn up(reports: &Reports, ports: &[&str]) {
+    reports.set_up(ports.iter().map(ToString::to_string).collect());
+}
+
+#[tokio::test]
+async fn a_port_is_reported_exactly_while_it_is_up() {
+    let mut server = Server::start();
+    let one = nb::reports(&server.url(), "one").await.unwrap();
+    until(&server, &["chassis/one one"]).await;
+    up(&one, &["a", "b"]);
+    until(&server, &["chassis/one one", "port_up/a one", "port_up/b one"]).await;
+    let held: i64 = server.does(&["PTTL", "/trunkpath/port_up/a"]);
+    assert!((1..=10_000).contains(&held), "{held}");
+    up(&one, &["b"]);
+    until(&server, &["chassis/one one", "port_up/b one"]).await;
+
+    // It moves to another host; the first one neither takes it back nor away.
+    let two = nb::reports(&server.url(), "two").await.unwrap();
+    up(&two, &["b"]);
+    until(&server, &["chassis/one one", "chassis/two two", "port_up/b two"]).await;
+    up(&one, &["b", "c"]);
+    until(&server, &["chassis/one one", "chassis/two two", "port_up/b two", "port_up/c one"]).await;
+    up(&one, &["c"]);
+    until(&server, &["chassis/one one", "chassis/two two", "port_up/b two", "port_up/c one"]).await;
+    one.end().await;
+    assert_eq!(reported(&server).len(), 2);
+
+    // The server loses all it had, and then goes and comes back.
+    server.does::<()>(&["FLUSHALL"]);
+    until(&server, &["chassis/two two", "port_up/b two"]).await;
+    server.stop();
+    server.start_again();
+    until(&server, &["chassis/two two", "port_up/b two"]).await;
+    drop(two);
+    until(&server, &[]).await;
+}
+
+#[tokio::test]
+async fn the_reports_of_a_host_that_dies_go_with_it() {
+    let server = Server::start();
+    let url = server.url();
+    // A host that is killed: its runtime ends without a word to the store.
+    let (started, ready) = tokio::sync::oneshot::channel();
+    let (kill, killed) = tokio::sync::oneshot::channel::<()>();
+    let host = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let reports = runtime.block_on(async {
+            let reports = nb::reports(&url, "one").await.unwrap();
+            up(&reports, &["a"]);
+            started.send(()).unwrap();
+            killed.await.unwrap();
+            reports
+        });
+        drop(runtime);
+        drop(reports);
+    });
+    ready.await.unwrap();
+    until(&server, &["chassis/one one", "port_up/a one"]).await;
+    kill.send(()).unwrap();
+    host.join().unwrap();
+    until(&server, &[]).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_told_when_it_is_back() {
+    let mut server = Server::start();
+    server.stop();
+    let reports = nb::reports(&server.url(), "one").await.unwrap();
+    up(&reports, &["a"]);
+    let failing = async {
+        while reports.failure().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, failing).await.unwrap();
+    assert!(reports.failure().unwrap().contains("is redis-server running there"));
+    server.start_again();
+    until(&server, &["chassis/one one", "port_up/a one"]).await;
+    let told = async {
+        while reports.failure().is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.unwrap();
+}
