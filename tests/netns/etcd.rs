@@ -43,6 +43,25 @@ fn leader_is_killed_during_500_changes_under_traffic() {
 }
 
 #[test]
+fn each_server_is_frozen_in_turn_under_traffic() {
+    with_etcd(3, |lab, cloud| {
+        let site = Site::new(lab, 1);
+        lab.start();
+        let traffic = site.traffic(lab);
+        // One of them is the one that is followed.
+        for (server, vid) in [(0, 200), (1, 201), (2, 202)] {
+            cloud.freeze(server);
+            cloud.write(vec![site.add(0, vid)]);
+            lab.wait_for_vid(&site.spares[0], vid);
+            cloud.thaw(server);
+        }
+        lab.daemon().wait_until_converged();
+        traffic.assert_arrived(lab, &site);
+        site.assert_added(lab, 0, 202);
+    });
+}
+
+#[test]
 fn history_is_compacted_behind_our_back_under_traffic() {
     with_etcd(1, |lab, cloud| {
         let site = Site::new(lab, 2);

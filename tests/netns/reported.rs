@@ -3,8 +3,8 @@
 use trunkpath::nb::Table;
 
 use super::site::Site;
-use crate::support::cloud::{Cloud, with_etcd};
-use crate::support::lab::Port;
+use crate::support::cloud::{Cloud, with_etcd, with_redis};
+use crate::support::lab::{Lab, Port};
 use crate::support::wait::until;
 
 /// Waits until exactly these ports are said to forward, by a host that lives if there are any.
@@ -22,37 +22,45 @@ fn wait_for_reports(cloud: &Cloud, ports: &[&Port]) {
     });
 }
 
+/// In all that can happen to a port and its host.
+fn reported_exactly_while_it_forwards(lab: &mut Lab, cloud: &mut Cloud) {
+    let site = Site::new(lab, 1);
+    let Site { vm, steady, peer, bystander, .. } = &site;
+    lab.start();
+    wait_for_reports(cloud, &[vm, steady, peer, bystander]);
+    cloud.write(vec![site.add(0, 200)]);
+    wait_for_reports(cloud, &[vm, steady, peer, bystander, &site.spares[0]]);
+    cloud.write(vec![site.remove(0)]);
+    wait_for_reports(cloud, &[vm, steady, peer, bystander]);
+
+    lab.set_enabled(steady, false);
+    wait_for_reports(cloud, &[vm, peer, bystander]);
+    lab.set_enabled(steady, true);
+    wait_for_reports(cloud, &[vm, steady, peer, bystander]);
+
+    let dev = lab.dev(vm).to_owned();
+    lab.host.ip(&format!("link set dev {dev} down"));
+    wait_for_reports(cloud, &[peer, bystander]);
+    lab.host.ip(&format!("link set dev {dev} up"));
+    wait_for_reports(cloud, &[vm, steady, peer, bystander]);
+
+    assert!(lab.take_daemon().stop().success());
+    wait_for_reports(cloud, &[]);
+    lab.relaunch();
+    wait_for_reports(cloud, &[vm, steady, peer, bystander]);
+    // By itself.
+    lab.take_daemon().kill();
+    wait_for_reports(cloud, &[]);
+}
+
 #[test]
-fn port_is_reported_exactly_while_it_forwards() {
-    with_etcd(1, |lab, cloud| {
-        let site = Site::new(lab, 1);
-        let Site { vm, steady, peer, bystander, .. } = &site;
-        lab.start();
-        wait_for_reports(cloud, &[vm, steady, peer, bystander]);
-        cloud.write(vec![site.add(0, 200)]);
-        wait_for_reports(cloud, &[vm, steady, peer, bystander, &site.spares[0]]);
-        cloud.write(vec![site.remove(0)]);
-        wait_for_reports(cloud, &[vm, steady, peer, bystander]);
+fn port_is_reported_to_etcd_exactly_while_it_forwards() {
+    with_etcd(1, reported_exactly_while_it_forwards);
+}
 
-        lab.set_enabled(steady, false);
-        wait_for_reports(cloud, &[vm, peer, bystander]);
-        lab.set_enabled(steady, true);
-        wait_for_reports(cloud, &[vm, steady, peer, bystander]);
-
-        let dev = lab.dev(vm).to_owned();
-        lab.host.ip(&format!("link set dev {dev} down"));
-        wait_for_reports(cloud, &[peer, bystander]);
-        lab.host.ip(&format!("link set dev {dev} up"));
-        wait_for_reports(cloud, &[vm, steady, peer, bystander]);
-
-        assert!(lab.take_daemon().stop().success());
-        wait_for_reports(cloud, &[]);
-        lab.relaunch();
-        wait_for_reports(cloud, &[vm, steady, peer, bystander]);
-        // By itself.
-        lab.take_daemon().kill();
-        wait_for_reports(cloud, &[]);
-    });
+#[test]
+fn port_is_reported_to_redis_exactly_while_it_forwards() {
+    with_redis(reported_exactly_while_it_forwards);
 }
 
 #[test]

@@ -72,8 +72,8 @@ impl Site {
         let down = Frame::new(self.peer.mac, self.steady.mac);
         let tag = tci(0, false, STEADY_VID);
         Traffic {
-            sent_up: Stream::lasting(lab.sender(&self.vm), up.tagged(tag)).start(),
-            sent_down: Stream::lasting(lab.sender(&self.peer), down.clone()).start(),
+            sent_up: Stream::steady(lab.sender(&self.vm), up.tagged(tag)).start(),
+            sent_down: Stream::steady(lab.sender(&self.peer), down.clone()).start(),
             up,
             down: down.tagged(tag),
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions, GetOptions, KeyValue};
+use etcd_client::{Client, ConnectOptions, GetOptions};
 use redis::FromRedisValue;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -168,14 +168,18 @@ impl Cloud {
         self.enter(|| async { etcd::leader(&self.etcd().1).await })
     }
 
-    /// The keys of etcd that begin with `prefix`, without that.
+    /// The keys that begin with `prefix`, without that.
     pub fn keys(&self, prefix: &str) -> BTreeSet<String> {
-        self.with_client(|mut client| async move {
-            let options = GetOptions::new().with_prefix().with_keys_only();
-            let found = client.get(prefix, Some(options)).await.unwrap();
-            let key = |pair: &KeyValue| pair.key_str().unwrap()[prefix.len()..].to_owned();
-            found.kvs().iter().map(key).collect()
-        })
+        let keys = if self.url.starts_with("redis") {
+            self.redis(&["KEYS", &format!("{prefix}*")])
+        } else {
+            self.with_client(|mut client| async move {
+                let options = GetOptions::new().with_prefix().with_keys_only();
+                let found = client.get(prefix, Some(options)).await.unwrap();
+                found.kvs().iter().map(|pair| pair.key_str().unwrap().to_owned()).collect::<Vec<_>>()
+            })
+        };
+        keys.iter().map(|key| key[prefix.len()..].to_owned()).collect()
     }
 
     /// What another program does to redis.
