@@ -17,6 +17,7 @@ fn away_and_back(lab: &mut Lab, cloud: &mut Cloud, leaves: fn(&mut Cloud), retur
     leaves(cloud);
     lab.daemon().wait_for_nb("stale: the DB is away");
     lab.daemon().wait_for_problem(AWAY);
+    traffic.wait_for_more();
     // Links come and go as ever.
     let bystander = lab.dev(&site.bystander).to_owned();
     lab.host.ip(&format!("link set dev {bystander} down"));
@@ -29,6 +30,8 @@ fn away_and_back(lab: &mut Lab, cloud: &mut Cloud, leaves: fn(&mut Cloud), retur
     lab.wait_for_vid(&site.spares[0], 300);
     lab.wait_for_vid(&site.spares[1], 200);
     lab.daemon().wait_until_converged();
+    // They may have run out meanwhile.
+    cloud.wait_for_reports(&[&site.ports()[..], &[&site.spares[0], &site.spares[1]]].concat());
     traffic.assert_arrived(lab, &site);
     site.assert_added(lab, 0, 300);
     site.assert_added(lab, 1, 200);

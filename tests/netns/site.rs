@@ -1,12 +1,16 @@
 //! What is the same in all tests of an NB DB that goes away: a subport that nobody touches, with traffic both ways, and
 //! ports that come and go beside it, on the same guest and the same network.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use trunkpath::nb::{Op, Table, segmentation_id};
 
 use crate::support::frame::{Frame, tci};
 use crate::support::lab::{Lab, Port};
 use crate::support::records;
 use crate::support::stream::{Running, Stream};
+use crate::support::wait::until;
 
 const STEADY_VID: u16 = 100;
 
@@ -31,6 +35,11 @@ impl Site {
         let spares = (0..spares).map(|index| lab.spare_port(&vm, 200 + index, two)).collect();
         let (peer, bystander) = (lab.guest("peer", two), lab.guest("bystander", one));
         Self { vm, steady, peer, bystander, spares }
+    }
+
+    /// All ports but the spare ones.
+    pub const fn ports(&self) -> [&Port; 4] {
+        [&self.vm, &self.steady, &self.peer, &self.bystander]
     }
 
     /// Makes a spare port a subport with this VID, whatever it was before.
@@ -71,9 +80,11 @@ impl Site {
         let up = Frame::new(self.steady.mac, self.peer.mac);
         let down = Frame::new(self.peer.mac, self.steady.mac);
         let tag = tci(0, false, STEADY_VID);
+        let (to_vm, to_peer) = (lab.capture(&self.vm), lab.capture(&self.peer));
         Traffic {
-            sent_up: Stream::steady(lab.sender(&self.vm), up.tagged(tag)).start(),
-            sent_down: Stream::steady(lab.sender(&self.peer), down.clone()).start(),
+            sent_up: Stream::new(lab.sender(&self.vm), up.tagged(tag)).start_steadily(to_peer),
+            sent_down: Stream::new(lab.sender(&self.peer), down.clone()).start_steadily(to_vm),
+            arrived: [to_vm.arrived(), to_peer.arrived()],
             up,
             down: down.tagged(tag),
         }
@@ -85,12 +96,22 @@ impl Site {
 pub struct Traffic {
     sent_up: Running,
     sent_down: Running,
+    /// Counts of frames.
+    arrived: [Arc<AtomicU64>; 2],
     /// As they arrive.
     up: Frame,
     down: Frame,
 }
 
 impl Traffic {
+    /// Waits until some more frames have arrived at both ends.
+    pub fn wait_for_more(&self) {
+        for arrived in &self.arrived {
+            let enough = arrived.load(Ordering::Relaxed) + 1000;
+            until("a thousand more frames", || (arrived.load(Ordering::Relaxed) >= enough).then_some(()));
+        }
+    }
+
     /// Ends it, and makes sure that every frame has arrived, once and in order.
     pub fn assert_arrived(self, lab: &Lab, site: &Site) {
         let (up, down) = (self.sent_up.stop(), self.sent_down.stop());

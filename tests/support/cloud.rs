@@ -16,9 +16,10 @@ use tokio::time::{sleep, timeout};
 use trunkpath::nb::{self, NbError, NorthboundDb, Op};
 
 use super::etcd::{self, Member};
-use super::lab::{Lab, in_lab};
+use super::lab::{Lab, Port, in_lab};
 use super::netns::{Netns, veth};
 use super::process::Process;
+use super::records::CHASSIS;
 use super::wait::{PATIENCE, until};
 
 const SERVERS: &str = "10.99.0.1";
@@ -166,6 +167,20 @@ impl Cloud {
     /// The server of etcd that leads now.
     pub fn leader(&self) -> usize {
         self.enter(|| async { etcd::leader(&self.etcd().1).await })
+    }
+
+    /// Waits until exactly these ports are said to forward, by a host that lives if there are any.
+    pub fn wait_for_reports(&self, ports: &[&Port]) {
+        let mut expected: BTreeSet<_> = ports.iter().map(|port| format!("port_up/{}", port.id())).collect();
+        if !ports.is_empty() {
+            expected.insert(format!("chassis/{CHASSIS}"));
+        }
+        until(&format!("reports {expected:?}"), || {
+            let mut reports = self.keys("/trunkpath/");
+            // Which is there for writers to keep out of each other's way.
+            reports.remove("writer");
+            (reports == expected).then_some(())
+        });
     }
 
     /// The keys that begin with `prefix`, without that.

@@ -12,4 +12,5 @@ pub mod records;
 pub mod root;
 pub mod stream;
 pub mod wait;
+pub mod window;
 pub mod wire;

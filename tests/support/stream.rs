@@ -6,14 +6,13 @@ use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
 
 use super::frame::Frame;
+use super::window::Window;
 use super::wire::{Capture, Sender};
 
 /// Frames between two rests of [`REST`] of a sender. A veth has room for 256 frames on their way to an XDP program and
 /// drops the rest, whoever is behind it.
 const BURST: u64 = 16;
 const REST: Duration = Duration::from_millis(2);
-/// Between two frames of a stream that never rests for long. Real ones are some 60 microseconds longer.
-const BREATH: Duration = Duration::from_micros(200);
 
 /// What sends numbered frames.
 #[derive(Debug)]
@@ -21,30 +20,25 @@ pub struct Stream {
     sender: Arc<Sender>,
     template: Frame,
     next: u64,
-    /// Frames between two rests, and how long these are.
-    burst: u64,
-    rest: Duration,
 }
 
 impl Stream {
     /// Copies of `template` but for the payload, by `sender`.
     pub fn new(sender: Arc<Sender>, template: Frame) -> Self {
-        Self { sender, template, next: 0, burst: BURST, rest: REST }
-    }
-
-    /// One frame after the other, less than a millisecond apart: an interruption as short as that shows. Half as many
-    /// frames a second, beside servers that want the CPUs too.
-    pub fn steady(sender: Arc<Sender>, template: Frame) -> Self {
-        Self { burst: 1, rest: BREATH, ..Self::new(sender, template) }
+        Self { sender, template, next: 0 }
     }
 
     /// Sends `count` frames, at a rate that no queue on the way overflows at.
     pub fn send(&mut self, count: u64) {
         for _ in 0..count {
-            self.sender.send(&self.template.carrying(&payload(self.next)).bytes());
-            self.next += 1;
-            rest_after(self.next, self.burst, self.rest);
+            self.send_next();
+            rest_after(self.next);
         }
+    }
+
+    fn send_next(&mut self) {
+        self.sender.send(&self.template.carrying(&payload(self.next)).bytes());
+        self.next += 1;
     }
 
     /// Sends `count` frames of each of `templates`, whose payloads end with eight bytes for the number, in turns.
@@ -57,18 +51,32 @@ impl Stream {
                 frame[end - 8..].copy_from_slice(&number.to_be_bytes());
                 sender.send(&frame);
                 sent += 1;
-                rest_after(sent, BURST, REST);
+                rest_after(sent);
             }
         }
     }
 
     /// Goes on sending in the background.
-    pub fn start(mut self) -> Running {
+    pub fn start(self) -> Running {
+        self.repeat(|stream| stream.send(BURST))
+    }
+
+    /// Goes on sending to `capture` in the background, one frame after the other, less than a millisecond apart, so that an
+    /// interruption as short as that shows.
+    pub fn start_steadily(self, capture: &Capture) -> Running {
+        let mut window = Window::new(capture.arrived());
+        self.repeat(move |stream| {
+            stream.send_next();
+            window.wait();
+        })
+    }
+
+    fn repeat(mut self, mut send: impl FnMut(&mut Self) + Send + 'static) -> Running {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                self.send(BURST);
+                send(&mut self);
             }
             self
         });
@@ -105,16 +113,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// Ends it after a whole burst.
+    /// Ends it, after a whole burst if it sends in bursts.
     pub fn stop(self) -> Stream {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }
 }
 
-fn rest_after(sent: u64, burst: u64, rest: Duration) {
-    if sent.is_multiple_of(burst) {
-        sleep(rest);
+fn rest_after(sent: u64) {
+    if sent.is_multiple_of(BURST) {
+        sleep(REST);
     }
 }
 
