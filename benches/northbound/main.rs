@@ -135,6 +135,7 @@ impl Host {
             news = self.follower.next().now_or_never();
         }
         self.plane.reconcile().await.unwrap();
+        drop(self.plane.take_reported());
     }
 
     async fn cold(&mut self, what: &str) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::links::{Links, device_for, wanted_device};
 use crate::config::Config;
-use crate::nb::{Binding, Northbound};
+use crate::nb::Northbound;
 use crate::tables::{Touched, parent_of};
 use crate::types::{Id, IfIndex};
 
@@ -97,7 +97,7 @@ impl Desired {
 /// The device of a port, or why there is none to use; `None` if it is not to have one here.
 fn find(lport: &str, nb: &Northbound, links: &Links, config: &Config) -> Option<Result<IfIndex, String>> {
     let port = nb.lports().get(lport)?;
-    let bound_here = matches!(&port.binding, Some(Binding::Chassis(chassis)) if *chassis == config.chassis);
+    let bound_here = port.chassis.as_ref().is_some_and(|chassis| *chassis == config.chassis);
     if !bound_here || parent_of(nb, lport).is_some() {
         return None;
     }

@@ -306,7 +306,7 @@ impl<D: Devices> Plane<D> {
     fn publish(&mut self) {
         if !self.compiler.touched().is_empty() {
             self.publisher.publish(self.compiler.compile());
-            self.reported.append(&mut self.compiler.take_rebuilt());
+            self.reported.extend(self.compiler.take_rebuilt());
         }
     }
 

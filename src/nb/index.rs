@@ -5,6 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::Id;
 
+/// Makes a map anew from its entries, which leaves no room in it.
+pub(crate) fn compact<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+    *map = std::mem::take(map).into_iter().collect();
+}
+
 /// A set of ids for each key; keys without ids are not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Index<K>(BTreeMap<K, Ids>);
@@ -69,6 +74,16 @@ impl<K: Ord> Index<K> {
     {
         if self.0.get_mut(key).is_some_and(|ids| ids.remove(id)) {
             self.0.remove(key);
+        }
+    }
+
+    /// Leaves no room in it.
+    pub(super) fn compact(&mut self) {
+        compact(&mut self.0);
+        for ids in self.0.values_mut() {
+            if let Ids::Many(many) = ids {
+                *many = std::mem::take(many).into_iter().collect();
+            }
         }
     }
 

@@ -37,17 +37,9 @@ pub struct LogicalPort {
     pub macs: Arc<[MacAddr]>,
     /// The admin state. A record that does not say is enabled, which is Neutron's default.
     pub enabled: bool,
-    /// Where it is. A subport has none: it is where its parent is.
-    pub binding: Option<Binding>,
-}
-
-/// Where a port is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Binding {
-    /// On the compute node of this name.
-    Chassis(Id),
-    /// Behind the tunnel endpoint with this address.
-    Vtep(IpAddr),
+    /// The compute node that it is on. A subport has none, for it is where its parent is; nor has a port behind a tunnel
+    /// endpoint.
+    pub chassis: Option<Id>,
 }
 
 /// Which tag on which parent is which port.
@@ -100,21 +92,20 @@ impl LogicalPort {
             lswitch: fields.required_text("lswitch")?.into(),
             macs: fields.list("macs", "a MAC address as in fa:16:3e:00:01:66")?.into(),
             enabled: fields.flag("enabled")?.unwrap_or(true),
-            binding: fields.object("binding", "binding.")?.map(Binding::read).transpose()?,
+            chassis: fields.object("binding", "binding.")?.map(chassis).transpose()?.flatten(),
         })
     }
 }
 
-impl Binding {
-    fn read(fields: Fields<'_>) -> Result<Self, RecordError> {
-        match fields.required_text("type")?.as_str() {
-            "chassis" => Ok(Self::Chassis(fields.required_text("chassis")?.into())),
-            "vtep" => fields
-                .parsed("vtep_address", "an IP address")?
-                .map(Self::Vtep)
-                .ok_or_else(|| fields.missing("vtep_address")),
-            other => Err(RecordError::bad("binding.type", &other.into(), "\"chassis\" or \"vtep\"")),
-        }
+/// The compute node of a binding.
+fn chassis(binding: Fields<'_>) -> Result<Option<Id>, RecordError> {
+    match binding.required_text("type")?.as_str() {
+        "chassis" => Ok(Some(binding.required_text("chassis")?.into())),
+        "vtep" => match binding.parsed::<IpAddr>("vtep_address", "an IP address")? {
+            Some(_) => Ok(None),
+            None => Err(binding.missing("vtep_address")),
+        },
+        other => Err(RecordError::bad("binding.type", &other.into(), "\"chassis\" or \"vtep\"")),
     }
 }
 

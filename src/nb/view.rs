@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::index::Index;
+use super::index::{Index, compact};
 use super::texts::Texts;
-use super::{Binding, Change, ChildPortSegmentation, LogicalPort, LogicalSwitch, Record, Snapshot, Table};
+use super::{Change, ChildPortSegmentation, LogicalPort, LogicalSwitch, Record, Snapshot, Table};
 use crate::types::{Id, NetworkKey, PortKey, Problem, Segmentation};
 
 /// The typed picture of the northbound DB. Depends only on the records' last state, not on the order of changes.
@@ -126,6 +126,20 @@ impl Northbound {
         }
     }
 
+    /// Packs the records tightly, as a map that grows in the order of its keys is half empty.
+    pub fn compact(&mut self) {
+        compact(&mut self.lswitches);
+        compact(&mut self.lports);
+        compact(&mut self.segmentations);
+        compact(&mut self.segmentations_by_tag);
+        self.lswitches_by_key.compact();
+        self.lports_by_key.compact();
+        self.lports_by_lswitch.compact();
+        self.lports_by_chassis.compact();
+        self.segmentations_by_tag.values_mut().for_each(Index::compact);
+        self.segmentations_by_port.compact();
+    }
+
     /// The records that are here, readable or not.
     pub fn ids(&self) -> impl Iterator<Item = (Table, &str)> {
         let lswitches = self.lswitches.keys().map(|id| (Table::Lswitch, id.as_str()));
@@ -237,7 +251,7 @@ impl Northbound {
         self.texts.share(&mut lport.lswitch);
         self.lports_by_key.insert(lport.key, lport.id.clone());
         self.lports_by_lswitch.insert(lport.lswitch.clone(), lport.id.clone());
-        if let Some(Binding::Chassis(chassis)) = &mut lport.binding {
+        if let Some(chassis) = &mut lport.chassis {
             self.texts.share(chassis);
             self.lports_by_chassis.insert(chassis.clone(), lport.id.clone());
         }
@@ -268,7 +282,7 @@ impl Northbound {
                 if let Some(lport) = self.lports.remove(id) {
                     self.lports_by_key.remove(&lport.key, id);
                     self.lports_by_lswitch.remove(&lport.lswitch, id);
-                    if let Some(Binding::Chassis(chassis)) = &lport.binding {
+                    if let Some(chassis) = &lport.chassis {
                         self.lports_by_chassis.remove(chassis, id);
                     }
                 }
@@ -298,7 +312,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::nb::Binding;
 
     fn record(table: Table, json: Value) -> Record {
         Record { table, id: json["id"].as_str().unwrap_or("?").to_owned(), json }
@@ -315,7 +328,7 @@ mod tests {
         let northbound = of(vec![record(Table::Lport, json)]);
         let port = &northbound.lports()["p"];
         assert_eq!((port.key.get(), port.enabled, port.macs.len()), (7, true, 0));
-        assert_eq!(port.binding, Some(Binding::Vtep("10.0.0.99".parse().unwrap())));
+        assert_eq!(port.chassis, None);
         assert!(northbound.unreadable.is_empty());
     }
 

@@ -161,6 +161,7 @@ impl Compiler {
                 self.make(edit);
             }
         }
+        self.northbound.compact();
     }
 
     fn make(&mut self, edit: Edit) {

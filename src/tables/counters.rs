@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::WorkerId;
 use crate::datapath::DropReason;
+use crate::nb::compact;
 use crate::types::Id;
 
 /// A port's counters, a set for each worker.
@@ -136,6 +137,11 @@ impl CounterBook {
     #[must_use]
     pub fn no_port(&self) -> Arc<PortCounters> {
         Arc::clone(&self.no_port)
+    }
+
+    /// Leaves no room between the ports.
+    pub(super) fn compact(&mut self) {
+        compact(&mut self.ports);
     }
 
     /// Forgets a port.

@@ -87,10 +87,16 @@ impl Host {
         let mut fresh = simulated::plane(HERE, self.links.iter().cloned());
         fresh.read(snapshot);
         fresh.reconcile().await.unwrap();
-        // One that is switched off is kept if it was taken before.
-        let is_up = |ifindex: IfIndex| self.links.get(ifindex).is_some_and(|link| link.up);
+        // One that is switched off, or that another program holds by now, is kept if it was taken before.
+        let is_free = |ifindex: IfIndex| {
+            self.links.get(ifindex).is_some_and(|link| link.up && !simulated::is_held(link))
+        };
         let taken = |plane: &Plane<Simulated>| -> BTreeSet<_> {
-            plane.taken().filter(|(ifindex, _)| is_up(*ifindex)).map(|(_, lport)| lport.to_owned()).collect()
+            plane
+                .taken()
+                .filter(|(ifindex, _)| is_free(*ifindex))
+                .map(|(_, lport)| lport.to_owned())
+                .collect()
         };
         let (here, wanted) = (taken(&self.plane), taken(&fresh));
         (here != wanted).then(|| format!("devices are taken for {here:?}: expected {wanted:?}"))

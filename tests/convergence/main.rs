@@ -12,6 +12,7 @@
 
 mod backend;
 mod host;
+mod moves;
 #[path = "../support/simulated.rs"]
 mod simulated;
 mod step;

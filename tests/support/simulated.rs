@@ -7,7 +7,7 @@ use trunkpath::tables::{LinkSlot, WorkerId};
 use trunkpath::types::IfIndex;
 use trunkpath::worker::WorkerPoolError;
 
-/// Takes every link that it is offered, but those whose name says `held`.
+/// Takes every link that it is offered, but those that are [held](is_held).
 #[derive(Debug)]
 pub struct Simulated;
 
@@ -15,7 +15,7 @@ impl Devices for Simulated {
     type Handle = ();
 
     fn take(&mut self, link: &Link, _: LinkSlot, _: PortOptions) -> Result<((), Vec<WorkerId>), String> {
-        if link.name.contains("held") {
+        if is_held(link) {
             return Err("another program holds the link".to_owned());
         }
         Ok(((), vec![0; usize::from(link.rx_queues)]))
@@ -28,6 +28,11 @@ impl Devices for Simulated {
     async fn release(&mut self, _: LinkSlot, (): ()) -> Result<(), WorkerPoolError> {
         Ok(())
     }
+}
+
+/// Whether another program holds the link: its name says so.
+pub fn is_held(link: &Link) -> bool {
+    link.name == "held"
 }
 
 /// A link that is on, for the logical port `lport`.

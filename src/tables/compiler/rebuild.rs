@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Compiler, Members, NetworkState, PieceState, Placed, Touched};
+use crate::nb::compact;
 use crate::tables::claims::root_of;
 use crate::tables::network::Member;
 use crate::tables::piece::{Piece, gather};
@@ -25,7 +26,18 @@ impl Compiler {
             self.build(root, numbers, &mut joined);
         }
         self.update_networks(&left, &joined);
+        if roots.len() > self.pieces.len() / 2 {
+            self.compact();
+        }
         self.tables.clone()
+    }
+
+    /// Packs the maps tightly, when most of what is in them is new.
+    fn compact(&mut self) {
+        compact(&mut self.placed);
+        self.pieces.values_mut().for_each(|piece| compact(&mut piece.numbers));
+        self.networks.values_mut().for_each(|network| compact(&mut network.members));
+        self.counters.compact();
     }
 
     /// The owners of the links that touched ports hang on, or are to hang on.

@@ -1,0 +1,86 @@
+//! Ports that move between hosts: Dragonflow's defects B7 (a move between other hosts is not noticed) and B11 (a subport stays
+//! where its parent was).
+
+use serde_json::{Value, json};
+use trunkpath::control::Plane;
+use trunkpath::nb::{Change, ChangeSet, Record, Revision, Table};
+use trunkpath::tables::PortState;
+
+use super::simulated::{self, Simulated};
+use super::step::HERE;
+
+fn record(table: Table, json: Value) -> Change {
+    Change::Put(Record { table, id: json["id"].as_str().unwrap().to_owned(), json })
+}
+
+/// The parent, on a host.
+fn parent(host: &str) -> Change {
+    let binding = json!({"type": "chassis", "chassis": host});
+    record(Table::Lport, json!({"id": "parent", "unique_key": 1, "lswitch": "n", "binding": binding}))
+}
+
+/// What a live migration leaves in a subport's record with newer Neutron: the host where it was.
+fn subport(binding: Option<&str>) -> Change {
+    let mut json = json!({"id": "subport", "unique_key": 2, "lswitch": "n"});
+    if let Some(host) = binding {
+        json["binding"] = json!({"type": "chassis", "chassis": host});
+    }
+    record(Table::Lport, json)
+}
+
+fn records() -> Vec<Change> {
+    let segmentation = json!({"id": "s", "parent": "parent", "port": "subport", "segmentation_type": "vlan",
+        "segmentation_id": 100});
+    vec![
+        record(Table::Lswitch, json!({"id": "n", "unique_key": 1})),
+        subport(None),
+        record(Table::ChildPortSegmentation, segmentation),
+    ]
+}
+
+/// A host, with the parent's device, that is told of these changes one after the other.
+struct Host(Plane<Simulated>, tokio::runtime::Runtime);
+
+impl Host {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let mut host = Self(simulated::plane(HERE, [simulated::link(1, "parent")]), runtime);
+        host.hear(records());
+        host
+    }
+
+    fn hear(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            self.0.follow(&ChangeSet { revision: Revision(1), changes: vec![change] });
+            self.1.block_on(self.0.reconcile()).unwrap();
+        }
+    }
+
+    /// The ports that forward here.
+    fn up(&self) -> Vec<&str> {
+        let reports = self.0.compiler().reports();
+        reports.filter(|(_, report)| report.state == PortState::Up).map(|(lport, _)| lport).collect()
+    }
+}
+
+#[test]
+fn b7_a_port_that_moves_between_other_hosts_and_then_here_is_followed() {
+    let mut host = Host::new();
+    for elsewhere in ["one", "other", "one"] {
+        host.hear(vec![parent(elsewhere)]);
+        assert_eq!((host.up(), host.0.taken().count()), (vec![], 0));
+    }
+    host.hear(vec![parent(HERE)]);
+    assert_eq!((host.up(), host.0.taken().count()), (vec!["parent", "subport"], 1));
+}
+
+#[test]
+fn b11_a_subport_goes_where_its_parent_goes_whatever_its_own_record_says() {
+    let mut host = Host::new();
+    host.hear(vec![parent(HERE), subport(Some("elsewhere"))]);
+    assert_eq!(host.up(), ["parent", "subport"]);
+    host.hear(vec![parent("elsewhere"), subport(Some(HERE))]);
+    assert_eq!((host.up(), host.0.taken().count()), (vec![], 0));
+    host.hear(vec![parent(HERE)]);
+    assert_eq!(host.up(), ["parent", "subport"]);
+}
