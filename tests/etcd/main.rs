@@ -4,6 +4,8 @@
 mod access;
 mod breaks;
 mod certificates;
+#[path = "../support/etcd.rs"]
+mod etcd;
 mod follow;
 mod history;
 mod replaced;

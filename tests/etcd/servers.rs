@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::LIMIT;
 use super::certificates::Certificates;
+use super::etcd;
 
 /// A cluster of one server or more.
 pub struct Servers {
@@ -54,19 +55,16 @@ impl Servers {
     /// Starts a server, with the data that it left.
     pub fn run(&mut self, index: usize) {
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
-        let peer = |member: &Member| format!("http://127.0.0.1:{}", member.peer_port);
-        let all = self.members.iter().enumerate().map(|(index, member)| format!("m{index}={}", peer(member)));
-        let cluster = all.collect::<Vec<_>>().join(",");
-        let member = &self.members[index];
-        let client = format!("{scheme}://127.0.0.1:{}", member.client_port);
+        let urls = |member: &Member| etcd::Member {
+            client: format!("{scheme}://127.0.0.1:{}", member.client_port),
+            peer: format!("http://127.0.0.1:{}", member.peer_port),
+        };
+        let members: Vec<_> = self.members.iter().map(urls).collect();
         let log = std::fs::File::options().create(true).append(true).open(self.log(index)).unwrap();
         // It ends with the test, however that ends.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "etcd", "--name", &format!("m{index}"), "--data-dir"]);
-        command.arg(self.folder.path().join(format!("m{index}")));
-        command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
-        command.args(["--listen-peer-urls", &peer(member), "--initial-advertise-peer-urls", &peer(member)]);
-        command.args(["--initial-cluster", &cluster, "--logger", "zap", "--log-outputs", "stderr"]);
+        command.args(["--pdeathsig", "KILL"]);
+        command.args(etcd::command_line(index, &members, self.folder.path()));
         if let Some(files) = &self.certificates {
             command.arg("--cert-file").arg(&files.server_cert).arg("--key-file").arg(&files.server_key);
             command.arg("--trusted-ca-file").arg(&files.ca).arg("--client-cert-auth");
@@ -140,14 +138,7 @@ impl Servers {
 
     /// The server that leads now.
     pub async fn leader(&self) -> usize {
-        for (index, host) in self.endpoints().iter().enumerate() {
-            let mut client = etcd_client::Client::connect([host], None).await.unwrap();
-            let status = client.status().await.unwrap();
-            if status.header().unwrap().member_id() == status.leader() {
-                return index;
-            }
-        }
-        panic!("nobody leads");
+        etcd::leader(&self.endpoints()).await
     }
 
     pub fn folder(&self) -> &Path {

@@ -2,9 +2,15 @@
 //! They need root; `scripts/test` runs them.
 
 #[cfg(test)]
+mod away;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod copy;
+#[cfg(test)]
 mod drops;
+#[cfg(test)]
+mod etcd;
 #[cfg(test)]
 mod flood;
 #[cfg(test)]
@@ -15,6 +21,12 @@ mod life;
 mod links;
 #[cfg(test)]
 mod queues;
+#[cfg(test)]
+mod redis;
+#[cfg(test)]
+mod reported;
+#[cfg(test)]
+mod site;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;

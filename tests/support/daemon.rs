@@ -10,22 +10,33 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::command::{output, succeed};
-use super::netns::Netns;
+use super::netns::{Netns, command_in};
 use super::records::CHASSIS;
 use super::wait::until;
 
 const TRUNKPATH: &str = env!("CARGO_BIN_EXE_trunkpath");
 
-/// The files of one daemon: its database, its socket, its log.
+/// The files of one daemon: its database, unless that is elsewhere, its socket, its log.
 #[derive(Debug)]
 pub struct Files {
     dir: tempfile::TempDir,
+    /// The NB DB's URL, as the daemon is given it.
+    pub url: String,
+    /// The namespace that `trunkpath nb` runs in.
+    netns: Option<String>,
 }
 
 impl Files {
     /// None of them yet.
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", dir.path().join("nb.db").display());
+        Self { dir, url, netns: None }
+    }
+
+    /// The NB DB is at `url`, and what a test writes to it is written from `netns`.
+    pub fn use_db(&mut self, url: &str, netns: &Netns) {
+        (self.url, self.netns) = (url.to_owned(), Some(netns.name().to_owned()));
     }
 
     /// `trunkpath nb ARGUMENTS`.
@@ -37,13 +48,17 @@ impl Files {
     }
 
     fn nb_command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(TRUNKPATH);
-        command.args(["nb", "--nb", &self.url()]).args(arguments);
+        let mut command = match &self.netns {
+            Some(netns) => command_in(netns, TRUNKPATH),
+            None => Command::new(TRUNKPATH),
+        };
+        command.args(["nb", "--nb", &self.url]).args(arguments);
         command
     }
 
-    fn url(&self) -> String {
-        format!("sqlite:{}", self.path("nb.db").display())
+    /// Where the last good state is kept.
+    pub fn state(&self) -> PathBuf {
+        self.path("last-good.db")
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -70,8 +85,10 @@ impl Daemon {
         let log = File::options().create(true).append(true).open(files.path("log")).unwrap();
         let process = netns
             .command(TRUNKPATH)
-            .args(["run", "--nb", &files.url(), "--chassis", CHASSIS, "--api"])
+            .args(["run", "--nb", &files.url, "--chassis", CHASSIS, "--api"])
             .arg(&api)
+            .arg("--state")
+            .arg(files.state())
             .args(arguments)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -105,6 +122,21 @@ impl Daemon {
             let problems = self.show("problems")?;
             problems.as_array()?.iter().any(|row| row.to_string().contains(text)).then_some(())
         });
+    }
+
+    /// Waits until `trunkpath show nb` says that the DB is in this state.
+    pub fn wait_for_nb(&self, state: &str) {
+        until(&format!("an NB DB that is {state:?}"), || {
+            self.show("nb")?["state"].as_str()?.starts_with(state).then_some(())
+        });
+    }
+
+    /// Waits until the tables in force are those compiled from a fresh read of the NB DB, and nothing is wrong.
+    pub fn wait_until_converged(&self) {
+        self.wait_for_nb("followed");
+        for what in ["drift", "problems"] {
+            until(&format!("no {what}"), || self.show(what)?.as_array()?.is_empty().then_some(()));
+        }
     }
 
     /// The frames that ended at the port with this id for `reason`.

@@ -191,8 +191,13 @@ impl Lab {
 
     /// Writes the records and starts the daemon on them, whatever it may make of them.
     pub fn launch(&mut self) {
-        self.files.nb(&["apply", "-"], &self.records);
+        self.write_records();
         self.relaunch();
+    }
+
+    /// Writes the records.
+    pub fn write_records(&self) {
+        self.files.nb(&["apply", "-"], &self.records);
     }
 
     /// Starts the daemon on what is in the database.
@@ -392,7 +397,9 @@ impl Drop for Lab {
         if std::thread::panicking() {
             eprintln!("--- trunkpath said\n{}", self.files.log());
             if let Some(daemon) = &self.daemon {
-                eprintln!("--- problems\n{:#?}", daemon.show("problems"));
+                for what in ["problems", "nb", "drift"] {
+                    eprintln!("--- {what}\n{:#?}", daemon.show(what));
+                }
             }
         }
     }

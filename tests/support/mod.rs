@@ -1,12 +1,16 @@
-//! The lab of the tests: namespaces for machines, veths for cables, tcpdump for eyes.
+//! The lab of the tests: namespaces for machines, veths for cables, tcpdump for eyes, real servers for the cloud.
 
+pub mod cloud;
 pub mod command;
 pub mod daemon;
+pub mod etcd;
 pub mod frame;
 pub mod lab;
 pub mod netns;
+pub mod process;
 pub mod records;
 pub mod root;
 pub mod stream;
 pub mod wait;
+pub mod window;
 pub mod wire;

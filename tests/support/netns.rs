@@ -46,9 +46,7 @@ impl Netns {
 
     /// A command that runs in here. It ends with the thread that starts it, should that die with no time to clean up.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name, "setpriv", "--pdeathsig", "KILL", program]);
-        command
+        command_in(&self.name, program)
     }
 
     /// Runs `work` in here. What it opens stays in here.
@@ -64,6 +62,13 @@ impl Netns {
         });
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
+}
+
+/// A command that runs in the namespace of that name, see [`Netns::command`].
+pub fn command_in(netns: &str, program: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", netns, "setpriv", "--pdeathsig", "KILL", program]);
+    command
 }
 
 impl Drop for Netns {

@@ -6,6 +6,7 @@ use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
 
 use super::frame::Frame;
+use super::window::Window;
 use super::wire::{Capture, Sender};
 
 /// Frames between two rests of [`REST`] of a sender. A veth has room for 256 frames on their way to an XDP program and
@@ -30,10 +31,14 @@ impl Stream {
     /// Sends `count` frames, at a rate that no queue on the way overflows at.
     pub fn send(&mut self, count: u64) {
         for _ in 0..count {
-            self.sender.send(&self.template.carrying(&payload(self.next)).bytes());
-            self.next += 1;
+            self.send_next();
             rest_after(self.next);
         }
+    }
+
+    fn send_next(&mut self) {
+        self.sender.send(&self.template.carrying(&payload(self.next)).bytes());
+        self.next += 1;
     }
 
     /// Sends `count` frames of each of `templates`, whose payloads end with eight bytes for the number, in turns.
@@ -52,12 +57,26 @@ impl Stream {
     }
 
     /// Goes on sending in the background.
-    pub fn start(mut self) -> Running {
+    pub fn start(self) -> Running {
+        self.repeat(|stream| stream.send(BURST))
+    }
+
+    /// Goes on sending to `capture` in the background, one frame after the other, less than a millisecond apart, so that an
+    /// interruption as short as that shows.
+    pub fn start_steadily(self, capture: &Capture) -> Running {
+        let mut window = Window::new(capture.arrived());
+        self.repeat(move |stream| {
+            stream.send_next();
+            window.wait();
+        })
+    }
+
+    fn repeat(mut self, mut send: impl FnMut(&mut Self) + Send + 'static) -> Running {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                self.send(BURST);
+                send(&mut self);
             }
             self
         });
@@ -94,7 +113,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Ends it after a whole burst.
+    /// Ends it, after a whole burst if it sends in bursts.
     pub fn stop(self) -> Stream {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()

@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
@@ -58,6 +60,7 @@ const PCAP_HEADER: usize = 24;
 pub struct Capture {
     tcpdump: Child,
     frames: Receiver<Vec<u8>>,
+    arrived: Arc<AtomicU64>,
     errors: BufReader<std::process::ChildStderr>,
 }
 
@@ -79,15 +82,24 @@ impl Capture {
         }
 
         let (to_test, frames) = channel();
+        let arrived = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&arrived);
         let mut pcap = BufReader::new(tcpdump.stdout.take().unwrap());
         std::thread::spawn(move || {
             pcap.read_exact(&mut [0; PCAP_HEADER]).unwrap();
             // The test may not wait for the rest.
             while let Some(frame) = next_frame(&mut pcap)
                 && to_test.send(frame).is_ok()
-            {}
+            {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
         });
-        Self { tcpdump, frames, errors }
+        Self { tcpdump, frames, arrived, errors }
+    }
+
+    /// How many frames have arrived, now and later.
+    pub fn arrived(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.arrived)
     }
 
     /// Everything up to and with the first frame that `is_last` accepts.

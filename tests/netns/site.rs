@@ -1,0 +1,121 @@
+//! What is the same in all tests of an NB DB that goes away: a subport that nobody touches, with traffic both ways, and
+//! ports that come and go beside it, on the same guest and the same network.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use trunkpath::nb::{Op, Table, segmentation_id};
+
+use crate::support::frame::{Frame, tci};
+use crate::support::lab::{Lab, Port};
+use crate::support::records;
+use crate::support::stream::{Running, Stream};
+use crate::support::wait::until;
+
+const STEADY_VID: u16 = 100;
+
+/// A VLAN-aware guest `vm`, and a peer on the network of its subports.
+#[derive(Debug)]
+pub struct Site {
+    pub vm: Port,
+    pub steady: Port,
+    pub peer: Port,
+    /// A guest on the network of `vm` itself, to which nothing is sent.
+    pub bystander: Port,
+    /// No subports yet.
+    pub spares: Vec<Port>,
+}
+
+impl Site {
+    /// One with so many spare ports.
+    pub fn new(lab: &mut Lab, spares: u16) -> Self {
+        let (one, two) = (lab.network(), lab.network());
+        let vm = lab.guest("vm", one);
+        let steady = lab.subport(&vm, STEADY_VID, two);
+        let spares = (0..spares).map(|index| lab.spare_port(&vm, 200 + index, two)).collect();
+        let (peer, bystander) = (lab.guest("peer", two), lab.guest("bystander", one));
+        Self { vm, steady, peer, bystander, spares }
+    }
+
+    /// All ports but the spare ones.
+    pub const fn ports(&self) -> [&Port; 4] {
+        [&self.vm, &self.steady, &self.peer, &self.bystander]
+    }
+
+    /// Makes a spare port a subport with this VID, whatever it was before.
+    pub fn add(&self, spare: usize, vid: u16) -> Op {
+        let mut line = records::segmentation(self.vm.key, self.spares[spare].key, vid);
+        Op::Put { table: Table::ChildPortSegmentation, json: line["record"].take() }
+    }
+
+    /// Makes it a spare port again.
+    pub fn remove(&self, spare: usize) -> Op {
+        let id = segmentation_id(&self.vm.id(), &self.spares[spare].id());
+        Op::Delete { table: Table::ChildPortSegmentation, id }
+    }
+
+    /// Waits until the spare port is served with this VID, and the tables are what a fresh read says; then makes sure
+    /// that it is served indeed.
+    pub fn assert_added(&self, lab: &mut Lab, spare: usize, vid: u16) {
+        lab.wait_for_vid(&self.spares[spare], vid);
+        lab.daemon().wait_until_converged();
+        self.assert_served(lab, &self.spares[spare], vid);
+    }
+
+    /// A frame each way, with the peer.
+    pub fn assert_served(&self, lab: &mut Lab, subport: &Port, vid: u16) {
+        let (up, down) = (Frame::new(subport.mac, self.peer.mac), Frame::new(self.peer.mac, subport.mac));
+        let tag = tci(0, false, vid);
+        lab.exchange(&self.vm, &up.tagged(tag), &[(&self.peer, &up)]);
+        lab.exchange(&self.peer, &down, &[(&self.vm, &down.tagged(tag))]);
+    }
+
+    /// Makes sure that the untouched subport is served.
+    pub fn assert_steady_served(&self, lab: &mut Lab) {
+        self.assert_served(lab, &self.steady, STEADY_VID);
+    }
+
+    /// Frames of the untouched subport, both ways, from now on.
+    pub fn traffic(&self, lab: &Lab) -> Traffic {
+        let up = Frame::new(self.steady.mac, self.peer.mac);
+        let down = Frame::new(self.peer.mac, self.steady.mac);
+        let tag = tci(0, false, STEADY_VID);
+        let (to_vm, to_peer) = (lab.capture(&self.vm), lab.capture(&self.peer));
+        Traffic {
+            sent_up: Stream::new(lab.sender(&self.vm), up.tagged(tag)).start_steadily(to_peer),
+            sent_down: Stream::new(lab.sender(&self.peer), down.clone()).start_steadily(to_vm),
+            arrived: [to_vm.arrived(), to_peer.arrived()],
+            up,
+            down: down.tagged(tag),
+        }
+    }
+}
+
+/// See [`Site::traffic`].
+#[derive(Debug)]
+pub struct Traffic {
+    sent_up: Running,
+    sent_down: Running,
+    /// Counts of frames.
+    arrived: [Arc<AtomicU64>; 2],
+    /// As they arrive.
+    up: Frame,
+    down: Frame,
+}
+
+impl Traffic {
+    /// Waits until some more frames have arrived at both ends.
+    pub fn wait_for_more(&self) {
+        for arrived in &self.arrived {
+            let enough = arrived.load(Ordering::Relaxed) + 1000;
+            until("a thousand more frames", || (arrived.load(Ordering::Relaxed) >= enough).then_some(()));
+        }
+    }
+
+    /// Ends it, and makes sure that every frame has arrived, once and in order.
+    pub fn assert_arrived(self, lab: &Lab, site: &Site) {
+        let (up, down) = (self.sent_up.stop(), self.sent_down.stop());
+        up.assert_arrived(lab.capture(&site.peer), &self.up);
+        down.assert_arrived(lab.capture(&site.vm), &self.down);
+    }
+}
