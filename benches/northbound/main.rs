@@ -8,6 +8,7 @@
     reason = "a bench prints, and ends when it cannot go on"
 )]
 
+#[path = "../../tests/support/large.rs"]
 mod cloud;
 #[path = "../../tests/support/simulated.rs"]
 mod simulated;
@@ -20,13 +21,13 @@ use std::time::{Duration, Instant};
 use allocation_counter::measure;
 use futures::FutureExt;
 use trunkpath::control::{Follower, News, Plane};
-use trunkpath::nb::{self, Change, ChangeSet, Record, RecordId, Revision, Snapshot};
+use trunkpath::nb::{self, Change, ChangeSet, Revision, Snapshot};
 use trunkpath::tables::TagMeaning;
 use trunkpath::types::VlanId;
 
-use cloud::{Cloud, PARENTS_PER_HOST, SUBPORTS};
+use cloud::{Cloud, PARENTS_PER_HOST, SUBPORTS, write};
 use simulated::Simulated;
-use stores::{Kind, Server, Write, Writer};
+use stores::{Kind, Server, Writer};
 
 /// Single changes that are timed.
 const SINGLES: u32 = 500;
@@ -80,12 +81,9 @@ fn curve(runtime: &tokio::runtime::Runtime) {
             runtime.block_on(plane.reconcile()).unwrap();
             times.push(start.elapsed());
         }
-        let bytes = memory.bytes_current / i64::from(cloud.segmentations());
-        println!(
-            "  {:>6} segmentations: {}, {bytes} bytes a segmentation",
-            cloud.segmentations(),
-            percentiles(times)
-        );
+        let segmentations = parents * SUBPORTS;
+        let bytes = memory.bytes_current / i64::from(segmentations);
+        println!("  {segmentations:>6} segmentations: {}, {bytes} bytes a segmentation", percentiles(times));
     }
 }
 
@@ -213,10 +211,6 @@ impl Host {
             .and_then(|port| port.subports.as_deref());
         table.is_some_and(|table| matches!(table.get(vid), TagMeaning::Subport(_)))
     }
-}
-
-fn write(record: &Record) -> Write {
-    (RecordId { table: record.table, id: record.id.clone() }, Some(record.json.to_string()))
 }
 
 fn percentiles(mut times: Vec<Duration>) -> String {

@@ -199,9 +199,12 @@ impl Cloud {
                 format!("what is known of it is {} s old; forwarding goes on with that", age.as_secs())
             }),
         };
+        // A DB that is away takes no reports either, and that need not be said twice.
+        let is_read = self.lost().is_none();
         let unreported = self.reports.failure().map(|reason| format!("reports: {reason}"));
-        let unannounced =
-            self.announcement.lock().clone().map(|reason| format!("our record in table chassis: {reason}"));
+        let unannounced = self.announcement.lock().clone();
+        let unannounced = unannounced.map(|reason| format!("our record in table chassis: {reason}"));
+        let (unreported, unannounced) = (unreported.filter(|_| is_read), unannounced.filter(|_| is_read));
         let unkept = self.last_good.as_ref().and_then(LastGood::failure);
         let reasons = [view, unreported, unannounced, unkept].into_iter().flatten();
         reasons.map(|reason| Problem::new(format!("NB DB {}", self.url), reason)).collect()

@@ -12,6 +12,8 @@ mod drops;
 #[cfg(test)]
 mod etcd;
 #[cfg(test)]
+mod first_frame;
+#[cfg(test)]
 mod flood;
 #[cfg(test)]
 mod harness;

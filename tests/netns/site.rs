@@ -50,8 +50,12 @@ impl Site {
 
     /// Makes it a spare port again.
     pub fn remove(&self, spare: usize) -> Op {
-        let id = segmentation_id(&self.vm.id(), &self.spares[spare].id());
-        Op::Delete { table: Table::ChildPortSegmentation, id }
+        Op::Delete { table: Table::ChildPortSegmentation, id: self.segmentation_id(spare) }
+    }
+
+    /// The id of the record that makes a spare port a subport.
+    pub fn segmentation_id(&self, spare: usize) -> String {
+        segmentation_id(&self.vm.id(), &self.spares[spare].id())
     }
 
     /// Waits until the spare port is served with this VID, and the tables are what a fresh read says; then makes sure

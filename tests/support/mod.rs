@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod etcd;
 pub mod frame;
 pub mod lab;
+pub mod large;
 pub mod netns;
 pub mod process;
 pub mod records;

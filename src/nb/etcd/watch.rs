@@ -123,7 +123,7 @@ impl Watcher {
         // one followed: etcd itself would wait without a word for a revision that is yet to come.
         let options = GetOptions::new().with_range(end.clone()).with_limit(1).with_keys_only();
         let (answer, connection) =
-            cluster.ask(|client| get(client, first.clone(), options.clone())).await.map_err(Stop::Server)?;
+            cluster.ask_once(|client| get(client, first.clone(), options)).await.map_err(Stop::Server)?;
         let cluster_id = answer.header().map(etcd_client::ResponseHeader::cluster_id);
         let known = self.followed.cluster_id;
         let other = known.is_some() && known != cluster_id;

@@ -1,12 +1,15 @@
-//! The records of a cloud: parents with subports, in Dragonflow's form.
+//! The records of a large cloud: parents with subports, in Dragonflow's form.
 
 use serde_json::{Value, json};
-use trunkpath::nb::{self, Record, Table};
+use trunkpath::nb::{self, Record, RecordId, Table};
 
 /// Subports of each parent.
 pub const SUBPORTS: u32 = 100;
 /// Parents of each host.
 pub const PARENTS_PER_HOST: u32 = 10;
+
+/// The unique keys begin here: those below are for others.
+const FIRST_KEY: u32 = 1_000_000;
 
 /// How many parents, and where they are.
 #[derive(Debug, Clone, Copy)]
@@ -15,12 +18,12 @@ pub struct Cloud {
 }
 
 pub fn network_id(number: u32) -> String {
-    format!("2b3c9a52-6a6f-4c5b-9d0e-{number:012}")
+    format!("3b3c9a52-6a6f-4c5b-9d0e-{number:012}")
 }
 
 /// The parent's id is that of index 0, its subports' those of 1 and on.
 pub fn port_id(parent: u32, index: u32) -> String {
-    format!("c0a80101-1111-4aaa-8bbb-{parent:06}{index:06}")
+    format!("d0a80101-1111-4aaa-8bbb-{parent:06}{index:06}")
 }
 
 /// The host of a parent.
@@ -34,12 +37,12 @@ fn record(table: Table, json: Value) -> Record {
 
 fn network(number: u32) -> Record {
     let json = json!({"id": network_id(number), "is_external": false, "mtu": 1450, "name": format!("net-{number}"),
-        "network_type": "vxlan", "segmentation_id": number + 1, "topic": "t", "unique_key": number + 1, "version": 1});
+        "network_type": "vxlan", "segmentation_id": number + 1, "topic": "t", "unique_key": FIRST_KEY + number, "version": 1});
     record(Table::Lswitch, json)
 }
 
 fn port(parent: u32, index: u32) -> Record {
-    let key = parent * (SUBPORTS + 1) + index + 1;
+    let key = FIRST_KEY + parent * (SUBPORTS + 1) + index;
     let [_, a, b, c] = key.to_be_bytes();
     let mut json = json!({"allowed_address_pairs": [], "binding_vnic_type": "normal", "device_id": "", "device_owner": "",
         "dhcp_params": {"opts": {}}, "enabled": true, "id": port_id(parent, index), "ips": ["192.168.18.3"],
@@ -61,10 +64,6 @@ pub fn segmentation(parent: u32, index: u32, vid: u32) -> Record {
 }
 
 impl Cloud {
-    pub fn segmentations(self) -> u32 {
-        self.parents * SUBPORTS
-    }
-
     /// Every record. Subport `index` of each parent is on network `index`, with that tag.
     pub fn records(self) -> impl Iterator<Item = Record> {
         let networks = (0..=SUBPORTS).map(network);
@@ -74,4 +73,9 @@ impl Cloud {
         };
         networks.chain((0..self.parents).flat_map(family))
     }
+}
+
+/// A record as another program writes it.
+pub fn write(record: &Record) -> (RecordId, Option<String>) {
+    (RecordId { table: record.table, id: record.id.clone() }, Some(record.json.to_string()))
 }

@@ -1,0 +1,75 @@
+//! A figure, not a check: how long it takes from a commit in etcd to the first frame that is forwarded by it, with 100,000
+//! segmentations of other hosts there.
+//! `cargo test --release --test netns first_frame -- --ignored --nocapture`
+#![allow(clippy::print_stdout, reason = "that is all it is for")]
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use etcd_client::{Client, Txn, TxnOp};
+use trunkpath::nb::Op;
+
+use super::site::Site;
+use crate::support::cloud::{Cloud, with_etcd};
+use crate::support::frame::{Frame, tci};
+use crate::support::lab::Lab;
+use crate::support::large;
+
+const PARENTS: u32 = 1000;
+const CHANGES: u16 = 500;
+/// Between two frames that are tried.
+const PAUSE: Duration = Duration::from_micros(50);
+
+/// Writes what the DB of a large cloud holds beside our own records.
+async fn load(mut client: Client) {
+    let records: Vec<_> = large::Cloud { parents: PARENTS }.records().collect();
+    for some in records.chunks(128) {
+        let put = |record| {
+            let (id, text) = large::write(record);
+            TxnOp::put(format!("/{}/{}", id.table, id.id), text.unwrap_or_default(), None)
+        };
+        let ops: Vec<_> = some.iter().map(put).collect();
+        client.txn(Txn::new().and_then(ops)).await.unwrap();
+    }
+}
+
+/// Commits `change`, and sends frames until one has arrived. Returns how long that took from the commit on.
+fn time(lab: &Lab, cloud: &Cloud, site: &Site, vid: u16, change: &Op) -> Duration {
+    let Op::Put { table, json } = change else { panic!("{change:?}") };
+    let key = format!("/{table}/{}", site.segmentation_id(0));
+    let mut json = json.clone();
+    json["id"] = site.segmentation_id(0).into();
+    cloud.with_client(|mut client| async move { client.put(key, json.to_string(), None).await.unwrap() });
+    let committed = Instant::now();
+    let frame = Frame::new(site.spares[0].mac, site.peer.mac).tagged(tci(0, false, vid)).bytes();
+    let arrived = lab.capture(&site.peer).arrived();
+    let before = arrived.load(Ordering::Relaxed);
+    let sender = lab.sender(&site.vm);
+    while arrived.load(Ordering::Relaxed) == before {
+        sender.send(&frame);
+        std::thread::sleep(PAUSE);
+        assert!(committed.elapsed() < Duration::from_secs(30), "no frame arrives");
+    }
+    committed.elapsed()
+}
+
+#[test]
+#[ignore = "takes a minute; for a figure"]
+fn first_frame_after_a_commit_with_100000_segmentations_there() {
+    with_etcd(1, |lab, cloud| {
+        let site = Site::new(lab, 1);
+        lab.start();
+        cloud.with_client(load);
+        lab.daemon().wait_until_converged();
+        let mut times = Vec::new();
+        for number in 0..CHANGES {
+            let vid = 1000 + number;
+            times.push(time(lab, cloud, &site, vid, &site.add(0, vid)));
+            // What is still on its way of this VID must not be taken for the next.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        times.sort();
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+        println!("{CHANGES} changes: p50 {:?}, p99 {:?}, most {:?}", at(50), at(99), at(100));
+    });
+}
