@@ -116,17 +116,19 @@ impl Host {
         Self { follower, plane: plane(links, cloud), all_here }
     }
 
-    fn take(&mut self, news: News) {
-        match news {
-            News::All(mut snapshot) => {
+    /// Returns what the daemon would give to another thread, to be kept.
+    fn take(&mut self, mut news: News) -> News {
+        match &mut news {
+            News::All(snapshot) => {
                 if self.all_here {
-                    all_here(&mut snapshot);
+                    all_here(snapshot);
                 }
-                self.plane.read(&snapshot);
+                self.plane.read(snapshot);
             }
-            News::Changes(changes) => self.plane.follow(&changes),
+            News::Changes(changes) => self.plane.follow(changes),
             News::Lost(error) => panic!("{error}"),
         }
+        news
     }
 
     async fn reconcile(&mut self) {
@@ -138,7 +140,7 @@ impl Host {
     async fn round(&mut self) {
         let mut news = Some(self.follower.next().await);
         while let Some(some) = news {
-            self.take(some);
+            drop(self.take(some));
             news = self.follower.next().now_or_never();
         }
         self.reconcile().await;
@@ -148,7 +150,7 @@ impl Host {
         let start = Instant::now();
         let news = self.follower.next().await;
         let read = start.elapsed().as_secs_f64();
-        self.take(news);
+        let taken_news = self.take(news);
         let taken = start.elapsed().as_secs_f64() - read;
         self.reconcile().await;
         let ports = self.plane.compiler().reports().count();
@@ -156,6 +158,7 @@ impl Host {
             "  {what}: {ports} ports compiled; from nothing to tables published: {:.2} s (read {read:.2}, taken {taken:.2})",
             start.elapsed().as_secs_f64()
         );
+        drop(taken_news);
     }
 
     /// Another program writes a record, and we wait until the tables say so.
@@ -163,15 +166,14 @@ impl Host {
         let mut times = Vec::new();
         for change in 0..SINGLES {
             let vid = 1000 + change;
-            let write = [write(&cloud::segmentation(0, 1, vid))];
+            writer.write(&[write(&cloud::segmentation(0, 1, vid))]).await;
             let start = Instant::now();
-            writer.write(&write).await;
             while !self.has(vid) {
                 self.round().await;
             }
             times.push(start.elapsed());
         }
-        println!("  one change, put to tables published: {}", percentiles(times));
+        println!("  one change, commit to tables published: {}", percentiles(times));
     }
 
     async fn burst(&mut self, writer: &Writer) {

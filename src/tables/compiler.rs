@@ -148,9 +148,11 @@ impl Compiler {
     /// Follows a full read: what it does not have is deleted, the rest is put.
     pub fn replace(&mut self, snapshot: &Snapshot) {
         if self.northbound.ids().next().is_none() {
-            // The first read touches everything, and there is no need to look at each record to know that.
+            // The first read: no port is in the tables, and what may come there hangs on a link or on a port that is
+            // bound, which is quicker found than by a look at each record.
             self.northbound = Northbound::from_snapshot(snapshot);
-            self.touched.extend(self.northbound.lports().keys().cloned());
+            let bound = self.northbound.lports().values().filter(|port| port.chassis.is_some());
+            self.touched.extend(bound.map(|port| port.id.clone()).chain(self.links.keys().cloned()));
         } else {
             self.replace_by(snapshot);
         }

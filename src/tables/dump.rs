@@ -128,3 +128,50 @@ fn dump_network(tables: &Tables, network: &Network) -> NetworkDump {
 fn key_of(tables: &Tables, slot: PortSlot) -> Option<PortKey> {
     tables.port(slot).map(|port| port.key)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::nb::{Change, Record, Table};
+    use crate::tables::LocalLink;
+    use crate::types::IfIndex;
+
+    /// A parent with a subport that has `vid`.
+    fn dump(vid: u16) -> TableDump {
+        let mut compiler = Compiler::new(1);
+        for (table, json) in [
+            (Table::Lswitch, json!({"id": "n", "unique_key": 1})),
+            (Table::Lport, json!({"id": "parent", "unique_key": 1, "lswitch": "n"})),
+            (Table::Lport, json!({"id": "subport", "unique_key": 2, "lswitch": "n"})),
+            (
+                Table::ChildPortSegmentation,
+                json!({"id": "s", "parent": "parent", "port": "subport", "segmentation_type": "vlan",
+                    "segmentation_id": vid}),
+            ),
+        ] {
+            let id = json["id"].as_str().unwrap().to_owned();
+            compiler.apply(&Change::Put(Record { table, id, json }));
+        }
+        compiler.set_link(LocalLink {
+            slot: LinkSlot(0),
+            ifindex: IfIndex::new(7).unwrap(),
+            lport: "parent".into(),
+            up: true,
+            queues: vec![0],
+            complete_checksums: true,
+        });
+        let tables = compiler.compile();
+        TableDump::of(&compiler, &tables)
+    }
+
+    #[test]
+    fn what_differs_is_named_and_what_does_not_is_not() {
+        assert_eq!(dump(100).differences(&dump(100)), Vec::<String>::new());
+        let found = dump(100).differences(&dump(200));
+        let about = |what: &str| found.iter().filter(|difference| difference.starts_with(what)).count();
+        // The parent's tags, the subport's tag, and what is said of the subport.
+        assert_eq!((about("port "), about("report of \"subport\""), found.len()), (2, 1, 3), "{found:#?}");
+    }
+}

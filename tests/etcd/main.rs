@@ -10,7 +10,6 @@ mod follow;
 mod history;
 mod replaced;
 mod reporting;
-mod scale;
 mod servers;
 mod writers;
 

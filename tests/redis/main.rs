@@ -7,7 +7,6 @@ mod cli;
 mod converge;
 mod follow;
 mod layout;
-mod measure;
 mod reporting;
 mod server;
 
