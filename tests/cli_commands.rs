@@ -107,7 +107,7 @@ fn answer(query: &Query) -> Result<Value, String> {
         Query::Problems => json!([{"about": "lport x", "reason": "it is its own parent"}]),
         Query::Nb => {
             json!({"url": "etcd://me@h1", "state": "stale: the DB is away", "revision": 77, "age_seconds": 12.34,
-                            "error": "no server answers", "reported_up": 3})
+                            "error": "no server answers", "reported_up": 3, "unusable": 2})
         }
         Query::Drift => json!(["port 7 is None: expected Some"]),
         Query::Stats => json!({
@@ -156,7 +156,7 @@ fn each_show_answers_on_one_line_a_thing() {
     let problems = daemon.shown("show problems");
     assert!(has_line(&problems, &["lport x", "it is its own parent"]), "{problems}");
     let nb = daemon.shown("show nb");
-    assert!(has_line(&nb, &["etcd://me@h1", "stale: the DB is away", "77", "12.3 s", "3"]), "{nb}");
+    assert!(has_line(&nb, &["etcd://me@h1", "stale: the DB is away", "77", "12.3 s", "3", "2"]), "{nb}");
     assert!(has_line(&nb, &["no server answers"]), "{nb}");
     assert_eq!(daemon.shown("show drift"), "port 7 is None: expected Some\n");
 }

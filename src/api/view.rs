@@ -258,4 +258,6 @@ pub struct NbView {
     pub error: Option<String>,
     /// How many ports are reported to it as up.
     pub reported_up: u64,
+    /// How many of its records cannot be used as they are; `show problems` says which, and why.
+    pub unusable: u64,
 }

@@ -192,9 +192,16 @@ fn macs(macs: &[MacAddr]) -> String {
 fn nb(nb: &NbView) -> String {
     let age = nb.age_seconds.map_or_else(|| "-".to_owned(), |age| format!("{age:.1} s"));
     let revision = nb.revision.map_or_else(|| "-".to_owned(), |revision| revision.to_string());
-    let row = [nb.url.clone(), nb.state.clone(), revision, age, nb.reported_up.to_string()];
+    let row = [
+        nb.url.clone(),
+        nb.state.clone(),
+        revision,
+        age,
+        nb.reported_up.to_string(),
+        nb.unusable.to_string(),
+    ];
     let error = nb.error.as_deref().map(|error| format!("{}\n", printable(error))).unwrap_or_default();
-    table(["URL", "STATE", ">REVISION", ">AGE", ">REPORTED UP"], [row]) + &error
+    table(["URL", "STATE", ">REVISION", ">AGE", ">REPORTED UP", ">UNUSABLE RECORDS"], [row]) + &error
 }
 
 fn drift(differences: &[String]) -> String {

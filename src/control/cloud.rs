@@ -159,8 +159,8 @@ impl Cloud {
         }
     }
 
-    /// For `trunkpath show nb`.
-    pub(super) fn view(&self) -> NbView {
+    /// For `trunkpath show nb`, when so many records cannot be used.
+    pub(super) fn view(&self, unusable: usize) -> NbView {
         let lost = self.lost();
         NbView {
             url: self.url.clone(),
@@ -175,6 +175,7 @@ impl Cloud {
             age_seconds: self.age().map(|age| age.as_secs_f64()),
             error: lost.map(|lost| lost.error.clone()),
             reported_up: self.up.len() as u64,
+            unusable: unusable as u64,
         }
     }
 

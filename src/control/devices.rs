@@ -7,7 +7,7 @@ use crate::config::PortOptions;
 use crate::tables::{LinkSlot, WorkerId};
 use crate::worker::WorkerPoolError;
 
-/// What makes a link ours. [`AfXdp`](super::af_xdp::AfXdp) does it; where no frame is to flow, something simpler may.
+/// What makes a link ours. `AfXdp` does it; where no frame is to flow, something simpler may.
 pub trait Devices {
     /// What it takes to let a link go again.
     type Handle;

@@ -29,7 +29,7 @@ impl Daemon {
             Query::Networks => json(&self.networks_view()),
             Query::Workers => json(&self.workers_view()),
             Query::Problems => json(&self.problems_view()),
-            Query::Nb => json(&self.cloud.view()),
+            Query::Nb => json(&self.cloud.view(self.plane.compiler().problems().len())),
             Query::Stats => match self.plane.devices.workers.report().await {
                 Ok(reports) => json(&self.stats_view(&reports)),
                 Err(error) => Err(error.to_string()),
