@@ -5,13 +5,14 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::daemon::Daemon;
+use super::plane::Evidence;
 use super::trace::trace;
 use crate::api::view::{
     DeviceStats, FrameCensus, NetworkPortView, NetworkView, PortStats, PortView, SocketStats, StatsView,
     SubportView, WorkerView,
 };
 use crate::api::{Call, Query};
-use crate::nb::ChildPortSegmentation;
+use crate::nb::{self, ChildPortSegmentation};
 use crate::tables::{PortTotals, parent_of};
 use crate::types::Problem;
 use crate::worker::{SocketReport, WorkerReport};
@@ -37,16 +38,10 @@ impl Daemon {
             Query::Trace(request) => trace(self, &request).and_then(|view| json(&view)),
             Query::Drift => {
                 // The DB may take its time, and the comparison does.
-                let (db, evidence) = (self.cloud.db(), self.plane.evidence());
+                let (url, evidence) = (self.plane.config.nb.clone(), self.plane.evidence());
                 tokio::spawn(async move {
-                    let compared = match db.snapshot().await {
-                        Ok(snapshot) => {
-                            let compared = spawn_blocking(move || evidence.differences(&snapshot)).await;
-                            compared.map_err(|error| error.to_string())
-                        }
-                        Err(error) => Err(error.to_string()),
-                    };
-                    drop(reply.send(compared.and_then(|found| json(&found))));
+                    let found = drift(&url, evidence).await;
+                    drop(reply.send(found.and_then(|found| json(&found))));
                 });
                 return;
             }
@@ -227,6 +222,14 @@ impl Daemon {
             sum: (arena.free + arena.held + arena.receiving + arena.transmitting) as u64,
         }
     }
+}
+
+/// Reads the NB DB by a handle of its own, for what ours has read is what is in force.
+async fn drift(url: &str, evidence: Evidence) -> Result<Vec<String>, String> {
+    let db = nb::open_existing(url).await.map_err(|error| error.to_string())?;
+    let snapshot = db.snapshot().await.map_err(|error| error.to_string())?;
+    let compared = spawn_blocking(move || evidence.differences(&snapshot)).await;
+    compared.map_err(|error| error.to_string())
 }
 
 fn port_stats(lport: &str, totals: &PortTotals) -> PortStats {
