@@ -12,7 +12,6 @@
 mod cloud;
 #[path = "../../tests/support/simulated.rs"]
 mod simulated;
-#[allow(dead_code, reason = "a bench breaks nothing")]
 #[path = "../../tests/support/stores.rs"]
 mod stores;
 

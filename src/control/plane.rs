@@ -1,6 +1,6 @@
 //! Making what is the same as what is wanted: the one path for every cause.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::devices::Devices;
 use super::links::{LinkEvent, Links};
 use crate::config::{Config, PortOptions};
 use crate::nb::{ChangeSet, Snapshot};
-use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher, TableDump, Tables, WorkerId};
+use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher, TableDump, Tables, Touched, WorkerId};
 use crate::types::{Id, IfIndex, Numbers, Problem};
 use crate::worker::WorkerPoolError;
 
@@ -43,7 +43,6 @@ pub struct Plane<D: Devices> {
     /// Devices that should be, and are not.
     pub(super) refused: BTreeMap<IfIndex, Refusal>,
     slots: Numbers,
-    reported: BTreeSet<Id>,
 }
 
 /// A logical port's device, taken.
@@ -112,7 +111,6 @@ impl<D: Devices> Plane<D> {
             ports: BTreeMap::new(),
             refused: BTreeMap::new(),
             slots: Numbers::default(),
-            reported: BTreeSet::new(),
         })
     }
 
@@ -206,8 +204,8 @@ impl<D: Devices> Plane<D> {
     }
 
     /// The ports whose state may be another one since this was asked last.
-    pub fn take_reported(&mut self) -> BTreeSet<Id> {
-        std::mem::take(&mut self.reported)
+    pub fn take_reported(&mut self) -> Touched {
+        self.compiler.take_rebuilt()
     }
 
     /// Everything that could not be used, and why.
@@ -306,7 +304,6 @@ impl<D: Devices> Plane<D> {
     fn publish(&mut self) {
         if !self.compiler.touched().is_empty() {
             self.publisher.publish(self.compiler.compile());
-            self.reported.extend(self.compiler.take_rebuilt());
         }
     }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 use trunkpath::nb::{self, NbError, NorthboundDb, Op, RecordId};
 
@@ -77,9 +79,9 @@ impl Backend {
                 redis::cmd("CLIENT").arg(&["KILL", "TYPE", "pubsub"]).exec_async(connection).await.unwrap();
             }
             _ => {
-                server.freeze();
+                signal(server, Signal::SIGSTOP);
                 tokio::time::sleep(Duration::from_millis(200)).await;
-                server.thaw();
+                signal(server, Signal::SIGCONT);
             }
         }
         *writer = server.writer().await;
@@ -95,4 +97,9 @@ fn op((RecordId { table, id }, text): &Write) -> Op {
         Some(text) => Op::Put { table: *table, json: serde_json::from_str(text).unwrap_or_default() },
         None => Op::Delete { table: *table, id: id.clone() },
     }
+}
+
+fn signal(server: &Server, signal: Signal) {
+    let child = server.child.as_ref().unwrap();
+    kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
 }

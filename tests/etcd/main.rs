@@ -8,6 +8,8 @@ mod certificates;
 mod etcd;
 mod follow;
 mod history;
+#[path = "../support/mortal.rs"]
+mod mortal;
 mod replaced;
 mod reporting;
 mod servers;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use etcd_client::{Client, GetOptions};
 use serde_json::json;
-use trunkpath::nb::{self, Reports, Table};
+use trunkpath::nb::{self, Table};
 
+use super::mortal::{Mortal, up};
 use super::servers::Servers;
 use super::{LIMIT, open, raw};
 
@@ -29,10 +30,6 @@ async fn until(raw: &mut Client, expected: &[&str]) {
     };
     let waited = tokio::time::timeout(LIMIT, waiting).await;
     assert!(waited.is_ok(), "{:?}, expected {expected:?}", reported(raw).await);
-}
-
-fn up(reports: &Reports, ports: &[&str]) {
-    reports.set_up(ports.iter().map(ToString::to_string).collect());
 }
 
 #[tokio::test]
@@ -74,26 +71,9 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
 async fn the_reports_of_a_host_that_dies_go_with_it() {
     let servers = Servers::start(1).await;
     let mut client = raw(&servers).await;
-    let url = servers.url();
-    // A host that is killed: its runtime ends without a word to the store.
-    let (started, ready) = tokio::sync::oneshot::channel();
-    let (kill, killed) = tokio::sync::oneshot::channel::<()>();
-    let host = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let reports = runtime.block_on(async {
-            let reports = nb::reports(&url, "one").await.unwrap();
-            up(&reports, &["a"]);
-            started.send(()).unwrap();
-            killed.await.unwrap();
-            reports
-        });
-        drop(runtime);
-        drop(reports);
-    });
-    ready.await.unwrap();
+    let host = Mortal::start(servers.url()).await;
     until(&mut client, &["chassis/one one", "port_up/a one"]).await;
-    kill.send(()).unwrap();
-    host.join().unwrap();
+    host.die();
     until(&mut client, &[]).await;
 }
 

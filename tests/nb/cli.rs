@@ -1,25 +1,15 @@
 //! Each command, and each mistake.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use super::{Place, failed, fixture, line, lport_line, succeeded};
+use super::fixture::{by_id, fixture};
+use super::{Place, failed, line, lport_line, succeeded};
 
 const PARENT: &str = "c0a80101-1111-4aaa-8bbb-000000000166";
 const CHILD: &str = "c0a80101-1111-4aaa-8bbb-000000000168";
 const OTHER: &str = "c0a80101-1111-4aaa-8bbb-000000000170";
-
-/// Table and id to record; of records with one id the last.
-fn by_id(lines: &str) -> BTreeMap<(String, String), Value> {
-    let read = |line: &str| {
-        let line: Value = serde_json::from_str(line).unwrap();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        ((text(&line["table"]), text(&line["record"]["id"])), line["record"].clone())
-    };
-    lines.lines().map(read).collect()
-}
 
 #[test]
 fn dragonflows_records_are_taken_and_come_back_the_same() {

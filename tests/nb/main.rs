@@ -3,11 +3,13 @@
 
 mod cli;
 mod crash;
+#[path = "../support/fixture.rs"]
+mod fixture;
 mod reporting;
 mod watch;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -83,10 +85,4 @@ fn line(table: &str, record: &Value) -> String {
 
 fn lport_line(id: &str) -> String {
     line("lport", &json!({"id": id, "topic": "t", "lswitch": "n"}))
-}
-
-/// Dragonflow's own records.
-fn fixture() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/dragonflow-nb-records.jsonl");
-    std::fs::read_to_string(path).unwrap()
 }

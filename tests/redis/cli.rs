@@ -1,6 +1,5 @@
 //! `trunkpath nb`, with the same words as on a file.
 
-use std::collections::BTreeMap;
 use std::process::Output;
 
 use super::server::nb;
@@ -14,16 +13,6 @@ fn printed(output: &Output) -> String {
 fn refused(output: &Output) -> String {
     assert!(!output.status.success());
     String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// Table and id to record; of records with one id the last.
-fn by_id(lines: &str) -> BTreeMap<(String, String), Value> {
-    let read = |line: &str| {
-        let line: Value = serde_json::from_str(line).unwrap();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        ((text(&line["table"]), text(&line["record"]["id"])), line["record"].clone())
-    };
-    lines.lines().map(read).collect()
 }
 
 #[test]

@@ -5,12 +5,15 @@ mod access;
 mod breaks;
 mod cli;
 mod converge;
+#[path = "../support/fixture.rs"]
+mod fixture;
 mod follow;
 mod layout;
+#[path = "../support/mortal.rs"]
+mod mortal;
 mod reporting;
 mod server;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ use futures::stream::BoxStream;
 use serde_json::{Value, json};
 use trunkpath::nb::{self, Change, ChangeSet, NbError, NorthboundDb, Op, Record, Revision, Snapshot, Table};
 
+use fixture::{by_id, fixture};
 use server::Server;
 
 /// No test waits longer for what must come.
@@ -34,11 +38,6 @@ fn lport(id: &str, name: &str) -> Op {
 
 fn lport_text(id: &str, name: &str) -> String {
     json!({"id": id, "topic": "t", "lswitch": "n", "name": name, "unique_key": 1}).to_string()
-}
-
-fn fixture() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/dragonflow-nb-records.jsonl");
-    std::fs::read_to_string(path).unwrap()
 }
 
 /// A view that follows a DB as the daemon does: a snapshot, the changes after it, and all over again after an error.

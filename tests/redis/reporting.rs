@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use trunkpath::nb::Reports;
-
+use super::mortal::{Mortal, up};
 use super::*;
 
 fn reported(server: &Server) -> BTreeSet<String> {
@@ -30,10 +29,6 @@ async fn until(server: &Server, expected: &[&str]) {
     };
     let waited = tokio::time::timeout(PATIENCE, waiting).await;
     assert!(waited.is_ok(), "{:?}, expected {expected:?}", reported(server));
-}
-
-fn up(reports: &Reports, ports: &[&str]) {
-    reports.set_up(ports.iter().map(ToString::to_string).collect());
 }
 
 #[tokio::test]
@@ -72,26 +67,9 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
 #[tokio::test]
 async fn the_reports_of_a_host_that_dies_go_with_it() {
     let server = Server::start();
-    let url = server.url();
-    // A host that is killed: its runtime ends without a word to the store.
-    let (started, ready) = tokio::sync::oneshot::channel();
-    let (kill, killed) = tokio::sync::oneshot::channel::<()>();
-    let host = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let reports = runtime.block_on(async {
-            let reports = nb::reports(&url, "one").await.unwrap();
-            up(&reports, &["a"]);
-            started.send(()).unwrap();
-            killed.await.unwrap();
-            reports
-        });
-        drop(runtime);
-        drop(reports);
-    });
-    ready.await.unwrap();
+    let host = Mortal::start(server.url()).await;
     until(&server, &["chassis/one one", "port_up/a one"]).await;
-    kill.send(()).unwrap();
-    host.join().unwrap();
+    host.die();
     until(&server, &[]).await;
 }
 

@@ -5,8 +5,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use etcd_client::{Txn, TxnOp};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 use trunkpath::nb::RecordId;
 
@@ -37,7 +35,8 @@ pub struct Server {
     port: u16,
     peer_port: u16,
     folder: TempDir,
-    child: Option<Child>,
+    /// Running, unless it was killed.
+    pub child: Option<Child>,
 }
 
 impl Drop for Server {
@@ -122,19 +121,6 @@ impl Server {
                 None => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
-    }
-
-    fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().unwrap();
-        kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
-    }
-
-    pub fn freeze(&self) {
-        self.signal(Signal::SIGSTOP);
-    }
-
-    pub fn thaw(&self) {
-        self.signal(Signal::SIGCONT);
     }
 
     pub fn kill(&mut self) {

@@ -1,0 +1,121 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn record(table: Table, json: Value) -> Record {
+    Record { table, id: json["id"].as_str().unwrap_or("?").to_owned(), json }
+}
+
+fn of(records: Vec<Record>) -> Northbound {
+    Northbound::from_snapshot(&Snapshot { records, ..Snapshot::default() })
+}
+
+#[test]
+fn fields_that_are_not_needed_are_ignored_and_null_is_absent() {
+    let json = json!({"id": "p", "unique_key": 7, "lswitch": "n", "new_field": [1], "name": null, "macs": null,
+        "ips": ["fe80::1"], "binding": {"type": "vtep", "vtep_address": "10.0.0.99"}});
+    let northbound = of(vec![record(Table::Lport, json)]);
+    let port = &northbound.lports()["p"];
+    assert_eq!((port.key.get(), port.enabled, port.macs.len()), (7, true, 0));
+    assert_eq!(port.chassis, None);
+    assert!(northbound.unreadable.is_empty());
+}
+
+#[test]
+fn a_bad_record_is_a_problem_until_it_is_repaired_or_deleted() {
+    let good = json!({"id": "n", "unique_key": 1});
+    let mut northbound = of(vec![record(Table::Lswitch, good.clone())]);
+    let bad = record(Table::Lswitch, json!({"id": "n", "unique_key": "1"}));
+    northbound.apply(&Change::Put(bad.clone()));
+    assert!(northbound.lswitches.is_empty());
+    let problem = &northbound.unreadable[&(Table::Lswitch, "n".into())];
+    assert_eq!(
+        problem.to_string(),
+        "lswitch n: field unique_key is \"1\": expected a whole number, 0 or more"
+    );
+    northbound.apply(&Change::Put(record(Table::Lswitch, good)));
+    assert!(northbound.unreadable.is_empty() && northbound.lswitches.len() == 1);
+    northbound.apply(&Change::Put(bad));
+    northbound.apply(&Change::Delete { table: Table::Lswitch, id: "n".to_owned() });
+    assert_eq!(northbound, Northbound::default());
+}
+
+#[test]
+fn what_the_datapath_cannot_use_says_why() {
+    let segmentation = |kind: &str, id: Value| json!({"id": "s", "parent": "a", "port": "b", "segmentation_type": kind, "segmentation_id": id});
+    let lport = |field: &str, value: Value| {
+        let mut json = json!({"id": "p", "unique_key": 1, "lswitch": "n"});
+        json[field] = value;
+        json
+    };
+    let cases = [
+        (Table::ChildPortSegmentation, segmentation("macvlan", Value::Null), "\"macvlan\" is not supported"),
+        (Table::ChildPortSegmentation, segmentation("vlan", 4095.into()), "4095 is not a VLAN id"),
+        (Table::ChildPortSegmentation, segmentation("vlan", Value::Null), "needs a segmentation_id"),
+        (Table::Lport, lport("macs", json!(["aa:bb"])), "field macs[0] is \"aa:bb\""),
+        (Table::Lport, lport("binding", json!({"type": "chassis"})), "field binding.chassis is missing"),
+        (
+            Table::Lport,
+            lport("binding", json!("compute1")),
+            "field binding is \"compute1\": expected a JSON object",
+        ),
+        (
+            Table::Lport,
+            lport("unique_key", json!(1_u64 << 31)),
+            "field unique_key is 2147483648: expected 1 to",
+        ),
+        (Table::Lport, lport("lswitch", json!("")), "field lswitch is \"\""),
+        (Table::Lswitch, Value::from("{truncated"), "\"{truncated\" is not a JSON object"),
+    ];
+    for (table, json, expected) in cases {
+        let northbound = of(vec![record(table, json)]);
+        let (_, problem) = northbound.unreadable.first_key_value().unwrap();
+        assert!(problem.reason.contains(expected), "{problem}");
+    }
+    let mut elsewhere = record(Table::Lswitch, json!({"id": "n", "unique_key": 1}));
+    elsewhere.id = "m".to_owned();
+    let northbound = of(vec![elsewhere]);
+    assert!(northbound.unreadable[&(Table::Lswitch, "m".into())].reason.contains("the record's key"));
+}
+
+/// Good and bad records of few ids, so that they meet.
+fn change() -> impl Strategy<Value = Change> {
+    let table = prop_oneof![
+        Just(Table::Lswitch),
+        Just(Table::Lport),
+        Just(Table::ChildPortSegmentation),
+        Just(Table::Chassis)
+    ];
+    (table, 0..4_u8, 0..3_u32, any::<bool>()).prop_map(|(table, id, key, there)| {
+        let id = id.to_string();
+        let json = json!({"id": id, "unique_key": key, "lswitch": "n", "parent": "a", "port": "b",
+            "segmentation_type": "vlan", "segmentation_id": key});
+        if there { Change::Put(Record { table, id, json }) } else { Change::Delete { table, id } }
+    })
+}
+
+proptest! {
+    /// Any history leads to the picture of its last state, and so does that state in any order.
+    #[test]
+    fn only_the_last_state_of_each_record_matters(
+        (history, order) in prop::collection::vec(change(), 0..60).prop_flat_map(|history| {
+            let order = Just((0..history.len()).collect::<Vec<_>>()).prop_shuffle();
+            (Just(history), order)
+        })
+    ) {
+        let mut followed = Northbound::default();
+        let mut last = BTreeMap::new();
+        for change in &history {
+            followed.apply(change);
+            match change {
+                Change::Put(record) => last.insert((record.table, record.id.clone()), Some(record.clone())),
+                Change::Delete { table, id } => last.insert((*table, id.clone()), None),
+            };
+        }
+        let last: Vec<Record> = last.into_values().flatten().collect();
+        prop_assert_eq!(&followed, &of(last.clone()));
+        let shuffled = order.into_iter().filter_map(|index| last.get(index).cloned()).collect();
+        prop_assert_eq!(&followed, &of(shuffled));
+    }
+}
