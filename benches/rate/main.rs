@@ -1,0 +1,165 @@
+//! Packet rates, side by side: `scripts/bench`.
+//!
+//! Every datapath gets a bed of its own, two namespaces with veths between them; a generator on one CPU offers frames
+//! to it, it moves them on another, and a sink at the far end counts those that are right.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "a bench prints, ends when it cannot go on, and its figures are not exact to 52 bits"
+)]
+
+mod bed;
+mod bpf;
+mod child;
+#[path = "../../tests/support/command.rs"]
+mod command;
+#[allow(dead_code, reason = "the tests use all of it")]
+#[path = "../../tests/support/frame.rs"]
+mod frame;
+mod frames;
+mod generator;
+mod interrupt;
+mod job;
+mod machine;
+mod measure;
+#[allow(dead_code, reason = "the tests use all of it")]
+#[path = "../../tests/support/netns.rs"]
+mod netns;
+mod peers;
+mod plan;
+#[path = "../../tests/support/records.rs"]
+mod records;
+mod report;
+mod sink;
+mod threads;
+#[path = "../../tests/support/wait.rs"]
+mod wait;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum as _};
+
+use bpf::Programs;
+use job::Job;
+use machine::Machine;
+use measure::Conditions;
+use peers::{Kind, Lab};
+use plan::{Plan, Results};
+
+/// Measures packet rates side by side
+#[derive(Debug, Parser)]
+#[command(name = "scripts/bench")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure
+    Run(Run),
+    /// Forward without tables, in a bed; the bench starts this itself
+    #[command(hide = true)]
+    Forward(peers::Forward),
+}
+
+/// What to measure.
+#[derive(Debug, Args)]
+struct Run {
+    /// Under two minutes: fewer datapaths, two jobs, three rounds
+    #[arg(long)]
+    quick: bool,
+    /// Rounds of up-64 and down-64; other jobs have less than half of them [default: 7, quick: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
+    /// Only these datapaths
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Kind>,
+    /// Only these jobs, as in up-64,down-imix,up-64-1000vids
+    #[arg(long, value_delimiter = ',')]
+    jobs: Vec<Job>,
+    /// Frames to offer a second, at the most
+    #[arg(long, value_name = "N")]
+    pps: Option<u32>,
+    /// Write everything to a file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Draw the rates into an SVG file
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
+}
+
+impl Run {
+    fn plan(&self) -> Plan {
+        let rounds = self.rounds.map_or(if self.quick { 3 } else { 7 }, usize::from);
+        let kinds = match (self.only.as_slice(), self.quick) {
+            ([], true) => Kind::QUICK.to_vec(),
+            ([], false) => Kind::value_variants().to_vec(),
+            (only, _) => only.to_vec(),
+        };
+        let jobs = match (self.jobs.as_slice(), self.quick) {
+            ([], true) => vec![Job::UP, Job::DOWN],
+            ([], false) => Job::all(),
+            (jobs, _) => jobs.to_vec(),
+        };
+        let conditions = Conditions { window: Duration::from_secs(1), cap: self.pps };
+        Plan { kinds, jobs, rounds, rounds_of_others: rounds.div_ceil(2).min(3), conditions }
+    }
+}
+
+fn main() -> ExitCode {
+    // What cargo adds, on `cargo bench`.
+    let arguments: Vec<_> = std::env::args().filter(|argument| argument != "--bench").collect();
+    // Options that are meant for criterion's benches end up here, too.
+    if arguments.get(1).is_none_or(|first| first.starts_with("--quick") || first.starts_with("--")) {
+        println!("rate: needs root and some minutes, so it does not run by itself: `scripts/bench` runs it");
+        return ExitCode::SUCCESS;
+    }
+    let outcome = match Cli::parse_from(arguments).command {
+        Command::Run(options) => run(&options),
+        Command::Forward(options) => peers::forward(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("scripts/bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Run) -> Result<()> {
+    interrupt::listen()?;
+    let (plan, machine) = (options.plan(), Machine::look()?);
+    let (generator_cpu, datapath_cpu) = machine.split()?;
+    let results = match machine::obstacle() {
+        Ok(()) => {
+            libbpf_rs::set_print(None);
+            let folder = tempfile::Builder::new().prefix("tp-bench-").tempdir()?;
+            let programs = Programs::compile(folder.path().join("bpf"))?;
+            plan.run(&Lab { programs, folder: folder.path().to_owned(), generator_cpu, datapath_cpu })?
+        }
+        Err(error) => {
+            let mut results = Results::default();
+            plan.kinds.iter().for_each(|kind| results.miss(&kind.to_string(), &error.to_string()));
+            results
+        }
+    };
+    let rows = report::rows(&plan, &results, machine.mhz);
+    report::print(&machine, &rows, &results.not_run);
+    if let Some(path) = &options.json {
+        report::write(path, &machine, &plan, &results, &rows)?;
+    }
+    if let Some(path) = &options.chart {
+        report::draw(path, &machine, &rows)?;
+    }
+    Ok(())
+}
