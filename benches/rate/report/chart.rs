@@ -10,9 +10,9 @@ use super::Row;
 use crate::machine::Machine;
 use crate::peers::Kind;
 
-const WIDTH: u32 = 900;
-const ROW_HEIGHT: u32 = 18;
-const HEAD: u32 = 56;
+const WIDTH: i32 = 900;
+const ROW_HEIGHT: i32 = 18;
+const HEAD: i32 = 56;
 const LABELS: i32 = 290;
 const RIGHT: i32 = 70;
 
@@ -22,8 +22,9 @@ const RANGE: RGBColor = RGBColor(0x33, 0x33, 0x33);
 
 /// Draws the rows into an SVG file.
 pub fn draw(path: &Path, machine: &Machine, rows: &[Row]) -> Result<()> {
-    let height = HEAD + ROW_HEIGHT * (rows.len() as u32 + 1);
-    let canvas = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
+    let size =
+        (WIDTH.unsigned_abs(), HEAD.unsigned_abs() + ROW_HEIGHT.unsigned_abs() * (rows.len() as u32 + 1));
+    let canvas = SVGBackend::new(path, size).into_drawing_area();
     paint(&canvas, machine, rows).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
@@ -42,13 +43,13 @@ fn paint<B: DrawingBackend>(
     canvas.draw(&Text::new(subtitle, (10, 36), left.clone()))?;
 
     let most = rows.iter().map(|row| row.max_mpps).fold(0.1, f64::max);
-    let x = |mpps: f64| LABELS + (mpps / most * f64::from(WIDTH as i32 - LABELS - RIGHT)) as i32;
+    let x = |mpps: f64| LABELS + (mpps / most * f64::from(WIDTH - LABELS - RIGHT)) as i32;
     let mut job = "";
     for (number, row) in (0..).zip(rows) {
-        let y = HEAD as i32 + number * ROW_HEIGHT as i32 + 10;
+        let y = HEAD + number * ROW_HEIGHT + 10;
         if row.job != job {
             job = &row.job;
-            canvas.draw(&PathElement::new([(10, y - 10), (WIDTH as i32 - 10, y - 10)], OTHERS))?;
+            canvas.draw(&PathElement::new([(10, y - 10), (WIDTH - 10, y - 10)], OTHERS))?;
             canvas.draw(&Text::new(job.to_owned(), (10, y), left.clone()))?;
         }
         canvas.draw(&Text::new(row.peer.to_string(), (LABELS - 8, y), right.clone()))?;
