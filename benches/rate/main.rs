@@ -13,6 +13,7 @@
     reason = "a bench prints, ends when it cannot go on, and its figures are not exact to 52 bits"
 )]
 
+mod baseline;
 mod bed;
 mod bpf;
 mod child;
@@ -23,6 +24,7 @@ mod command;
 mod frame;
 mod frames;
 mod generator;
+mod guard;
 mod interrupt;
 mod job;
 mod machine;
@@ -47,7 +49,6 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum as _};
 
-use bpf::Programs;
 use job::Job;
 use machine::Machine;
 use measure::Conditions;
@@ -80,6 +81,15 @@ struct Run {
     /// Rounds of up-64 and down-64; other jobs have less than half of them [default: 7, quick: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: Option<u16>,
+    /// Compare ratios and instructions with benches/baseline.json, and fail if one is worse than it may be
+    #[arg(long)]
+    check: bool,
+    /// Write them into benches/baseline.json
+    #[arg(long, conflicts_with = "check")]
+    rebase: bool,
+    /// What `cargo bench --bench instructions -- --json FILE` wrote; scripts/bench gives it
+    #[arg(long, value_name = "FILE", hide = true)]
+    instructions: Option<PathBuf>,
     /// Only these datapaths
     #[arg(long, value_delimiter = ',')]
     only: Vec<Kind>,
@@ -138,18 +148,28 @@ fn main() -> ExitCode {
 
 fn run(options: &Run) -> Result<()> {
     interrupt::listen()?;
-    let (plan, machine) = (options.plan(), Machine::look()?);
-    let (generator_cpu, datapath_cpu) = machine.split()?;
-    let results = match machine::obstacle() {
-        Ok(()) => {
-            libbpf_rs::set_print(None);
-            let folder = tempfile::Builder::new().prefix("tp-bench-").tempdir()?;
-            let programs = Programs::compile(folder.path().join("bpf"))?;
-            plan.run(&Lab { programs, folder: folder.path().to_owned(), generator_cpu, datapath_cpu })?
+    let machine = Machine::look()?;
+    let folder = tempfile::Builder::new().prefix("tp-bench-").tempdir()?;
+    let lab = machine::obstacle().and_then(|()| Lab::new(folder.path().to_owned(), machine.split()?));
+    let instructions = options.instructions.as_deref();
+    if options.check || options.rebase {
+        if let Err(error) = &lab {
+            eprintln!("not run: rates: {error:#}");
         }
+        let lab = lab.as_ref().ok();
+        return if options.check {
+            guard::check(lab, instructions)
+        } else {
+            guard::rebase(lab, instructions)
+        };
+    }
+
+    let plan = options.plan();
+    let results = match &lab {
+        Ok(lab) => plan.run(lab)?,
         Err(error) => {
             let mut results = Results::default();
-            plan.kinds.iter().for_each(|kind| results.miss(&kind.to_string(), &error.to_string()));
+            results.miss("everything", &format!("{error:#}"));
             results
         }
     };

@@ -37,6 +37,15 @@ pub struct Lab {
     pub datapath_cpu: usize,
 }
 
+impl Lab {
+    /// Compiles what it takes. The CPUs are the generator's and the datapath's.
+    pub fn new(folder: PathBuf, (generator_cpu, datapath_cpu): (usize, usize)) -> Result<Self> {
+        libbpf_rs::set_print(None);
+        let programs = Programs::compile(folder.join("bpf"))?;
+        Ok(Self { programs, folder, generator_cpu, datapath_cpu })
+    }
+}
+
 /// Which datapath.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -42,8 +42,10 @@ fn paint<B: DrawingBackend>(
     let subtitle = format!("{}, Linux {}, {}", machine.cpu, machine.kernel, machine.mode);
     canvas.draw(&Text::new(subtitle, (10, 36), left.clone()))?;
 
-    let most = rows.iter().map(|row| row.max_mpps).fold(0.1, f64::max);
-    let x = |mpps: f64| LABELS + (mpps / most * f64::from(WIDTH - LABELS - RIGHT)) as i32;
+    // The ceiling is several times as high as all else: its bar ends at the edge.
+    let most =
+        rows.iter().filter(|row| row.peer != Kind::Ceiling).map(|row| row.max_mpps).fold(0.1, f64::max);
+    let x = |mpps: f64| LABELS + ((mpps / most).min(1.0) * f64::from(WIDTH - LABELS - RIGHT)) as i32;
     let mut job = "";
     for (number, row) in (0..).zip(rows) {
         let y = HEAD + number * ROW_HEIGHT + 10;
