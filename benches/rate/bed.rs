@@ -20,7 +20,7 @@ use crate::netns::Netns;
 use crate::sink::Sink;
 
 /// Cables that every bed has, and that traffic may be on.
-const CABLES: usize = 4;
+pub const CABLES: usize = 4;
 
 /// Gone, with all in it, when dropped.
 #[derive(Debug)]

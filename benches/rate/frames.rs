@@ -55,6 +55,12 @@ impl Frames {
         }
     }
 
+    /// The same one over and over, without a tag.
+    pub fn untagged(destination: Mac, source: Mac, length: u32) -> Self {
+        let vary_from = u16::from_be_bytes([destination[4], destination[5]]);
+        Self { pattern: vec![frame(destination, source, None, length)], vary_at: 4, vary_from, vary_count: 1 }
+    }
+
     /// The longest frame.
     pub fn longest(&self) -> usize {
         self.pattern.iter().map(Vec::len).max().unwrap_or_default()
@@ -75,6 +81,11 @@ impl Expected {
     /// Those of `job` that leave the datapath.
     pub fn arriving(job: Job) -> Self {
         Self::new(job, job.tagged().1)
+    }
+
+    /// Frames without a tag.
+    pub fn untagged(length: u32) -> Self {
+        Self { lengths: vec![length], first_vid: 0, vids: 0 }
     }
 
     /// Those of `job` that come to the datapath.

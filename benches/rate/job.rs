@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   v1 ══ p1  the trunk: network 1 untagged, network 2 by VLAN 100, or 1000 to 1999
-//!   v3 ══ p3  a port of network 2
-//!   v4 ══ p4  another one
+//!   v2 ══ p2
+//!   v3 ══ p3  ports of network 2
+//!   v4 ══ p4
 //! ```
 
 use std::fmt;
@@ -21,7 +22,8 @@ pub const FIRST_VID: u16 = 1000;
 /// How many VIDs a job with many has.
 pub const MANY_VIDS: u16 = 1000;
 
-/// The addresses of the port at p3 and of the one at p4.
+/// The addresses of the ports at p2, p3 and p4.
+pub const P2: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x67];
 pub const P3: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x69];
 pub const P4: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x6a];
 /// The address of the trunk's own port.

@@ -37,6 +37,7 @@ mod plan;
 #[path = "../../tests/support/records.rs"]
 mod records;
 mod report;
+mod scenarios;
 mod sink;
 mod threads;
 #[path = "../../tests/support/wait.rs"]
@@ -54,6 +55,7 @@ use machine::Machine;
 use measure::Conditions;
 use peers::{Kind, Lab};
 use plan::{Plan, Results};
+use scenarios::{Figures, Scenario};
 
 /// Measures packet rates side by side
 #[derive(Debug, Parser)]
@@ -96,6 +98,9 @@ struct Run {
     /// Only these jobs, as in up-64,down-imix,up-64-1000vids
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<Job>,
+    /// Only these scenarios, and no rates
+    #[arg(long, value_delimiter = ',')]
+    scenario: Vec<Scenario>,
     /// Frames to offer a second, at the most
     #[arg(long, value_name = "N")]
     pps: Option<u32>,
@@ -108,6 +113,12 @@ struct Run {
 }
 
 impl Run {
+    /// Those asked for; all in a full run.
+    fn scenarios(&self) -> &[Scenario] {
+        let is_full = !self.quick && self.only.is_empty() && self.jobs.is_empty();
+        if self.scenario.is_empty() && is_full { Scenario::value_variants() } else { &self.scenario }
+    }
+
     fn plan(&self) -> Plan {
         let rounds = self.rounds.map_or(if self.quick { 3 } else { 7 }, usize::from);
         let kinds = match (self.only.as_slice(), self.quick) {
@@ -165,21 +176,31 @@ fn run(options: &Run) -> Result<()> {
     }
 
     let plan = options.plan();
-    let results = match &lab {
-        Ok(lab) => plan.run(lab)?,
+    let (results, figures) = match &lab {
+        Ok(lab) => measure_all(options, &plan, lab, &machine)?,
         Err(error) => {
             let mut results = Results::default();
             results.miss("everything", &format!("{error:#}"));
-            results
+            (results, Figures::default())
         }
     };
     let rows = report::rows(&plan, &results, machine.mhz);
     report::print(&machine, &rows, &results.not_run);
+    scenarios::print(&figures);
     if let Some(path) = &options.json {
-        report::write(path, &machine, &plan, &results, &rows)?;
+        report::write(path, &machine, (&plan, &results), &rows, &figures)?;
     }
     if let Some(path) = &options.chart {
         report::draw(path, &machine, &rows)?;
     }
     Ok(())
+}
+
+fn measure_all(options: &Run, plan: &Plan, lab: &Lab, machine: &Machine) -> Result<(Results, Figures)> {
+    let results = if options.scenario.is_empty() { plan.run(lab)? } else { Results::default() };
+    let mut figures = Figures::default();
+    for scenario in options.scenarios() {
+        scenario.run(lab, machine, &mut figures)?;
+    }
+    Ok((results, figures))
 }

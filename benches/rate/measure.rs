@@ -14,7 +14,7 @@ use crate::peers::{Lab, Peer};
 use crate::threads;
 
 /// From the first frame to the window in which frames count.
-const SETTLE: Duration = Duration::from_millis(500);
+pub const SETTLE: Duration = Duration::from_millis(500);
 /// From the last frame to the last look.
 const DRAIN: Duration = Duration::from_millis(50);
 
@@ -102,14 +102,15 @@ fn while_up(lab: &Lab, peer: &dyn Peer, job: Job, conditions: Conditions) -> Res
     })
 }
 
-fn all_drops(peer: &dyn Peer, job: Job) -> BTreeMap<String, u64> {
+/// Frames dropped so far on the way of `job`, by whoever counts.
+pub fn all_drops(peer: &dyn Peer, job: Job) -> BTreeMap<String, u64> {
     let mut drops = peer.bed().drops(job);
     drops.extend(peer.drops());
     drops
 }
 
 /// What `after` has more than `before`.
-fn more(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+pub fn more(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let grown = after.iter().map(|(place, count)| {
         (place.clone(), count.saturating_sub(before.get(place).copied().unwrap_or_default()))
     });

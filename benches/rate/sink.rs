@@ -1,7 +1,7 @@
 //! The far end of the cables: what arrived, and was it right?
 
 use anyhow::{Context as _, Result};
-use libbpf_rs::{MapCore as _, MapFlags, Object};
+use libbpf_rs::{MapCore as _, MapFlags, MapHandle, Object};
 use std::os::fd::AsFd as _;
 
 use crate::bpf::{self, Hook, Programs, program, set_variables};
@@ -15,6 +15,13 @@ const SIZES: usize = 3;
 #[derive(Debug)]
 pub struct Sink {
     object: Object,
+    counter: Counter,
+}
+
+/// What a sink counted, for any thread to look at.
+#[derive(Debug)]
+pub struct Counter {
+    map: MapHandle,
 }
 
 /// Frames since the sink was made.
@@ -39,7 +46,9 @@ impl Sink {
             Hook::Tc => "sink_tc",
         };
         bpf::attach(netns, device, program(&object, name)?.as_fd(), hook)?;
-        Ok(Self { object })
+        let map = object.maps().find(|map| map.name() == "counts").context("no map counts")?;
+        let counter = Counter { map: MapHandle::try_from(&map)? };
+        Ok(Self { object, counter })
     }
 
     /// Says what is right from now on.
@@ -51,10 +60,22 @@ impl Sink {
         set_variables(&self.object, ".bss", &bytes)
     }
 
-    /// Counts.
+    /// Frames so far.
     pub fn counts(&self) -> Result<Counts> {
-        let map = self.object.maps().find(|map| map.name() == "counts").context("no map counts")?;
-        let cpus = map.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)?.context("no entry in counts")?;
+        self.counter.counts()
+    }
+
+    /// The counter, for another thread.
+    pub fn counter(&self) -> Result<Counter> {
+        Ok(Counter { map: MapHandle::try_from(&self.counter.map)? })
+    }
+}
+
+impl Counter {
+    /// Frames so far.
+    pub fn counts(&self) -> Result<Counts> {
+        let cpus =
+            self.map.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)?.context("no entry in counts")?;
         let mut counts = Counts::default();
         for cpu in cpus {
             let mut numbers = cpu.as_chunks().0.iter().map(|bytes| u64::from_ne_bytes(*bytes));

@@ -23,7 +23,8 @@ use crate::job::Job;
 use crate::sink::Sink;
 
 pub use bare::{Forward, forward};
-pub use ours::Ours;
+pub use ours::{NETWORK, Ours, PARENT_KEY, Setup, subport_key};
+pub use ovs::{Ovs, Ports};
 
 /// What every datapath is given.
 #[derive(Debug)]
@@ -90,7 +91,7 @@ impl Kind {
     /// Starts one. The error says what is missing.
     pub fn start(self, lab: &Lab) -> Result<Box<dyn Peer>> {
         Ok(match self {
-            Self::Ours => Box::new(Ours::start(lab, &[])?),
+            Self::Ours => Box::new(Ours::start(lab, &Setup::new(lab))?),
             Self::Bare => Box::new(bare::Bare::start(lab)?),
             Self::Tc | Self::Xdp | Self::XdpOwnCore => Box::new(kernel::Kernel::start(lab, self)?),
             Self::Ceiling => Box::new(kernel::Ceiling::start(lab)?),

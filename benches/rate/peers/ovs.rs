@@ -1,15 +1,15 @@
 //! Open vSwitch with its datapath in user space: an instance of our own, with the flows that Dragonflow would install.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use nix::unistd::Pid;
 
-use super::{Lab, Peer};
+use super::{Lab, Peer, subport_key};
 use crate::bed::Bed;
 use crate::bpf::Hook;
 use crate::child::Child;
@@ -66,6 +66,7 @@ pub struct Ovs {
     pub vswitchd: Child,
     _ovsdb: Child,
     tools: Tools,
+    binary: &'static str,
     threads: Vec<Pid>,
     _dpdk_files: Option<DpdkFiles>,
     bed: Bed,
@@ -100,7 +101,35 @@ impl Ovs {
         if ports == Ports::Netdev {
             threads.iter().try_for_each(|thread| threads::pin(*thread, lab.datapath_cpu))?;
         }
-        Ok(Self { vswitchd, _ovsdb: ovsdb, tools, threads, _dpdk_files: dpdk_files, bed })
+        Ok(Self { vswitchd, _ovsdb: ovsdb, tools, binary, threads, _dpdk_files: dpdk_files, bed })
+    }
+}
+
+impl Ovs {
+    /// Makes a VID of the trunk a port of network 2.
+    pub fn add_subport(&self, vid: u16) -> Result<()> {
+        self.tools.ofctl(&["--bundle", "add-flows"], &subport_flows(vid))
+    }
+
+    /// No longer.
+    pub fn remove_subport(&self, vid: u16) -> Result<()> {
+        let lines = subport_flows(vid);
+        let matches = lines.lines().filter_map(|line| line.split_once(" actions"));
+        let lines: Vec<_> = matches.map(|(flow, _)| format!("delete_strict {flow}\n")).collect();
+        self.tools.ofctl(&["--bundle", "add-flows"], &lines.concat())
+    }
+
+    /// Ends the switch and starts it again; its ports come from its database, its flows from us. Returns when it was
+    /// started.
+    pub fn restart(&mut self) -> Result<Instant> {
+        self.tools.appctl(&["exit"])?;
+        self.vswitchd.wait()?;
+        let exec = Instant::now();
+        self.vswitchd = self.tools.start_vswitchd(&self.bed, self.binary)?;
+        let bridge = self.tools.path("br0.mgmt");
+        self.vswitchd.wait_until("its bridge", || Path::new(&bridge).exists().then_some(()))?;
+        self.tools.add_flows()?;
+        Ok(exec)
     }
 }
 
@@ -236,10 +265,15 @@ impl Tools {
     }
 
     fn add_flows(&self) -> Result<()> {
+        self.ofctl(&["add-flows"], &flows())
+    }
+
+    /// Hands flows, a line each, to `ovs-ofctl`.
+    fn ofctl(&self, arguments: &[&str], flows: &str) -> Result<()> {
         let file = self.path("flows");
-        fs::write(&file, flows()?)?;
+        fs::write(&file, flows)?;
         let bridge = format!("unix:{}", self.path("br0.mgmt"));
-        self.run("ovs-ofctl", &["-O", "OpenFlow13", "add-flows", &bridge, &file])?;
+        self.run("ovs-ofctl", &[&["-O", "OpenFlow13"], arguments, &[&bridge, &file]].concat())?;
         Ok(())
     }
 }
@@ -250,30 +284,28 @@ fn vswitchd_pid(tools: &Tools) -> Option<Pid> {
 
 /// Classify, destination, dispatch: tables 0, 1 and 2, with the source's network in `metadata` and the destination in
 /// `reg7`.
-fn flows() -> Result<String> {
-    let mut flows = String::from(
-        "table=0,priority=100,in_port=1 actions=set_field:1->metadata,goto_table:1\n\
-         table=0,priority=100,in_port=3 actions=set_field:2->metadata,goto_table:1\n\
-         table=0,priority=100,in_port=4 actions=set_field:2->metadata,goto_table:1\n\
-         table=2,reg7=3 actions=output:3\n\
-         table=2,reg7=4 actions=output:4\n",
-    );
-    let destination = "actions=set_field";
-    for (mac, key) in [(P3, 3), (P4, 4)] {
+fn flows() -> String {
+    let mut flows =
+        String::from("table=0,priority=100,in_port=1 actions=set_field:1->metadata,goto_table:1\n");
+    for (key, mac) in [(3, P3), (4, P4)] {
         let mac = text(mac);
-        writeln!(flows, "table=1,metadata=2,dl_dst={mac} {destination}:{key}->reg7,goto_table:2")?;
+        flows += &format!(
+            "table=0,priority=100,in_port={key} actions=set_field:2->metadata,goto_table:1\n\
+             table=1,metadata=2,dl_dst={mac} actions=set_field:{key}->reg7,goto_table:2\n\
+             table=2,reg7={key} actions=output:{key}\n"
+        );
     }
-    for vid in vids() {
-        let (key, mac) = (0x1_0000 + u32::from(vid), text(subport(vid)));
-        writeln!(
-            flows,
-            "table=0,priority=150,in_port=1,dl_vlan={vid} actions=pop_vlan,set_field:2->metadata,goto_table:1"
-        )?;
-        writeln!(flows, "table=1,metadata=2,dl_dst={mac} {destination}:{key}->reg7,goto_table:2")?;
-        let push = format!("push_vlan:0x8100,set_field:{}->vlan_vid", 0x1000 | vid);
-        writeln!(flows, "table=2,reg7={key} actions={push},output:1")?;
-    }
-    Ok(flows)
+    vids().for_each(|vid| flows += &subport_flows(vid));
+    flows
+}
+
+fn subport_flows(vid: u16) -> String {
+    let (key, mac, tci) = (subport_key(vid), text(subport(vid)), 0x1000 | vid);
+    format!(
+        "table=0,priority=150,in_port=1,dl_vlan={vid} actions=pop_vlan,set_field:2->metadata,goto_table:1\n\
+         table=1,metadata=2,dl_dst={mac} actions=set_field:{key}->reg7,goto_table:2\n\
+         table=2,reg7={key} actions=push_vlan:0x8100,set_field:{tci}->vlan_vid,output:1\n"
+    )
 }
 
 /// What DPDK leaves in /var/run.

@@ -9,9 +9,16 @@ use serde_json::{Value, json};
 use super::Row;
 use crate::machine::Machine;
 use crate::plan::{Plan, Results};
+use crate::scenarios::Figures;
 
 /// Writes everything: each sample, too.
-pub fn write(path: &Path, machine: &Machine, plan: &Plan, results: &Results, rows: &[Row]) -> Result<()> {
+pub fn write(
+    path: &Path,
+    machine: &Machine,
+    (plan, results): (&Plan, &Results),
+    rows: &[Row],
+    figures: &Figures,
+) -> Result<()> {
     let samples: Vec<Value> = results
         .samples
         .iter()
@@ -27,7 +34,8 @@ pub fn write(path: &Path, machine: &Machine, plan: &Plan, results: &Results, row
         "noise_bound": super::NOISE_BOUND,
         "rows": rows,
         "samples": samples,
-        "not_run": results.not_run,
+        "scenarios": figures.figures,
+        "not_run": results.not_run.iter().chain(&figures.not_run).collect::<Vec<_>>(),
     });
     let text = serde_json::to_string_pretty(&all)?;
     fs::write(path, text + "\n").with_context(|| format!("{}", path.display()))
