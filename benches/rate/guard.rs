@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::baseline::{Baseline, Entry};
+use crate::generator::Way;
 use crate::job::Job;
 use crate::measure::Conditions;
 use crate::peers::{Kind, Lab};
@@ -64,7 +65,7 @@ pub fn rebase(lab: Option<&Lab>, instructions: Option<&Path>) -> Result<()> {
 
 fn plan() -> Plan {
     let kinds = [&[Kind::Ours][..], &OTHERS].concat();
-    let conditions = Conditions { window: Duration::from_secs(1), cap: None };
+    let conditions = Conditions { window: Duration::from_secs(1), cap: None, way: Way::Live };
     Plan { kinds, jobs: JOBS.to_vec(), rounds: ROUNDS, rounds_of_others: 0, conditions }
 }
 

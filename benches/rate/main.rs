@@ -50,6 +50,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum as _};
 
+use generator::Way;
 use job::Job;
 use machine::Machine;
 use measure::Conditions;
@@ -72,6 +73,9 @@ enum Command {
     /// Forward without tables, in a bed; the bench starts this itself
     #[command(hide = true)]
     Forward(peers::Forward),
+    /// Send frames from an AF_XDP socket; the bench starts this itself
+    #[command(hide = true)]
+    Transmit(generator::Transmit),
 }
 
 /// What to measure.
@@ -104,6 +108,9 @@ struct Run {
     /// Frames to offer a second, at the most
     #[arg(long, value_name = "N")]
     pps: Option<u32>,
+    /// How to make the frames
+    #[arg(long, value_enum, default_value_t = Way::Live)]
+    generator: Way,
     /// Write everything to a file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -131,7 +138,7 @@ impl Run {
             ([], false) => Job::all(),
             (jobs, _) => jobs.to_vec(),
         };
-        let conditions = Conditions { window: Duration::from_secs(1), cap: self.pps };
+        let conditions = Conditions { window: Duration::from_secs(1), cap: self.pps, way: self.generator };
         Plan { kinds, jobs, rounds, rounds_of_others: rounds.div_ceil(2).min(3), conditions }
     }
 }
@@ -140,13 +147,14 @@ fn main() -> ExitCode {
     // What cargo adds, on `cargo bench`.
     let arguments: Vec<_> = std::env::args().filter(|argument| argument != "--bench").collect();
     // Options that are meant for criterion's benches end up here, too.
-    if arguments.get(1).is_none_or(|first| first.starts_with("--quick") || first.starts_with("--")) {
+    if arguments.get(1).is_none_or(|first| first.starts_with("--") && first != "--help") {
         println!("rate: needs root and some minutes, so it does not run by itself: `scripts/bench` runs it");
         return ExitCode::SUCCESS;
     }
     let outcome = match Cli::parse_from(arguments).command {
         Command::Run(options) => run(&options),
         Command::Forward(options) => peers::forward(&options),
+        Command::Transmit(options) => generator::transmit(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

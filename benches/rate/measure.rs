@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::frames::Frames;
-use crate::generator::{Generator, Load};
+use crate::generator::{Generator, Load, Way};
 use crate::interrupt::nap;
 use crate::job::Job;
 use crate::peers::{Lab, Peer};
@@ -25,6 +25,7 @@ pub struct Conditions {
     pub window: Duration,
     /// Frames offered a second at the most.
     pub cap: Option<u32>,
+    pub way: Way,
 }
 
 /// What came of it.
@@ -64,7 +65,8 @@ fn while_up(lab: &Lab, peer: &dyn Peer, job: Job, conditions: Conditions) -> Res
     let drops = all_drops(peer, job);
     let first = sink.counts()?;
     let (frames, cpu) = (Frames::of(job), lab.generator_cpu);
-    let load = Load { frames, device: format!("v{}", job.from()), cap: conditions.cap, cpu };
+    let load =
+        Load { frames, device: format!("v{}", job.from()), cap: conditions.cap, cpu, way: conditions.way };
     let generator = Generator::start(&lab.programs, &peer.bed().vms, load)?;
     let threads = if peer.threads().is_empty() { vec![generator.tid] } else { peer.threads() };
     nap(SETTLE)?;

@@ -7,7 +7,7 @@ use trunkpath::nb::{self, Op, Table};
 
 use super::Notes;
 use crate::frames::Frames;
-use crate::generator::{Generator, Load};
+use crate::generator::{Generator, Load, Way};
 use crate::interrupt::{self, nap};
 use crate::job::{Job, subport};
 use crate::measure::{all_drops, more};
@@ -61,6 +61,7 @@ fn watched(
         device: format!("v{}", job.from()),
         cap: Some(RATE),
         cpu: lab.generator_cpu,
+        way: Way::Live,
     };
     let generator = Generator::start(&lab.programs, &peer.bed().vms, load)?;
     let since = Instant::now();

@@ -15,6 +15,7 @@ use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
+use crate::generator::Way;
 use crate::machine::Machine;
 use crate::measure::Conditions;
 use crate::peers::Lab;
@@ -102,7 +103,7 @@ impl Scenario {
 }
 
 /// One second of all that the generator can offer.
-const FULL_LOAD: Conditions = Conditions { window: Duration::from_secs(1), cap: None };
+const FULL_LOAD: Conditions = Conditions { window: Duration::from_secs(1), cap: None, way: Way::Live };
 
 /// For people.
 pub fn print(figures: &Figures) {

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use super::Notes;
 use crate::frames::Frames;
-use crate::generator::{Generator, Load};
+use crate::generator::{Generator, Load, Way};
 use crate::interrupt::nap;
 use crate::job::Job;
 use crate::peers::{Lab, Ours, Ovs, Peer, Ports, Setup};
@@ -85,6 +85,7 @@ fn once<P: Peer>(
         device: format!("v{}", job.from()),
         cap: Some(RATE),
         cpu: lab.generator_cpu,
+        way: Way::Live,
     };
     let _generator = Generator::start(&lab.programs, &peer.bed().vms, load)?;
     nap(CALM)?;

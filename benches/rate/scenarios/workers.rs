@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{FULL_LOAD, Notes};
 use crate::frames::{Expected, Frames};
-use crate::generator::{Generator, Load};
+use crate::generator::{Generator, Load, Way};
 use crate::interrupt::nap;
 use crate::job::{Job, P2, P4};
 use crate::machine::Machine;
@@ -61,7 +61,7 @@ fn while_up(lab: &Lab, ours: &Ours, cpus: [usize; 2]) -> Result<f64> {
     sinks[0].expect(&Expected::arriving(Job::UP))?;
     sinks[1].expect(&Expected::untagged(60))?;
     let start = |frames, device: &str, cpu| {
-        let load = Load { frames, device: device.to_owned(), cap: None, cpu };
+        let load = Load { frames, device: device.to_owned(), cap: None, cpu, way: Way::Live };
         Generator::start(&lab.programs, &bed.vms, load)
     };
     let generators = [start(tagged, "v1", cpus[0])?, start(plain, "v4", cpus[1])?];
