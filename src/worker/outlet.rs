@@ -119,7 +119,7 @@ impl WorkerOutlet {
 
     #[cold]
     fn lose(&mut self, tables: &Tables, port: Option<PortSlot>, reason: DropReason, frame: Frame) {
-        let counters = port.map_or(&*tables.no_port, |port| tables.counters(port));
+        let counters = port.map_or(&tables.no_port, |port| tables.counters(port));
         if let Some(counters) = counters.of(self.worker) {
             counters.dropped(reason);
         }
