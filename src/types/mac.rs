@@ -43,8 +43,9 @@ impl MacAddr {
 impl Hash for MacAddr {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, 0, 0]));
+        let mut bytes = [0; 8];
+        bytes[..self.0.len()].copy_from_slice(&self.0);
+        state.write_u64(u64::from_le_bytes(bytes));
     }
 }
 

@@ -1,0 +1,125 @@
+//! Two namespaces and the cables between them.
+//!
+//! ```text
+//!   dut: the datapath under test      vms: the guests
+//!     p1 ═══════════════════════════════ v1
+//!     p2 ═══════════════════════════════ v2    ...
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::Command;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::bpf::{Hook, Programs};
+use crate::command::{run, succeed};
+use crate::job::Job;
+use crate::netns::Netns;
+use crate::sink::Sink;
+
+/// Cables that every bed has, and that traffic may be on.
+pub const CABLES: usize = 4;
+
+/// Gone, with all in it, when dropped.
+#[derive(Debug)]
+pub struct Bed {
+    /// By cable, from 0 on.
+    sinks: Vec<Sink>,
+    pub dut: Netns,
+    pub vms: Netns,
+}
+
+impl Bed {
+    /// One whose datapath sends frames as socket buffers (`Hook::Tc`) or as XDP frames.
+    pub fn new(programs: &Programs, name: &str, sinks: Hook) -> Result<Self> {
+        Self::with_cables(programs, name, sinks, CABLES)
+    }
+
+    /// One with more cables, on which there is no traffic.
+    pub fn with_cables(programs: &Programs, name: &str, hook: Hook, cables: usize) -> Result<Self> {
+        let (dut, vms) = (Netns::new(&format!("{name}-dut")), Netns::new(&format!("{name}-vms")));
+        let mut lines = String::new();
+        for number in 1..=cables {
+            // Without an address of its own the kernel sends nothing by itself.
+            writeln!(lines, "link add p{number} type veth peer name v{number} netns {}", vms.name())?;
+            writeln!(lines, "link set p{number} mtu 1500 promisc on addrgenmode none up")?;
+        }
+        batch(&dut, &lines);
+        lines.clear();
+        for number in 1..=cables {
+            writeln!(lines, "link set v{number} mtu 1500 promisc on addrgenmode none up")?;
+        }
+        batch(&vms, &lines);
+        for number in 1..=CABLES {
+            no_offloads(&dut, &format!("p{number}"));
+            no_offloads(&vms, &format!("v{number}"));
+        }
+        let sink = |number| Sink::new(programs, &vms, &format!("v{number}"), hook);
+        let sinks = (1..=CABLES).map(sink).collect::<Result<_>>()?;
+        Ok(Self { sinks, dut, vms })
+    }
+
+    /// For datapaths without an XDP program: GRO gives a device the poll routine without which it refuses the frames
+    /// of our generator. It merges none of them.
+    pub fn receive_without_xdp(&self) {
+        for number in 1..=CABLES {
+            succeed(self.dut.command("ethtool").args(["-K", &format!("p{number}"), "gro", "on"]), "");
+        }
+    }
+
+    /// The sink at the far end of the cable of this number.
+    pub fn sink(&self, cable: usize) -> &Sink {
+        &self.sinks[cable - 1]
+    }
+
+    /// Frames dropped so far on a job's way, by device and counter, as the kernel tells.
+    pub fn drops(&self, job: Job) -> BTreeMap<String, u64> {
+        let mut drops = BTreeMap::new();
+        let devices = [
+            (&self.vms, format!("v{}", job.from())),
+            (&self.dut, format!("p{}", job.from())),
+            (&self.dut, format!("p{}", job.to())),
+            (&self.vms, format!("v{}", job.to())),
+        ];
+        for (netns, device) in devices {
+            let links: Value =
+                serde_json::from_str(&netns.ip(&format!("-j -s link show dev {device}"))).unwrap();
+            for way in ["rx", "tx"] {
+                let dropped = links[0]["stats64"][way]["dropped"].as_u64().unwrap_or_default();
+                drops.insert(format!("{device} {way}_dropped"), dropped);
+            }
+            drops.extend(ethtool(netns, &device));
+        }
+        drops.insert("backlog".to_owned(), backlog());
+        // The sinks drop everything, and none of that is lost.
+        drops.retain(|place, _| !place.starts_with('v') || !place.contains("rx"));
+        drops
+    }
+}
+
+fn batch(netns: &Netns, lines: &str) {
+    succeed(Command::new("ip").args(["-n", netns.name(), "-batch", "-"]), lines);
+}
+
+/// Frames as long as they are and tags where they belong; and no checksum left to "the hardware".
+fn no_offloads(netns: &Netns, device: &str) {
+    let off = "tx off rx off tso off gso off gro off txvlan off rxvlan off";
+    run(&format!("ip netns exec {} ethtool -K {device} {off}", netns.name()));
+}
+
+/// What the driver says it dropped.
+fn ethtool(netns: &Netns, device: &str) -> BTreeMap<String, u64> {
+    let text = succeed(netns.command("ethtool").args(["-S", device]), "");
+    let counters = text.lines().filter_map(|line| line.trim().split_once(": "));
+    let drops = counters.filter(|(name, _)| name.contains("drops") || name.contains("errors"));
+    drops.filter_map(|(name, value)| Some((format!("{device} {name}"), value.parse().ok()?))).collect()
+}
+
+/// Frames that found a full backlog, on any CPU (Documentation/networking/scaling.rst): `/proc/net/softnet_stat`, second
+/// column.
+fn backlog() -> u64 {
+    let text = std::fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
+    text.lines().filter_map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()).sum()
+}

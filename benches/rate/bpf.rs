@@ -1,0 +1,104 @@
+//! The BPF programs of the bench: compiled when it starts, loaded and attached where they are wanted.
+
+use std::fs;
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use libbpf_rs::{
+    MapCore as _, MapFlags, Object, ObjectBuilder, OpenObject, Program, TC_INGRESS, TcHookBuilder, Xdp,
+    XdpFlags,
+};
+
+use crate::netns::Netns;
+
+/// Name and text of each program. The text is part of this program, so it runs from anywhere.
+const SOURCES: [(&str, &str); 3] = [
+    ("generator", include_str!("bpf/generator.bpf.c")),
+    ("sink", include_str!("bpf/sink.bpf.c")),
+    ("kernel", include_str!("bpf/kernel.bpf.c")),
+];
+
+/// The compiled programs.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// Compiles them into `folder`.
+    pub fn compile(folder: PathBuf) -> Result<Self> {
+        let headers = folder.join("include/bpf");
+        fs::create_dir_all(&headers)?;
+        for (name, text) in libbpf_rs::libbpf_sys::API_HEADERS {
+            fs::write(headers.join(name), text)?;
+        }
+        for (name, text) in SOURCES {
+            let source = folder.join(format!("{name}.bpf.c"));
+            fs::write(&source, text)?;
+            let output = Command::new("clang")
+                .args(["-target", "bpf", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-I"])
+                .arg(folder.join("include"))
+                // Debian keeps asm/types.h there, where a BPF target does not look by itself.
+                .args(["-I", &format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH), "-c"])
+                .arg(&source)
+                .arg("-o")
+                .arg(folder.join(format!("{name}.o")))
+                .output()
+                .context("clang: `scripts/setup bench` installs it")?;
+            if !output.status.success() {
+                bail!("clang refuses {name}.bpf.c: {}", String::from_utf8_lossy(&output.stderr));
+            }
+        }
+        Ok(Self { folder })
+    }
+
+    /// Opens one, to be set up and loaded.
+    pub fn open(&self, name: &str) -> Result<OpenObject> {
+        let path = self.folder.join(format!("{name}.o"));
+        ObjectBuilder::default().open_file(&path).with_context(|| format!("{}", path.display()))
+    }
+}
+
+/// The program of this name.
+pub fn program<'object>(object: &'object Object, name: &str) -> Result<Program<'object>> {
+    object.progs().find(|program| program.name() == name).with_context(|| format!("no BPF program {name}"))
+}
+
+/// Replaces the whole value of a single-entry map, as the variables of a section are.
+pub fn set_variables(object: &Object, section: &str, value: &[u8]) -> Result<()> {
+    let map = object.maps().find(|map| map.name().to_string_lossy().ends_with(section));
+    let map = map.with_context(|| format!("no BPF map {section}"))?;
+    let mut whole = vec![0; map.value_size() as usize];
+    whole.get_mut(..value.len()).with_context(|| format!("{section} is too small"))?.copy_from_slice(value);
+    Ok(map.update(&0_u32.to_ne_bytes(), &whole, MapFlags::ANY)?)
+}
+
+/// Where a program meets frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// In the driver, before there is a socket buffer.
+    Xdp,
+    /// Behind it, where `tc` is.
+    Tc,
+}
+
+/// Attaches `program` to `device` for as long as the device is.
+pub fn attach(netns: &Netns, device: &str, program: BorrowedFd<'_>, hook: Hook) -> Result<()> {
+    netns
+        .enter(|| {
+            let ifindex = nix::net::if_::if_nametoindex(device)?.cast_signed();
+            match hook {
+                Hook::Xdp => Xdp::new(program).attach(ifindex, XdpFlags::DRV_MODE)?,
+                Hook::Tc => {
+                    let mut hook =
+                        TcHookBuilder::new(program).ifindex(ifindex).handle(1).priority(1).hook(TC_INGRESS);
+                    hook.create()?;
+                    hook.attach()?;
+                }
+            }
+            anyhow::Ok(())
+        })
+        .with_context(|| format!("attaching a BPF program to {device}"))
+}

@@ -1,0 +1,149 @@
+//! The frames of a job, byte for byte: IPv4 and UDP with right lengths and checksums, as guests send them.
+
+use crate::frame::{CTAG, Mac};
+use crate::job::{Direction, Job, P3, P4, Size, subport};
+
+/// Bytes that the generator writes of each frame: all headers.
+pub const HEADER_LEN: usize = 48;
+
+/// Bytes of a tag.
+const TAG_LEN: u32 = 4;
+const ADDRESSES_LEN: usize = 12;
+
+/// The order of the lengths in IMIX: short ones do not come in a row.
+const IMIX: [u32; 12] = [64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 594, 64];
+
+/// The traffic of a job.
+#[derive(Debug, Clone)]
+pub struct Frames {
+    /// Sent one after the other, and again.
+    pub pattern: Vec<Vec<u8>>,
+    /// The offset of the two bytes, big-endian, that tell a VID's frames from another's.
+    pub vary_at: usize,
+    /// Their first value.
+    pub vary_from: u16,
+    /// How many values they go through.
+    pub vary_count: u16,
+}
+
+impl Frames {
+    /// Those of `job`.
+    pub fn of(job: Job) -> Self {
+        let (tagged, _) = job.tagged();
+        let vid = job.first_vid();
+        let (destination, source) = match job.direction {
+            Direction::Up => (P3, subport(vid)),
+            Direction::Down => (subport(vid), P3),
+            Direction::Plain => (P4, P3),
+        };
+        let lengths: &[u32] = match &job.size {
+            Size::Bytes(bytes) => std::slice::from_ref(bytes),
+            Size::Imix => &IMIX,
+        };
+        let frame =
+            |length: &u32| frame(destination, source, tagged.then_some(vid), length - untagged(tagged));
+        Self {
+            pattern: lengths.iter().map(frame).collect(),
+            // The last two bytes of a tag, or of a subport's address. (Plain frames only ever have one value there.)
+            vary_at: if tagged { ADDRESSES_LEN + 2 } else { 4 },
+            vary_from: if job.direction == Direction::Plain {
+                u16::from_be_bytes([P4[4], P4[5]])
+            } else {
+                vid
+            },
+            vary_count: job.vids,
+        }
+    }
+
+    /// The same one over and over, without a tag.
+    pub fn untagged(destination: Mac, source: Mac, length: u32) -> Self {
+        let vary_from = u16::from_be_bytes([destination[4], destination[5]]);
+        Self { pattern: vec![frame(destination, source, None, length)], vary_at: 4, vary_from, vary_count: 1 }
+    }
+
+    /// The longest frame.
+    pub fn longest(&self) -> usize {
+        self.pattern.iter().map(Vec::len).max().unwrap_or_default()
+    }
+}
+
+/// What frames have to look like at one end of their way.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// Without FCS, each once.
+    pub lengths: Vec<u32>,
+    pub first_vid: u16,
+    /// 0: no tag.
+    pub vids: u16,
+}
+
+impl Expected {
+    /// Those of `job` that leave the datapath.
+    pub fn arriving(job: Job) -> Self {
+        Self::new(job, job.tagged().1)
+    }
+
+    /// Frames without a tag.
+    pub fn untagged(length: u32) -> Self {
+        Self { lengths: vec![length], first_vid: 0, vids: 0 }
+    }
+
+    /// Those of `job` that come to the datapath.
+    pub fn departing(job: Job) -> Self {
+        Self::new(job, job.tagged().0)
+    }
+
+    fn new(job: Job, tagged: bool) -> Self {
+        let mut lengths = match job.size {
+            Size::Bytes(bytes) => vec![bytes],
+            Size::Imix => IMIX.to_vec(),
+        };
+        lengths.sort_unstable();
+        lengths.dedup();
+        for length in &mut lengths {
+            *length -= untagged(tagged);
+        }
+        Self { lengths, first_vid: job.first_vid(), vids: if tagged { job.vids } else { 0 } }
+    }
+}
+
+/// What a frame is shorter by.
+const fn untagged(tagged: bool) -> u32 {
+    if tagged { 0 } else { TAG_LEN }
+}
+
+/// One frame of `length` bytes.
+fn frame(destination: Mac, source: Mac, vid: Option<u16>, length: u32) -> Vec<u8> {
+    let mut bytes = [destination, source].concat();
+    if let Some(vid) = vid {
+        bytes.extend([CTAG.to_be_bytes(), vid.to_be_bytes()].concat());
+    }
+    bytes.extend([0x08, 0x00]);
+    let ip = bytes.len();
+    let total = u16::try_from(length as usize - ip).unwrap();
+    bytes.extend([0x45, 0]);
+    bytes.extend(total.to_be_bytes());
+    // No fragment, TTL 64, UDP, checksum to come, 10.0.0.1 to 10.0.0.2.
+    bytes.extend([0, 1, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    let sum = checksum(&bytes[ip..]);
+    bytes[ip + 10..ip + 12].copy_from_slice(&sum.to_be_bytes());
+    // Port 1234 to 5678, and a payload of zeros.
+    bytes.extend([0x04, 0xd2, 0x16, 0x2e]);
+    bytes.extend((total - 20).to_be_bytes());
+    bytes.extend([0, 0]);
+    let pseudo =
+        [&bytes[ip + 12..ip + 20], &[0, 17], &(total - 20).to_be_bytes(), &bytes[ip + 20..]].concat();
+    let sum = checksum(&pseudo);
+    bytes[ip + 26..ip + 28].copy_from_slice(&sum.to_be_bytes());
+    bytes.resize(length as usize, 0);
+    bytes
+}
+
+/// RFC 1071.
+fn checksum(bytes: &[u8]) -> u16 {
+    let mut sum: u32 = bytes.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    !(sum as u16)
+}

@@ -1,0 +1,83 @@
+//! `--check` and `--rebase`: a short run for the figures of the baseline.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::baseline::{Baseline, Entry};
+use crate::generator::Way;
+use crate::job::Job;
+use crate::measure::Conditions;
+use crate::peers::{Kind, Lab};
+use crate::plan::{Plan, Results};
+use crate::report::ratio;
+
+/// What we are compared with.
+const OTHERS: [Kind; 3] = [Kind::Bare, Kind::Tc, Kind::XdpOwnCore];
+
+const JOBS: [Job; 2] = [Job::UP, Job::DOWN];
+
+const ROUNDS: usize = 5;
+
+/// How often a ratio that looks worse is measured again, with all rounds taken together: a machine has bad moments.
+const SECOND_LOOKS: usize = 2;
+
+/// Takes the figures, as far as there is a lab and a file of instructions, and compares them with the file.
+pub fn check(lab: Option<&Lab>, instructions: Option<&Path>) -> Result<()> {
+    let baseline = Baseline::read()?;
+    let mut now = Baseline::default();
+    if let Some(file) = instructions {
+        now.add_instructions(file)?;
+    }
+    if let Some(lab) = lab {
+        let mut results = plan().run(lab)?;
+        add_ratios(&mut now, &results);
+        for _ in 0..SECOND_LOOKS {
+            let worse = baseline.worse_ratios(&now, true);
+            if worse.is_empty() {
+                break;
+            }
+            eprintln!("{} ratios look worse: measured again, and all rounds taken together", worse.len());
+            let more = plan().run(lab)?;
+            for (key, samples) in more.samples {
+                results.samples.entry(key).or_default().extend(samples);
+            }
+            add_ratios(&mut now, &results);
+        }
+    }
+    baseline.compare(&now)
+}
+
+/// Takes the figures and makes them the file.
+pub fn rebase(lab: Option<&Lab>, instructions: Option<&Path>) -> Result<()> {
+    let mut now = Baseline::default();
+    if let Some(file) = instructions {
+        now.add_instructions(file)?;
+    }
+    if let Some(lab) = lab {
+        // Twice the rounds: what is written stays.
+        let results = Plan { rounds: 2 * ROUNDS, ..plan() }.run(lab)?;
+        add_ratios(&mut now, &results);
+    }
+    now.write()
+}
+
+fn plan() -> Plan {
+    let kinds = [&[Kind::Ours][..], &OTHERS].concat();
+    let conditions = Conditions { window: Duration::from_secs(1), cap: None, way: Way::Live };
+    Plan { kinds, jobs: JOBS.to_vec(), rounds: ROUNDS, rounds_of_others: 0, conditions }
+}
+
+fn add_ratios(now: &mut Baseline, results: &Results) {
+    for (place, job) in JOBS.iter().enumerate() {
+        for other in OTHERS {
+            let samples = |kind| results.samples.get(&(place, kind));
+            if let (Some(ours), Some(others)) = (samples(Kind::Ours), samples(other))
+                && let Some(ratio) = ratio(ours, others)
+            {
+                now.ratios.insert(format!("{job} ours/{other}"), Entry::ratio(ratio));
+            }
+        }
+    }
+}

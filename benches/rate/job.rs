@@ -1,0 +1,139 @@
+//! What is measured: frames of one kind, the way they go, and what must arrive.
+//!
+//! ```text
+//!   v1 ══ p1  the trunk: network 1 untagged, network 2 by VLAN 100, or 1000 to 1999
+//!   v2 ══ p2
+//!   v3 ══ p3  ports of network 2
+//!   v4 ══ p4
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use crate::frame::Mac;
+
+/// The one VID of a job with one.
+pub const ONE_VID: u16 = 100;
+/// The first VID of a job with many.
+pub const FIRST_VID: u16 = 1000;
+/// How many VIDs a job with many has.
+pub const MANY_VIDS: u16 = 1000;
+
+/// The addresses of the ports at p2, p3 and p4.
+pub const P2: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x67];
+pub const P3: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x69];
+pub const P4: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x6a];
+/// The address of the trunk's own port.
+pub const PARENT: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x66];
+
+/// The address of the subport with this VID.
+pub const fn subport(vid: u16) -> Mac {
+    let [high, low] = vid.to_be_bytes();
+    [0xfa, 0x16, 0x3e, 0x01, high, low]
+}
+
+/// Every VID of the trunk.
+pub fn vids() -> impl Iterator<Item = u16> {
+    std::iter::once(ONE_VID).chain(FIRST_VID..FIRST_VID + MANY_VIDS)
+}
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From the trunk, the tag stripped: v1, p1, p3, v3.
+    Up,
+    /// To the trunk, a tag pushed: v3, p3, p1, v1.
+    Down,
+    /// No tag anywhere: v3, p3, p4, v4.
+    Plain,
+}
+
+/// How long frames are: with tag, without FCS. Where there is no tag they are 4 bytes shorter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Size {
+    Bytes(u32),
+    /// 7 of 64, 4 of 594 and 1 of 1518 bytes.
+    Imix,
+}
+
+/// A kind of traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Job {
+    pub direction: Direction,
+    pub size: Size,
+    pub vids: u16,
+}
+
+impl Job {
+    pub const UP: Self = Self { direction: Direction::Up, size: Size::Bytes(64), vids: 1 };
+    pub const DOWN: Self = Self { direction: Direction::Down, ..Self::UP };
+    const PLAIN: Self = Self { direction: Direction::Plain, ..Self::UP };
+
+    /// All that a full run measures.
+    pub fn all() -> Vec<Self> {
+        let sizes = [Size::Bytes(512), Size::Bytes(1518), Size::Imix];
+        let longer =
+            sizes.into_iter().flat_map(|size| [Self { size, ..Self::UP }, Self { size, ..Self::DOWN }]);
+        let many = [Self { vids: MANY_VIDS, ..Self::UP }, Self { vids: MANY_VIDS, ..Self::DOWN }];
+        [Self::UP, Self::DOWN, Self::PLAIN].into_iter().chain(many).chain(longer).collect()
+    }
+
+    /// The number of the cable that frames come in by, from the datapath's view.
+    pub const fn from(self) -> usize {
+        match self.direction {
+            Direction::Up => 1,
+            Direction::Down | Direction::Plain => 3,
+        }
+    }
+
+    /// The number of the cable that they leave by.
+    pub const fn to(self) -> usize {
+        match self.direction {
+            Direction::Up => 3,
+            Direction::Down => 1,
+            Direction::Plain => 4,
+        }
+    }
+
+    /// The VID of the first frame.
+    pub const fn first_vid(self) -> u16 {
+        if self.vids == 1 { ONE_VID } else { FIRST_VID }
+    }
+
+    /// Whether frames carry a tag on their way in, and on their way out.
+    pub fn tagged(self) -> (bool, bool) {
+        (self.direction == Direction::Up, self.direction == Direction::Down)
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let direction = match self.direction {
+            Direction::Up => "up",
+            Direction::Down => "down",
+            Direction::Plain => "plain",
+        };
+        let vids = if self.vids == 1 { String::new() } else { format!("-{}vids", self.vids) };
+        match self.size {
+            Size::Bytes(bytes) => f.pad(&format!("{direction}-{bytes}{vids}")),
+            Size::Imix => f.pad(&format!("{direction}-imix{vids}")),
+        }
+    }
+}
+
+impl FromStr for Job {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let known = Self::all();
+        if let Some(job) = known.iter().find(|job| job.to_string() == name) {
+            return Ok(*job);
+        }
+        let names: Vec<_> = known.iter().map(ToString::to_string).collect();
+        bail!("{name:?} is no job: expected one of {}", names.join(", "))
+    }
+}

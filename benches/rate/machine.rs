@@ -1,0 +1,68 @@
+//! What the figures were taken on.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+use serde::Serialize;
+
+use crate::command::run;
+
+/// To stand beside every figure.
+#[derive(Debug, Clone, Serialize)]
+pub struct Machine {
+    pub date: String,
+    pub kernel: String,
+    pub cpu: String,
+    /// Those that we may use.
+    pub cpus: Vec<usize>,
+    /// Of the time stamp counter, about.
+    pub mhz: f64,
+    pub mode: &'static str,
+}
+
+impl Machine {
+    /// This one.
+    pub fn look() -> Result<Self> {
+        let allowed = sched_getaffinity(Pid::from_raw(0))?;
+        let cpus: Vec<_> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect();
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
+        let field = |name: &str| {
+            let line = cpuinfo.lines().find(|line| line.starts_with(name))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        };
+        Ok(Self {
+            date: run("date -u +%Y-%m-%d_%H:%M_UTC").trim().replace('_', " "),
+            kernel: run("uname -r").trim().to_owned(),
+            cpu: field("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            cpus,
+            mhz: field("cpu MHz").and_then(|mhz| mhz.parse().ok()).unwrap_or_default(),
+            mode: "veth, native XDP, copy mode",
+        })
+    }
+
+    /// The CPUs of the generator and of the datapath: the same one where there is only one.
+    pub fn split(&self) -> Result<(usize, usize)> {
+        let generator = *self.cpus.first().context("no CPU that we may use")?;
+        Ok((generator, self.cpus.get(1).copied().unwrap_or(generator)))
+    }
+}
+
+/// Why no traffic can be measured here, if so.
+pub fn obstacle() -> Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!("namespaces and XDP need root: run scripts/bench as root, or as a user of sudo");
+    }
+    let probe = format!("tp-test-{}-probe", std::process::id());
+    let ip = |verb: &str| std::process::Command::new("ip").args(["netns", verb, &probe]).output();
+    match ip("add") {
+        Ok(output) if output.status.success() => {
+            // It was only to see whether it works.
+            drop(ip("delete"));
+            Ok(())
+        }
+        Ok(output) => bail!("`ip netns add` fails: {}", String::from_utf8_lossy(&output.stderr).trim()),
+        Err(error) => bail!("`ip netns`: {error}: scripts/setup bench installs it"),
+    }
+}

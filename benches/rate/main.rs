@@ -1,0 +1,214 @@
+//! Packet rates, side by side: `scripts/bench`.
+//!
+//! Every datapath gets a bed of its own, two namespaces with veths between them; a generator on one CPU offers frames
+//! to it, it moves them on another, and a sink at the far end counts those that are right.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "a bench prints, ends when it cannot go on, and its figures are not exact to 52 bits"
+)]
+
+mod baseline;
+mod bed;
+mod bpf;
+mod child;
+#[path = "../../tests/support/command.rs"]
+mod command;
+#[allow(dead_code, reason = "the tests use all of it")]
+#[path = "../../tests/support/frame.rs"]
+mod frame;
+mod frames;
+mod generator;
+mod guard;
+mod interrupt;
+mod job;
+mod machine;
+mod measure;
+#[allow(dead_code, reason = "the tests use all of it")]
+#[path = "../../tests/support/netns.rs"]
+mod netns;
+mod peers;
+mod plan;
+#[path = "../../tests/support/records.rs"]
+mod records;
+mod report;
+mod scenarios;
+mod sink;
+mod threads;
+#[path = "../../tests/support/wait.rs"]
+mod wait;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum as _};
+
+use generator::Way;
+use job::Job;
+use machine::Machine;
+use measure::Conditions;
+use peers::{Kind, Lab};
+use plan::{Plan, Results};
+use scenarios::{Figures, Scenario};
+
+/// Measures packet rates side by side
+#[derive(Debug, Parser)]
+#[command(name = "scripts/bench")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure
+    Run(Run),
+    /// Forward without tables, in a bed; the bench starts this itself
+    #[command(hide = true)]
+    Forward(peers::Forward),
+    /// Send frames from an AF_XDP socket; the bench starts this itself
+    #[command(hide = true)]
+    Transmit(generator::Transmit),
+}
+
+/// What to measure.
+#[derive(Debug, Args)]
+struct Run {
+    /// Under two minutes: fewer datapaths, two jobs, three rounds
+    #[arg(long)]
+    quick: bool,
+    /// Rounds of up-64 and down-64; other jobs have less than half of them [default: 7, quick: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
+    /// Compare ratios and instructions with benches/baseline.json, and fail if one is worse than it may be
+    #[arg(long)]
+    check: bool,
+    /// Write them into benches/baseline.json
+    #[arg(long, conflicts_with = "check")]
+    rebase: bool,
+    /// What `cargo bench --bench instructions -- --json FILE` wrote; scripts/bench gives it
+    #[arg(long, value_name = "FILE", hide = true)]
+    instructions: Option<PathBuf>,
+    /// Only these datapaths
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Kind>,
+    /// Only these jobs, as in up-64,down-imix,up-64-1000vids
+    #[arg(long, value_delimiter = ',')]
+    jobs: Vec<Job>,
+    /// Only these scenarios, and no rates
+    #[arg(long, value_delimiter = ',')]
+    scenario: Vec<Scenario>,
+    /// Frames to offer a second, at the most
+    #[arg(long, value_name = "N")]
+    pps: Option<u32>,
+    /// How to make the frames
+    #[arg(long, value_enum, default_value_t = Way::Live)]
+    generator: Way,
+    /// Write everything to a file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Draw the rates into an SVG file
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
+}
+
+impl Run {
+    /// Those asked for; all in a full run.
+    fn scenarios(&self) -> &[Scenario] {
+        let is_full = !self.quick && self.only.is_empty() && self.jobs.is_empty();
+        if self.scenario.is_empty() && is_full { Scenario::value_variants() } else { &self.scenario }
+    }
+
+    fn plan(&self) -> Plan {
+        let rounds = self.rounds.map_or(if self.quick { 3 } else { 7 }, usize::from);
+        let kinds = match (self.only.as_slice(), self.quick) {
+            ([], true) => Kind::QUICK.to_vec(),
+            ([], false) => Kind::value_variants().to_vec(),
+            (only, _) => only.to_vec(),
+        };
+        let jobs = match (self.jobs.as_slice(), self.quick) {
+            ([], true) => vec![Job::UP, Job::DOWN],
+            ([], false) => Job::all(),
+            (jobs, _) => jobs.to_vec(),
+        };
+        let conditions = Conditions { window: Duration::from_secs(1), cap: self.pps, way: self.generator };
+        Plan { kinds, jobs, rounds, rounds_of_others: rounds.div_ceil(2).min(3), conditions }
+    }
+}
+
+fn main() -> ExitCode {
+    // What cargo adds, on `cargo bench`.
+    let arguments: Vec<_> = std::env::args().filter(|argument| argument != "--bench").collect();
+    // Options that are meant for criterion's benches end up here, too.
+    if arguments.get(1).is_none_or(|first| first.starts_with("--") && first != "--help") {
+        println!("rate: needs root and some minutes, so it does not run by itself: `scripts/bench` runs it");
+        return ExitCode::SUCCESS;
+    }
+    let outcome = match Cli::parse_from(arguments).command {
+        Command::Run(options) => run(&options),
+        Command::Forward(options) => peers::forward(&options),
+        Command::Transmit(options) => generator::transmit(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("scripts/bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Run) -> Result<()> {
+    interrupt::listen()?;
+    let machine = Machine::look()?;
+    let folder = tempfile::Builder::new().prefix("tp-bench-").tempdir()?;
+    let lab = machine::obstacle().and_then(|()| Lab::new(folder.path().to_owned(), machine.split()?));
+    let instructions = options.instructions.as_deref();
+    if options.check || options.rebase {
+        if let Err(error) = &lab {
+            eprintln!("not run: rates: {error:#}");
+        }
+        let lab = lab.as_ref().ok();
+        return if options.check {
+            guard::check(lab, instructions)
+        } else {
+            guard::rebase(lab, instructions)
+        };
+    }
+
+    let plan = options.plan();
+    let (results, figures) = match &lab {
+        Ok(lab) => measure_all(options, &plan, lab, &machine)?,
+        Err(error) => {
+            let mut results = Results::default();
+            results.miss("everything", &format!("{error:#}"));
+            (results, Figures::default())
+        }
+    };
+    let rows = report::rows(&plan, &results, machine.mhz);
+    report::print(&machine, &rows, &results.not_run);
+    scenarios::print(&figures);
+    if let Some(path) = &options.json {
+        report::write(path, &machine, (&plan, &results), &rows, &figures)?;
+    }
+    if let Some(path) = &options.chart {
+        report::draw(path, &machine, &rows)?;
+    }
+    Ok(())
+}
+
+fn measure_all(options: &Run, plan: &Plan, lab: &Lab, machine: &Machine) -> Result<(Results, Figures)> {
+    let results = if options.scenario.is_empty() { plan.run(lab)? } else { Results::default() };
+    let mut figures = Figures::default();
+    for scenario in options.scenarios() {
+        scenario.run(lab, machine, &mut figures)?;
+    }
+    Ok((results, figures))
+}

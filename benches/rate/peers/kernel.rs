@@ -1,0 +1,133 @@
+//! The job in the kernel: no process, and no thread but the generator's, or the device's own.
+
+use std::collections::BTreeSet;
+use std::os::fd::AsFd as _;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use libbpf_rs::{MapCore as _, MapFlags, MapHandle, Object};
+use nix::unistd::Pid;
+
+use super::{Kind, Lab, Peer};
+use crate::bed::Bed;
+use crate::bpf::{self, Hook, program};
+use crate::command::succeed;
+use crate::frame::Mac;
+use crate::frames::Expected;
+use crate::job::{Job, P3, P4, subport, vids};
+use crate::netns::Netns;
+use crate::sink::Sink;
+use crate::threads;
+
+/// A bed whose devices do the job.
+#[derive(Debug)]
+pub struct Kernel {
+    _object: Object,
+    threads: Vec<Pid>,
+    bed: Bed,
+}
+
+impl Kernel {
+    pub fn start(lab: &Lab, kind: Kind) -> Result<Self> {
+        let hook = if kind == Kind::Tc { Hook::Tc } else { Hook::Xdp };
+        let bed = Bed::new(&lab.programs, &kind.to_string(), hook)?;
+        if hook == Hook::Tc {
+            bed.receive_without_xdp();
+        }
+        let object = lab.programs.open("kernel")?.load().context("loading the kernel's trunk")?;
+        fill(&object, &bed.dut)?;
+        let name = if hook == Hook::Tc { "trunk_tc" } else { "trunk_xdp" };
+        for device in ["p1", "p3", "p4"] {
+            bpf::attach(&bed.dut, device, program(&object, name)?.as_fd(), hook)?;
+        }
+        let threads =
+            if kind == Kind::XdpOwnCore { own_threads(&bed.dut, lab.datapath_cpu)? } else { Vec::new() };
+        Ok(Self { _object: object, threads, bed })
+    }
+}
+
+impl Peer for Kernel {
+    fn bed(&self) -> &Bed {
+        &self.bed
+    }
+
+    fn threads(&self) -> Vec<Pid> {
+        self.threads.clone()
+    }
+}
+
+/// A bed whose first device drops everything: its sink is on our side of the cable.
+#[derive(Debug)]
+pub struct Ceiling {
+    /// At p1 and p3.
+    sinks: [Sink; 2],
+    bed: Bed,
+}
+
+impl Ceiling {
+    pub fn start(lab: &Lab) -> Result<Self> {
+        let bed = Bed::new(&lab.programs, "ceiling", Hook::Xdp)?;
+        let sink = |device| Sink::new(&lab.programs, &bed.dut, device, Hook::Xdp);
+        Ok(Self { sinks: [sink("p1")?, sink("p3")?], bed })
+    }
+}
+
+impl Peer for Ceiling {
+    fn bed(&self) -> &Bed {
+        &self.bed
+    }
+
+    fn sink(&self, job: Job) -> Result<&Sink> {
+        let sink = &self.sinks[usize::from(job.from() == 3)];
+        sink.expect(&Expected::departing(job))?;
+        Ok(sink)
+    }
+
+    fn threads(&self) -> Vec<Pid> {
+        Vec::new()
+    }
+}
+
+/// Fills the tables for every VID, both ways.
+fn fill(object: &Object, netns: &Netns) -> Result<()> {
+    let map = |name: &str| {
+        let map = object.maps().find(|map| map.name() == name).context("a map is missing")?;
+        anyhow::Ok(MapHandle::try_from(&map)?)
+    };
+    let (routes, devices) = (map("routes")?, map("devices")?);
+    // The kernel looks for the devices in the namespace of who writes the map.
+    netns.enter(|| {
+        let [p1, p3, p4] = ["p1", "p3", "p4"].map(|device| nix::net::if_::if_nametoindex(device).unwrap());
+        for device in [p1, p3, p4] {
+            let bytes = device.to_ne_bytes();
+            devices.update(&bytes, &bytes, MapFlags::ANY)?;
+        }
+        let route = |from: u32, vid: u16, to: Mac, next: u32, push: u16| {
+            let key = [&from.to_ne_bytes()[..], &vid.to_ne_bytes(), &to].concat();
+            let value = [next.to_ne_bytes(), u32::from(push).to_ne_bytes()].concat();
+            routes.update(&key, &value, MapFlags::ANY)
+        };
+        for vid in vids() {
+            route(p1, vid, P3, p3, 0)?;
+            route(p3, 0, subport(vid), p1, vid)?;
+        }
+        Ok(route(p3, 0, P4, p4, 0)?)
+    })
+}
+
+/// Gives the devices poll threads of their own, on `cpu`.
+fn own_threads(netns: &Netns, cpu: usize) -> Result<Vec<Pid>> {
+    let before: BTreeSet<_> = threads::processes("napi/p").into_iter().collect();
+    for device in ["p1", "p3"] {
+        let line = format!("echo 1 >/sys/class/net/{device}/threaded");
+        succeed(netns.command("sh").args(["-c", &line]), "");
+    }
+    // A new thread takes its name some time after its start.
+    sleep(Duration::from_millis(200));
+    let threads: Vec<_> =
+        threads::processes("napi/p").into_iter().filter(|pid| !before.contains(pid)).collect();
+    ensure!(threads.len() == 2, "the kernel made {} poll threads for two devices", threads.len());
+    threads.iter().try_for_each(|thread| threads::pin(*thread, cpu))?;
+    Ok(threads)
+}

@@ -1,0 +1,152 @@
+//! The datapaths, all behind one trait. Each has a bed of its own, stays up through a run, and stands still while
+//! others are measured.
+
+mod bare;
+mod dpdk;
+mod kernel;
+mod ours;
+mod ovs;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use nix::unistd::Pid;
+use serde::Serialize;
+
+use crate::bed::Bed;
+use crate::bpf::Programs;
+use crate::frames::Expected;
+use crate::job::Job;
+use crate::sink::Sink;
+
+pub use bare::{Forward, forward};
+pub use ours::{NETWORK, Ours, PARENT_KEY, Setup, subport_key};
+pub use ovs::{Ovs, Ports};
+
+/// What every datapath is given.
+#[derive(Debug)]
+pub struct Lab {
+    pub programs: Programs,
+    /// For its files; gone with the run.
+    pub folder: PathBuf,
+    /// The CPU of the generator.
+    pub generator_cpu: usize,
+    /// The CPU of the datapath.
+    pub datapath_cpu: usize,
+}
+
+impl Lab {
+    /// Compiles what it takes. The CPUs are the generator's and the datapath's.
+    pub fn new(folder: PathBuf, (generator_cpu, datapath_cpu): (usize, usize)) -> Result<Self> {
+        libbpf_rs::set_print(None);
+        let programs = Programs::compile(folder.join("bpf"))?;
+        Ok(Self { programs, folder, generator_cpu, datapath_cpu })
+    }
+}
+
+/// Which datapath.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// trunkpath run, one worker
+    Ours,
+    /// The same sockets and rings without tables: each frame is stripped or pushed by the way it goes
+    Bare,
+    /// tc-BPF with one table, on the generator's core
+    Tc,
+    /// Native XDP with one table, on the generator's core
+    Xdp,
+    /// The same on the datapath's core, by threaded NAPI
+    XdpOwnCore,
+    /// Open vSwitch, datapath netdev, `AF_PACKET`
+    OvsNetdev,
+    /// Open vSwitch, type=afxdp, native mode
+    OvsAfxdp,
+    /// Open vSwitch with DPDK, `net_af_xdp`
+    OvsDpdkAfxdp,
+    /// Open vSwitch with DPDK, `net_af_packet`
+    OvsDpdkAfpacket,
+    /// testpmd on `net_af_packet`, mac forwarding, VLAN strip
+    TestpmdStrip,
+    /// testpmd on `net_af_packet`, mac forwarding, VLAN insert
+    TestpmdInsert,
+    /// No datapath: the first device drops all
+    Ceiling,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.to_possible_value().expect("no variant is hidden").get_name())
+    }
+}
+
+impl Kind {
+    /// Those of a short run.
+    pub const QUICK: [Self; 6] =
+        [Self::Ours, Self::Bare, Self::Tc, Self::XdpOwnCore, Self::OvsAfxdp, Self::Ceiling];
+
+    /// Starts one. The error says what is missing.
+    pub fn start(self, lab: &Lab) -> Result<Box<dyn Peer>> {
+        Ok(match self {
+            Self::Ours => Box::new(Ours::start(lab, &Setup::new(lab))?),
+            Self::Bare => Box::new(bare::Bare::start(lab)?),
+            Self::Tc | Self::Xdp | Self::XdpOwnCore => Box::new(kernel::Kernel::start(lab, self)?),
+            Self::Ceiling => Box::new(kernel::Ceiling::start(lab)?),
+            Self::OvsNetdev => Box::new(ovs::Ovs::start(lab, ovs::Ports::Netdev)?),
+            Self::OvsAfxdp => Box::new(ovs::Ovs::start(lab, ovs::Ports::Afxdp)?),
+            Self::OvsDpdkAfxdp => Box::new(ovs::Ovs::start(lab, ovs::Ports::DpdkAfxdp)?),
+            Self::OvsDpdkAfpacket => Box::new(ovs::Ovs::start(lab, ovs::Ports::DpdkAfpacket)?),
+            Self::TestpmdStrip => Box::new(dpdk::Testpmd::start(lab, dpdk::Work::Strip)?),
+            Self::TestpmdInsert => Box::new(dpdk::Testpmd::start(lab, dpdk::Work::Insert)?),
+        })
+    }
+
+    /// Why it cannot do a job, if it cannot.
+    pub fn refuses(self, job: Job) -> Option<&'static str> {
+        use crate::job::Direction::{Down, Plain, Up};
+        match (self, job.direction) {
+            (Self::Bare | Self::TestpmdStrip | Self::TestpmdInsert, Plain) => {
+                Some("it always strips or pushes")
+            }
+            (Self::TestpmdStrip, Down) => Some("it only strips"),
+            (Self::TestpmdInsert, Up) => Some("it only inserts"),
+            (Self::TestpmdInsert, Down) if job.vids > 1 => Some("it inserts one VID"),
+            _ => None,
+        }
+    }
+}
+
+/// A datapath at work.
+pub trait Peer {
+    /// Where it is.
+    fn bed(&self) -> &Bed;
+
+    /// Where the frames of `job` are counted, which is told what to expect.
+    fn sink(&self, job: Job) -> Result<&Sink> {
+        let sink = self.bed().sink(job.to());
+        sink.expect(&Expected::arriving(job))?;
+        Ok(sink)
+    }
+
+    /// The threads that move its frames; none when they move on the generator's.
+    fn threads(&self) -> Vec<Pid>;
+
+    /// Frames that it dropped so far, by its own account.
+    fn drops(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
+
+    /// Busy cycles per frame since the last call, by its own account.
+    fn busy_cycles(&self) -> Option<f64> {
+        None
+    }
+
+    /// It stands still.
+    fn pause(&self) {}
+
+    /// It goes on.
+    fn resume(&self) {}
+}

@@ -1,0 +1,199 @@
+//! `trunkpath run` with its own SQLite database.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::{Lab, Peer};
+use crate::bed::{Bed, CABLES};
+use crate::bpf::Hook;
+use crate::child::Child;
+use crate::command::{output, succeed};
+use crate::frame::Mac;
+use crate::job::{P2, P3, P4, PARENT, subport, vids};
+use crate::records::{CHASSIS, network, port, port_id, segmentation};
+use crate::threads;
+
+const TRUNKPATH: &str = env!("CARGO_BIN_EXE_trunkpath");
+
+/// The key of the trunk's own port, as that of any port, is the number of its cable.
+pub const PARENT_KEY: u32 = 1;
+/// The key of network 2.
+pub const NETWORK: u32 = 2;
+
+/// The key of the subport with this VID.
+pub fn subport_key(vid: u16) -> u32 {
+    0x1_0000 + u32::from(vid)
+}
+
+/// A running daemon, and what it takes to start it again.
+#[derive(Debug)]
+pub struct Ours {
+    pub daemon: Child,
+    command: Launch,
+    ports: usize,
+    bed: Bed,
+}
+
+/// How to start one.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Ports, one to a cable: at least the two that traffic is on.
+    pub ports: usize,
+    /// As `--workers` has it.
+    pub workers: String,
+    /// More for `trunkpath run`.
+    pub arguments: Vec<String>,
+}
+
+impl Setup {
+    /// One worker, the ports of every bed.
+    pub fn new(lab: &Lab) -> Self {
+        Self { ports: CABLES, workers: lab.datapath_cpu.to_string(), arguments: Vec::new() }
+    }
+}
+
+impl Ours {
+    /// Starts one; returns when it forwards.
+    pub fn start(lab: &Lab, setup: &Setup) -> Result<Self> {
+        let bed = Bed::with_cables(&lab.programs, "ours", Hook::Tc, setup.ports.max(CABLES))?;
+        let files = lab.folder.join(bed.dut.name());
+        std::fs::create_dir(&files)?;
+        let command = Launch { files, setup: setup.clone() };
+        succeed(Command::new(TRUNKPATH).args(["nb", "--nb", &command.db(), "apply", "-"]), &records(setup));
+        let daemon = command.launch(&bed)?;
+        let mut ours = Self { daemon, command, ports: setup.ports, bed };
+        ours.wait_until_up()?;
+        Ok(ours)
+    }
+
+    /// Waits until every port and subport is served.
+    pub fn wait_until_up(&mut self) -> Result<()> {
+        for (what, count) in [("ports", self.ports), ("subports", vids().count())] {
+            let api = self.command.api();
+            self.daemon.wait_until(&format!("{count} {what} that are up"), || {
+                let answer =
+                    output(Command::new(TRUNKPATH).args(["show", what, "--json", "--api", &api]), "");
+                let rows: Value = serde_json::from_slice(&answer.stdout).ok()?;
+                let up = rows.as_array()?.iter().filter(|row| row["state"] == "up").count();
+                (up == count).then_some(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Starts it again after its end.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.daemon = self.command.launch(&self.bed)?;
+        Ok(())
+    }
+
+    /// The URL of its NB DB.
+    pub fn db(&self) -> String {
+        self.command.db()
+    }
+
+    /// `trunkpath stats --json`.
+    fn stats(&self) -> Value {
+        let text =
+            succeed(Command::new(TRUNKPATH).args(["stats", "--json", "--api", &self.command.api()]), "");
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+/// A daemon's files and its command line.
+#[derive(Debug)]
+struct Launch {
+    files: PathBuf,
+    setup: Setup,
+}
+
+impl Launch {
+    fn db(&self) -> String {
+        format!("sqlite:{}", self.files.join("nb.db").display())
+    }
+
+    fn api(&self) -> String {
+        self.files.join("api.sock").display().to_string()
+    }
+
+    fn launch(&self, bed: &Bed) -> Result<Child> {
+        let mut command = bed.dut.command(TRUNKPATH);
+        command.args(["run", "--nb", &self.db(), "--chassis", CHASSIS, "--api", &self.api()]);
+        command.arg("--state").arg(self.files.join("last-good.db"));
+        command.args(["--workers", &self.setup.workers]).args(&self.setup.arguments);
+        for cable in cables(self.setup.ports) {
+            command.args(["--attach", &format!("{}=p{cable}", port_id(cable))]);
+        }
+        Child::start("ours", &mut command, &self.files)
+    }
+}
+
+/// The cables of the first `count` ports: those with traffic come first.
+fn cables(count: usize) -> impl Iterator<Item = u32> {
+    [1, 3, 4, 2].into_iter().chain(5..).take(count)
+}
+
+impl Peer for Ours {
+    fn bed(&self) -> &Bed {
+        &self.bed
+    }
+
+    fn threads(&self) -> Vec<Pid> {
+        threads::named(self.daemon.pid(), "worker-")
+    }
+
+    fn drops(&self) -> BTreeMap<String, u64> {
+        let stats = self.stats();
+        let mut drops = BTreeMap::new();
+        for device in stats["devices"].as_array().into_iter().flatten() {
+            for socket in device["sockets"].as_array().into_iter().flatten() {
+                for counter in ["rx_dropped", "rx_ring_full", "fill_ring_empty"] {
+                    let place = format!("socket {} {counter}", device["device"].as_str().unwrap_or("?"));
+                    *drops.entry(place).or_default() += socket[counter].as_u64().unwrap_or_default();
+                }
+            }
+        }
+        for port in stats["ports"].as_array().into_iter().flatten() {
+            for (reason, count) in port["drops"].as_object().into_iter().flatten() {
+                *drops.entry(format!("switch {reason}")).or_default() += count.as_u64().unwrap_or_default();
+            }
+        }
+        drops
+    }
+
+    fn pause(&self) {
+        self.daemon.pause();
+    }
+
+    fn resume(&self) {
+        self.daemon.resume();
+    }
+}
+
+/// The cloud of `job.rs`, as lines for `trunkpath nb apply`. Ports on more cables are on network 1.
+fn records(setup: &Setup) -> String {
+    let ports = cables(setup.ports).map(|cable| {
+        let (network, mac): (u32, Mac) = match cable {
+            PARENT_KEY => (1, PARENT),
+            2 => (NETWORK, P2),
+            3 => (NETWORK, P3),
+            4 => (NETWORK, P4),
+            other => {
+                let [.., high, low] = other.to_be_bytes();
+                (1, [0xfa, 0x16, 0x3e, 0x02, high, low])
+            }
+        };
+        port(cable, network, &format!("p{cable}"), mac, true)
+    });
+    let subports = vids().flat_map(|vid| {
+        let key = subport_key(vid);
+        [port(key, NETWORK, "sub", subport(vid), false), segmentation(PARENT_KEY, key, vid)]
+    });
+    let records = [network(1), network(NETWORK)].into_iter().chain(ports).chain(subports);
+    records.map(|record| record.to_string()).collect::<Vec<_>>().join("\n")
+}

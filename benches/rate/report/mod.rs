@@ -1,0 +1,139 @@
+//! What a run found: as a table, as JSON, as a chart.
+
+mod chart;
+mod json;
+mod table;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::job::Job;
+use crate::measure::Sample;
+use crate::peers::Kind;
+use crate::plan::{Plan, Results};
+
+pub use chart::draw;
+pub use json::write;
+pub use table::print;
+
+/// A row whose fastest and slowest round are further apart than this, as a part of the median, is too noisy to say
+/// anything by itself. Ratios, which compare within a round, bear more.
+pub const NOISE_BOUND: f64 = 0.5;
+
+/// Fewer rounds than this have no spread.
+const FEWEST_ROUNDS: usize = 2;
+
+/// One job on one datapath.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    pub job: String,
+    pub peer: Kind,
+    pub rounds: usize,
+    /// Right frames that arrived, in millions a second.
+    pub median_mpps: f64,
+    pub min_mpps: f64,
+    pub max_mpps: f64,
+    /// (max - min) / median.
+    pub spread: f64,
+    pub too_noisy: bool,
+    /// The median over the rounds of our rate divided by this one.
+    pub ours_by_this: Option<f64>,
+    /// In millions a second, the median.
+    pub offered_mpps: f64,
+    /// The median.
+    pub on_cpu_ns: f64,
+    /// Whether those nanoseconds are the generator's, too.
+    pub on_generators_cpu: bool,
+    /// The median: waiting not counted where `cycles_are_busy`.
+    pub cycles: f64,
+    pub cycles_are_busy: bool,
+    /// Parts of the frames sent that did not arrive right, by the place where they were dropped; `unseen`: nobody counted
+    /// them.
+    pub lost: BTreeMap<String, f64>,
+    /// Frames that arrived with a wrong length or tag.
+    pub wrong: u64,
+}
+
+/// The rows of a run, by job and in the order of the plan.
+pub fn rows(plan: &Plan, results: &Results, mhz: f64) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (place, job) in plan.jobs.iter().enumerate() {
+        let ours = results.samples.get(&(place, Kind::Ours));
+        for kind in &plan.kinds {
+            if let Some(samples) = results.samples.get(&(place, *kind)) {
+                rows.extend(row(*job, *kind, samples, ours.map(Vec::as_slice), mhz));
+            }
+        }
+    }
+    rows
+}
+
+fn row(
+    job: Job,
+    peer: Kind,
+    rounds: &[Option<Sample>],
+    ours: Option<&[Option<Sample>]>,
+    mhz: f64,
+) -> Option<Row> {
+    let samples: Vec<_> = rounds.iter().flatten().collect();
+    if samples.is_empty() {
+        return None;
+    }
+    let of = |value: &dyn Fn(&Sample) -> f64| median(samples.iter().map(|sample| value(sample)).collect());
+    let rates: Vec<_> = samples.iter().map(|sample| sample.rate / 1e6).collect();
+    let (min, max) =
+        rates.iter().fold((f64::MAX, 0_f64), |(min, max), rate| (min.min(*rate), max.max(*rate)));
+    let median_mpps = median(rates);
+    let spread = (max - min) / median_mpps.max(f64::MIN_POSITIVE);
+    let busy: Vec<_> = samples.iter().filter_map(|sample| sample.busy_cycles).collect();
+    let on_cpu_ns = of(&|sample| sample.on_cpu_ns);
+    Some(Row {
+        job: job.to_string(),
+        peer,
+        rounds: samples.len(),
+        median_mpps,
+        min_mpps: min,
+        max_mpps: max,
+        spread,
+        too_noisy: samples.len() >= FEWEST_ROUNDS && spread > NOISE_BOUND,
+        ours_by_this: ours.and_then(|ours| ratio(ours, rounds)),
+        offered_mpps: of(&|sample| sample.offered / 1e6),
+        on_cpu_ns,
+        on_generators_cpu: matches!(peer, Kind::Tc | Kind::Xdp | Kind::Ceiling),
+        cycles_are_busy: !busy.is_empty(),
+        cycles: if busy.is_empty() { on_cpu_ns * mhz / 1e3 } else { median(busy) },
+        lost: lost(&samples),
+        wrong: samples.iter().map(|sample| sample.wrong_length + sample.wrong_tag).sum(),
+    })
+}
+
+/// The median of the rates of `one`, each divided by the one of `other` in the same round.
+pub fn ratio(one: &[Option<Sample>], other: &[Option<Sample>]) -> Option<f64> {
+    let pairs = one.iter().zip(other).filter_map(|(one, other)| Some((one.as_ref()?, other.as_ref()?)));
+    let ratios: Vec<_> = pairs.map(|(one, other)| one.rate / other.rate.max(1.0)).collect();
+    (!ratios.is_empty()).then(|| median(ratios))
+}
+
+/// The middle one, or the mean of the two middle ones.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+/// Where frames were lost, as parts of those sent.
+fn lost(samples: &[&Sample]) -> BTreeMap<String, f64> {
+    let sent = samples.iter().map(|sample| sample.sent).sum::<u64>().max(1) as f64;
+    let mut places = BTreeMap::<String, u64>::new();
+    for sample in samples {
+        for (place, count) in &sample.drops {
+            *places.entry(place.clone()).or_default() += count;
+        }
+    }
+    places.into_iter().map(|(place, count)| (place, count as f64 / sent)).collect()
+}

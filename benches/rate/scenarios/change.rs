@@ -1,0 +1,126 @@
+//! Subports come and go while frames pass that have nothing to do with them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use trunkpath::nb::{self, Op, Table};
+
+use super::Notes;
+use crate::frames::Frames;
+use crate::generator::{Generator, Load, Way};
+use crate::interrupt::{self, nap};
+use crate::job::{Job, subport};
+use crate::measure::{all_drops, more};
+use crate::peers::{Lab, NETWORK, Ours, Ovs, PARENT_KEY, Peer, Ports, Setup, subport_key};
+use crate::records::{port, segmentation};
+
+/// Frames a second of the flow that is watched.
+const RATE: u32 = 100_000;
+/// The VIDs that come and go; the bed has those below.
+const VIDS: std::ops::Range<u16> = 2000..4000;
+/// The same for OVS, which is told by a program that takes some 30 ms to start.
+const OVS_VIDS: std::ops::Range<u16> = 2000..2200;
+/// For frames on their way, before and after.
+const DRAIN: Duration = Duration::from_millis(200);
+/// How long the flow is watched without a change, to see what it loses by itself.
+const QUIET: Duration = Duration::from_secs(5);
+
+pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
+    let ours = Ours::start(lab, &Setup::new(lab))?;
+    watched(lab, &ours, "ours, no change", notes, || nap(QUIET))?;
+    let what = format!("ours, {} subports added and removed one by one", VIDS.len());
+    watched(lab, &ours, &what, notes, || change_ours(&ours))?;
+    drop(ours);
+    match Ovs::start(lab, Ports::Afxdp) {
+        Ok(ovs) => {
+            watched(lab, &ovs, "ovs-afxdp, no change", notes, || nap(QUIET))?;
+            let what = format!("ovs-afxdp, {} subports added and removed one by one", OVS_VIDS.len());
+            watched(lab, &ovs, &what, notes, || change_ovs(&ovs))
+        }
+        Err(error) => {
+            notes.miss("ovs-afxdp", &error);
+            Ok(())
+        }
+    }
+}
+
+/// Counts what the flow loses during `work`.
+fn watched(
+    lab: &Lab,
+    peer: &dyn Peer,
+    what: &str,
+    notes: &mut Notes<'_>,
+    work: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let job = Job::UP;
+    let sink = peer.sink(job)?;
+    let drops = all_drops(peer, job);
+    let before = sink.counts()?.right;
+    let load = Load {
+        frames: Frames::of(job),
+        device: format!("v{}", job.from()),
+        cap: Some(RATE),
+        cpu: lab.generator_cpu,
+        way: Way::Live,
+    };
+    let generator = Generator::start(&lab.programs, &peer.bed().vms, load)?;
+    let since = Instant::now();
+    nap(DRAIN)?;
+    work()?;
+    let seconds = since.elapsed().as_secs_f64();
+    let sent = generator.stop()?;
+    nap(DRAIN)?;
+    let lost = sent - (sink.counts()?.right - before);
+    let mut remark = format!("of {sent}, in {seconds:.1} s");
+    if (sent as f64) < 0.95 * seconds * f64::from(RATE) {
+        remark += &format!("; the generator reached {:.0} of {RATE} frames a second", sent as f64 / seconds);
+    }
+    for (place, count) in more(&drops, &all_drops(peer, job)) {
+        remark += &format!("; {place} {count}");
+    }
+    notes.add_with(format!("{what}: lost"), lost as f64, "frames", &remark);
+    Ok(())
+}
+
+fn change_ours(ours: &Ours) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let db = nb::open(&ours.db()).await?;
+        let ports = VIDS.map(|vid| port(subport_key(vid), NETWORK, "sub", subport(vid), false));
+        db.transact(
+            ports.map(|line| Op::Put { table: Table::Lport, json: line["record"].clone() }).collect(),
+        )
+        .await?;
+        for vid in VIDS {
+            interrupt::check()?;
+            db.transact(vec![Op::Put { table: Table::ChildPortSegmentation, json: record(vid) }]).await?;
+        }
+        for vid in VIDS {
+            interrupt::check()?;
+            db.transact(vec![Op::Delete { table: Table::ChildPortSegmentation, id: id(vid) }]).await?;
+        }
+        Ok(())
+    })
+}
+
+fn record(vid: u16) -> serde_json::Value {
+    let mut record = segmentation(PARENT_KEY, subport_key(vid), vid)["record"].clone();
+    record["id"] = id(vid).into();
+    record
+}
+
+fn id(vid: u16) -> String {
+    format!("segmentation-{vid}")
+}
+
+fn change_ovs(ovs: &Ovs) -> Result<()> {
+    for vid in OVS_VIDS {
+        interrupt::check()?;
+        ovs.add_subport(vid)?;
+    }
+    for vid in OVS_VIDS {
+        interrupt::check()?;
+        ovs.remove_subport(vid)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! A daemon with 16 ports that nobody sends to.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::Notes;
+use crate::interrupt::nap;
+use crate::peers::{Lab, Ours, Setup};
+use crate::threads;
+
+const PORTS: usize = 16;
+const CALM_DOWN: Duration = Duration::from_secs(2);
+const WINDOW: Duration = Duration::from_secs(10);
+
+pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
+    let ours = Ours::start(lab, &Setup { ports: PORTS, ..Setup::new(lab) })?;
+    nap(CALM_DOWN)?;
+    let ran = || threads::on_cpu_ns(&threads::named(ours.daemon.pid(), "")) as f64;
+    let (before, since) = (ran(), Instant::now());
+    nap(WINDOW)?;
+    let share = (ran() - before) / since.elapsed().as_nanos() as f64;
+    notes.add(format!("{PORTS} ports without traffic, all threads"), 100.0 * share, "% of a CPU");
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! A guest's program that sends and receives frames one by one.
+
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nix::errno::Errno;
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::sockopt::ReceiveTimeout;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket,
+};
+use nix::sys::time::{TimeVal, TimeValLike as _};
+
+use crate::netns::Netns;
+
+/// No frame of a bed is longer.
+const LONGEST: usize = 2048;
+
+/// A packet socket on one device.
+#[derive(Debug)]
+pub struct PacketSocket {
+    socket: OwnedFd,
+}
+
+impl PacketSocket {
+    /// One that waits so long for a frame at the most.
+    pub fn open(netns: &Netns, device: &str, patience: Duration) -> Result<Self> {
+        netns.enter(|| {
+            let socket =
+                socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)?;
+            let address = getifaddrs()?
+                .filter(|interface| interface.interface_name == device)
+                .find_map(|interface| interface.address?.as_link_addr().copied())
+                .with_context(|| format!("no device {device}"))?;
+            bind(socket.as_raw_fd(), &address)?;
+            let patience = TimeVal::microseconds(i64::try_from(patience.as_micros())?);
+            setsockopt(&socket, ReceiveTimeout, &patience)?;
+            Ok(Self { socket })
+        })
+    }
+
+    pub fn send(&self, frame: &[u8]) -> Result<()> {
+        send(self.socket.as_raw_fd(), frame, MsgFlags::empty())?;
+        Ok(())
+    }
+
+    /// The next frame; `None` when there is none in time. The kernel has taken its tag off.
+    pub fn receive(&self) -> Result<Option<Vec<u8>>> {
+        let mut frame = vec![0; LONGEST];
+        match recv(self.socket.as_raw_fd(), &mut frame, MsgFlags::empty()) {
+            Ok(length) => {
+                frame.truncate(length);
+                Ok(Some(frame))
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

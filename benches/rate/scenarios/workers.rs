@@ -1,0 +1,77 @@
+//! One worker or two, on two pairs of ports that are both loaded: v1 to v3 through the trunk, v4 to v2 without tags.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::{FULL_LOAD, Notes};
+use crate::frames::{Expected, Frames};
+use crate::generator::{Generator, Load, Way};
+use crate::interrupt::nap;
+use crate::job::{Job, P2, P4};
+use crate::machine::Machine;
+use crate::measure::SETTLE;
+use crate::peers::{Lab, Ours, Peer as _, Setup};
+use crate::report::median;
+
+const ROUNDS: usize = 5;
+
+pub fn run(lab: &Lab, machine: &Machine, notes: &mut Notes<'_>) -> Result<()> {
+    let cpus = &machine.cpus;
+    let (generators, workers, remark) = match cpus.as_slice() {
+        [] | [_] => anyhow::bail!("two workers take two CPUs"),
+        [one, two, three, four, ..] => ([*one, *two], [*three, *four], String::new()),
+        [one, .., last] => {
+            let remark = format!("{} CPUs: the generators take theirs from the second worker", cpus.len());
+            ([*one, *one], [*last, *one], remark)
+        }
+    };
+    let start = |workers: &[usize]| {
+        let workers = workers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let ours = Ours::start(lab, &Setup { workers, ..Setup::new(lab) })?;
+        ours.pause();
+        anyhow::Ok(ours)
+    };
+    let (one, two) = (start(&workers[..1])?, start(&workers)?);
+    let (mut of_one, mut of_two) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        of_one.push(both_pairs(lab, &one, generators)?);
+        of_two.push(both_pairs(lab, &two, generators)?);
+    }
+    let ratios = of_one.iter().zip(&of_two).map(|(one, two)| two / one).collect();
+    notes.add_with("one worker, two pairs", median(of_one), "Mpps", &remark);
+    notes.add_with("two workers, two pairs", median(of_two), "Mpps", &remark);
+    notes.add_with("two by one", median(ratios), "", &remark);
+    Ok(())
+}
+
+/// The rate of both pairs together, in Mpps.
+fn both_pairs(lab: &Lab, ours: &Ours, cpus: [usize; 2]) -> Result<f64> {
+    ours.resume();
+    let outcome = while_up(lab, ours, cpus);
+    ours.pause();
+    outcome
+}
+
+fn while_up(lab: &Lab, ours: &Ours, cpus: [usize; 2]) -> Result<f64> {
+    let bed = ours.bed();
+    let tagged = Frames::of(Job::UP);
+    let plain = Frames::untagged(P2, P4, 60);
+    let sinks = [bed.sink(3), bed.sink(2)];
+    sinks[0].expect(&Expected::arriving(Job::UP))?;
+    sinks[1].expect(&Expected::untagged(60))?;
+    let start = |frames, device: &str, cpu| {
+        let load = Load { frames, device: device.to_owned(), cap: None, cpu, way: Way::Live };
+        Generator::start(&lab.programs, &bed.vms, load)
+    };
+    let generators = [start(tagged, "v1", cpus[0])?, start(plain, "v4", cpus[1])?];
+    nap(SETTLE)?;
+    let right = || anyhow::Ok(sinks[0].counts()?.right + sinks[1].counts()?.right);
+    let (before, since) = (right()?, Instant::now());
+    nap(FULL_LOAD.window)?;
+    let rate = (right()? - before) as f64 / since.elapsed().as_secs_f64() / 1e6;
+    for generator in generators {
+        generator.stop()?;
+    }
+    Ok(rate)
+}
