@@ -30,14 +30,15 @@ pub struct Kind {
 /// Frames from one link, and where they went.
 pub struct Burst {
     pub link: LinkSlot,
-    pub jobs: Vec<Job>,
+    pub frames: Vec<Frame>,
+    /// Of each frame.
+    pub found: Vec<Found>,
     pub end: End,
     kind: Kind,
 }
 
-/// A frame, and what the steps so far have found out about it.
-pub struct Job {
-    pub frame: Frame,
+/// What the steps find out about a frame.
+pub struct Found {
     pub source: Source,
     /// Where it goes, if that is one port.
     pub to: Option<PortSlot>,
@@ -73,21 +74,21 @@ impl<'a> Maker<'a> {
     pub fn make(&mut self) -> Burst {
         let kind = self.kind;
         let link = self.draw(self.cloud.sending_links());
-        let jobs = (0..kind.frames).map(|_| self.job(link)).collect();
-        let mut free: Vec<_> = (0..kind.copies).map(|_| self.frame()).collect();
+        let (frames, found) = (0..kind.frames).map(|_| self.frame(link)).unzip();
+        let mut free: Vec<_> = (0..kind.copies).map(|_| self.free_frame()).collect();
         free.reserve_exact(kind.frames);
         let end = End { sent: Vec::with_capacity(kind.all_frames()), free };
-        Burst { link: LinkSlot(link as u16), jobs, end, kind }
+        Burst { link: LinkSlot(link as u16), frames, found, end, kind }
     }
 
-    fn frame(&self) -> Frame {
+    fn free_frame(&self) -> Frame {
         self.arena.take().expect("as many frames as bursts need")
     }
 
-    fn job(&mut self, link: usize) -> Job {
+    fn frame(&mut self, link: usize) -> (Frame, Found) {
         let cloud = self.cloud;
         let way = cloud.way(link, self.kind.traffic, &mut |below| self.draw(below));
-        let mut frame = self.frame();
+        let mut frame = self.free_frame();
         let mut bytes = [0; 60];
         bytes[..6].copy_from_slice(&way.address.bytes());
         assert!(frame.set_bytes(&bytes));
@@ -101,7 +102,7 @@ impl<'a> Maker<'a> {
         if self.kind.stage == Stage::Received && self.kind.traffic != Traffic::Parents {
             dot1q::push(&mut frame, tci).unwrap();
         }
-        Job { frame, source, to }
+        (frame, Found { source, to })
     }
 
     /// A number below `below` (xorshift64).
@@ -116,7 +117,7 @@ impl<'a> Maker<'a> {
 impl Burst {
     /// Fails when frames ended otherwise than they should: then something else was timed than what the name says.
     pub fn check(&self) {
-        let done = self.kind.frames - self.jobs.len();
+        let done = self.kind.frames - self.frames.len();
         let sent = match self.kind.traffic {
             _ if done == 0 => 0,
             Traffic::Hit | Traffic::Parents => done,
@@ -124,7 +125,7 @@ impl Burst {
             Traffic::Unknown => 0,
         };
         assert_eq!(self.end.sent.len(), sent);
-        assert_eq!(self.end.free.len(), self.kind.all_frames() - self.jobs.len() - sent);
+        assert_eq!(self.end.free.len(), self.kind.all_frames() - self.frames.len() - sent);
     }
 }
 

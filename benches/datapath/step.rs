@@ -26,30 +26,28 @@ pub const PIPELINE: Step = Step { name: "pipeline", stage: Stage::Received, run:
 
 fn run_classify(tables: &mut Reader, burst: &mut Burst) {
     let tables = tables.latest();
-    for job in &mut burst.jobs {
-        black_box(classify(&mut job.frame, burst.link, tables, 0).is_ok());
+    for frame in &mut burst.frames {
+        black_box(classify(frame, burst.link, tables, 0).is_ok());
     }
 }
 
 fn run_destination(tables: &mut Reader, burst: &mut Burst) {
     let tables = tables.latest();
-    for job in &burst.jobs {
-        black_box(destination(&job.frame, &job.source, tables).is_ok());
+    for (frame, found) in burst.frames.iter().zip(&burst.found) {
+        black_box(destination(frame, &found.source, tables).is_ok());
     }
 }
 
 fn run_dispatch(tables: &mut Reader, burst: &mut Burst) {
     let tables = tables.latest();
-    for job in burst.jobs.drain(..) {
-        if let Some(to) = job.to {
-            dispatch(job.frame, job.source.pcp, to, tables, &mut burst.end);
+    for (frame, found) in burst.frames.drain(..).zip(&burst.found) {
+        if let Some(to) = found.to {
+            dispatch(frame, found.source.pcp, to, tables, &mut burst.end);
         }
     }
 }
 
 fn run_pipeline(tables: &mut Reader, burst: &mut Burst) {
     let tables = tables.latest();
-    for job in burst.jobs.drain(..) {
-        forward(job.frame, burst.link, tables, &mut burst.end);
-    }
+    forward(burst.frames.drain(..), burst.link, tables, &mut burst.end);
 }

@@ -22,7 +22,7 @@ pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView
         return Err(format!("{} bytes do not fit a frame", request.frame.0.len()));
     }
     let mut witness = Witness { daemon, arena: daemon.plane.devices.arena, view: TraceView::default() };
-    forward(frame, link, &daemon.plane.publisher.current(), &mut witness);
+    forward([frame], link, &daemon.plane.publisher.current(), &mut witness);
     Ok(witness.view)
 }
 

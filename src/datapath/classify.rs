@@ -24,6 +24,7 @@ pub struct Source {
 ///
 /// # Errors
 /// The reason to drop the frame, and the port to count it on. It may have lost tags by then.
+#[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
 #[inline(always)]
 pub fn classify(
     frame: &mut Frame,

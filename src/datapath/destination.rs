@@ -19,6 +19,7 @@ pub enum Destination<'t> {
 ///
 /// # Errors
 /// The reason to drop it.
+#[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
 #[inline(always)]
 pub fn destination<'t>(
     frame: &Frame,

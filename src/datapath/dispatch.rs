@@ -8,6 +8,7 @@ use crate::xsk::Frame;
 
 /// Pushes the port's tags, each with the priority `pcp`, and sends the frame out of the port's link: the one it came
 /// from as well as any other.
+#[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
 #[inline(always)]
 pub fn dispatch(mut frame: Frame, pcp: Pcp, to: PortSlot, tables: &Tables, outlet: &mut impl Outlet) {
     let Some(port) = tables.port(to) else {

@@ -10,6 +10,7 @@ mod ethernet;
 pub use ethernet::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, Header, Tag, Truncated};
 
 /// The two bytes at `offset`, as a big-endian number.
+#[inline]
 pub(crate) fn be16(bytes: &[u8], offset: usize) -> Option<u16> {
     bytes.get(offset..)?.first_chunk().map(|chunk| u16::from_be_bytes(*chunk))
 }

@@ -71,9 +71,7 @@ impl Worker {
         let (link, queue) = self.outlet.sockets.burst(turn, &mut self.burst, &mut self.budget)?;
         let frames = self.burst.len();
         self.outlet.queue = queue;
-        for frame in self.burst.drain(..) {
-            forward(frame, link, tables, &mut self.outlet);
-        }
+        forward(self.burst.drain(..), link, tables, &mut self.outlet);
         Some((link, frames))
     }
 

@@ -29,7 +29,7 @@ proptest! {
             if let Some(mut frame) = outlet.arena.take() {
                 prop_assert!(frame.set_bytes(bytes));
                 let link = LinkSlot(link.index(world.links.len()) as u16);
-                forward(frame, link, &switch.tables, outlet);
+                forward([frame], link, &switch.tables, outlet);
             }
             prop_assert_eq!(outlet.arena.free_count() + outlet.sent.len(), memory);
         }

@@ -84,7 +84,7 @@ impl Switch {
     pub fn send_on(&mut self, slot: LinkSlot, frame: &[u8]) -> Vec<Sent> {
         let mut received = self.outlet.arena.take().expect("a free frame");
         assert!(received.set_bytes(frame));
-        forward(received, slot, &self.tables, &mut self.outlet);
+        forward([received], slot, &self.tables, &mut self.outlet);
         let links = &self.links;
         let sent = self.outlet.sent.drain(..);
         sent.map(|(port, frame)| (links[usize::from(port.link.0)].clone(), frame.bytes().to_vec())).collect()
