@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 pub use cpus::CpusError;
@@ -40,6 +41,8 @@ pub struct Config {
     pub local_ip: Option<IpAddr>,
     /// The size of the UMEM, which all frames live in.
     pub umem_mib: u32,
+    /// What workers do when nothing comes.
+    pub idle: IdleMode,
     /// For ports that `ports` does not name.
     pub default_port: PortOptions,
     /// By lport id.
@@ -52,6 +55,17 @@ impl Config {
     pub fn port(&self, lport: &str) -> PortOptions {
         self.ports.get(lport).copied().unwrap_or(self.default_port)
     }
+}
+
+/// What a worker does when nothing comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum IdleMode {
+    /// It looks again for some microseconds, then sleeps until a frame comes.
+    #[default]
+    Adaptive,
+    /// It looks for ever: the shortest way for a frame, and a CPU that does nothing else.
+    Busy,
 }
 
 /// What is decided for each port.

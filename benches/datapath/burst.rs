@@ -6,7 +6,7 @@ use trunkpath::tables::{LinkSlot, PortSlot, Tables, WorkerId};
 use trunkpath::types::{Pcp, Tci};
 use trunkpath::xsk::{Arena, Frame};
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Traffic};
 
 /// How far the frames of a burst have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,66 +17,88 @@ pub enum Stage {
     Classified,
 }
 
+/// What a burst is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    pub stage: Stage,
+    pub traffic: Traffic,
+    pub frames: usize,
+    /// Free frames that the burst needs for copies.
+    pub copies: usize,
+}
+
 /// Frames from one link, and where they went.
 pub struct Burst {
     pub link: LinkSlot,
     pub jobs: Vec<Job>,
-    pub sent: Sent,
-    len: usize,
+    pub end: End,
+    kind: Kind,
 }
 
 /// A frame, and what the steps so far have found out about it.
 pub struct Job {
     pub frame: Frame,
     pub source: Source,
-    pub to: PortSlot,
+    /// Where it goes, if that is one port.
+    pub to: Option<PortSlot>,
 }
 
 /// An outlet that keeps what is sent.
-pub struct Sent(Vec<Frame>);
+pub struct End {
+    sent: Vec<Frame>,
+    free: Vec<Frame>,
+}
 
 /// Makes bursts of random frames, the same ones in each run.
 pub struct Maker<'a> {
     cloud: &'a Cloud,
     tables: &'a Tables,
     arena: &'static Arena,
-    pub stage: Stage,
-    pub frames_per_burst: usize,
+    kind: Kind,
     random: u64,
 }
 
+impl Kind {
+    /// The frames of a burst, the free ones included.
+    pub const fn all_frames(&self) -> usize {
+        self.frames + self.copies
+    }
+}
+
 impl<'a> Maker<'a> {
-    pub const fn new(
-        cloud: &'a Cloud,
-        tables: &'a Tables,
-        arena: &'static Arena,
-        stage: Stage,
-        frames_per_burst: usize,
-    ) -> Self {
-        Self { cloud, tables, arena, stage, frames_per_burst, random: 0x9e37_79b9_7f4a_7c15 }
+    pub const fn new(cloud: &'a Cloud, tables: &'a Tables, arena: &'static Arena, kind: Kind) -> Self {
+        Self { cloud, tables, arena, kind, random: 0x9e37_79b9_7f4a_7c15 }
     }
 
     pub fn make(&mut self) -> Burst {
+        let kind = self.kind;
         let link = self.draw(self.cloud.sending_links());
-        let jobs: Vec<Job> = (0..self.frames_per_burst).map(|_| self.job(link)).collect();
-        let sent = Sent(Vec::with_capacity(jobs.len()));
-        Burst { link: LinkSlot(link as u16), jobs, sent, len: self.frames_per_burst }
+        let jobs = (0..kind.frames).map(|_| self.job(link)).collect();
+        let mut free: Vec<_> = (0..kind.copies).map(|_| self.frame()).collect();
+        free.reserve_exact(kind.frames);
+        let end = End { sent: Vec::with_capacity(kind.all_frames()), free };
+        Burst { link: LinkSlot(link as u16), jobs, end, kind }
+    }
+
+    fn frame(&self) -> Frame {
+        self.arena.take().expect("as many frames as bursts need")
     }
 
     fn job(&mut self, link: usize) -> Job {
         let cloud = self.cloud;
-        let way = cloud.way(link, &mut |below| self.draw(below));
-        let mut frame = self.arena.take().expect("as many frames as bursts need");
+        let way = cloud.way(link, self.kind.traffic, &mut |below| self.draw(below));
+        let mut frame = self.frame();
         let mut bytes = [0; 60];
         bytes[..6].copy_from_slice(&way.address.bytes());
         assert!(frame.set_bytes(&bytes));
         let tci = Tci::new(way.vid, Pcp::default());
         dot1q::push(&mut frame, tci).unwrap();
         let source = classify(&mut frame, way.link, self.tables, 0).unwrap();
-        let Ok(Destination::Port(to)) = destination(&frame, &source, self.tables) else {
-            unreachable!("a way leads to somebody");
+        let to = match destination(&frame, &source, self.tables) {
+            Ok(Destination::Port(to)) => Some(to),
+            Ok(Destination::Flood(_)) | Err(_) => None,
         };
-        if self.stage == Stage::Received {
+        if self.kind.stage == Stage::Received && self.kind.traffic != Traffic::Parents {
             dot1q::push(&mut frame, tci).unwrap();
         }
         Job { frame, source, to }
@@ -92,26 +114,38 @@ impl<'a> Maker<'a> {
 }
 
 impl Burst {
-    /// Fails when a frame got lost: then something else was timed than what the name says.
+    /// Fails when frames ended otherwise than they should: then something else was timed than what the name says.
     pub fn check(&self) {
-        assert_eq!(self.jobs.len() + self.sent.0.len(), self.len);
+        let done = self.kind.frames - self.jobs.len();
+        let sent = match self.kind.traffic {
+            _ if done == 0 => 0,
+            Traffic::Hit | Traffic::Parents => done,
+            Traffic::Flood => self.kind.all_frames(),
+            Traffic::Unknown => 0,
+        };
+        assert_eq!(self.end.sent.len(), sent);
+        assert_eq!(self.end.free.len(), self.kind.all_frames() - self.jobs.len() - sent);
     }
 }
 
-impl Outlet for Sent {
+impl Outlet for End {
+    #[inline]
     fn worker(&self) -> WorkerId {
         0
     }
 
+    #[inline]
     fn take(&mut self) -> Option<Frame> {
-        None
+        self.free.pop()
     }
 
+    #[inline]
     fn transmit(&mut self, _tables: &Tables, _port: PortSlot, frame: Frame) {
-        self.0.push(frame);
+        self.sent.push(frame);
     }
 
+    #[inline]
     fn release(&mut self, frame: Frame) {
-        drop(frame);
+        self.free.push(frame);
     }
 }

@@ -1,7 +1,7 @@
-//! What a frame costs, step by step: `cargo bench`, or `cargo bench -- --quick`. Without sockets.
+//! What a frame costs, step by step: `cargo bench --bench datapath`, or with `-- --quick`. Without sockets.
 //!
-//! A benchmark's name is `<step>/<frames in a burst>/<segmentations in the tables>`. `classify` includes stripping
-//! the tag, `dispatch` pushing one; `pipeline` is all of the route, from one subport to another. Frames are 64 bytes
+//! A benchmark's name is `<step>/<traffic>/<frames in a burst>/<segmentations in the tables>`. The steps and kinds of
+//! traffic are told in `step.rs` and `cloud.rs`; `flood2` and `flood32` have that many receivers. Frames are 64 bytes
 //! long with their tag, those of a burst come from one link, and their subports and addresses are drawn from the
 //! whole of the tables.
 
@@ -10,70 +10,61 @@
 
 mod burst;
 mod cloud;
+mod step;
 
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use trunkpath::datapath::{classify, destination, dispatch, forward};
-use trunkpath::tables::{Publisher, Reader};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use trunkpath::tables::{Publisher, Reader, Tables};
 use trunkpath::xsk::Arena;
 
-use burst::{Burst, Maker, Stage};
-use cloud::Cloud;
+use burst::{Burst, Kind, Maker};
+use cloud::{Cloud, Traffic};
+use step::{CLASSIFY, DESTINATION, DISPATCH, PIPELINE, Step};
 
 const BURSTS: [usize; 3] = [1, 32, 64];
+const FULL_BURST: usize = 64;
 const SEGMENTATIONS: [usize; 3] = [1, 1_000, 100_000];
+const FLOOD_RECEIVERS: [usize; 2] = [2, 32];
 
-/// Frames that are ready when the clock starts: many, so that reading the clock costs nothing.
-const FRAMES: usize = 1024;
+/// Frames that are ready when the clock starts: many, so that reading the clock costs nothing, and few enough to be
+/// in the cache, as those are that the kernel has just copied.
+const FRAMES: usize = 512;
 
-type Step = fn(&mut Reader, &mut Burst);
-
-const STEPS: [(&str, Stage, Step); 4] = [
-    ("classify", Stage::Received, run_classify),
-    ("destination", Stage::Classified, run_destination),
-    ("dispatch", Stage::Classified, run_dispatch),
-    ("pipeline", Stage::Received, run_pipeline),
-];
-
-fn run_classify(tables: &mut Reader, burst: &mut Burst) {
-    let tables = tables.latest();
-    for job in &mut burst.jobs {
-        black_box(classify(&mut job.frame, burst.link, tables, 0).is_ok());
-    }
+/// Tables, and what it takes to use them.
+struct Bench {
+    cloud: Cloud,
+    publisher: Publisher,
+    arena: &'static Arena,
 }
 
-fn run_destination(tables: &mut Reader, burst: &mut Burst) {
-    let tables = tables.latest();
-    for job in &burst.jobs {
-        black_box(destination(&job.frame, &job.source, tables).is_ok());
+impl Bench {
+    fn new((cloud, tables): (Cloud, Tables), arena: &'static Arena) -> Self {
+        Self { cloud, publisher: Publisher::new(tables), arena }
     }
-}
 
-fn run_dispatch(tables: &mut Reader, burst: &mut Burst) {
-    let tables = tables.latest();
-    for job in burst.jobs.drain(..) {
-        dispatch(job.frame, job.source.pcp, job.to, tables, &mut burst.sent);
-    }
-}
-
-fn run_pipeline(tables: &mut Reader, burst: &mut Burst) {
-    let tables = tables.latest();
-    for job in burst.jobs.drain(..) {
-        forward(job.frame, burst.link, tables, &mut burst.sent);
+    /// Times `step` with bursts of `kind`, as `id`.
+    fn run(&self, group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, step: Step, kind: Kind) {
+        group.warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(200));
+        group.throughput(Throughput::Elements(kind.frames as u64));
+        let (tables, mut reader) = (self.publisher.current(), self.publisher.reader());
+        group.bench_function(id, |bencher| {
+            let maker = || Maker::new(&self.cloud, &tables, self.arena, kind);
+            bencher.iter_custom(|bursts| time(step, bursts, &mut reader, maker(), kind));
+        });
     }
 }
 
 /// The time that `step` takes for `bursts` bursts of `maker`'s; making them is not counted.
-fn time(step: Step, mut bursts: u64, reader: &mut Reader, mut maker: Maker<'_>) -> Duration {
-    let round = (FRAMES / maker.frames_per_burst) as u64;
+fn time(step: Step, mut bursts: u64, reader: &mut Reader, mut maker: Maker<'_>, kind: Kind) -> Duration {
+    let round = (FRAMES / kind.frames) as u64;
     let mut total = Duration::ZERO;
     while bursts > 0 {
         let mut ready: Vec<Burst> = (0..bursts.min(round)).map(|_| maker.make()).collect();
         let start = Instant::now();
         for burst in &mut ready {
-            step(reader, burst);
+            (step.run)(reader, burst);
         }
         total += start.elapsed();
         bursts -= ready.len() as u64;
@@ -83,22 +74,30 @@ fn time(step: Step, mut bursts: u64, reader: &mut Reader, mut maker: Maker<'_>) 
 }
 
 fn benches(criterion: &mut Criterion) {
-    let arena = Arena::heap(FRAMES).unwrap();
+    let arena = Arena::heap(FRAMES * FLOOD_RECEIVERS.into_iter().max().unwrap()).unwrap();
     for segmentations in SEGMENTATIONS {
-        let (cloud, tables) = Cloud::new(segmentations);
-        let publisher = Publisher::new(tables);
-        let (tables, mut reader) = (publisher.current(), publisher.reader());
-        for (name, stage, step) in STEPS {
-            let mut group = criterion.benchmark_group(name);
-            group.warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(200));
-            for burst in BURSTS {
-                group.throughput(Throughput::Elements(burst as u64));
-                let id = BenchmarkId::new(burst.to_string(), segmentations);
-                group.bench_function(id, |bencher| {
-                    let maker = || Maker::new(&cloud, &tables, arena, stage, burst);
-                    bencher.iter_custom(|bursts| time(step, bursts, &mut reader, maker()));
-                });
-            }
+        let bench = Bench::new(Cloud::new(segmentations), arena);
+        let mut run = |step: Step, traffic: Traffic, frames: usize| {
+            let mut group = criterion.benchmark_group(format!("{}/{}", step.name, traffic.name()));
+            let kind = Kind { stage: step.stage, traffic, frames, copies: 0 };
+            bench.run(&mut group, BenchmarkId::new(frames.to_string(), segmentations), step, kind);
+        };
+        for traffic in [Traffic::Hit, Traffic::Unknown, Traffic::Parents] {
+            BURSTS.into_iter().for_each(|frames| run(PIPELINE, traffic, frames));
+        }
+        run(CLASSIFY, Traffic::Hit, FULL_BURST);
+        run(CLASSIFY, Traffic::Parents, FULL_BURST);
+        run(DESTINATION, Traffic::Hit, FULL_BURST);
+        run(DESTINATION, Traffic::Unknown, FULL_BURST);
+        run(DISPATCH, Traffic::Hit, FULL_BURST);
+    }
+    for receivers in FLOOD_RECEIVERS {
+        let bench = Bench::new(Cloud::for_floods(receivers), arena);
+        let mut group = criterion.benchmark_group(format!("{}/flood{receivers}", PIPELINE.name));
+        for frames in BURSTS {
+            let copies = frames * (receivers - 1);
+            let kind = Kind { stage: PIPELINE.stage, traffic: Traffic::Flood, frames, copies };
+            bench.run(&mut group, BenchmarkId::new(frames.to_string(), 1_000), PIPELINE, kind);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, DEFAULT_API, DEFAULT_STATE, PortSettings, Settings};
+use crate::config::{Config, DEFAULT_API, DEFAULT_STATE, IdleMode, PortSettings, Settings};
 use crate::control;
 use crate::nb::DEFAULT_URL;
 
@@ -41,9 +41,12 @@ pub struct RunArgs {
     api: Option<PathBuf>,
     #[arg(long, value_name = "FILE", help = format!("Where the records of etcd or redis are kept for a start without it [default: {DEFAULT_STATE}]"))]
     state: Option<PathBuf>,
-    /// Memory for frames, in MiB [default: 64]
+    /// Memory for frames, in MiB [default: 256]
     #[arg(long, value_name = "MIB")]
     umem_mib: Option<u32>,
+    /// What workers do when nothing comes [default: adaptive]
+    #[arg(long, value_name = "MODE")]
+    idle: Option<IdleMode>,
 }
 
 impl RunArgs {
@@ -76,6 +79,7 @@ impl RunArgs {
             api: self.api.clone(),
             state: self.state.clone(),
             umem_mib: self.umem_mib,
+            idle: self.idle,
             port,
         })
     }

@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Config, ConfigError, DEFAULT_API, DEFAULT_STATE, NoSocketPolicy, PortOptions, cpus};
+use super::{Config, ConfigError, DEFAULT_API, DEFAULT_STATE, IdleMode, NoSocketPolicy, PortOptions, cpus};
 use crate::nb::DEFAULT_URL;
 
 /// 64 GiB: more is a slip of the keyboard.
 pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;
 
-const DEFAULT_UMEM_MIB: u32 = 64;
+const DEFAULT_UMEM_MIB: u32 = 256;
 
 /// The `port` table's name for all ports that have none of their own.
 const EVERY_PORT: &str = "*";
 
-const KEYS: [&str; 9] =
-    ["nb", "chassis", "local_ip", "workers", "attach", "api", "state", "umem_mib", "port"];
+const KEYS: [&str; 10] =
+    ["nb", "chassis", "local_ip", "workers", "attach", "api", "state", "umem_mib", "idle", "port"];
 const PORT_KEYS: [&str; 3] = ["no_socket", "allow_generic", "complete_checksums"];
 
 /// What a file or the flags say; `None` and empty where they are silent. The fields are [`Config`]'s.
@@ -35,6 +35,7 @@ pub struct Settings {
     pub api: Option<PathBuf>,
     pub state: Option<PathBuf>,
     pub umem_mib: Option<u32>,
+    pub idle: Option<IdleMode>,
     pub port: BTreeMap<String, PortSettings>,
 }
 
@@ -82,6 +83,7 @@ impl Settings {
             api: self.api.or(below.api),
             state: self.state.or(below.state),
             umem_mib: self.umem_mib.or(below.umem_mib),
+            idle: self.idle.or(below.idle),
             port,
         }
     }
@@ -110,6 +112,7 @@ impl Settings {
             state: self.state.unwrap_or_else(|| DEFAULT_STATE.into()),
             local_ip: self.local_ip,
             umem_mib,
+            idle: self.idle.unwrap_or_default(),
             default_port,
             ports,
         })

@@ -84,7 +84,7 @@ impl AfXdp {
         arena: &'static Arena,
         publisher: &Publisher,
     ) -> Result<Self, WorkerPoolError> {
-        let workers = WorkerPool::start(&config.workers, arena, publisher)?;
+        let workers = WorkerPool::start(&config.workers, config.idle, arena, publisher)?;
         Ok(Self { arena, workers, socket_ids: Numbers::default() })
     }
 

@@ -36,7 +36,7 @@ pub fn classify(
     let received_bytes = frame.bytes().len();
     let mut priority = None;
     loop {
-        let port = tables.port(slot).ok_or((None, DropReason::ClassifyNoPort))?;
+        let port = link.port(slot.number).ok_or((None, DropReason::ClassifyNoPort))?;
         let verdict = match Header::parse(frame.bytes()) {
             Err(_) => Err(DropReason::ClassifyTruncated),
             Ok(header) => {

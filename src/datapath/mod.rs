@@ -94,7 +94,7 @@ fn end(frame: Frame, port: Option<PortSlot>, reason: DropReason, tables: &Tables
 }
 
 fn count_drop(port: Option<PortSlot>, reason: DropReason, tables: &Tables, outlet: &mut impl Outlet) {
-    let counters = port.map_or(&*tables.no_port, |port| tables.counters(port));
+    let counters = port.map_or(&tables.no_port, |port| tables.counters(port));
     if let Some(counters) = counters.of(outlet.worker()) {
         counters.dropped(reason);
     }

@@ -56,6 +56,7 @@ impl Header {
     }
 
     /// The priority of the frame as it came: its outermost tag's, or 0 when it has none.
+    #[inline]
     #[must_use]
     pub fn pcp(&self) -> Pcp {
         self.tag.map_or_else(Pcp::default, |tag| tag.tci.pcp())

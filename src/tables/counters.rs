@@ -9,9 +9,12 @@ use crate::datapath::DropReason;
 use crate::nb::compact;
 use crate::types::Id;
 
-/// A port's counters, a set for each worker.
-#[derive(Debug)]
-pub struct PortCounters(Box<[WorkerCounters]>);
+/// A port's counters, a set for each worker. Clones count together.
+///
+/// It points at the sets and not at a list of them: a worker that comes along for a frame rarely finds them in its
+/// cache, and each pointer on the way is a wait more.
+#[derive(Debug, Clone)]
+pub struct PortCounters(Arc<[WorkerCounters]>);
 
 /// What one worker counted of one port. Only that worker writes, so no two share a cache line.
 #[derive(Debug, Default)]
@@ -57,7 +60,7 @@ impl PortCounters {
     #[must_use]
     pub fn totals(&self) -> PortTotals {
         let mut totals = PortTotals::default();
-        for worker in &*self.0 {
+        for worker in self.0.iter() {
             totals.received_frames += worker.received_frames.load(Ordering::Relaxed);
             totals.received_bytes += worker.received_bytes.load(Ordering::Relaxed);
             totals.sent_frames += worker.sent_frames.load(Ordering::Relaxed);
@@ -112,31 +115,31 @@ fn add(counter: &AtomicU64, count: u64) {
 #[derive(Debug)]
 pub struct CounterBook {
     workers: usize,
-    ports: BTreeMap<Id, Arc<PortCounters>>,
-    no_port: Arc<PortCounters>,
+    ports: BTreeMap<Id, PortCounters>,
+    no_port: PortCounters,
 }
 
 impl CounterBook {
     /// An empty book for `workers` workers.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        Self { workers, ports: BTreeMap::new(), no_port: Arc::new(PortCounters::new(workers)) }
+        Self { workers, ports: BTreeMap::new(), no_port: PortCounters::new(workers) }
     }
 
     /// The counters of the logical port `lport`.
-    pub fn port(&mut self, lport: &Id) -> Arc<PortCounters> {
+    pub fn port(&mut self, lport: &Id) -> PortCounters {
         if let Some(counters) = self.ports.get(lport) {
-            return Arc::clone(counters);
+            return counters.clone();
         }
-        let counters = Arc::new(PortCounters::new(self.workers));
-        self.ports.insert(lport.clone(), Arc::clone(&counters));
+        let counters = PortCounters::new(self.workers);
+        self.ports.insert(lport.clone(), counters.clone());
         counters
     }
 
     /// The counters for what no port can be blamed for.
     #[must_use]
-    pub fn no_port(&self) -> Arc<PortCounters> {
-        Arc::clone(&self.no_port)
+    pub fn no_port(&self) -> PortCounters {
+        self.no_port.clone()
     }
 
     /// Leaves no room between the ports.

@@ -15,6 +15,7 @@ mod report;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
+use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::types::{IfIndex, MacAddr, NetworkKey, PortKey, VlanId};
@@ -62,7 +63,7 @@ pub struct Tables {
     links: Vec<Option<Arc<LinkEntry>>>,
     networks: Vec<Option<Arc<Network>>>,
     /// Counts what no port can be blamed for.
-    pub no_port: Arc<PortCounters>,
+    pub no_port: PortCounters,
 }
 
 /// A device of this host whose frames come here, and the ports that hang on it.
@@ -90,11 +91,15 @@ pub struct Port {
     /// Its subports, if it has segmentations.
     pub subports: Option<Box<VlanTable>>,
     /// Its counters.
-    pub counters: Arc<PortCounters>,
+    pub counters: PortCounters,
 }
 
 /// The tags in front of a port's frames on its link, innermost first.
 pub type Tags = ArrayVec<VlanId, MAX_NESTING>;
+
+/// Where the addresses of a network live. The hash has a fixed seed: it is quick, the same in each run, and who
+/// could make addresses collide already writes the NB DB.
+pub type MacTable = HashMap<MacAddr, PortSlot, FixedState>;
 
 /// A network's ports on this host.
 #[derive(Debug)]
@@ -102,7 +107,7 @@ pub struct Network {
     /// Its `unique_key`.
     pub key: NetworkKey,
     /// Where each address lives.
-    pub macs: HashMap<MacAddr, PortSlot>,
+    pub macs: MacTable,
     /// The ports that are up.
     pub flood: Vec<PortSlot>,
 }
@@ -162,6 +167,13 @@ impl LinkEntry {
     /// Ports of one link, at the most. Larger numbers have another meaning in a [`VlanTable`].
     const MAX_PORTS: u16 = VlanTable::UNUSABLE;
 
+    /// The port with this number; `None` once it is gone.
+    #[inline]
+    #[must_use]
+    pub fn port(&self, number: u16) -> Option<&Port> {
+        self.ports.get(usize::from(number))?.as_ref()
+    }
+
     /// The ports that hang on the link.
     pub fn ports(&self) -> impl Iterator<Item = &Port> {
         self.ports.iter().flatten()
@@ -171,7 +183,7 @@ impl LinkEntry {
 impl Tables {
     /// Tables that know of nothing.
     #[must_use]
-    pub const fn empty(no_port: Arc<PortCounters>) -> Self {
+    pub const fn empty(no_port: PortCounters) -> Self {
         Self { links: Vec::new(), networks: Vec::new(), no_port }
     }
 
@@ -186,7 +198,7 @@ impl Tables {
     #[inline]
     #[must_use]
     pub fn port(&self, slot: PortSlot) -> Option<&Port> {
-        self.link(slot.link)?.ports.get(usize::from(slot.number))?.as_ref()
+        self.link(slot.link)?.port(slot.number)
     }
 
     /// The network at `slot`; `None` once it has no port here.

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-
-use super::{Network, PortSlot};
+use super::{MacTable, Network, PortSlot};
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
 use crate::types::{Id, MacAddr, NetworkKey, Problem};
 
@@ -35,7 +33,7 @@ impl Network {
     /// The network `lswitch` with `members`, by the ids of their ports: of two that have the same address, the lower
     /// id gets its frames.
     pub(super) fn of(key: NetworkKey, lswitch: &str, members: &BTreeMap<Id, Member>) -> (Self, Vec<Problem>) {
-        let mut network = Self { key, macs: HashMap::new(), flood: Vec::with_capacity(members.len()) };
+        let mut network = Self { key, macs: MacTable::default(), flood: Vec::with_capacity(members.len()) };
         let mut problems = Vec::new();
         for (lport, member) in members {
             network.flood.push(member.slot);

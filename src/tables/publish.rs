@@ -69,7 +69,7 @@ mod tests {
     use crate::tables::PortCounters;
 
     fn tables() -> Tables {
-        Tables::empty(Arc::new(PortCounters::new(1)))
+        Tables::empty(PortCounters::new(1))
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Ethernet addresses.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 /// An IEEE 802 MAC address, in the order of its bytes on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MacAddr([u8; 6]);
 
@@ -35,6 +36,16 @@ impl MacAddr {
     #[must_use]
     pub const fn is_group(self) -> bool {
         self.0[0] & 1 != 0
+    }
+}
+
+/// As one number, which takes a hasher a few instructions; an array of bytes takes it a loop.
+impl Hash for MacAddr {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut bytes = [0; 8];
+        bytes[..self.0.len()].copy_from_slice(&self.0);
+        state.write_u64(u64::from_le_bytes(bytes));
     }
 }
 

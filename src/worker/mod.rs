@@ -4,8 +4,10 @@
 //! published tables, single-writer counters, and a bounded lock-free queue into each of them for frames whose link
 //! another one owns.
 
+mod budget;
 mod doorbell;
 mod idle;
+mod open_socket;
 mod outlet;
 mod pass;
 mod pool;

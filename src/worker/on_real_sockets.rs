@@ -10,20 +10,21 @@ use nix::sched::{CloneFlags, unshare};
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use super::budget::Shares;
 use super::doorbell::Doorbell;
 use super::idle::Idle;
 use super::outlet::{HANDOVER_FRAMES, Inbox, WorkerOutlet};
 use super::pass::Worker;
 use super::pool::Command as Order;
-use crate::config::NoSocketPolicy;
+use crate::config::{IdleMode, NoSocketPolicy};
 use crate::datapath::DropReason;
 use crate::kernel::{ProgramOptions, SteerProgram};
 use crate::nb::{Record, Revision, Snapshot, Table};
 use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher};
 use crate::types::{IfIndex, QueueId};
-use crate::xsk::{Arena, BURST_FRAMES, Frame, FramePool, RING_FRAMES, XskSocket};
+use crate::xsk::{Arena, BURST_FRAMES, Frame, FramePool, TRANSMIT_RING_FRAMES, XskSocket};
 
-const FRAMES: usize = 4 * RING_FRAMES;
+const FRAMES: usize = 8 * TRANSMIT_RING_FRAMES;
 
 /// The peer's address.
 const PEER: [u8; 6] = [2, 0, 0, 0, 0, 3];
@@ -132,15 +133,15 @@ impl Lab {
         compiler.set_link(link(1, &two, "peer"));
         let publisher = Publisher::new(compiler.compile());
         let doorbell = Doorbell::new().expect("an eventfd");
-        let idle = Idle::new(&doorbell).expect("an epoll");
+        let idle = Idle::new(&doorbell, IdleMode::Adaptive).expect("an epoll");
         let inboxes: Arc<[Inbox]> = vec![Inbox { frames: ArrayQueue::new(HANDOVER_FRAMES), doorbell }].into();
         let outlet = WorkerOutlet::new(0, FramePool::new(arena), inboxes);
         let (_orders, mailbox) = unbounded();
         let mut worker = Worker::new(outlet, publisher.reader(), mailbox, idle);
         for order in [
+            Order::Share(Shares::of(FRAMES, 1, 2)),
             Order::Attach { link: LinkSlot(0), socket: Box::new(socket_one), ready: oneshot::channel().0 },
             Order::Attach { link: LinkSlot(1), socket: Box::new(socket_two), ready: oneshot::channel().0 },
-            Order::FillTarget(BURST_FRAMES * 2),
         ] {
             assert!(worker.obey(order).is_none());
         }
@@ -197,12 +198,12 @@ fn a_full_tx_ring_is_served_again() {
     }
     let mut lab = Lab::new();
     ip("link set two down");
-    let bursts = RING_FRAMES / BURST_FRAMES + 2;
+    let bursts = TRANSMIT_RING_FRAMES / BURST_FRAMES + 2;
     for _ in 0..bursts {
         lab.send(PEER);
         while lab.worker.pass() {}
     }
-    assert_eq!(lab.peer(), (RING_FRAMES as u64, (2 * BURST_FRAMES) as u64));
+    assert_eq!(lab.peer(), (TRANSMIT_RING_FRAMES as u64, (2 * BURST_FRAMES) as u64));
 
     ip("link set two up");
     lab.send(PEER);
@@ -211,6 +212,6 @@ fn a_full_tx_ring_is_served_again() {
     while lab.worker.pass() {}
     let (sent, refused) = lab.peer();
     assert_eq!(sent + refused, ((bursts + 2) * BURST_FRAMES) as u64);
-    assert!(sent >= (RING_FRAMES + BURST_FRAMES) as u64, "{sent} sent, {refused} refused");
+    assert!(sent >= (TRANSMIT_RING_FRAMES + BURST_FRAMES) as u64, "{sent} sent, {refused} refused");
     lab.close();
 }

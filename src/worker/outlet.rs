@@ -34,11 +34,11 @@ pub(super) struct Inbox {
 /// What a worker can reach.
 #[derive(Debug)]
 pub(super) struct WorkerOutlet {
-    worker: WorkerId,
+    pub(super) worker: WorkerId,
     pub(super) pool: FramePool,
     pub(super) sockets: Sockets,
     /// Every worker's inbox, by worker.
-    inboxes: Arc<[Inbox]>,
+    pub(super) inboxes: Arc<[Inbox]>,
     /// Workers to wake after this pass.
     ring: Vec<bool>,
     /// The queue that the frame at hand came from. Its frames leave through one queue of each link, in order.
@@ -52,7 +52,7 @@ impl WorkerOutlet {
     }
 
     /// This worker's own inbox.
-    pub(super) fn inbox(&self) -> Option<&Inbox> {
+    fn inbox(&self) -> Option<&Inbox> {
         self.inboxes.get(self.worker)
     }
 
@@ -72,9 +72,7 @@ impl WorkerOutlet {
     /// Sends everything staged, and wakes the workers that frames were left for.
     #[inline]
     pub(super) fn flush(&mut self) {
-        for open in self.sockets.iter_mut() {
-            open.flush();
-        }
+        self.sockets.flush();
         for (ring, inbox) in self.ring.iter_mut().zip(self.inboxes.iter()) {
             if std::mem::take(ring) {
                 inbox.doorbell.ring();
@@ -86,7 +84,7 @@ impl WorkerOutlet {
     #[inline]
     fn stage(&mut self, tables: &Tables, queue: QueueId, port: PortSlot, frame: Frame) {
         let bytes = frame.bytes().len();
-        let staged = match self.sockets.find(port.link, queue) {
+        let staged = match self.sockets.exit(port.link, queue) {
             Some(open) => {
                 open.stage(frame, &mut self.pool).map_err(|frame| (frame, DropReason::TransmitRingFull))
             }
@@ -121,7 +119,7 @@ impl WorkerOutlet {
 
     #[cold]
     fn lose(&mut self, tables: &Tables, port: Option<PortSlot>, reason: DropReason, frame: Frame) {
-        let counters = port.map_or(&*tables.no_port, |port| tables.counters(port));
+        let counters = port.map_or(&tables.no_port, |port| tables.counters(port));
         if let Some(counters) = counters.of(self.worker) {
             counters.dropped(reason);
         }

@@ -1,10 +1,11 @@
 //! One pass of a worker: what it does all day.
 
+use super::budget::Budget;
 use super::idle::Idle;
 use super::outlet::WorkerOutlet;
 use super::pool::{Command, Mailbox, SocketReport, WorkerReport};
 use crate::datapath::forward;
-use crate::tables::Reader;
+use crate::tables::{LinkSlot, Reader};
 use crate::xsk::{BURST_FRAMES, Frame, XskSocket};
 
 /// A worker, on its own thread.
@@ -14,17 +15,14 @@ pub(super) struct Worker {
     tables: Reader,
     mailbox: Mailbox,
     idle: Idle,
+    budget: Budget,
     burst: Vec<Frame>,
-    /// Frames that each socket keeps with the kernel to receive into.
-    fill_target: usize,
-    /// Frames that were missing to reach it, in the last pass.
-    missing: usize,
 }
 
 impl Worker {
     pub(super) fn new(outlet: WorkerOutlet, tables: Reader, mailbox: Mailbox, idle: Idle) -> Self {
         let burst = Vec::with_capacity(BURST_FRAMES);
-        Self { outlet, tables, mailbox, idle, burst, fill_target: 0, missing: 0 }
+        Self { outlet, tables, mailbox, idle, budget: Budget::default(), burst }
     }
 
     /// Works until told to stop; gives back its sockets.
@@ -36,75 +34,100 @@ impl Worker {
                 }
             }
             if self.pass() {
-                self.idle.worked();
+                self.idle.worked(&mut self.outlet.sockets);
             } else if self.idle.is_tired() {
                 self.sleep();
             }
         }
     }
 
-    /// Takes a burst of each socket all the way. Returns whether there was anything to do.
+    /// Takes in everything that came, and a burst of each socket all the way: what comes while the kernel sends must
+    /// find room in the rings. Returns whether there was anything to do.
     pub(super) fn pass(&mut self) -> bool {
         let tables = self.tables.latest();
         let mut frames = 0;
         while frames < BURST_FRAMES && self.outlet.take_handed_over(tables) {
             frames += 1;
         }
-        let mut place = 0;
-        self.missing = 0;
-        while let Some(open) = self.outlet.sockets.at(place) {
-            open.socket.complete(&mut self.outlet.pool);
-            frames += open.socket.receive(&mut self.burst);
-            self.missing += open.socket.refill(&mut self.outlet.pool, self.fill_target);
-            let link = open.link;
-            self.outlet.queue = open.socket.queue();
-            for frame in self.burst.drain(..) {
-                forward(frame, link, tables, &mut self.outlet);
-            }
-            place += 1;
+        let WorkerOutlet { sockets, pool, .. } = &mut self.outlet;
+        sockets.receive(pool, &mut self.budget);
+        let mut turn = 0;
+        while let Some((_, burst)) = self.take_turn(turn) {
+            frames += burst;
+            turn += 1;
         }
         if frames > 0 {
             self.outlet.flush();
         }
+        self.outlet.sockets.retire(&mut self.idle);
         frames > 0
+    }
+
+    /// Takes a burst of the socket whose turn it is all the way. Returns its link and how many frames that were; `None`
+    /// when all had their turn.
+    #[inline]
+    fn take_turn(&mut self, turn: usize) -> Option<(LinkSlot, usize)> {
+        let tables = self.tables.latest();
+        let (link, queue) = self.outlet.sockets.burst(turn, &mut self.burst, &mut self.budget)?;
+        let frames = self.burst.len();
+        self.outlet.queue = queue;
+        for frame in self.burst.drain(..) {
+            forward(frame, link, tables, &mut self.outlet);
+        }
+        Some((link, frames))
     }
 
     fn sleep(&mut self) {
         // Frames that the kernel left in a TX ring, or that are missing in a fill ring, wait for something that
         // wakes nobody: look after them from time to time.
-        let mut restless = self.missing > 0;
-        for open in self.outlet.sockets.iter_mut().filter(|open| open.stuck) {
-            open.kick();
-            restless |= open.stuck;
-        }
-        let Some(inbox) = self.outlet.inbox() else { return };
+        let mut restless = false;
+        let Self { outlet, idle, mailbox, .. } = self;
+        outlet.sockets.each_active(|open| {
+            if open.is_stuck() {
+                open.kick();
+            }
+            restless |= open.is_stuck() || open.missing > 0;
+            idle.watch(open);
+        });
+        let WorkerOutlet { sockets, inboxes, worker, .. } = outlet;
+        let Some(inbox) = inboxes.get(*worker) else { return };
         inbox.doorbell.doze();
-        if inbox.frames.is_empty() && self.mailbox.is_empty() {
-            self.idle.sleep(restless);
+        if inbox.frames.is_empty() && mailbox.is_empty() {
+            idle.sleep(sockets, restless);
         }
         inbox.doorbell.wake();
+    }
+
+    /// Sends on what came from `link` and waits.
+    fn finish(&mut self, link: LinkSlot) {
+        let mut turn = 0;
+        while let Some((from, frames)) = self.take_turn(turn) {
+            turn += usize::from(frames == 0 || from != link);
+        }
+        self.outlet.flush();
     }
 
     /// Does what the control thread wants. Returns the sockets when that is to stop.
     pub(super) fn obey(&mut self, command: Command) -> Option<Vec<XskSocket>> {
         match command {
             Command::Attach { link, mut socket, ready } => {
+                let shares = self.budget.shares();
                 // What is missing is made up for in the next pass.
-                self.missing += socket.refill(&mut self.outlet.pool, self.fill_target);
-                self.idle.watch(&socket);
-                self.outlet.sockets.add(link, *socket);
+                socket.refill(&mut self.outlet.pool, shares.idle);
+                self.outlet.sockets.add(link, *socket, shares.most_waiting());
                 // Control is gone if it does not listen, and then nobody needs to know.
                 ready.send(()).unwrap_or_default();
             }
             Command::Detach { link, reply } => {
-                let sockets = self.outlet.sockets.remove(link);
-                for socket in &sockets {
-                    self.idle.forget(socket);
-                }
+                self.finish(link);
+                let sockets = self.outlet.sockets.remove(link, &self.idle);
                 // Control is gone if it does not take them; then they are closed right here.
                 drop(reply.send(sockets));
             }
-            Command::FillTarget(frames) => self.fill_target = frames,
+            Command::Share(shares) => {
+                let receiving = self.outlet.sockets.iter_mut().map(|open| open.socket.receiving());
+                self.budget.share(shares, receiving);
+            }
             Command::Report { reply } => drop(reply.send(self.report())),
             Command::Stop => return Some(self.outlet.sockets.remove_all()),
         }

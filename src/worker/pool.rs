@@ -9,13 +9,15 @@ use crossbeam::queue::ArrayQueue;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::sync::oneshot;
 
+use super::budget::Shares;
 use super::doorbell::Doorbell;
 use super::idle::Idle;
 use super::outlet::{HANDOVER_FRAMES, Inbox, WorkerOutlet};
 use super::pass::Worker;
+use crate::config::IdleMode;
 use crate::tables::{LinkSlot, Publisher, WorkerId};
 use crate::types::QueueId;
-use crate::xsk::{Arena, FramePool, RING_FRAMES, RingCensus, SocketStatistics, XskSocket};
+use crate::xsk::{Arena, FramePool, RingCensus, SocketStatistics, XskSocket};
 
 /// What control may ask of a worker. Worked off between two passes.
 #[derive(Debug)]
@@ -24,8 +26,8 @@ pub(super) enum Command {
     Attach { link: LinkSlot, socket: Box<XskSocket>, ready: oneshot::Sender<()> },
     /// Give up the sockets of this link.
     Detach { link: LinkSlot, reply: oneshot::Sender<Vec<XskSocket>> },
-    /// Keep this many frames of each socket with the kernel.
-    FillTarget(usize),
+    /// Go by these shares of the frames.
+    Share(Shares),
     /// Count.
     Report { reply: oneshot::Sender<WorkerReport> },
     /// Stop.
@@ -108,6 +110,7 @@ impl WorkerPool {
     /// [`WorkerPoolError`].
     pub fn start(
         cpus: &[usize],
+        idle_mode: IdleMode,
         arena: &'static Arena,
         publisher: &Publisher,
     ) -> Result<Self, WorkerPoolError> {
@@ -120,7 +123,7 @@ impl WorkerPool {
         for (worker, (&cpu, inbox)) in cpus.iter().zip(inboxes.iter()).enumerate() {
             let failed = |source| WorkerPoolError::Start { worker, source };
             let (mailbox, commands) = unbounded();
-            let idle = Idle::new(&inbox.doorbell).map_err(failed)?;
+            let idle = Idle::new(&inbox.doorbell, idle_mode).map_err(failed)?;
             let outlet = WorkerOutlet::new(worker, FramePool::new(arena), Arc::clone(&inboxes));
             let thread = Worker::new(outlet, publisher.reader(), commands, idle);
             let (pinned, started) = crossbeam::channel::bounded(1);
@@ -222,14 +225,9 @@ impl WorkerPool {
         self.workers.into_iter().filter_map(|worker| worker.thread.join().ok()).flatten().collect()
     }
 
-    /// Derives how many frames each socket keeps with the kernel: half of all frames are for receiving, shared
-    /// equally, up to a full ring. At least 16 sockets are reckoned with, so that the first few do not take what
-    /// later ones need; the other half is for what is on its way out.
     fn share_frames(&self) -> Result<(), WorkerPoolError> {
-        const FEWEST_SOCKETS: usize = 16;
-        let share = self.arena.frame_count() / 2 / self.sockets.max(FEWEST_SOCKETS);
-        let target = share.clamp(1, RING_FRAMES);
-        (0..self.workers.len()).try_for_each(|worker| self.send(worker, Command::FillTarget(target)))
+        let shares = Shares::of(self.arena.frame_count(), self.workers.len(), self.sockets);
+        (0..self.workers.len()).try_for_each(|worker| self.send(worker, Command::Share(shares)))
     }
 
     fn send(&self, worker: WorkerId, command: Command) -> Result<(), WorkerPoolError> {

@@ -12,7 +12,7 @@ use xsk_rs::{CompQueue, FillQueue, RxQueue, TxQueue, Umem};
 
 use super::descriptor::DescriptorLayout;
 use super::frame::Frame;
-use super::socket::RING_FRAMES;
+use super::socket::{RECEIVE_RING_FRAMES, TRANSMIT_RING_FRAMES};
 
 /// Bytes of one chunk: the smallest that UMEM allows (`XDP_UMEM_MIN_CHUNK_SIZE`), and enough for an MTU of 1500 and
 /// several tags.
@@ -127,12 +127,13 @@ impl Arena {
         let failed = |source: std::io::Error| ArenaError::Umem { mib, source };
         let config = UmemConfig::builder()
             .frame_size(frame_size().map_err(failed)?)
-            .fill_queue_size(ring_size().map_err(failed)?)
-            .comp_queue_size(ring_size().map_err(failed)?)
+            .fill_queue_size(ring_size(RECEIVE_RING_FRAMES).map_err(failed)?)
+            .comp_queue_size(ring_size(TRANSMIT_RING_FRAMES).map_err(failed)?)
             .build()
             .map_err(|error| failed(std::io::Error::other(error.to_string())))?;
-        let (umem, descriptors) =
-            Umem::new(config, frames, false).map_err(|error| failed(root_cause(&error)))?;
+        // Huge pages where some are reserved: they are there sooner, and cost fewer TLB misses.
+        let umem = Umem::new(config, frames, true).or_else(|_| Umem::new(config, frames, false));
+        let (umem, descriptors) = umem.map_err(|error| failed(root_cause(&error)))?;
         let first = descriptors.first().ok_or(ArenaError::FrameCount(frame_count))?;
         // SAFETY: `first` came from this UMEM, and no other reference into it exists yet.
         let headroom_end = unsafe { umem.data(first) }.contents().as_ptr().addr();
@@ -140,8 +141,7 @@ impl Arena {
         // was mapped by the kernel and its address given to the kernel, so its provenance is exposed.
         let base = std::ptr::with_exposed_provenance_mut(headroom_end - first.addr());
         let base = NonNull::new(base).ok_or(ArenaError::FrameCount(frame_count))?;
-        let ring_size = ring_size().map_err(failed)?;
-        let anchor = anchor(&umem, ring_size).map_err(|source| ArenaError::Anchor { source })?;
+        let anchor = anchor(&umem).map_err(|source| ArenaError::Anchor { source })?;
         Self::build(base, frame_count, Some(Registered { umem, _anchor: anchor }))
     }
 
@@ -271,13 +271,10 @@ impl fmt::Debug for Registered {
 
 /// The first socket of `umem`, with no frames in its rings and no program that would send it any.
 #[allow(clippy::type_complexity, reason = "the queues as xsk-rs returns them; nobody uses them")]
-fn anchor(
-    umem: &Umem,
-    ring_size: QueueSize,
-) -> std::io::Result<(TxQueue, RxQueue, Option<(FillQueue, CompQueue)>)> {
+fn anchor(umem: &Umem) -> std::io::Result<(TxQueue, RxQueue, Option<(FillQueue, CompQueue)>)> {
     let config = SocketConfig::builder()
-        .rx_queue_size(ring_size)
-        .tx_queue_size(ring_size)
+        .rx_queue_size(ring_size(1)?)
+        .tx_queue_size(ring_size(1)?)
         .bind_flags(BindFlags::XDP_COPY)
         .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
         .build();
@@ -316,9 +313,9 @@ fn frame_size() -> std::io::Result<FrameSize> {
     FrameSize::try_from(FRAME_BYTES as u32).map_err(|error| std::io::Error::other(error.to_string()))
 }
 
-/// The size that all four rings of a socket have.
-pub(super) fn ring_size() -> std::io::Result<QueueSize> {
-    QueueSize::try_from(RING_FRAMES as u32).map_err(|error| std::io::Error::other(error.to_string()))
+/// The size of a ring of `frames` descriptors, a power of two.
+pub(super) fn ring_size(frames: usize) -> std::io::Result<QueueSize> {
+    QueueSize::try_from(frames as u32).map_err(|error| std::io::Error::other(error.to_string()))
 }
 
 /// The system's error below one of xsk-rs, or what xsk-rs said where there is none.

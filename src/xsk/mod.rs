@@ -13,4 +13,7 @@ mod socket;
 pub use arena::{Arena, ArenaCensus, ArenaError, FRAME_BYTES, HEADROOM_BYTES};
 pub use frame::Frame;
 pub use pool::FramePool;
-pub use socket::{BURST_FRAMES, OpenError, RING_FRAMES, RingCensus, SocketStatistics, XskSocket};
+pub use socket::{
+    BURST_FRAMES, OpenError, RECEIVE_RING_FRAMES, RingCensus, SocketStatistics, TRANSMIT_RING_FRAMES,
+    XskSocket,
+};

@@ -13,7 +13,7 @@ fn nothing_said_means_the_defaults() {
     let config = Settings::default().check().unwrap();
     assert_eq!(config.nb, DEFAULT_URL);
     assert_eq!(config.api, Path::new(DEFAULT_API));
-    assert_eq!((config.umem_mib, config.workers.len()), (64, 1));
+    assert_eq!((config.umem_mib, config.workers.len()), (256, 1));
     assert!(!config.chassis.is_empty());
     assert_eq!(
         config.port("any"),
@@ -30,6 +30,7 @@ fn every_known_key_is_read() {
         workers = "0"
         api = "/tmp/api.sock"
         umem_mib = 8
+        idle = "busy"
         [attach]
         lport-1 = "veth0"
         [port."*"]
@@ -44,6 +45,7 @@ fn every_known_key_is_read() {
     .unwrap();
     assert_eq!((config.nb.as_str(), config.chassis.as_str()), ("sqlite:/tmp/nb.db", "compute1"));
     assert_eq!((config.workers.as_slice(), config.umem_mib), ([0].as_slice(), 8));
+    assert_eq!(config.idle, IdleMode::Busy);
     assert_eq!(config.attach["lport-1"], "veth0");
     let inherited = PortOptions { no_socket: NoSocketPolicy::Pass, ..PortOptions::default() };
     assert_eq!(config.port("other"), inherited);
@@ -55,8 +57,14 @@ fn every_known_key_is_read() {
 
 #[test]
 fn the_key_lists_are_the_fields() {
-    for (key, value) in [("nb", "''"), ("chassis", "''"), ("workers", "''"), ("api", "''"), ("umem_mib", "1")]
-    {
+    for (key, value) in [
+        ("nb", "''"),
+        ("chassis", "''"),
+        ("workers", "''"),
+        ("api", "''"),
+        ("umem_mib", "1"),
+        ("idle", "'busy'"),
+    ] {
         assert!(KEYS.contains(&key) && toml(&format!("{key} = {value}")).is_ok(), "{key}");
     }
     assert!(toml("[attach]\n[port]").is_ok());
@@ -86,6 +94,7 @@ fn a_bad_value_is_named_with_what_was_expected() {
         ("workers = '9999'", ["9999", "allowed"]),
         ("umem_mib = 0", ["0", "1 to 65536"]),
         ("umem_mib = 'x'", ["trunkpath.toml", "umem_mib"]),
+        ("idle = 'lazy'", ["lazy", "`adaptive` or `busy`"]),
         ("nb = ' '", ["nb", "empty"]),
         ("attach = { p = 'a-name-too-long-by-far' }", ["a-name-too-long-by-far", "15"]),
         ("attach = { p = 'a/b' }", ["a/b", "device name"]),

@@ -1,0 +1,55 @@
+//! The steps of the route, over a whole burst.
+
+use std::hint::black_box;
+
+use trunkpath::datapath::{classify, destination, dispatch, forward};
+use trunkpath::tables::Reader;
+
+use crate::burst::{Burst, Stage};
+
+/// A step, and what frames have to be like to take it.
+#[derive(Clone, Copy)]
+pub struct Step {
+    pub name: &'static str,
+    pub stage: Stage,
+    pub run: fn(&mut Reader, &mut Burst),
+}
+
+/// Whose frame is it? Includes stripping the tag.
+pub const CLASSIFY: Step = Step { name: "classify", stage: Stage::Received, run: run_classify };
+/// Where does it go?
+pub const DESTINATION: Step = Step { name: "destination", stage: Stage::Classified, run: run_destination };
+/// How does it get there? Includes pushing a tag.
+pub const DISPATCH: Step = Step { name: "dispatch", stage: Stage::Classified, run: run_dispatch };
+/// All of the route.
+pub const PIPELINE: Step = Step { name: "pipeline", stage: Stage::Received, run: run_pipeline };
+
+fn run_classify(tables: &mut Reader, burst: &mut Burst) {
+    let tables = tables.latest();
+    for job in &mut burst.jobs {
+        black_box(classify(&mut job.frame, burst.link, tables, 0).is_ok());
+    }
+}
+
+fn run_destination(tables: &mut Reader, burst: &mut Burst) {
+    let tables = tables.latest();
+    for job in &burst.jobs {
+        black_box(destination(&job.frame, &job.source, tables).is_ok());
+    }
+}
+
+fn run_dispatch(tables: &mut Reader, burst: &mut Burst) {
+    let tables = tables.latest();
+    for job in burst.jobs.drain(..) {
+        if let Some(to) = job.to {
+            dispatch(job.frame, job.source.pcp, to, tables, &mut burst.end);
+        }
+    }
+}
+
+fn run_pipeline(tables: &mut Reader, burst: &mut Burst) {
+    let tables = tables.latest();
+    for job in burst.jobs.drain(..) {
+        forward(job.frame, burst.link, tables, &mut burst.end);
+    }
+}

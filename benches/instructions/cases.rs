@@ -1,0 +1,96 @@
+//! What is counted.
+
+use std::hint::black_box;
+
+use trunkpath::tables::{Publisher, Reader};
+use trunkpath::xsk::Arena;
+
+use crate::burst::{Burst, Kind, Maker};
+use crate::cloud::{Cloud, Traffic};
+use crate::step::{CLASSIFY, DESTINATION, DISPATCH, PIPELINE, Step};
+
+/// Frames of a case.
+pub const FRAMES: usize = 16 * BURST;
+const BURST: usize = 64;
+
+pub struct Case {
+    step: Step,
+    traffic: Traffic,
+    tables: Size,
+}
+
+#[derive(Clone, Copy)]
+enum Size {
+    Segmentations(usize),
+    /// About 1,000 segmentations, where a broadcast has this many receivers.
+    Receivers(usize),
+}
+
+/// 10,000 segmentations and not 100,000: the instructions are the same but for the collisions in a hash table, and
+/// callgrind would take minutes to get through the making of the tables.
+pub const CASES: [Case; 10] = [
+    case(PIPELINE, Traffic::Hit, Size::Segmentations(1)),
+    case(PIPELINE, Traffic::Hit, Size::Segmentations(1_000)),
+    case(PIPELINE, Traffic::Unknown, Size::Segmentations(1_000)),
+    case(PIPELINE, Traffic::Parents, Size::Segmentations(1_000)),
+    case(CLASSIFY, Traffic::Hit, Size::Segmentations(1_000)),
+    case(DESTINATION, Traffic::Hit, Size::Segmentations(1_000)),
+    case(DISPATCH, Traffic::Hit, Size::Segmentations(1_000)),
+    case(PIPELINE, Traffic::Hit, Size::Segmentations(10_000)),
+    case(PIPELINE, Traffic::Flood, Size::Receivers(2)),
+    case(PIPELINE, Traffic::Flood, Size::Receivers(32)),
+];
+
+const fn case(step: Step, traffic: Traffic, tables: Size) -> Case {
+    Case { step, traffic, tables }
+}
+
+impl Case {
+    /// `<step>/<traffic>/<frames in a burst>/<segmentations in the tables>`, as of `benches/datapath`.
+    pub fn name(&self) -> String {
+        let (step, traffic) = (self.step.name, self.traffic.name());
+        match self.tables {
+            Size::Segmentations(segmentations) => format!("{step}/{traffic}/{BURST}/{segmentations}"),
+            Size::Receivers(receivers) => format!("{step}/{traffic}{receivers}/{BURST}/1000"),
+        }
+    }
+
+    /// Runs it, in one call of [`counted`].
+    pub fn run(&self) {
+        let (cloud, publisher) = self.tables.make();
+        let (tables, mut reader) = (publisher.current(), publisher.reader());
+        let copies = BURST * self.tables.copies();
+        let kind = Kind { stage: self.step.stage, traffic: self.traffic, frames: BURST, copies };
+        let arena = Arena::heap(FRAMES / BURST * kind.all_frames()).unwrap();
+        let mut maker = Maker::new(&cloud, &tables, arena, kind);
+        let mut bursts: Vec<_> = (0..FRAMES / BURST).map(|_| maker.make()).collect();
+        counted(self.step, &mut reader, black_box(&mut bursts));
+        bursts.iter().for_each(Burst::check);
+    }
+}
+
+impl Size {
+    fn make(self) -> (Cloud, Publisher) {
+        let (cloud, tables) = match self {
+            Self::Segmentations(segmentations) => Cloud::new(segmentations),
+            Self::Receivers(receivers) => Cloud::for_floods(receivers),
+        };
+        (cloud, Publisher::new(tables))
+    }
+
+    /// The free frames that a broadcast needs.
+    const fn copies(self) -> usize {
+        match self {
+            Self::Segmentations(_) => 0,
+            Self::Receivers(receivers) => receivers - 1,
+        }
+    }
+}
+
+/// Callgrind knows it by its name.
+#[inline(never)]
+fn counted(step: Step, tables: &mut Reader, bursts: &mut [Burst]) {
+    for burst in bursts {
+        (step.run)(tables, burst);
+    }
+}

@@ -1,0 +1,67 @@
+//! What a frame costs in instructions, which unlike time are the same in each run: `cargo bench --bench instructions`,
+//! with `-- --json FILE` for a file that can be compared. It takes `valgrind`.
+//!
+//! The bench starts itself again under callgrind, which counts what runs inside [`counted`]. A crate like gungraun
+//! does the same, but needs a second program of exactly its own version installed beside it.
+
+#![allow(missing_docs, reason = "a bench has no API")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot be set up has failed")]
+#![allow(clippy::print_stdout, reason = "its figures")]
+
+#[path = "../datapath/burst.rs"]
+mod burst;
+mod callgrind;
+mod cases;
+#[path = "../datapath/cloud.rs"]
+mod cloud;
+#[path = "../datapath/step.rs"]
+mod step;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use serde_json::json;
+
+use cases::{CASES, FRAMES};
+
+/// Counts the instructions that the datapath takes for a frame.
+#[derive(Parser)]
+struct Arguments {
+    /// Writes the figures to this file, too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Runs this case instead of counting: what callgrind is to start.
+    #[arg(long, hide = true, value_name = "CASE")]
+    run: Option<String>,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(name) = arguments.run {
+        let case = CASES.iter().find(|case| case.name() == name);
+        case.with_context(|| format!("{name:?} is no case"))?.run();
+        return Ok(());
+    }
+    let mut instructions = serde_json::Map::new();
+    println!("{:<28} {:>22}", "case", "instructions per frame");
+    for case in &CASES {
+        let name = case.name();
+        let count = callgrind::count(&["--run", &name])?;
+        println!("{name:<28} {:>22.1}", count as f64 / FRAMES as f64);
+        instructions.insert(name, count.into());
+    }
+    if let Some(file) = arguments.json {
+        let json = json!({
+            "rustc": callgrind::version("rustc", "-V")?,
+            "valgrind": callgrind::version("valgrind", "--version")?,
+            "frames": FRAMES,
+            "instructions": instructions,
+        });
+        std::fs::write(file, format!("{json:#}\n"))?;
+    }
+    Ok(())
+}

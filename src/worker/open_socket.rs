@@ -1,0 +1,157 @@
+//! One socket of a worker: the frames on their way from it, and into its TX ring.
+
+use std::collections::VecDeque;
+
+use super::budget::Budget;
+use crate::tables::LinkSlot;
+use crate::xsk::{BURST_FRAMES, Frame, FramePool, XskSocket};
+
+/// Passes for which a socket counts as under load after a full burst came in by it.
+const LOADED_PASSES: u16 = 256;
+
+/// Passes after which a socket that nothing happens on is no longer active.
+const QUIET_PASSES: u16 = 64;
+
+/// A socket, and the frames between its rings and the datapath.
+#[derive(Debug)]
+pub(super) struct OpenSocket {
+    pub(super) link: LinkSlot,
+    pub(super) socket: XskSocket,
+    /// Received, and not yet looked at.
+    pub(super) waiting: VecDeque<Frame>,
+    /// Passes for which it still counts as under load.
+    loaded_passes: u16,
+    /// Frames that were missing to have its share with the kernel.
+    pub(super) missing: usize,
+    /// Ready for the wire. The TX ring has room for them.
+    staged: Vec<Frame>,
+    /// Frames that the TX ring has room for besides the staged ones, at the least.
+    room: usize,
+    in_tx_ring: InTxRing,
+
+    /// Whether it is looked at in every pass.
+    pub(super) active: bool,
+    /// Passes since something happened on it.
+    pub(super) quiet_passes: u16,
+    /// Whether it is among those to flush.
+    pub(super) sending: bool,
+    /// Whether a frame on it ends a sleep.
+    pub(super) watched: bool,
+}
+
+/// What is in a TX ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InTxRing {
+    Nothing,
+    /// Something that the kernel has not been told of.
+    New,
+    /// Nothing but what the kernel left there.
+    Stuck,
+}
+
+impl OpenSocket {
+    pub(super) fn new(link: LinkSlot, socket: XskSocket, waiting: VecDeque<Frame>) -> Self {
+        Self {
+            link,
+            socket,
+            waiting,
+            loaded_passes: 0,
+            missing: 0,
+            staged: Vec::with_capacity(BURST_FRAMES),
+            room: 0,
+            in_tx_ring: InTxRing::Nothing,
+            active: false,
+            quiet_passes: 0,
+            sending: false,
+            watched: false,
+        }
+    }
+
+    /// Takes what was sent and what has come in, and gives the kernel new frames to receive into. Returns how many
+    /// came in.
+    #[inline]
+    pub(super) fn receive(&mut self, pool: &mut FramePool, budget: &mut Budget) -> usize {
+        let Self { socket, waiting, .. } = self;
+        let completed = socket.complete(pool);
+        budget.take_back(socket.receiving());
+        let received = socket.receive(waiting, budget.room(waiting.len()));
+        budget.wait(received);
+        self.loaded_passes =
+            if received < BURST_FRAMES { self.loaded_passes.saturating_sub(1) } else { LOADED_PASSES };
+        socket.refill(pool, budget.allowance(self.loaded_passes > 0));
+        self.missing = budget.shares().idle.saturating_sub(socket.receiving());
+        budget.lend(socket.receiving());
+        if received + completed > 0 {
+            self.quiet_passes = 0;
+        }
+        received
+    }
+
+    /// Ages it by a pass. Whether it is still to be looked at in every one.
+    #[inline]
+    pub(super) fn is_active_still(&mut self) -> bool {
+        self.quiet_passes += 1;
+        if self.quiet_passes < QUIET_PASSES {
+            return true;
+        }
+        self.quiet_passes = 0;
+        !self.waiting.is_empty() || self.missing > 0 || self.socket.transmitting() > 0
+    }
+
+    /// Stages `frame`, which is for `port`; gives it back when the TX ring is full and stays full.
+    #[inline]
+    pub(super) fn stage(&mut self, frame: Frame, pool: &mut FramePool) -> Result<(), Frame> {
+        if self.room == 0 {
+            self.make_room(pool);
+            if self.room == 0 {
+                return Err(frame);
+            }
+        }
+        self.room -= 1;
+        self.staged.push(frame);
+        if self.staged.len() == BURST_FRAMES {
+            self.submit();
+        }
+        Ok(())
+    }
+
+    /// Hands everything staged to the kernel and asks it to send, also what it left in the ring the last time.
+    #[inline]
+    pub(super) fn flush(&mut self) {
+        self.submit();
+        if self.in_tx_ring != InTxRing::Nothing {
+            self.kick();
+        }
+    }
+
+    /// Asks the kernel to send what is in the TX ring.
+    pub(super) fn kick(&mut self) {
+        self.in_tx_ring = if self.socket.kick() > 0 { InTxRing::Stuck } else { InTxRing::Nothing };
+    }
+
+    /// Whether the kernel left something in the TX ring.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.in_tx_ring == InTxRing::Stuck
+    }
+
+    fn submit(&mut self) {
+        if !self.staged.is_empty() {
+            self.socket.transmit(&mut self.staged);
+            debug_assert!(self.staged.is_empty(), "room was counted before staging");
+            self.in_tx_ring = InTxRing::New;
+        }
+    }
+
+    #[cold]
+    fn make_room(&mut self, pool: &mut FramePool) {
+        // What is staged has its room already: it goes into the ring before the rest is counted.
+        self.submit();
+        self.room = self.socket.tx_room();
+        // Once a pass: a ring that stays full must not cost a system call for each frame that finds it so.
+        if self.room == 0 && self.in_tx_ring == InTxRing::New {
+            self.kick();
+            self.socket.complete(pool);
+            self.room = self.socket.tx_room();
+        }
+    }
+}
