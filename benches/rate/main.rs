@@ -184,7 +184,7 @@ fn run(options: &Run) -> Result<()> {
     }
 
     let plan = options.plan();
-    let (results, figures) = match &lab {
+    let (mut results, figures) = match &lab {
         Ok(lab) => measure_all(options, &plan, lab, &machine)?,
         Err(error) => {
             let mut results = Results::default();
@@ -193,6 +193,7 @@ fn run(options: &Run) -> Result<()> {
         }
     };
     let rows = report::rows(&plan, &results, machine.mhz);
+    report::note_slow_generator(&plan, &rows, &mut results);
     report::print(&machine, &rows, &results.not_run);
     scenarios::print(&figures);
     if let Some(path) = &options.json {

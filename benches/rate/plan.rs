@@ -102,12 +102,11 @@ impl Plan {
                         }
                     }
                 }
-                Err(error) => bar.suspend(|| {
-                    results.miss(
-                        &kind.to_string(),
-                        &format!("{error:#}; scripts/bench --install gets what it needs"),
-                    );
-                }),
+                Err(error) => {
+                    let remedy =
+                        if kind.is_foreign() { "; scripts/bench --install gets what it needs" } else { "" };
+                    bar.suspend(|| results.miss(&kind.to_string(), &format!("{error:#}{remedy}")));
+                }
             }
             bar.inc(1);
         }

@@ -88,6 +88,11 @@ impl Kind {
     pub const QUICK: [Self; 6] =
         [Self::Ours, Self::Bare, Self::Tc, Self::XdpOwnCore, Self::OvsAfxdp, Self::Ceiling];
 
+    /// Whether it comes from a package that not everybody has.
+    pub const fn is_foreign(self) -> bool {
+        !matches!(self, Self::Ours | Self::Bare | Self::Tc | Self::Xdp | Self::XdpOwnCore | Self::Ceiling)
+    }
+
     /// Starts one. The error says what is missing.
     pub fn start(self, lab: &Lab) -> Result<Box<dyn Peer>> {
         Ok(match self {

@@ -21,6 +21,9 @@ pub use table::print;
 /// anything by itself. Ratios, which compare within a round, bear more.
 pub const NOISE_BOUND: f64 = 0.5;
 
+/// The part of the rate asked for that a generator has to reach.
+const NEARLY: f64 = 0.95;
+
 /// Fewer rounds than this have no spread.
 const FEWEST_ROUNDS: usize = 2;
 
@@ -48,8 +51,7 @@ pub struct Row {
     /// The median: waiting not counted where `cycles_are_busy`.
     pub cycles: f64,
     pub cycles_are_busy: bool,
-    /// Parts of the frames sent that did not arrive right, by the place where they were dropped; `unseen`: nobody counted
-    /// them.
+    /// Parts of the frames sent that did not arrive right, by the place where they were dropped.
     pub lost: BTreeMap<String, f64>,
     /// Frames that arrived with a wrong length or tag.
     pub wrong: u64,
@@ -108,6 +110,15 @@ fn row(
     })
 }
 
+/// Notes where less was offered than was asked for.
+pub fn note_slow_generator(plan: &Plan, rows: &[Row], results: &mut Results) {
+    let Some(asked) = plan.conditions.cap.map(|cap| f64::from(cap) / 1e6) else { return };
+    for row in rows.iter().filter(|row| row.offered_mpps < asked * NEARLY) {
+        let why = format!("the generator reached {:.3} Mpps", row.offered_mpps);
+        results.miss(&format!("{}, {} at {asked} Mpps", row.job, row.peer), &why);
+    }
+}
+
 /// The median of the rates of `one`, each divided by the one of `other` in the same round.
 pub fn ratio(one: &[Option<Sample>], other: &[Option<Sample>]) -> Option<f64> {
     let pairs = one.iter().zip(other).filter_map(|(one, other)| Some((one.as_ref()?, other.as_ref()?)));
@@ -135,5 +146,14 @@ fn lost(samples: &[&Sample]) -> BTreeMap<String, f64> {
             *places.entry(place.clone()).or_default() += count;
         }
     }
-    places.into_iter().map(|(place, count)| (place, count as f64 / sent)).collect()
+    // Packet sockets drop without a counter that others can read.
+    let arrived =
+        samples.iter().map(|sample| sample.right + sample.wrong_length + sample.wrong_tag).sum::<u64>();
+    let unseen = sent - arrived as f64 - places.values().sum::<u64>() as f64;
+    let mut lost: BTreeMap<_, _> =
+        places.into_iter().map(|(place, count)| (place, count as f64 / sent)).collect();
+    if unseen > 0.0 {
+        lost.insert("nowhere counted".to_owned(), unseen / sent);
+    }
+    lost
 }

@@ -12,7 +12,7 @@ const SMALLEST_PART: f64 = 0.01;
 /// Prints all rows, what they mean, and what is missing.
 pub fn print(machine: &Machine, rows: &[Row], not_run: &[NotRun]) {
     println!(
-        "{}, Linux {}, {} CPUs, {}, {}",
+        "{}, Linux {}, {} CPU(s), {}, {}",
         machine.cpu,
         machine.kernel,
         machine.cpus.len(),

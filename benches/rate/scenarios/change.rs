@@ -71,14 +71,13 @@ fn watched(
     let sent = generator.stop()?;
     nap(DRAIN)?;
     let lost = sent - (sink.counts()?.right - before);
-    let mut remark = format!("of {sent}, in {seconds:.1} s");
+    let mut remarks = vec![format!("of {sent}, in {seconds:.1} s")];
     if (sent as f64) < 0.95 * seconds * f64::from(RATE) {
-        remark += &format!("; the generator reached {:.0} of {RATE} frames a second", sent as f64 / seconds);
+        remarks.push(format!("the generator reached {:.0} of {RATE} frames a second", sent as f64 / seconds));
     }
-    for (place, count) in more(&drops, &all_drops(peer, job)) {
-        remark += &format!("; {place} {count}");
-    }
-    notes.add_with(format!("{what}: lost"), lost as f64, "frames", &remark);
+    let drops = more(&drops, &all_drops(peer, job));
+    remarks.extend(drops.iter().map(|(place, count)| format!("{place} {count}")));
+    notes.add_with(format!("{what}: lost"), lost as f64, "frames", &remarks.join("; "));
     Ok(())
 }
 

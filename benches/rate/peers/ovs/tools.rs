@@ -1,0 +1,126 @@
+//! The files of an instance, and the commands that speak with it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+use nix::unistd::Pid;
+
+use super::{Ports, SCHEMA, flows};
+use crate::bed::Bed;
+use crate::child::Child;
+use crate::command::output;
+use crate::peers::Lab;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Tools {
+    pub folder: PathBuf,
+}
+
+impl Tools {
+    pub fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    fn db(&self) -> String {
+        format!("unix:{}", self.path("db.sock"))
+    }
+
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(program);
+        command.env("OVS_RUNDIR", &self.folder);
+        if program == "ovs-vsctl" {
+            command.arg(format!("--db={}", self.db())).arg("--timeout=15");
+        }
+        let output = output(command.args(arguments), "");
+        if !output.status.success() {
+            bail!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    pub fn vsctl(&self, line: &str) -> Result<String> {
+        self.run("ovs-vsctl", &line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>())
+    }
+
+    pub fn appctl(&self, arguments: &[&str]) -> Result<String> {
+        let target = self.path("vswitchd.ctl");
+        self.run("ovs-appctl", &[&["-t", &target], arguments].concat())
+    }
+
+    pub fn start_ovsdb(&self, bed: &Bed) -> Result<Child> {
+        let db = self.path("conf.db");
+        self.run("ovsdb-tool", &["create", &db, SCHEMA])?;
+        let mut command = bed.dut.command("ovsdb-server");
+        command.env("OVS_RUNDIR", &self.folder).arg(&db).arg(format!("--remote=p{}", self.db()));
+        command.args([&format!("--unixctl={}", self.path("ovsdb.ctl")), "--no-chdir"]);
+        let mut ovsdb = Child::start("ovsdb-server", &mut command, &self.folder)?;
+        ovsdb.wait_until("its socket", || self.folder.join("db.sock").exists().then_some(()))?;
+        Ok(ovsdb)
+    }
+
+    /// `dpdk` is the prefix of DPDK's files.
+    pub fn configure(&self, lab: &Lab, dpdk: Option<&str>) -> Result<()> {
+        self.vsctl("--no-wait init")?;
+        let mask = 1_u64 << lab.datapath_cpu;
+        self.vsctl(&format!("--no-wait set Open_vSwitch . other_config:pmd-cpu-mask={mask:#x}"))?;
+        let Some(prefix) = dpdk else { return Ok(()) };
+        let main = 1_u64 << lab.generator_cpu;
+        // Without huge pages, so that a run asks nothing of the machine. `--legacy-mem` keeps OVS from adding
+        // `--in-memory`, which does not go with `--no-huge`.
+        let extra = format!("\"--no-huge --legacy-mem --no-pci -m 1024 --file-prefix={prefix}\"");
+        let set = ["--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true"];
+        let mask = format!("other_config:dpdk-lcore-mask={main:#x}");
+        self.run("ovs-vsctl", &[&set[..], &[&mask, &format!("other_config:dpdk-extra={extra}")]].concat())?;
+        Ok(())
+    }
+
+    /// Starts the switch, on what is in its database.
+    pub fn start_vswitchd(&self, bed: &Bed, binary: &str) -> Result<Child> {
+        let mut command = bed.dut.command(binary);
+        command.env("OVS_RUNDIR", &self.folder).arg(self.db()).arg("--no-chdir");
+        command.arg(format!("--pidfile={}", self.path("vswitchd.pid")));
+        command.arg(format!("--unixctl={}", self.path("vswitchd.ctl")));
+        let mut vswitchd = Child::start("ovs-vswitchd", &mut command, &self.folder)?;
+        vswitchd.wait_until("its socket", || self.folder.join("vswitchd.ctl").exists().then_some(()))?;
+        Ok(vswitchd)
+    }
+
+    pub fn add_ports(&self, ports: Ports) -> Result<()> {
+        // Secure: without it every frame that meets no flow is flooded.
+        self.vsctl(
+            "add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure protocols=OpenFlow10,OpenFlow13",
+        )?;
+        for number in [1, 3, 4] {
+            let columns = ports.interface(number);
+            self.vsctl(&format!(
+                "add-port br0 p{number} -- set interface p{number} ofport_request={number} {columns}"
+            ))?;
+        }
+        let errors = self.vsctl("--bare --columns=error list interface")?;
+        if !errors.trim().is_empty() {
+            bail!("{}", errors.trim());
+        }
+        Ok(())
+    }
+
+    pub fn add_flows(&self) -> Result<()> {
+        self.ofctl(&["add-flows"], &flows::all())
+    }
+
+    /// Hands flows, a line each, to `ovs-ofctl`.
+    pub fn ofctl(&self, arguments: &[&str], flows: &str) -> Result<()> {
+        let file = self.path("flows");
+        fs::write(&file, flows)?;
+        let bridge = format!("unix:{}", self.path("br0.mgmt"));
+        self.run("ovs-ofctl", &[&["-O", "OpenFlow13"], arguments, &[&bridge, &file]].concat())?;
+        Ok(())
+    }
+
+    pub fn vswitchd_pid(&self) -> Option<Pid> {
+        let text = fs::read_to_string(self.path("vswitchd.pid")).ok()?;
+        Some(Pid::from_raw(text.trim().parse().ok()?))
+    }
+}
