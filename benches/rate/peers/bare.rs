@@ -1,6 +1,7 @@
 //! What is left when the switch is taken out: the crate's own sockets, rings and frames, and a loop that strips the tag
 //! of whatever comes from the trunk and pushes one on whatever goes there.
 
+use std::collections::VecDeque;
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result};
@@ -11,7 +12,7 @@ use trunkpath::config::NoSocketPolicy;
 use trunkpath::kernel::{ProgramOptions, SteerProgram};
 use trunkpath::packet::dot1q::{push, strip};
 use trunkpath::types::{IfIndex, Pcp, QueueId, Tci, VlanId};
-use trunkpath::xsk::{Arena, BURST_FRAMES, FRAME_BYTES, Frame, FramePool, RING_FRAMES, XskSocket};
+use trunkpath::xsk::{Arena, BURST_FRAMES, FRAME_BYTES, Frame, FramePool, RECEIVE_RING_FRAMES, XskSocket};
 
 use super::{Lab, Peer};
 use crate::bed::Bed;
@@ -26,6 +27,9 @@ const READY: &str = "forwards";
 const PASSES_TO_SLEEP: u32 = 64;
 const PAUSES: u32 = 32;
 const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+
+/// Frames of one side that wait at the most.
+const WAITING_FRAMES: usize = 16_384;
 
 /// The child and its bed.
 #[derive(Debug)]
@@ -85,9 +89,13 @@ pub fn forward(options: &Forward) -> Result<()> {
     run(trunk, port, FramePool::new(arena))
 }
 
-/// One cable's socket.
+/// One cable's socket, and the frames between its rings and the other one's, as the worker has them.
 struct Side {
     socket: XskSocket,
+    /// Received, and not yet sent on.
+    waiting: VecDeque<Frame>,
+    /// Ready for the wire.
+    staged: Vec<Frame>,
     _program: SteerProgram,
 }
 
@@ -98,16 +106,44 @@ impl Side {
         let program = SteerProgram::attach(ifindex, options)?;
         let socket = XskSocket::open(arena, id, device, QueueId(0))?;
         program.steer(QueueId(0), socket.as_fd())?;
-        Ok(Self { socket, _program: program })
+        let (waiting, staged) = (VecDeque::with_capacity(WAITING_FRAMES), Vec::with_capacity(BURST_FRAMES));
+        Ok(Self { socket, waiting, staged, _program: program })
+    }
+
+    fn receive(&mut self, pool: &mut FramePool) {
+        self.socket.complete(pool);
+        let room = WAITING_FRAMES - self.waiting.len();
+        self.socket.receive(&mut self.waiting, room);
+        self.socket.refill(pool, RECEIVE_RING_FRAMES);
+    }
+
+    /// Readies a burst for the other side, and returns its size.
+    fn forward(&mut self, to: &mut Self, work: impl Fn(&mut Frame)) -> usize {
+        let frames = self.waiting.len().min(BURST_FRAMES);
+        to.staged.extend(self.waiting.drain(..frames));
+        to.staged.iter_mut().for_each(work);
+        frames
+    }
+
+    fn flush(&mut self, pool: &mut FramePool) {
+        if !self.staged.is_empty() {
+            self.socket.transmit(&mut self.staged);
+            self.socket.kick();
+            // What the ring had no room for is lost.
+            self.staged.drain(..).for_each(|frame| pool.put(frame));
+        }
     }
 }
 
 fn run(mut trunk: Side, mut port: Side, mut pool: FramePool) -> Result<()> {
-    let (mut burst, mut idle) = (Vec::with_capacity(BURST_FRAMES), 0);
+    let mut idle = 0;
     loop {
-        let up = pass(&mut trunk.socket, &mut port.socket, &mut pool, &mut burst, strip);
-        let down = pass(&mut port.socket, &mut trunk.socket, &mut pool, &mut burst, push_by_address);
-        if up + down > 0 {
+        trunk.receive(&mut pool);
+        port.receive(&mut pool);
+        let frames = trunk.forward(&mut port, strip) + port.forward(&mut trunk, push_by_address);
+        if frames > 0 {
+            trunk.flush(&mut pool);
+            port.flush(&mut pool);
             idle = 0;
             continue;
         }
@@ -119,28 +155,6 @@ fn run(mut trunk: Side, mut port: Side, mut pool: FramePool) -> Result<()> {
             idle = 0;
         }
     }
-}
-
-/// Takes a burst from one socket to the other.
-fn pass(
-    from: &mut XskSocket,
-    to: &mut XskSocket,
-    pool: &mut FramePool,
-    burst: &mut Vec<Frame>,
-    work: impl Fn(&mut Frame),
-) -> usize {
-    from.complete(pool);
-    to.complete(pool);
-    let received = from.receive(burst);
-    from.refill(pool, RING_FRAMES);
-    if received > 0 {
-        burst.iter_mut().for_each(work);
-        to.transmit(burst);
-        to.kick();
-        // What the ring had no room for is lost.
-        burst.drain(..).for_each(|frame| pool.put(frame));
-    }
-    received
 }
 
 /// Pushes the VID that is in the last two bytes of the destination: the plan of addresses, and no table.
