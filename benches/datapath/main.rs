@@ -83,7 +83,9 @@ fn benches(criterion: &mut Criterion) {
             bench.run(&mut group, BenchmarkId::new(frames.to_string(), segmentations), step, kind);
         };
         for traffic in [Traffic::Hit, Traffic::Unknown, Traffic::Parents] {
-            BURSTS.into_iter().for_each(|frames| run(PIPELINE, traffic, frames));
+            for frames in BURSTS {
+                run(PIPELINE, traffic, frames);
+            }
         }
         run(CLASSIFY, Traffic::Hit, FULL_BURST);
         run(CLASSIFY, Traffic::Parents, FULL_BURST);

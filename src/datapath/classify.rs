@@ -24,7 +24,7 @@ pub struct Source {
 ///
 /// # Errors
 /// The reason to drop the frame, and the port to count it on. It may have lost tags by then.
-#[inline]
+#[inline(always)]
 pub fn classify(
     frame: &mut Frame,
     link: LinkSlot,

@@ -19,7 +19,7 @@ pub enum Destination<'t> {
 ///
 /// # Errors
 /// The reason to drop it.
-#[inline]
+#[inline(always)]
 pub fn destination<'t>(
     frame: &Frame,
     source: &Source,

@@ -8,7 +8,7 @@ use crate::xsk::Frame;
 
 /// Pushes the port's tags, each with the priority `pcp`, and sends the frame out of the port's link: the one it came
 /// from as well as any other.
-#[inline]
+#[inline(always)]
 pub fn dispatch(mut frame: Frame, pcp: Pcp, to: PortSlot, tables: &Tables, outlet: &mut impl Outlet) {
     let Some(port) = tables.port(to) else {
         return end(frame, None, DropReason::TransmitNoSocket, tables, outlet);

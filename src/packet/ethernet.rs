@@ -1,6 +1,5 @@
 //! The Ethernet header and the outermost tag (IEEE Std 802.3-2022, 3.1.1; IEEE Std 802.1Q-2022, 9.6).
 
-use super::be16;
 use crate::types::{MacAddr, Pcp, Tci};
 
 /// TPID of a customer tag, the only one that selects a subport.
@@ -43,13 +42,15 @@ impl Header {
     /// [`Truncated`] when the two addresses, the tag (TPID and TCI) or the type behind it are cut.
     #[inline]
     pub fn parse(frame: &[u8]) -> Result<Self, Truncated> {
-        let destination = MacAddr::new(*frame.first_chunk().ok_or(Truncated)?);
-        let tag = match be16(frame, 12).ok_or(Truncated)? {
-            tpid @ (ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD) if frame.len() >= Self::TAGGED_LEN => {
-                let tci = frame.get(14..).and_then(<[u8]>::first_chunk).ok_or(Truncated)?;
-                Some(Tag { tpid, tci: Tci::from_be_bytes(*tci) })
+        let bytes: &[u8; Self::LEN] = frame.first_chunk().ok_or(Truncated)?;
+        let [a, b, c, d, e, f, .., tpid_hi, tpid_lo] = *bytes;
+        let destination = MacAddr::new([a, b, c, d, e, f]);
+        let tag = match u16::from_be_bytes([tpid_hi, tpid_lo]) {
+            tpid @ (ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD) => {
+                let tagged: &[u8; Self::TAGGED_LEN] = frame.first_chunk().ok_or(Truncated)?;
+                let [.., tci_hi, tci_lo, _, _] = *tagged;
+                Some(Tag { tpid, tci: Tci::from_be_bytes([tci_hi, tci_lo]) })
             }
-            ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD => return Err(Truncated),
             _ => None,
         };
         Ok(Self { destination, tag })

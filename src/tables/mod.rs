@@ -79,8 +79,9 @@ pub struct LinkEntry {
     ports: Vec<Option<Port>>,
 }
 
-/// A logical port that lives on this host.
+/// A logical port that lives on this host. One cache line, as a frame's port is rarely in the cache.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Port {
     /// Its `unique_key`.
     pub key: PortKey,
