@@ -9,13 +9,15 @@ use anyhow::{Context as _, Result};
 use libbpf_rs::{Object, ProgramInput, Xdp, XdpFlags};
 use nix::unistd::{Pid, gettid};
 
-use super::{Load, Shared, wait_until_due};
+use super::{Load, Shared, Way, wait_until_due};
 use crate::bpf::Programs;
 use crate::frames::HEADER_LEN;
 use crate::threads;
 
-/// The most frames of one system call: some milliseconds' worth.
-const LARGEST_BATCH: u32 = 1 << 13;
+/// Frames of one system call: one or two milliseconds' worth.
+const BATCH: u32 = 1 << 13;
+/// Frames of a burst: one system call, too.
+const BURST: u32 = 1 << 16;
 /// System calls a second of a generator with a cap.
 const CAPPED_CALLS: u32 = 2000;
 /// Shapes of `struct plan` in generator.bpf.c.
@@ -35,12 +37,18 @@ pub fn run(
     let object = load_plan(programs, load)?;
     let mut programs = object.progs_mut();
     let program = programs.find(|program| program.name() == "generate").context("no program generate")?;
-    // A program that is attached somewhere stays in the kernel's XDP dispatcher. Otherwise each run would put it there
-    // and take it out again, and wait for all CPUs (synchronize_rcu) both times: more than half of the time.
-    let nowhere = nix::net::if_::if_nametoindex("lo")?.cast_signed();
-    Xdp::new(program.as_fd()).attach(nowhere, XdpFlags::SKB_MODE)?;
+    // A program that is attached somewhere stays in the kernel's XDP dispatcher. Otherwise each run puts it there and
+    // takes it out again, and waits for all CPUs (synchronize_rcu) both times: the pauses between bursts.
+    if load.way == Way::Live {
+        let nowhere = nix::net::if_::if_nametoindex("lo")?.cast_signed();
+        Xdp::new(program.as_fd()).attach(nowhere, XdpFlags::SKB_MODE)?;
+    }
     let longest = vec![0; load.frames.longest()];
-    let batch = load.cap.map_or(LARGEST_BATCH, |cap| (cap / CAPPED_CALLS).clamp(1, LARGEST_BATCH));
+    let batch = match (load.way, load.cap) {
+        (Way::Bursts, _) => BURST,
+        (_, Some(cap)) => (cap / CAPPED_CALLS).clamp(1, BATCH),
+        (_, None) => BATCH,
+    };
     let start = Instant::now();
     // Nobody waits for it any more when this fails.
     ready.send(gettid()).unwrap_or_default();

@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use nix::unistd::Pid;
+use serde::Serialize;
 
 use crate::bpf::Programs;
 use crate::frames::Frames;
@@ -20,10 +21,13 @@ use crate::netns::Netns;
 pub use afxdp::{Transmit, transmit};
 
 /// How frames are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Way {
     /// In the kernel, by `BPF_PROG_TEST_RUN` with live frames: the cheapest way, without socket buffers
     Live,
+    /// The same in bursts of 65,536 frames, some milliseconds long, and pauses for as long and longer
+    Bursts,
     /// By an AF_XDP socket on the guest's device, in socket buffers, as most guests send
     Afxdp,
 }
@@ -69,7 +73,7 @@ impl Generator {
         let (programs, netns, of_thread) = (programs.clone(), netns.name().to_owned(), Arc::clone(&shared));
         let (ready, started) = channel();
         let run = move || match load.way {
-            Way::Live => live::run(&programs, &netns, &load, &of_thread, &ready),
+            Way::Live | Way::Bursts => live::run(&programs, &netns, &load, &of_thread, &ready),
             Way::Afxdp => afxdp::run(&netns, &load, &of_thread, &ready),
         };
         let thread = thread::Builder::new().name("generator".to_owned()).spawn(run)?;

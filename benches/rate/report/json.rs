@@ -31,6 +31,7 @@ pub fn write(
         "command": std::env::args().skip(1).collect::<Vec<_>>().join(" "),
         "machine": machine,
         "generator_and_datapath_share_a_cpu": generator == datapath,
+        "generator": plan.conditions.way,
         "noise_bound": super::NOISE_BOUND,
         "rows": rows,
         "samples": samples,
