@@ -6,7 +6,7 @@
 
 #![allow(missing_docs, reason = "a bench has no API")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot be set up has failed")]
-#![allow(clippy::print_stdout, reason = "its figures")]
+#![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "figures for people")]
 
 #[path = "../datapath/burst.rs"]
 mod burst;

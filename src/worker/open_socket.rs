@@ -12,13 +12,20 @@ const LOADED_PASSES: u16 = 256;
 /// Passes after which a socket that nothing happens on is no longer active.
 const QUIET_PASSES: u16 = 64;
 
+/// Frames after which a queue that never ran empty is a standing one, which takes up no burst: it only makes frames late,
+/// and spreads them over more memory than the caches hold. It is kept at [`STANDING_FRAMES`] until it has run empty.
+const FRAMES_TO_STAND: usize = 1 << 20;
+const STANDING_FRAMES: usize = 2 * BURST_FRAMES;
+
 /// A socket, and the frames between its rings and the datapath.
 #[derive(Debug)]
 pub(super) struct OpenSocket {
     pub(super) link: LinkSlot,
     pub(super) socket: XskSocket,
     /// Received, and not yet looked at.
-    pub(super) waiting: VecDeque<Frame>,
+    waiting: VecDeque<Frame>,
+    /// Frames that went on from there since it was last empty.
+    since_empty: usize,
     /// Passes for which it still counts as under load.
     loaded_passes: u16,
     /// Frames that were missing to have its share with the kernel.
@@ -55,6 +62,7 @@ impl OpenSocket {
             link,
             socket,
             waiting,
+            since_empty: 0,
             loaded_passes: 0,
             missing: 0,
             staged: Vec::with_capacity(BURST_FRAMES),
@@ -71,20 +79,32 @@ impl OpenSocket {
     /// came in.
     #[inline]
     pub(super) fn receive(&mut self, pool: &mut FramePool, budget: &mut Budget) -> usize {
+        let standing = self.since_empty > FRAMES_TO_STAND;
         let Self { socket, waiting, .. } = self;
         let completed = socket.complete(pool);
         budget.take_back(socket.receiving());
-        let received = socket.receive(waiting, budget.room(waiting.len()));
+        let room = budget.room(waiting.len());
+        let room = if standing { room.min(STANDING_FRAMES.saturating_sub(waiting.len())) } else { room };
+        let received = socket.receive(waiting, room);
         budget.wait(received);
         self.loaded_passes =
             if received < BURST_FRAMES { self.loaded_passes.saturating_sub(1) } else { LOADED_PASSES };
-        socket.refill(pool, budget.allowance(self.loaded_passes > 0));
+        socket.refill(pool, budget.allowance(self.loaded_passes > 0 && !standing));
         self.missing = budget.shares().idle.saturating_sub(socket.receiving());
         budget.lend(socket.receiving());
         if received + completed > 0 {
             self.quiet_passes = 0;
         }
         received
+    }
+
+    /// Moves the next burst that waits behind `burst`. Returns how many frames that are.
+    #[inline]
+    pub(super) fn next_burst(&mut self, burst: &mut Vec<Frame>) -> usize {
+        let frames = self.waiting.len().min(BURST_FRAMES);
+        burst.extend(self.waiting.drain(..frames));
+        self.since_empty = if self.waiting.is_empty() { 0 } else { self.since_empty + frames };
+        frames
     }
 
     /// Ages it by a pass. Whether it is still to be looked at in every one.

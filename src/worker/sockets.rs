@@ -7,7 +7,7 @@ use super::idle::Idle;
 use super::open_socket::OpenSocket;
 use crate::tables::LinkSlot;
 use crate::types::QueueId;
-use crate::xsk::{BURST_FRAMES, Frame, FramePool, XskSocket};
+use crate::xsk::{Frame, FramePool, XskSocket};
 
 /// Of the sockets that nothing happens on, one in so many is looked at in each pass, and [`FEWEST_LOOKS`] at the least.
 const LOOK_SHARE: usize = 16;
@@ -122,9 +122,7 @@ impl Sockets {
         budget: &mut Budget,
     ) -> Option<(LinkSlot, QueueId)> {
         let open = self.open.get_mut(*self.active.get(turn)?)?;
-        let frames = open.waiting.len().min(BURST_FRAMES);
-        burst.extend(open.waiting.drain(..frames));
-        budget.go(frames);
+        budget.go(open.next_burst(burst));
         Some((open.link, open.socket.queue()))
     }
 
