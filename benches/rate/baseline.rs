@@ -17,9 +17,11 @@ const RATIO_TOLERANCE: f64 = 0.3;
 /// What instructions may be more by, if another compiler counted those in the file.
 const OTHER_COMPILER_TOLERANCE: f64 = 0.1;
 
-/// Where the file is.
-pub fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/baseline.json")
+/// The file, from the root of the clone.
+const FILE: &str = "benches/baseline.json";
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)
 }
 
 /// The file.
@@ -55,8 +57,8 @@ impl Baseline {
     /// Reads the file.
     pub fn read() -> Result<Self> {
         let text = fs::read_to_string(path())
-            .with_context(|| format!("{}: scripts/bench --rebase writes it", path().display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{}", path().display()))
+            .with_context(|| format!("{FILE}: scripts/bench --rebase writes it"))?;
+        serde_json::from_str(&text).context(FILE)
     }
 
     /// Adds the counts in a file that the bench `instructions` wrote.
@@ -94,7 +96,7 @@ impl Baseline {
             entry.value = (entry.value * 1000.0).round() / 1000.0;
         }
         fs::write(path(), serde_json::to_string_pretty(&self)? + "\n")?;
-        println!("{} written", path().display());
+        println!("{FILE} written");
         Ok(())
     }
 
@@ -126,7 +128,7 @@ impl Baseline {
         println!("{}", table(&findings));
         let worse = findings.iter().filter(|finding| finding.verdict == Verdict::Worse).count();
         if worse > 0 {
-            bail!("{worse} of {} figures are worse than {} allows", findings.len(), path().display());
+            bail!("{worse} of {} figures are worse than {FILE} allows", findings.len());
         }
         Ok(())
     }

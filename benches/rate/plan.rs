@@ -70,7 +70,9 @@ impl Plan {
                         return true;
                     }
                     let outcome = measure(lab, &**peer, *job, self.conditions);
-                    if let Err(error) = &outcome {
+                    if let Err(error) = &outcome
+                        && interrupt::check().is_ok()
+                    {
                         bar.suspend(|| results.miss(&format!("{kind} from {job} on"), &format!("{error:#}")));
                     }
                     let alive = outcome.is_ok();
