@@ -13,10 +13,37 @@ use super::arena::{Arena, FRAME_BYTES, Place};
 /// or another worker's queue. One that is merely dropped goes back to the arena, so none can be lost.
 pub struct Frame {
     arena: &'static Arena,
-    index: u32,
-    /// Where the data starts in the chunk.
-    start: u16,
-    len: u16,
+    span: Span,
+}
+
+/// Which chunk, where the data starts in it, and how long it is: 32, 16 and 16 bits.
+///
+/// One word, so that a frame is passed on in two registers. As fields in memory they would be read as one right after
+/// one of them was written, and such a read waits for that write, which waits for the data written before it.
+#[derive(Clone, Copy)]
+struct Span(u64);
+
+impl Span {
+    /// `start` and `len` are at most [`FRAME_BYTES`], which fits 16 bits.
+    #[inline]
+    const fn new(index: u32, start: usize, len: usize) -> Self {
+        Self((index as u64) << 32 | (start as u64) << 16 | len as u64)
+    }
+
+    #[inline]
+    const fn index(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline]
+    const fn start(self) -> usize {
+        (self.0 >> 16) as u16 as usize
+    }
+
+    #[inline]
+    const fn len(self) -> usize {
+        self.0 as u16 as usize
+    }
 }
 
 impl Frame {
@@ -28,8 +55,7 @@ impl Frame {
     #[inline]
     pub(super) unsafe fn new(arena: &'static Arena, index: u32, start: usize, len: usize) -> Self {
         debug_assert!(start + len <= FRAME_BYTES);
-        // FRAME_BYTES fits 16 bits, so these do.
-        Self { arena, index, start: start as u16, len: len as u16 }
+        Self { arena, span: Span::new(index, start, len) }
     }
 
     /// The bytes of the frame, from its destination address on.
@@ -38,86 +64,87 @@ impl Frame {
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: `start + len` lies in the chunk (kept by every method), the chunk is this token's alone and its
         // memory is never freed.
-        unsafe { slice::from_raw_parts(self.data().as_ptr(), usize::from(self.len)) }
+        unsafe { slice::from_raw_parts(self.data().as_ptr(), self.span.len()) }
     }
 
     /// The bytes of the frame, to rewrite in place.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as for `bytes`; `&mut self` makes the borrow the only one.
-        unsafe { slice::from_raw_parts_mut(self.data().as_ptr(), usize::from(self.len)) }
+        unsafe { slice::from_raw_parts_mut(self.data().as_ptr(), self.span.len()) }
     }
 
     /// Drops the first `bytes` bytes (all, if there are fewer): the start moves, the data does not.
     #[inline]
     pub fn trim_front(&mut self, bytes: usize) {
-        let bytes = bytes.min(usize::from(self.len)) as u16;
-        self.start += bytes;
-        self.len -= bytes;
+        let Self { span, .. } = self;
+        let bytes = bytes.min(span.len());
+        *span = Span::new(span.index(), span.start() + bytes, span.len() - bytes);
     }
 
     /// Adds `bytes` bytes of undefined content in front; `false`, and nothing done, when there is no headroom.
     #[inline]
     #[must_use]
     pub fn grow_front(&mut self, bytes: usize) -> bool {
-        if bytes > usize::from(self.start) {
+        let Self { span, .. } = self;
+        if bytes > span.start() {
             return false;
         }
-        self.start -= bytes as u16;
-        self.len += bytes as u16;
+        *span = Span::new(span.index(), span.start() - bytes, span.len() + bytes);
         true
     }
 
     /// Makes this frame a copy of `other`, with the same headroom.
     #[inline]
     pub fn copy_from(&mut self, other: &Self) {
-        self.start = other.start;
-        self.len = other.len;
+        self.span = Span::new(self.span.index(), other.span.start(), other.span.len());
         self.bytes_mut().copy_from_slice(other.bytes());
     }
 
     /// Replaces the content; `false`, and nothing done, when it does not fit behind the present start.
     #[must_use]
     pub fn set_bytes(&mut self, bytes: &[u8]) -> bool {
-        match u16::try_from(bytes.len()) {
-            Ok(len) if usize::from(self.start) + bytes.len() <= FRAME_BYTES => {
-                self.len = len;
-                self.bytes_mut().copy_from_slice(bytes);
-                true
-            }
-            _ => false,
+        let Self { span, .. } = self;
+        if bytes.len() > FRAME_BYTES - span.start() {
+            return false;
         }
+        *span = Span::new(span.index(), span.start(), bytes.len());
+        self.bytes_mut().copy_from_slice(bytes);
+        true
     }
 
     /// The offset of the data in the UMEM.
     #[inline]
     pub(super) fn address(&self) -> usize {
-        self.index as usize * FRAME_BYTES + usize::from(self.start)
+        self.span.index() as usize * FRAME_BYTES + self.span.start()
     }
 
     /// Gives the chunk up to `to`, which the caller moves it into.
     #[inline]
     pub(super) fn surrender(self, to: Place) {
-        self.arena.surrender(self.index, to);
+        self.arena.surrender(self.span.index(), to);
         mem::forget(self);
     }
 
     #[inline]
     fn data(&self) -> NonNull<u8> {
         // SAFETY: `start` is at most FRAME_BYTES, so the result lies in the chunk or just behind it.
-        unsafe { self.arena.chunk(self.index).add(usize::from(self.start)) }
+        unsafe { self.arena.chunk(self.span.index()).add(self.span.start()) }
     }
 }
 
 impl Drop for Frame {
     fn drop(&mut self) {
-        self.arena.release(self.index);
+        self.arena.release(self.span.index());
     }
 }
 
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Frame").field("index", &self.index).field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("Frame")
+            .field("index", &self.span.index())
+            .field("len", &self.span.len())
+            .finish_non_exhaustive()
     }
 }
 
