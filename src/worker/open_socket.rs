@@ -82,16 +82,15 @@ impl OpenSocket {
         let standing = self.since_empty > FRAMES_TO_STAND;
         let Self { socket, waiting, .. } = self;
         let completed = socket.complete(pool);
-        budget.take_back(socket.receiving());
         let room = budget.room(waiting.len());
         let room = if standing { room.min(STANDING_FRAMES.saturating_sub(waiting.len())) } else { room };
         let received = socket.receive(waiting, room);
         budget.wait(received);
         self.loaded_passes =
             if received < BURST_FRAMES { self.loaded_passes.saturating_sub(1) } else { LOADED_PASSES };
-        socket.refill(pool, budget.allowance(self.loaded_passes > 0 && !standing));
+        let under_load = self.loaded_passes > 0 && !standing;
+        socket.refill(pool, budget.allowance(under_load, pool.arena().free_count()));
         self.missing = budget.shares().idle.saturating_sub(socket.receiving());
-        budget.lend(socket.receiving());
         if received + completed > 0 {
             self.quiet_passes = 0;
         }

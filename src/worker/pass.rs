@@ -122,10 +122,7 @@ impl Worker {
                 // Control is gone if it does not take them; then they are closed right here.
                 drop(reply.send(sockets));
             }
-            Command::Share(shares) => {
-                let receiving = self.outlet.sockets.iter_mut().map(|open| open.socket.receiving());
-                self.budget.share(shares, receiving);
-            }
+            Command::Share(shares) => self.budget.share(shares),
             Command::Report { reply } => drop(reply.send(self.report())),
             Command::Stop => return Some(self.outlet.sockets.remove_all()),
         }
