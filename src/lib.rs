@@ -6,11 +6,11 @@
 //! | step | where | in → out |
 //! |---|---|---|
 //! | steer | `bpf/steer.bpf.c` | a frame on a device's RX queue → that queue's AF_XDP socket, its tag in place; no socket: drop or pass, as the port's policy says |
-//! | receive | [`worker`] (`pass.rs`), [`xsk`] (`socket.rs`) | RX ring → a burst of frames; the fill ring is refilled in the same pass |
+//! | receive | [`worker`] (`open_socket.rs`, `sockets.rs`), [`xsk`] (`socket.rs`) | RX ring → frames that wait in the worker, from which each socket in turn gives a burst; the fill ring is refilled in the same pass |
 //! | classify | [`datapath`] (`classify.rs`) | (link, outermost 802.1Q VID) → source port and network; the tag that said so is stripped, any other stays |
 //! | destination | [`datapath`] (`destination.rs`) | (network, destination address) → a port, or every port but the sender |
 //! | dispatch | [`datapath`] (`dispatch.rs`) | port → link, and the tags to push |
-//! | transmit | [`worker`] (`outlet.rs`, `sockets.rs`), [`xsk`] (`socket.rs`) | TX ring of this worker, or the queue to the worker that owns the link; one kick per pass |
+//! | transmit | [`worker`] (`outlet.rs`, `open_socket.rs`), [`xsk`] (`socket.rs`) | TX ring of this worker, or the queue to the worker that owns the link; one kick per pass |
 //!
 //! A frame that ends on the way has one [`datapath::DropReason`], counted on the port to blame.
 //!
