@@ -64,10 +64,7 @@ fn while_up(lab: &Lab, peer: &dyn Peer, job: Job, conditions: Conditions) -> Res
     let sink = peer.sink(job)?;
     let drops = all_drops(peer, job);
     let first = sink.counts()?;
-    let (frames, cpu) = (Frames::of(job), lab.generator_cpu);
-    let load =
-        Load { frames, device: format!("v{}", job.from()), cap: conditions.cap, cpu, way: conditions.way };
-    let generator = Generator::start(&lab.programs, &peer.bed().vms, load)?;
+    let generator = offer(lab, peer, job, conditions.cap, conditions.way)?;
     let threads = if peer.threads().is_empty() { vec![generator.tid] } else { peer.threads() };
     nap(SETTLE)?;
     // Counts from here on.
@@ -102,6 +99,13 @@ fn while_up(lab: &Lab, peer: &dyn Peer, job: Job, conditions: Conditions) -> Res
         wrong_tag: last.wrong_tag - first.wrong_tag,
         drops: more(&drops, &all_drops(peer, job)),
     })
+}
+
+/// Offers the frames of `job` to `peer`, at most `cap` a second.
+pub fn offer(lab: &Lab, peer: &dyn Peer, job: Job, cap: Option<u32>, way: Way) -> Result<Generator> {
+    let device = format!("v{}", job.from());
+    let load = Load { frames: Frames::of(job), device, cap, cpu: lab.generator_cpu, way };
+    Generator::start(&lab.programs, &peer.bed().vms, load)
 }
 
 /// Frames dropped so far on the way of `job`, by whoever counts.

@@ -6,11 +6,10 @@ use anyhow::Result;
 use trunkpath::nb::{self, Op, Table};
 
 use super::Notes;
-use crate::frames::Frames;
-use crate::generator::{Generator, Load, Way};
+use crate::generator::Way;
 use crate::interrupt::{self, nap};
 use crate::job::{Job, subport};
-use crate::measure::{all_drops, more};
+use crate::measure::{all_drops, more, offer};
 use crate::peers::{Lab, NETWORK, Ours, Ovs, PARENT_KEY, Peer, Ports, Setup, subport_key};
 use crate::records::{port, segmentation};
 
@@ -56,14 +55,7 @@ fn watched(
     let sink = peer.sink(job)?;
     let drops = all_drops(peer, job);
     let before = sink.counts()?.right;
-    let load = Load {
-        frames: Frames::of(job),
-        device: format!("v{}", job.from()),
-        cap: Some(RATE),
-        cpu: lab.generator_cpu,
-        way: Way::Live,
-    };
-    let generator = Generator::start(&lab.programs, &peer.bed().vms, load)?;
+    let generator = offer(lab, peer, job, Some(RATE), Way::Live)?;
     let since = Instant::now();
     nap(DRAIN)?;
     work()?;

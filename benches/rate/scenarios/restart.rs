@@ -8,10 +8,10 @@ use anyhow::Result;
 use nix::sys::signal::Signal;
 
 use super::Notes;
-use crate::frames::Frames;
-use crate::generator::{Generator, Load, Way};
+use crate::generator::Way;
 use crate::interrupt::nap;
 use crate::job::Job;
+use crate::measure::offer;
 use crate::peers::{Lab, Ours, Ovs, Peer, Ports, Setup};
 use crate::report::median;
 use crate::sink::Counter;
@@ -80,14 +80,7 @@ fn once<P: Peer>(
 ) -> Result<(Duration, Duration)> {
     let job = Job::UP;
     let counter = peer.sink(job)?.counter()?;
-    let load = Load {
-        frames: Frames::of(job),
-        device: format!("v{}", job.from()),
-        cap: Some(RATE),
-        cpu: lab.generator_cpu,
-        way: Way::Live,
-    };
-    let _generator = Generator::start(&lab.programs, &peer.bed().vms, load)?;
+    let _generator = offer(lab, peer, job, Some(RATE), Way::Live)?;
     nap(CALM)?;
     let done = AtomicBool::new(false);
     let (exec, gap) = thread::scope(|scope| {
