@@ -82,7 +82,8 @@ impl OpenSocket {
         let standing = self.since_empty > FRAMES_TO_STAND;
         let Self { socket, waiting, .. } = self;
         let completed = socket.complete(pool);
-        let room = budget.room(waiting.len());
+        // Its place in memory is for what could wait when it was opened.
+        let room = budget.room(waiting.len()).min(waiting.capacity() - waiting.len());
         let room = if standing { room.min(STANDING_FRAMES.saturating_sub(waiting.len())) } else { room };
         let received = socket.receive(waiting, room);
         budget.wait(received);
@@ -102,7 +103,12 @@ impl OpenSocket {
     pub(super) fn next_burst(&mut self, burst: &mut Vec<Frame>) -> usize {
         let frames = self.waiting.len().min(BURST_FRAMES);
         burst.extend(self.waiting.drain(..frames));
-        self.since_empty = if self.waiting.is_empty() { 0 } else { self.since_empty + frames };
+        self.since_empty += frames;
+        if self.waiting.is_empty() {
+            self.since_empty = 0;
+            // It begins at the beginning again, and does not wander through all of its memory.
+            self.waiting.clear();
+        }
         frames
     }
 

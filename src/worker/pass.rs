@@ -71,6 +71,7 @@ impl Worker {
         let (link, queue) = self.outlet.sockets.burst(turn, &mut self.burst, &mut self.budget)?;
         let frames = self.burst.len();
         self.outlet.queue = queue;
+        self.outlet.pool.warm_up(&mut self.burst);
         forward(self.burst.drain(..), link, tables, &mut self.outlet);
         Some((link, frames))
     }
