@@ -86,7 +86,7 @@ impl Default for PortOptions {
 }
 
 /// What becomes of a frame that finds no socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoSocketPolicy {
     /// It ends: a guest's frames never reach the host's own stack.

@@ -10,7 +10,7 @@ use cli_support::Namespace;
 use trunkpath::config::NoSocketPolicy;
 use trunkpath::control::links::LinkWatch;
 use trunkpath::kernel::inspect::XdpMode;
-use trunkpath::kernel::{ProgramOptions, SteerProgram};
+use trunkpath::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use trunkpath::types::IfIndex;
 
 fn check(namespace: &Namespace, words: &str) -> (bool, String) {
@@ -76,7 +76,8 @@ fn a_foreign_program_is_shown_with_its_owner() {
     let index = ifindex(&namespace, "v0");
     let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
     // This test is not called trunkpath, so to `check` its program is a stranger's.
-    let program = namespace.inside(|| SteerProgram::attach(index, options)).unwrap();
+    let program =
+        namespace.inside(|| SteerProgram::attach(&mut SteerLoader::default(), index, options)).unwrap();
     assert_eq!(program.mode(), XdpMode::Native);
     let (ok, screen) = check(&namespace, "v0");
     let owner = format!("(process {})", std::process::id());

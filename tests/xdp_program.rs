@@ -122,5 +122,5 @@ fn with_a_socket_frames_go_there_whatever_the_policy() {
             assert_eq!(counters(steer), [5, 0, 0]);
         });
     }
-    socket.close();
+    XskSocket::close_all(vec![socket]);
 }

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::devices::Devices;
 use super::links::Link;
 use crate::config::{Config, PortOptions};
-use crate::kernel::{ProgramError, ProgramOptions, SteerProgram, inspect};
+use crate::kernel::{ProgramError, ProgramOptions, SteerLoader, SteerProgram, inspect};
 use crate::packet::Header;
 use crate::packet::dot1q::TAG_LEN;
 use crate::tables::{LinkSlot, Publisher, WorkerId};
@@ -31,6 +31,7 @@ const RETRY_LONGEST: Duration = Duration::from_secs(1);
 pub(super) struct AfXdp {
     pub(super) arena: &'static Arena,
     pub(super) workers: WorkerPool,
+    loader: SteerLoader,
     socket_ids: Numbers,
 }
 
@@ -85,7 +86,7 @@ impl AfXdp {
         publisher: &Publisher,
     ) -> Result<Self, WorkerPoolError> {
         let workers = WorkerPool::start(&config.workers, config.idle, arena, publisher)?;
-        Ok(Self { arena, workers, socket_ids: Numbers::default() })
+        Ok(Self { arena, workers, loader: SteerLoader::default(), socket_ids: Numbers::default() })
     }
 
     /// Opens a socket on each queue of a device that has the program.
@@ -109,7 +110,7 @@ impl AfXdp {
         }
         let PortOptions { no_socket, allow_generic, .. } = options;
         let options = ProgramOptions { queues: link.rx_queues, no_socket, allow_generic };
-        let program = SteerProgram::attach(link.ifindex, options)?;
+        let program = SteerProgram::attach(&mut self.loader, link.ifindex, options)?;
         let mut device =
             OpenDevice { name: link.name.clone(), program, sockets: Vec::new(), socket_ids: Vec::new() };
         match self.open_sockets(link, &mut device) {
@@ -125,7 +126,7 @@ impl AfXdp {
     fn close(&mut self, device: OpenDevice) {
         // The program first: a queue without a socket must not meet frames that still expect one.
         drop(device.program);
-        device.sockets.into_iter().for_each(XskSocket::close);
+        XskSocket::close_all(device.sockets);
         device.socket_ids.into_iter().for_each(|id| self.socket_ids.give_back(u32::from(id)));
     }
 }

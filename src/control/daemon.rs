@@ -86,7 +86,7 @@ impl Daemon {
     pub(super) async fn stop(self) {
         let Plane { ports, devices, .. } = self.plane;
         drop(ports);
-        devices.workers.stop().into_iter().for_each(XskSocket::close);
+        XskSocket::close_all(devices.workers.stop());
         self.cloud.close().await;
     }
 }

@@ -20,6 +20,9 @@ use crate::worker::WorkerPoolError;
 const RETRY_FIRST: Duration = Duration::from_millis(5);
 const RETRY_LONGEST: Duration = Duration::from_secs(1);
 
+/// Ports that are taken before the first of them forwards. With many to take, those taken are not to wait for the rest.
+const PORTS_AT_ONCE: usize = 8;
+
 /// More links than [`LinkSlot`] has numbers.
 const MAX_LINKS: u32 = u16::MAX as u32;
 
@@ -169,16 +172,24 @@ impl<D: Devices> Plane<D> {
         if moved {
             self.close_unwanted().await?;
         }
-        let mut opened = Vec::new();
-        if moved || self.next_retry().is_some_and(|next| next <= Instant::now()) {
-            opened = self.open_wanted();
-        }
         if links_changed {
             let links: Vec<_> = self.ports.values().map(|port| self.local_link(port)).collect();
             for link in links {
                 self.compiler.set_link(link);
             }
         }
+        self.publish();
+        let mut look = moved || self.next_retry().is_some_and(|next| next <= Instant::now());
+        while look {
+            let opened = self.open_wanted();
+            look = opened.len() == PORTS_AT_ONCE;
+            self.connect(opened).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes tables with ports that were taken, and lets their frames flow.
+    async fn connect(&mut self, opened: Vec<OpenPort<D::Handle>>) -> Result<(), WorkerPoolError> {
         for port in &opened {
             let link = self.local_link(port);
             self.compiler.set_link(link);
@@ -267,11 +278,14 @@ impl<D: Devices> Plane<D> {
         }
     }
 
-    /// Takes the devices that are to be ours.
+    /// Takes devices that are to be ours, [`PORTS_AT_ONCE`] at the most.
     fn open_wanted(&mut self) -> Vec<OpenPort<D::Handle>> {
         let now = Instant::now();
         let mut opened = Vec::new();
         for (ifindex, lport) in self.desired.devices() {
+            if opened.len() == PORTS_AT_ONCE {
+                break;
+            }
             let waiting = self.refused.get(&ifindex).is_some_and(|refusal| refusal.next > now);
             let Some(link) = self.links.get(ifindex) else { continue };
             if waiting || self.ports.contains_key(&ifindex) {

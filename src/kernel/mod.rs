@@ -3,4 +3,4 @@
 pub mod inspect;
 mod program;
 
-pub use program::{ProgramError, ProgramOptions, SteerCounters, SteerProgram, log_libbpf};
+pub use program::{ProgramError, ProgramOptions, SteerCounters, SteerLoader, SteerProgram, log_libbpf};

@@ -18,7 +18,7 @@ use super::pass::Worker;
 use super::pool::Command as Order;
 use crate::config::{IdleMode, NoSocketPolicy};
 use crate::datapath::DropReason;
-use crate::kernel::{ProgramOptions, SteerProgram};
+use crate::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use crate::nb::{Record, Revision, Snapshot, Table};
 use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher};
 use crate::types::{IfIndex, QueueId};
@@ -80,7 +80,8 @@ fn ip(arguments: &str) {
 
 fn attach(arena: &'static Arena, cable: &Cable, name: &str, id: u16) -> (SteerProgram, XskSocket) {
     let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
-    let program = SteerProgram::attach(cable.ifindex, options).expect("the program");
+    let program =
+        SteerProgram::attach(&mut SteerLoader::default(), cable.ifindex, options).expect("the program");
     let socket = XskSocket::open(arena, id, name, QueueId(0)).expect("a socket");
     program.steer(QueueId(0), socket.as_fd()).expect("the map");
     (program, socket)
@@ -169,7 +170,7 @@ impl Lab {
     fn close(mut self) {
         let sockets = self.worker.obey(Order::Stop).expect("its sockets");
         drop(self.worker);
-        sockets.into_iter().chain([self.one.guest, self.two.guest]).for_each(XskSocket::close);
+        XskSocket::close_all(sockets.into_iter().chain([self.one.guest, self.two.guest]).collect());
         let census = self.arena.census();
         assert_eq!((census.free, census.held), (FRAMES, 0), "every frame is home: {census:?}");
     }

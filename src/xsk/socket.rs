@@ -12,8 +12,10 @@ use std::collections::VecDeque;
 use std::ffi::CString;
 use std::io;
 use std::mem::size_of_val;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::thread;
 
+use parking_lot::Mutex;
 use xsk_rs::config::{BindFlags, Interface, LibxdpFlags, SocketConfig};
 use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, TxQueue};
 
@@ -32,6 +34,9 @@ pub const RECEIVE_RING_FRAMES: usize = 4096;
 
 /// Descriptors in the TX ring and in the completion ring. In copy mode a system call empties the whole TX ring.
 pub const TRANSMIT_RING_FRAMES: usize = 2048;
+
+/// Threads that close sockets when there are as many to close.
+const CLOSING_THREADS: usize = 32;
 
 /// A socket bound to one queue of one link. One thread at a time works with it.
 #[derive(Debug)]
@@ -310,15 +315,24 @@ impl XskSocket {
         })
     }
 
-    /// Closes the socket and brings its frames home to the arena. Control calls it, never a worker: it may wait for
-    /// a lock of libxdp's.
-    pub fn close(self) {
-        let Self { id, arena, rx, tx, fill, completion, .. } = self;
-        // The kernel deletes the socket when the last of the four goes. In copy mode it holds no chunk after that:
-        // what is still on its way through a device is in socket buffers of its own.
-        drop((rx, tx, fill, completion));
-        arena.reclaim(Place::receiving(id));
-        arena.reclaim(Place::transmitting(id));
+    /// Closes sockets and brings their frames home to the arena. Control does it, never a worker: for each one the
+    /// kernel waits until no CPU uses it any more. It waits for many at a time as long as for one.
+    pub fn close_all(sockets: Vec<Self>) {
+        let (mut last_hold, mut emptied) = (Vec::new(), Vec::new());
+        for socket in sockets {
+            // libxdp closes one after the other, under a lock. With another hold on the socket that takes no time.
+            last_hold.extend(socket.as_fd().try_clone_to_owned());
+            let Self { id, arena, rx, tx, fill, completion, .. } = socket;
+            drop((rx, tx, fill, completion));
+            emptied.push((arena, id));
+        }
+        drop_side_by_side(last_hold);
+        // In copy mode the kernel holds no chunk now: what is still on its way through a device is in socket buffers of
+        // its own.
+        for (arena, id) in emptied {
+            arena.reclaim(Place::receiving(id));
+            arena.reclaim(Place::transmitting(id));
+        }
     }
 
     /// Lets one system call send a full TX ring instead of 32 frames, where the kernel can (6.18 and later).
@@ -344,6 +358,25 @@ impl AsFd for XskSocket {
         // SAFETY: the descriptor stays open as long as the queues, which `self` owns.
         unsafe { BorrowedFd::borrow_raw(self.rx.fd().as_raw_fd()) }
     }
+}
+
+fn drop_side_by_side(descriptors: Vec<OwnedFd>) {
+    let threads = descriptors.len().min(CLOSING_THREADS);
+    let descriptors = Mutex::new(descriptors.into_iter());
+    let close = || {
+        while let Some(descriptor) = { descriptors.lock().next() } {
+            drop(descriptor);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            // Those that start do the work of one that does not.
+            if thread::Builder::new().spawn_scoped(scope, close).is_err() {
+                break;
+            }
+        }
+        close();
+    });
 }
 
 /// The frame a ring named, if the ring may name it.

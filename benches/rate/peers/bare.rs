@@ -9,7 +9,7 @@ use clap::Args;
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use trunkpath::config::NoSocketPolicy;
-use trunkpath::kernel::{ProgramOptions, SteerProgram};
+use trunkpath::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use trunkpath::packet::dot1q::{push, strip};
 use trunkpath::types::{IfIndex, Pcp, QueueId, Tci, VlanId};
 use trunkpath::xsk::{Arena, BURST_FRAMES, FRAME_BYTES, Frame, FramePool, RECEIVE_RING_FRAMES, XskSocket};
@@ -28,8 +28,8 @@ const PASSES_TO_SLEEP: u32 = 64;
 const PAUSES: u32 = 32;
 const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-/// Frames of one side that wait at the most.
-const WAITING_FRAMES: usize = 16_384;
+/// Frames of one side that wait at the most; about what the worker lets wait of a lone socket under load.
+const WAITING_FRAMES: usize = 65_536;
 
 /// The child and its bed.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Side {
     fn open(arena: &'static Arena, device: &str, id: u16) -> Result<Self> {
         let ifindex = IfIndex::new(nix::net::if_::if_nametoindex(device)?).context("index 0")?;
         let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
-        let program = SteerProgram::attach(ifindex, options)?;
+        let program = SteerProgram::attach(&mut SteerLoader::default(), ifindex, options)?;
         let socket = XskSocket::open(arena, id, device, QueueId(0))?;
         program.steer(QueueId(0), socket.as_fd())?;
         let (waiting, staged) = (VecDeque::with_capacity(WAITING_FRAMES), Vec::with_capacity(BURST_FRAMES));
@@ -118,9 +118,10 @@ impl Side {
     }
 
     /// Readies a burst for the other side, and returns its size.
-    fn forward(&mut self, to: &mut Self, work: impl Fn(&mut Frame)) -> usize {
+    fn forward(&mut self, to: &mut Self, pool: &mut FramePool, work: impl Fn(&mut Frame)) -> usize {
         let frames = self.waiting.len().min(BURST_FRAMES);
         to.staged.extend(self.waiting.drain(..frames));
+        pool.warm_up(&mut to.staged);
         to.staged.iter_mut().for_each(work);
         frames
     }
@@ -140,7 +141,8 @@ fn run(mut trunk: Side, mut port: Side, mut pool: FramePool) -> Result<()> {
     loop {
         trunk.receive(&mut pool);
         port.receive(&mut pool);
-        let frames = trunk.forward(&mut port, strip) + port.forward(&mut trunk, push_by_address);
+        let frames =
+            trunk.forward(&mut port, &mut pool, strip) + port.forward(&mut trunk, &mut pool, push_by_address);
         if frames > 0 {
             trunk.flush(&mut pool);
             port.flush(&mut pool);
