@@ -120,7 +120,8 @@ pub(super) fn create(path: &Path) -> Result<(), NbError> {
     made
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// The file beside it whose name goes on like this.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

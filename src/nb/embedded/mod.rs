@@ -3,6 +3,7 @@
 //! Several processes may use the file at once (write-ahead log: readers never wait). A killed one leaves whole
 //! transactions only.
 
+mod bell;
 mod file;
 mod reports;
 mod state;

@@ -1,22 +1,22 @@
 //! Following the log of changes.
 //!
-//! SQLite tells nobody about a commit, but a connection learns by one cheap pragma, without a lock, that somebody
-//! else has committed. So a watch asks for that many times a second, and reads only when there is something.
+//! SQLite tells nobody about a commit, but the kernel tells who watches the folder that a file was written to; and a
+//! connection learns by one cheap pragma, without a lock, whether somebody else has committed. A watch asks for that
+//! when it hears something, and now and then, and reads only when there is something.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::stream::{self, BoxStream, StreamExt};
 use rusqlite::Connection;
 
+use super::bell::Bell;
 use super::file::{Opened, failed};
 use super::state::{revision, value};
 use crate::nb::freshness::Freshness;
 use crate::nb::{Change, ChangeSet, NbError, Record, Revision, Table};
 
-/// The longest time by which a watch is late.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How many changes a watch that lags far behind reads at once.
 const CHANGES_AT_ONCE: usize = 10_000;
 
@@ -39,13 +39,15 @@ pub(super) fn watch(
     after: Revision,
 ) -> BoxStream<'static, Result<ChangeSet, NbError>> {
     let follower = Follower { path, opened: None, after, seen: None, ready: VecDeque::new(), freshness };
-    stream::unfold(Some(follower), |follower| async {
-        let mut follower = follower?;
+    stream::unfold(Some((follower, None)), |state| async {
+        let (mut follower, mut bell) = state?;
         loop {
             if let Some(set) = follower.ready.pop_front() {
-                return Some((Ok(set), Some(follower)));
+                return Some((Ok(set), Some((follower, bell))));
             }
             let path = follower.path.clone();
+            // It hears of what comes before the first look is over.
+            let bell = bell.get_or_insert_with(|| Bell::at(&path));
             let polled = tokio::task::spawn_blocking(move || {
                 let polled = follower.poll();
                 (follower, polled)
@@ -56,7 +58,7 @@ pub(super) fn watch(
                 Err(error) => return Some((Err(failed(&path, error)), None)),
             };
             if follower.ready.is_empty() {
-                tokio::time::sleep(POLL_INTERVAL).await;
+                bell.ring().await;
             }
         }
     })
