@@ -26,6 +26,22 @@ const ROUNDS: usize = 5;
 /// Before the end and after the start.
 const CALM: Duration = Duration::from_millis(500);
 
+/// When a new process was started, and when all of its ports and flows were there.
+struct Restarted {
+    exec: Instant,
+    all_up: Instant,
+}
+
+/// What one restart took.
+struct Times {
+    /// The longest time without a frame.
+    outage: Duration,
+    /// From the start of the new process to its first frame.
+    first_frame: Duration,
+    /// From there until all of it was there.
+    all_up: Duration,
+}
+
 pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
     let mut ours = Ours::start(lab, &Setup { ports: PORTS, ..Setup::new(lab) })?;
     for (how, signal) in [("ended by SIGTERM", Signal::SIGTERM), ("ended by SIGKILL", Signal::SIGKILL)] {
@@ -36,12 +52,15 @@ pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
             let exec = Instant::now();
             ours.start_again()?;
             ours.wait_until_up()?;
-            Ok(exec)
+            Ok(Restarted { exec, all_up: Instant::now() })
         })?;
     }
     drop(ours);
     match Ovs::start(lab, Ports::Afxdp) {
-        Ok(mut ovs) => several(lab, &mut ovs, "ovs-afxdp, 3 ports", notes, Ovs::restart),
+        Ok(mut ovs) => several(lab, &mut ovs, "ovs-afxdp, 3 ports", notes, |ovs| {
+            let exec = ovs.restart()?;
+            Ok(Restarted { exec, all_up: Instant::now() })
+        }),
         Err(error) => {
             notes.miss("ovs-afxdp", &error);
             Ok(())
@@ -54,45 +73,44 @@ fn several<P: Peer>(
     peer: &mut P,
     what: &str,
     notes: &mut Notes<'_>,
-    restart: impl Fn(&mut P) -> Result<Instant>,
+    restart: impl Fn(&mut P) -> Result<Restarted>,
 ) -> Result<()> {
-    let (mut outages, mut starts) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let (outage, start) = once(lab, peer, &restart)?;
-        outages.push(outage.as_secs_f64() * 1e3);
-        starts.push(start.as_secs_f64() * 1e3);
+    let times = (0..ROUNDS).map(|_| once(lab, peer, &restart)).collect::<Result<Vec<_>>>()?;
+    let figures = [
+        ("no frame for", times.iter().map(|times| times.outage).collect::<Vec<_>>()),
+        ("exec to first frame", times.iter().map(|times| times.first_frame).collect()),
+        ("exec to all ports up", times.iter().map(|times| times.all_up).collect()),
+    ];
+    for (figure, values) in figures {
+        let values: Vec<f64> = values.iter().map(|time| time.as_secs_f64() * 1e3).collect();
+        let most = values.iter().copied().fold(0.0, f64::max);
+        let remark = format!("at most {most:.0} in {ROUNDS} rounds");
+        notes.add_with(format!("{what}: {figure}"), median(values), "ms", &remark);
     }
-    let most = |values: &[f64]| {
-        format!("at most {:.0} in {ROUNDS} rounds", values.iter().copied().fold(0.0, f64::max))
-    };
-    let remark = most(&outages);
-    notes.add_with(format!("{what}: no frame for"), median(outages), "ms", &remark);
-    let remark = most(&starts);
-    notes.add_with(format!("{what}: exec to first frame"), median(starts), "ms", &remark);
     Ok(())
 }
 
-/// The longest time without a frame, and that from the start of the new process to its first frame.
-fn once<P: Peer>(
-    lab: &Lab,
-    peer: &mut P,
-    restart: impl Fn(&mut P) -> Result<Instant>,
-) -> Result<(Duration, Duration)> {
+fn once<P: Peer>(lab: &Lab, peer: &mut P, restart: impl Fn(&mut P) -> Result<Restarted>) -> Result<Times> {
     let job = Job::UP;
     let counter = peer.sink(job)?.counter()?;
     let _generator = offer(lab, peer, job, Some(RATE), Way::Live)?;
     nap(CALM)?;
     let done = AtomicBool::new(false);
-    let (exec, gap) = thread::scope(|scope| {
+    let (restarted, gap) = thread::scope(|scope| {
         let watcher = scope.spawn(|| longest_gap(&counter, &done));
-        let exec = restart(peer);
+        let restarted = restart(peer);
         // Whatever came of it, the watcher has to end.
         sleep(CALM);
         done.store(true, Ordering::Relaxed);
-        (exec, watcher.join().unwrap())
+        (restarted, watcher.join().unwrap())
     });
     let (last, first) = gap?;
-    Ok((first - last, first.saturating_duration_since(exec?)))
+    let Restarted { exec, all_up } = restarted?;
+    Ok(Times {
+        outage: first - last,
+        first_frame: first.saturating_duration_since(exec),
+        all_up: all_up.saturating_duration_since(exec),
+    })
 }
 
 /// From the last frame before the longest silence to the first one after it.
