@@ -2,7 +2,7 @@
 
 use trunkpath::datapath::{Destination, Outlet, Source, classify, destination};
 use trunkpath::packet::dot1q;
-use trunkpath::tables::{LinkSlot, PortSlot, Tables, WorkerId};
+use trunkpath::tables::{Egress, LinkSlot, PortSlot, Tables, WorkerId};
 use trunkpath::types::{Pcp, Tci};
 use trunkpath::xsk::{Arena, Frame};
 
@@ -141,7 +141,7 @@ impl Outlet for End {
     }
 
     #[inline]
-    fn transmit(&mut self, _tables: &Tables, _port: PortSlot, frame: Frame) {
+    fn transmit(&mut self, _to: Egress<'_>, frame: Frame) {
         self.sent.push(frame);
     }
 

@@ -5,7 +5,7 @@ use super::daemon::Daemon;
 use crate::api::Hex;
 use crate::api::view::{TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
 use crate::datapath::{Destination, Outlet, Step, forward};
-use crate::tables::{PortSlot, Tables, WorkerId};
+use crate::tables::{Egress, PortSlot, WorkerId};
 use crate::xsk::{Arena, Frame};
 
 /// A worker number that no counters exist for: a trace counts nothing.
@@ -52,12 +52,11 @@ impl Outlet for Witness<'_> {
         self.arena.take()
     }
 
-    fn transmit(&mut self, tables: &Tables, port: PortSlot, frame: Frame) {
-        let device = self.daemon.plane.ports.values().find(|open| open.slot == port.link);
+    fn transmit(&mut self, to: Egress<'_>, frame: Frame) {
+        let device = self.daemon.plane.ports.values().find(|open| open.slot == to.slot.link);
         let device = device.map_or_else(|| "?".to_owned(), |open| open.device.clone());
-        let tags = tables.port(port).map(|port| port.tags.clone()).unwrap_or_default();
-        let lport = self.name(port);
-        let pushed = match tags.as_slice() {
+        let lport = self.name(to.slot);
+        let pushed = match to.port.tags.as_slice() {
             [] => "no tag to push".to_owned(),
             tags => format!(
                 "push vlan {}",

@@ -11,13 +11,13 @@ use crate::xsk::Frame;
 #[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
 #[inline(always)]
 pub fn dispatch(mut frame: Frame, pcp: Pcp, to: PortSlot, tables: &Tables, outlet: &mut impl Outlet) {
-    let Some(port) = tables.port(to) else {
+    let Some(egress) = tables.egress(to) else {
         return end(frame, None, DropReason::TransmitNoSocket, tables, outlet);
     };
-    for vid in &port.tags {
+    for vid in &egress.port.tags {
         if dot1q::push(&mut frame, Tci::new(*vid, pcp)).is_err() {
             return end(frame, Some(to), DropReason::DispatchNoHeadroom, tables, outlet);
         }
     }
-    outlet.transmit(tables, to, frame);
+    outlet.transmit(egress, frame);
 }

@@ -13,7 +13,7 @@ pub use drops::DropReason;
 
 use arrayvec::ArrayVec;
 
-use crate::tables::{LinkSlot, PortSlot, Tables, WorkerId};
+use crate::tables::{Egress, LinkSlot, PortSlot, Tables, WorkerId};
 use crate::xsk::{BURST_FRAMES, Frame};
 
 /// Where frames go that the datapath is done with. A worker's outlet leads to TX rings; a test's to a list.
@@ -24,8 +24,8 @@ pub trait Outlet {
     /// A free frame for a copy.
     fn take(&mut self) -> Option<Frame>;
 
-    /// Sends `frame`, ready for the wire, to `port` out of the link that it hangs on.
-    fn transmit(&mut self, tables: &Tables, port: PortSlot, frame: Frame);
+    /// Sends `frame`, ready for the wire, to a port out of the link that it hangs on.
+    fn transmit(&mut self, to: Egress<'_>, frame: Frame);
 
     /// Takes back a frame that ends here.
     fn release(&mut self, frame: Frame);

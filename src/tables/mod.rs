@@ -95,6 +95,17 @@ pub struct Port {
     pub counters: PortCounters,
 }
 
+/// What there is to know of the way to a port, looked up once for a frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Egress<'t> {
+    /// The port's place.
+    pub slot: PortSlot,
+    /// Its link.
+    pub link: &'t LinkEntry,
+    /// The port.
+    pub port: &'t Port,
+}
+
 /// The tags in front of a port's frames on its link, innermost first.
 pub type Tags = ArrayVec<VlanId, MAX_NESTING>;
 
@@ -200,6 +211,14 @@ impl Tables {
     #[must_use]
     pub fn port(&self, slot: PortSlot) -> Option<&Port> {
         self.link(slot.link)?.port(slot.number)
+    }
+
+    /// The way to the port at `slot`; `None` once it is gone.
+    #[inline]
+    #[must_use]
+    pub fn egress(&self, slot: PortSlot) -> Option<Egress<'_>> {
+        let link = self.link(slot.link)?;
+        Some(Egress { slot, link, port: link.port(slot.number)? })
     }
 
     /// The network at `slot`; `None` once it has no port here.

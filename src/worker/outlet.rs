@@ -7,7 +7,7 @@ use crossbeam::queue::ArrayQueue;
 use super::doorbell::Doorbell;
 use super::sockets::Sockets;
 use crate::datapath::{DropReason, Outlet};
-use crate::tables::{PortSlot, Tables, WorkerId};
+use crate::tables::{Egress, PortCounters, PortSlot, Tables, WorkerId};
 use crate::types::{PortKey, QueueId};
 use crate::xsk::{Frame, FramePool};
 
@@ -61,10 +61,9 @@ impl WorkerOutlet {
     pub(super) fn take_handed_over(&mut self, tables: &Tables) -> bool {
         let Some(handed) = self.inbox().and_then(|inbox| inbox.frames.pop()) else { return false };
         let HandedOver { frame, queue, port, key } = handed;
-        if tables.port(port).is_some_and(|port| port.key == key) {
-            self.stage(tables, queue, port, frame);
-        } else {
-            self.lose(tables, None, DropReason::TransmitNoSocket, frame);
+        match tables.egress(port).filter(|to| to.port.key == key) {
+            Some(to) => self.stage(queue, to, frame),
+            None => self.lose(&tables.no_port, DropReason::TransmitNoSocket, frame),
         }
         true
     }
@@ -82,9 +81,9 @@ impl WorkerOutlet {
 
     /// Puts a frame on the way into the TX ring of one of our sockets.
     #[inline]
-    fn stage(&mut self, tables: &Tables, queue: QueueId, port: PortSlot, frame: Frame) {
+    fn stage(&mut self, queue: QueueId, to: Egress<'_>, frame: Frame) {
         let bytes = frame.bytes().len();
-        let staged = match self.sockets.exit(port.link, queue) {
+        let staged = match self.sockets.exit(to.slot.link, queue) {
             Some(open) => {
                 open.stage(frame, &mut self.pool).map_err(|frame| (frame, DropReason::TransmitRingFull))
             }
@@ -92,34 +91,34 @@ impl WorkerOutlet {
         };
         match staged {
             Ok(()) => {
-                if let Some(counters) = tables.counters(port).of(self.worker) {
+                if let Some(counters) = to.port.counters.of(self.worker) {
                     counters.sent(bytes);
                 }
             }
-            Err((frame, reason)) => self.lose(tables, Some(port), reason, frame),
+            Err((frame, reason)) => self.lose(&to.port.counters, reason, frame),
         }
     }
 
-    fn hand_over(&mut self, to: WorkerId, tables: &Tables, handed: HandedOver) {
-        let pushed = match self.inboxes.get(to) {
+    fn hand_over(&mut self, owner: WorkerId, queue: QueueId, to: Egress<'_>, frame: Frame) {
+        let handed = HandedOver { frame, queue, port: to.slot, key: to.port.key };
+        let pushed = match self.inboxes.get(owner) {
             Some(inbox) => inbox.frames.push(handed),
             None => Err(handed),
         };
         match pushed {
             Ok(()) => {
-                if let Some(ring) = self.ring.get_mut(to) {
+                if let Some(ring) = self.ring.get_mut(owner) {
                     *ring = true;
                 }
             }
-            Err(HandedOver { frame, port, .. }) => {
-                self.lose(tables, Some(port), DropReason::TransmitHandoverFull, frame);
+            Err(HandedOver { frame, .. }) => {
+                self.lose(&to.port.counters, DropReason::TransmitHandoverFull, frame);
             }
         }
     }
 
     #[cold]
-    fn lose(&mut self, tables: &Tables, port: Option<PortSlot>, reason: DropReason, frame: Frame) {
-        let counters = port.map_or(&tables.no_port, |port| tables.counters(port));
+    fn lose(&mut self, counters: &PortCounters, reason: DropReason, frame: Frame) {
         if let Some(counters) = counters.of(self.worker) {
             counters.dropped(reason);
         }
@@ -139,16 +138,12 @@ impl Outlet for WorkerOutlet {
     }
 
     #[inline]
-    fn transmit(&mut self, tables: &Tables, port: PortSlot, frame: Frame) {
-        let (queue, owner) = match tables.link(port.link) {
-            Some(link) => exit_queue(&link.queues, self.queue, self.worker),
-            None => (QueueId(0), self.worker),
-        };
-        match tables.port(port) {
-            Some(entry) if owner != self.worker => {
-                self.hand_over(owner, tables, HandedOver { frame, queue, port, key: entry.key });
-            }
-            _ => self.stage(tables, queue, port, frame),
+    fn transmit(&mut self, to: Egress<'_>, frame: Frame) {
+        let (queue, owner) = exit_queue(&to.link.queues, self.queue, self.worker);
+        if owner == self.worker {
+            self.stage(queue, to, frame);
+        } else {
+            self.hand_over(owner, queue, to, frame);
         }
     }
 
@@ -162,6 +157,10 @@ impl Outlet for WorkerOutlet {
 /// next after it that is `me`'s own. It depends on nothing else, so the frames of one flow keep their order.
 #[inline]
 fn exit_queue(owners: &[WorkerId], ingress: QueueId, me: WorkerId) -> (QueueId, WorkerId) {
+    // Nearly always, and without a division.
+    if owners.get(usize::from(ingress.0)) == Some(&me) {
+        return (ingress, me);
+    }
     let Some(first) = usize::from(ingress.0).checked_rem(owners.len()) else { return (QueueId(0), me) };
     let queues = (first..owners.len()).chain(0..first);
     let own = queues.zip(owners.iter().cycle().skip(first)).find(|(_, owner)| **owner == me);

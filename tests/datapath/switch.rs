@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use trunkpath::datapath::{DropReason, Outlet, forward};
 use trunkpath::nb::{Change, Record};
-use trunkpath::tables::{Compiler, LinkSlot, LocalLink, PortSlot, PortTotals, Tables, WorkerId};
+use trunkpath::tables::{Compiler, Egress, LinkSlot, LocalLink, PortSlot, PortTotals, Tables, WorkerId};
 use trunkpath::types::IfIndex;
 use trunkpath::xsk::{Arena, Frame};
 
@@ -129,8 +129,8 @@ impl Outlet for Recorder {
         self.arena.take()
     }
 
-    fn transmit(&mut self, _tables: &Tables, port: PortSlot, frame: Frame) {
-        self.sent.push((port, frame));
+    fn transmit(&mut self, to: Egress<'_>, frame: Frame) {
+        self.sent.push((to.slot, frame));
     }
 
     fn release(&mut self, frame: Frame) {
