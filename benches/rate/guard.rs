@@ -18,7 +18,7 @@ const OTHERS: [Kind; 3] = [Kind::Bare, Kind::Tc, Kind::XdpOwnCore];
 
 const JOBS: [Job; 2] = [Job::UP, Job::DOWN];
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 /// How often a ratio that looks worse is measured again, with all rounds taken together: a machine has bad moments.
 const SECOND_LOOKS: usize = 2;

@@ -15,8 +15,8 @@ use crate::threads;
 
 /// From the first frame to the window in which frames count.
 pub const SETTLE: Duration = Duration::from_millis(500);
-/// From the last frame to the last look.
-const DRAIN: Duration = Duration::from_millis(50);
+/// From the last frame to the last look: long enough for what waits in a datapath, 75,000 frames in ours at the most.
+const DRAIN: Duration = Duration::from_millis(150);
 
 /// How to measure.
 #[derive(Debug, Clone, Copy)]
