@@ -13,6 +13,7 @@ pub use drops::DropReason;
 
 use arrayvec::ArrayVec;
 
+use crate::packet::checksum;
 use crate::tables::{Egress, LinkSlot, PortSlot, Tables, WorkerId};
 use crate::xsk::{BURST_FRAMES, Frame};
 
@@ -50,8 +51,8 @@ pub enum Step<'a> {
 
 /// Takes frames that came in from `link` all the way, in their order.
 ///
-/// All of a burst are classified before the first goes on. Classifying waits for memory, for the port's entry and its
-/// counters; when frame follows upon frame the CPU has many of these waits going at once.
+/// Each step is taken for a whole burst before the next one. A step waits for memory: for the port's entry and its
+/// counters, for the network's table; when frame follows upon frame the CPU has many of these waits going at once.
 #[inline]
 pub fn forward<F>(frames: F, link: LinkSlot, tables: &Tables, outlet: &mut impl Outlet)
 where
@@ -69,27 +70,25 @@ where
                 Err((port, reason)) => end(frame, port, reason, tables, outlet),
             }
         }
+        let mut destined = ArrayVec::<_, BURST_FRAMES>::new();
         for (frame, source) in classified {
-            proceed(frame, &source, tables, outlet);
+            match destination(&frame, &source, tables) {
+                Ok(destination) => {
+                    outlet.observe(Step::Destined(&destination));
+                    destined.push((frame, source, destination));
+                }
+                Err(reason) => end(frame, Some(source.port), reason, tables, outlet),
+            }
         }
-    }
-}
-
-/// Takes a frame from its source to where it goes.
-#[allow(clippy::inline_always, reason = "it is one function with `forward`, and a call costs time")]
-#[inline(always)]
-fn proceed(mut frame: Frame, source: &Source, tables: &Tables, outlet: &mut impl Outlet) {
-    let destination = match destination(&frame, source, tables) {
-        Ok(destination) => destination,
-        Err(reason) => return end(frame, Some(source.port), reason, tables, outlet),
-    };
-    outlet.observe(Step::Destined(&destination));
-    if source.complete_checksum && crate::packet::checksum::complete(frame.bytes_mut()) {
-        outlet.observe(Step::ChecksumCompleted);
-    }
-    match destination {
-        Destination::Port(port) => dispatch(frame, source.pcp, port, tables, outlet),
-        Destination::Flood(ports) => flood(frame, source, ports, tables, outlet),
+        for (mut frame, source, destination) in destined {
+            if source.complete_checksum && checksum::complete(frame.bytes_mut()) {
+                outlet.observe(Step::ChecksumCompleted);
+            }
+            match destination {
+                Destination::Port(port) => dispatch(frame, source.pcp, port, tables, outlet),
+                Destination::Flood(ports) => flood(frame, &source, ports, tables, outlet),
+            }
+        }
     }
 }
 
