@@ -41,12 +41,18 @@ impl Bell {
     pub(super) async fn ring(&mut self) {
         self.watch_files();
         let Some(events) = &mut self.events else { return sleep(WITHOUT_WATCH).await };
-        // An error is news as well: then it is time to look.
-        if timeout(LONGEST_SILENCE, events.next()).await.is_ok() {
-            for _ in 0..EVENTS_AT_ONCE {
-                if events.next().now_or_never().is_none() {
-                    break;
+        match timeout(LONGEST_SILENCE, events.next()).await {
+            Err(_) => {}
+            Ok(Some(Ok(_))) => {
+                for _ in 0..EVENTS_AT_ONCE {
+                    if events.next().now_or_never().is_none() {
+                        break;
+                    }
                 }
+            }
+            Ok(broken) => {
+                tracing::warn!("no watch on {} any more: {broken:?}", self.files[0].display());
+                self.events = None;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Following the log of changes.
 //!
-//! SQLite tells nobody about a commit, but the kernel tells who watches the folder that a file was written to; and a
+//! SQLite tells nobody about a commit, but the kernel tells who watches its files that one was written to; and a
 //! connection learns by one cheap pragma, without a lock, whether somebody else has committed. A watch asks for that
 //! when it hears something, and now and then, and reads only when there is something.
 
