@@ -48,8 +48,9 @@ static __always_inline void count(__u32 counter)
 // less when the tag cannot be put back.
 static __always_inline int restore_tag(struct xdp_md *ctx)
 {
-	__be16 tpid;
-	__u16 tci;
+	// Set, because without CAP_PERFMON nobody may read a stack that was not written.
+	__be16 tpid = 0;
+	__u16 tci = 0;
 
 	// No tag, or a device that never carries one beside the frame (a tap).
 	if (bpf_xdp_metadata_rx_vlan_tag(ctx, &tpid, &tci))

@@ -13,8 +13,10 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::tables::Policy;
+
 pub use cpus::CpusError;
-pub use settings::{PortSettings, Settings};
+pub use settings::{NetworkSettings, PortSettings, Settings};
 
 /// Where the daemon listens and its clients look, unless told otherwise.
 pub const DEFAULT_API: &str = "/run/trunkpath/api.sock";
@@ -45,6 +47,8 @@ pub struct Config {
     pub idle: IdleMode,
     /// For ports that `ports` does not name.
     pub default_port: PortOptions,
+    /// What goes for all ports.
+    pub policy: Policy,
     /// By lport id.
     pub ports: BTreeMap<String, PortOptions>,
 }

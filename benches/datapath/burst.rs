@@ -140,6 +140,10 @@ impl Outlet for End {
         self.free.pop()
     }
 
+    fn now(&mut self) -> u64 {
+        0
+    }
+
     #[inline]
     fn transmit(&mut self, _to: Egress<'_>, frame: Frame) {
         self.sent.push(frame);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use trunkpath::nb::{Record, Revision, Snapshot, Table};
-use trunkpath::tables::{Compiler, LinkSlot, LocalLink, Tables};
+use trunkpath::tables::{Compiler, LinkSlot, LocalLink, Policy, Tables};
 use trunkpath::types::{IfIndex, MacAddr, VlanId};
 
 /// Subports of one parent, at the most.
@@ -63,7 +63,7 @@ impl Cloud {
     }
 
     fn build(self) -> (Self, Tables) {
-        let mut compiler = Compiler::new(1);
+        let mut compiler = Compiler::new(1, Policy::default());
         for parent in 0..self.parents() {
             compiler.set_link(LocalLink {
                 slot: LinkSlot(parent as u16),
@@ -72,6 +72,7 @@ impl Cloud {
                 up: true,
                 queues: vec![0],
                 complete_checksums: false,
+                longest_frame: 1518,
             });
         }
         compiler.replace(&Snapshot { revision: Revision(1), records: self.records() });

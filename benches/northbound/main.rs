@@ -21,8 +21,9 @@ use allocation_counter::measure;
 use futures::FutureExt;
 use trunkpath::control::{Follower, News, Plane};
 use trunkpath::nb::{self, Change, ChangeSet, Revision, Snapshot};
+use trunkpath::packet::{ETHERTYPE_DOT1Q, Tag};
 use trunkpath::tables::TagMeaning;
-use trunkpath::types::VlanId;
+use trunkpath::types::{Pcp, Tci, VlanId};
 
 use cloud::{Cloud, PARENTS_PER_HOST, SUBPORTS, write};
 use simulated::Simulated;
@@ -210,7 +211,8 @@ impl Host {
             .next()
             .and_then(|link| link.ports().next())
             .and_then(|port| port.subports.as_deref());
-        table.is_some_and(|table| matches!(table.get(vid), TagMeaning::Subport(_)))
+        let tag = Tag { tpid: ETHERTYPE_DOT1Q, tci: Tci::new(vid, Pcp::default()) };
+        table.is_some_and(|table| matches!(table.get(tag), TagMeaning::Subport(_)))
     }
 }
 

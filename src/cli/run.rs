@@ -13,7 +13,7 @@ use crate::control;
 use crate::nb::DEFAULT_URL;
 
 const PORT_HELP: &str = "An option of a port, or of all (*): no_socket=drop|pass, allow_generic=true|false, \
-                         complete_checksums=true|false; repeatable";
+                         complete_checksums=true|false, unknown_tags=pass|drop; repeatable";
 
 /// Options of `trunkpath run`. Each is also a key of the config file, and goes before it.
 #[derive(Debug, clap::Args)]
@@ -47,6 +47,10 @@ pub struct RunArgs {
     /// What workers do when nothing comes [default: adaptive]
     #[arg(long, value_name = "MODE")]
     idle: Option<IdleMode>,
+    /// Copies a second that one guest's broadcasts and multicasts may come to, for each worker; 0: any number
+    /// [default: 100000]
+    #[arg(long, value_name = "COPIES")]
+    flood_rate: Option<u32>,
 }
 
 impl RunArgs {
@@ -80,7 +84,9 @@ impl RunArgs {
             state: self.state.clone(),
             umem_mib: self.umem_mib,
             idle: self.idle,
+            flood_rate: self.flood_rate,
             port,
+            network: BTreeMap::new(),
         })
     }
 }

@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 use super::{Config, ConfigError, DEFAULT_API, DEFAULT_STATE, IdleMode, NoSocketPolicy, PortOptions, cpus};
 use crate::nb::DEFAULT_URL;
+use crate::tables::Policy;
+use crate::types::{TagPolicy, UnknownTags};
 
 /// 64 GiB: more is a slip of the keyboard.
 pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;
@@ -18,9 +20,24 @@ const DEFAULT_UMEM_MIB: u32 = 256;
 /// The `port` table's name for all ports that have none of their own.
 const EVERY_PORT: &str = "*";
 
-const KEYS: [&str; 10] =
-    ["nb", "chassis", "local_ip", "workers", "attach", "api", "state", "umem_mib", "idle", "port"];
-const PORT_KEYS: [&str; 3] = ["no_socket", "allow_generic", "complete_checksums"];
+const DEFAULT_FLOOD_RATE: u32 = 100_000;
+
+const KEYS: [&str; 12] = [
+    "nb",
+    "chassis",
+    "local_ip",
+    "workers",
+    "attach",
+    "api",
+    "state",
+    "umem_mib",
+    "idle",
+    "flood_rate",
+    "port",
+    "network",
+];
+const PORT_KEYS: [&str; 4] = ["no_socket", "allow_generic", "complete_checksums", "unknown_tags"];
+const NETWORK_KEYS: [&str; 1] = ["unknown_tags"];
 
 /// What a file or the flags say; `None` and empty where they are silent. The fields are [`Config`]'s.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -36,10 +53,12 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     pub umem_mib: Option<u32>,
     pub idle: Option<IdleMode>,
+    pub flood_rate: Option<u32>,
     pub port: BTreeMap<String, PortSettings>,
+    pub network: BTreeMap<String, NetworkSettings>,
 }
 
-/// What is said for one port, or for all (`*`). The fields are [`PortOptions`]'.
+/// What is said for one port, or for all (`*`). The fields are [`PortOptions`]' and [`TagPolicy`]'s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented at PortOptions")]
@@ -47,6 +66,15 @@ pub struct PortSettings {
     pub no_socket: Option<NoSocketPolicy>,
     pub allow_generic: Option<bool>,
     pub complete_checksums: Option<bool>,
+    pub unknown_tags: Option<UnknownTags>,
+}
+
+/// What is said for the ports of one network, by the id of its lswitch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at TagPolicy")]
+pub struct NetworkSettings {
+    pub unknown_tags: Option<UnknownTags>,
 }
 
 impl Settings {
@@ -84,7 +112,9 @@ impl Settings {
             state: self.state.or(below.state),
             umem_mib: self.umem_mib.or(below.umem_mib),
             idle: self.idle.or(below.idle),
+            flood_rate: self.flood_rate.or(below.flood_rate),
             port,
+            network: below.network.into_iter().chain(self.network).collect(),
         }
     }
 
@@ -93,6 +123,7 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] for the first value that cannot be used.
     pub fn check(mut self) -> Result<Config, ConfigError> {
+        let policy = self.policy();
         let default_port = self.port.remove(EVERY_PORT).unwrap_or_default().onto(PortOptions::default());
         let ports = self.port.into_iter().map(|(lport, said)| (lport, said.onto(default_port))).collect();
         let umem_mib = self.umem_mib.unwrap_or(DEFAULT_UMEM_MIB);
@@ -113,9 +144,26 @@ impl Settings {
             local_ip: self.local_ip,
             umem_mib,
             idle: self.idle.unwrap_or_default(),
+            policy,
             default_port,
             ports,
         })
+    }
+}
+
+impl Settings {
+    fn policy(&self) -> Policy {
+        let said = |port: &PortSettings| port.unknown_tags;
+        let networks = self.network.iter();
+        let ports = self.port.iter().filter(|(lport, _)| *lport != EVERY_PORT);
+        Policy {
+            unknown_tags: TagPolicy {
+                default: self.port.get(EVERY_PORT).and_then(said).unwrap_or_default(),
+                networks: networks.filter_map(|(id, said)| Some((id.clone(), said.unknown_tags?))).collect(),
+                ports: ports.filter_map(|(id, port)| Some((id.clone(), said(port)?))).collect(),
+            },
+            flood_rate: self.flood_rate.unwrap_or(DEFAULT_FLOOD_RATE),
+        }
     }
 }
 
@@ -130,6 +178,7 @@ impl PortSettings {
             "no_socket" => said.no_socket = Some(no_socket(value)?),
             "allow_generic" => said.allow_generic = Some(switch("allow_generic", value)?),
             "complete_checksums" => said.complete_checksums = Some(switch("complete_checksums", value)?),
+            "unknown_tags" => said.unknown_tags = Some(unknown_tags(value)?),
             unknown => return Err(unknown_key(unknown, " of a port", &PORT_KEYS)),
         }
         Ok(said)
@@ -142,6 +191,7 @@ impl PortSettings {
             no_socket: self.no_socket.or(below.no_socket),
             allow_generic: self.allow_generic.or(below.allow_generic),
             complete_checksums: self.complete_checksums.or(below.complete_checksums),
+            unknown_tags: self.unknown_tags.or(below.unknown_tags),
         }
     }
 
@@ -166,6 +216,18 @@ fn no_socket(value: &str) -> Result<NoSocketPolicy, ConfigError> {
     }
 }
 
+fn unknown_tags(value: &str) -> Result<UnknownTags, ConfigError> {
+    match value {
+        "pass" => Ok(UnknownTags::Pass),
+        "drop" => Ok(UnknownTags::Drop),
+        _ => Err(ConfigError::BadPortOption {
+            key: "unknown_tags",
+            value: value.to_owned(),
+            expected: "pass or drop",
+        }),
+    }
+}
+
 fn switch(key: &'static str, value: &str) -> Result<bool, ConfigError> {
     value.parse().map_err(|_| ConfigError::BadPortOption {
         key,
@@ -180,13 +242,25 @@ fn check_keys(file: &toml::Table) -> Result<(), ConfigError> {
         if !KEYS.contains(&key.as_str()) {
             return Err(unknown_key(key, "", &KEYS));
         }
-        if key == "port" {
-            let ports = value.as_table().into_iter().flatten();
-            for (lport, options) in ports.filter_map(|(lport, options)| Some((lport, options.as_table()?))) {
-                if let Some(unknown) = options.keys().find(|option| !PORT_KEYS.contains(&option.as_str())) {
-                    return Err(unknown_key(unknown, &format!(" in [port.{lport:?}]"), &PORT_KEYS));
-                }
-            }
+        match key.as_str() {
+            "port" => check_keys_below(key, value, &PORT_KEYS)?,
+            "network" => check_keys_below(key, value, &NETWORK_KEYS)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The same for the tables in table `name`.
+fn check_keys_below(
+    name: &str,
+    value: &toml::Value,
+    known: &'static [&'static str],
+) -> Result<(), ConfigError> {
+    let tables = value.as_table().into_iter().flatten();
+    for (id, options) in tables.filter_map(|(id, options)| Some((id, options.as_table()?))) {
+        if let Some(unknown) = options.keys().find(|option| !known.contains(&option.as_str())) {
+            return Err(unknown_key(unknown, &format!(" in [{name}.{id:?}]"), known));
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ pub use table::Links;
 pub use watch::{LinkEvent, LinkWatch, LinksError};
 
 use crate::kernel::inspect;
+use crate::packet::Header;
 use crate::types::{IfIndex, MacAddr};
 
 /// A network device as the kernel describes it.
@@ -72,6 +73,17 @@ impl Link {
             (link.rx_queues, link.tx_queues) = (in_use.rx, in_use.tx);
         }
         Some(link)
+    }
+
+    /// Bytes of the longest frame that it takes from us, with tags. A veth drops what is longer without a word
+    /// (`is_skb_forwardable`: MTU, Ethernet header and one tag; its peer's MTU, which we take to be the same). Others say
+    /// what they refuse.
+    #[must_use]
+    pub fn longest_frame(&self) -> usize {
+        match self.kind.as_deref() {
+            Some("veth") => self.mtu as usize + Header::TAGGED_LEN,
+            _ => usize::MAX,
+        }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "a link has some 70 attributes; these are ours")]

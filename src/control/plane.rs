@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::desired::Desired;
 use super::devices::Devices;
-use super::links::{LinkEvent, Links};
+use super::links::{Link, LinkEvent, Links};
 use crate::config::{Config, PortOptions};
 use crate::nb::{ChangeSet, Snapshot};
-use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher, TableDump, Tables, Touched, WorkerId};
+use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, Publisher, TableDump, Tables, Touched, WorkerId};
 use crate::types::{Id, IfIndex, Numbers, Problem};
 use crate::worker::WorkerPoolError;
 
@@ -75,6 +75,7 @@ pub struct Evidence {
     in_force: TableDump,
     links: Vec<LocalLink>,
     workers: usize,
+    policy: Policy,
 }
 
 impl Evidence {
@@ -82,7 +83,7 @@ impl Evidence {
     /// are under way, they may.
     #[must_use]
     pub fn differences(self, snapshot: &Snapshot) -> Vec<String> {
-        let mut fresh = Compiler::new(self.workers);
+        let mut fresh = Compiler::new(self.workers, self.policy);
         fresh.replace(snapshot);
         self.links.into_iter().for_each(|link| fresh.set_link(link));
         let wanted = fresh.compile();
@@ -100,7 +101,7 @@ impl<D: Devices> Plane<D> {
         links: Links,
         start: impl FnOnce(&Config, &Publisher) -> Result<D, E>,
     ) -> Result<Self, E> {
-        let mut compiler = Compiler::new(config.workers.len());
+        let mut compiler = Compiler::new(config.workers.len(), config.policy.clone());
         let publisher = Publisher::new(compiler.compile());
         let devices = start(&config, &publisher)?;
         Ok(Self {
@@ -240,6 +241,7 @@ impl<D: Devices> Plane<D> {
             in_force: TableDump::of(&self.compiler, &self.publisher.current()),
             links: self.ports.values().map(|port| self.local_link(port)).collect(),
             workers: self.config.workers.len(),
+            policy: self.config.policy.clone(),
         }
     }
 
@@ -323,14 +325,16 @@ impl<D: Devices> Plane<D> {
 
     /// A device of ours as the tables see it.
     fn local_link(&self, port: &OpenPort<D::Handle>) -> LocalLink {
+        let link = self.links.get(port.ifindex);
         LocalLink {
             slot: port.slot,
             ifindex: port.ifindex,
             lport: port.lport.clone(),
             // On at both ends.
-            up: self.links.get(port.ifindex).is_some_and(|link| link.up && link.carrier),
+            up: link.is_some_and(|link| link.up && link.carrier),
             queues: port.queues.clone(),
             complete_checksums: port.options.complete_checksums,
+            longest_frame: link.map_or(usize::MAX, Link::longest_frame),
         }
     }
 }

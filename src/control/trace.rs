@@ -52,6 +52,11 @@ impl Outlet for Witness<'_> {
         self.arena.take()
     }
 
+    /// Nothing is rationed: a trace takes no part in rates.
+    fn now(&mut self) -> u64 {
+        0
+    }
+
     fn transmit(&mut self, to: Egress<'_>, frame: Frame) {
         let device = self.daemon.plane.ports.values().find(|open| open.slot == to.slot.link);
         let device = device.map_or_else(|| "?".to_owned(), |open| open.device.clone());

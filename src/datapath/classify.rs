@@ -1,9 +1,9 @@
 //! Step 1: whose frame is it? (link, outermost 802.1Q VID) → source port, network.
 
 use super::DropReason;
-use crate::packet::{ETHERTYPE_DOT1Q, Header, dot1q};
+use crate::packet::{Header, dot1q};
 use crate::tables::{LINK_OWNER, LinkSlot, NetworkSlot, PortSlot, Tables, TagMeaning, WorkerId};
-use crate::types::{Pcp, VlanId};
+use crate::types::Pcp;
 use crate::xsk::Frame;
 
 /// Where a frame came from.
@@ -15,6 +15,8 @@ pub struct Source {
     pub network: NetworkSlot,
     /// The priority of the frame as it came, for tags pushed later.
     pub pcp: Pcp,
+    /// Whether the port may send from its own addresses only.
+    pub guarded: bool,
     /// Whether the sender may have left its checksum partial.
     pub complete_checksum: bool,
 }
@@ -42,17 +44,25 @@ pub fn classify(
             Err(_) => Err(DropReason::ClassifyTruncated),
             Ok(header) => {
                 let pcp = *priority.get_or_insert(header.pcp());
-                let tag = port.subports.as_deref().zip(selecting_vid(&header));
-                match (tag.map(|(table, vid)| table.get(vid)), port.network) {
+                let tag = port.subports.as_deref().zip(header.tag);
+                match (tag.map(|(table, tag)| table.get(tag)), port.network) {
                     (Some(TagMeaning::Subport(subport)), _) => {
                         dot1q::strip(frame);
                         slot = subport;
                         continue;
                     }
                     (Some(TagMeaning::Unusable), _) => Err(DropReason::ClassifySubportUnusable),
+                    (Some(TagMeaning::Unwanted), _) => Err(DropReason::ClassifyUnknownTag),
                     (Some(TagMeaning::Parent) | None, None) => Err(DropReason::ClassifyPortDown),
                     (Some(TagMeaning::Parent) | None, Some(network)) => {
-                        Ok(Source { port: slot, network, pcp, complete_checksum: link.complete_checksums })
+                        let guarded = port.allowed_sources.is_some();
+                        Ok(Source {
+                            port: slot,
+                            network,
+                            pcp,
+                            guarded,
+                            complete_checksum: link.complete_checksums,
+                        })
                     }
                 }
             }
@@ -62,10 +72,4 @@ pub fn classify(
         }
         return verdict.map_err(|reason| (Some(slot), reason));
     }
-}
-
-/// The VID that may select a subport: the outermost tag's, if its TPID is 0x8100 and it names a VLAN.
-#[inline]
-fn selecting_vid(header: &Header) -> Option<VlanId> {
-    header.tag.filter(|tag| tag.tpid == ETHERTYPE_DOT1Q)?.tci.vlan_id()
 }

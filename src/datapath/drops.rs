@@ -36,16 +36,31 @@ drop_reasons! {
     ClassifyPortDown => "classify_port_down",
     /// Its tag belongs to a segmentation whose subport cannot be used.
     ClassifySubportUnusable => "classify_subport_unusable",
+    /// Its tag is no segmentation's, and the port takes no such frames (`unknown_tags = drop`).
+    ClassifyUnknownTag => "classify_unknown_tag",
+    /// Its port may not send from this MAC address, or not announce it.
+    GuardSourceMac => "guard_source_mac",
+    /// Its port may not send from this IP address with this MAC address, or not announce it.
+    GuardSourceIp => "guard_source_ip",
+    /// It cannot be told which addresses it says it is from.
+    GuardUnreadable => "guard_unreadable",
     /// No port of the network has its destination address.
     DestinationUnknown => "destination_unknown",
     /// It is addressed to the port it came from.
     DestinationIsSource => "destination_is_source",
     /// A broadcast or multicast in a network without another port that is up.
     DestinationNobody => "destination_nobody",
+    /// Its guest has caused more flood copies of late than `flood_rate` allows.
+    FloodRate => "flood_rate",
     /// There was no free frame for this copy of a broadcast or multicast.
     DispatchNoFrame => "dispatch_no_frame",
+    /// It carries a tag that means a subport to this receiver, whose port it is not from; or one that the receiver takes
+    /// none of.
+    DispatchTagRefused => "dispatch_tag_refused",
     /// There was no room in front of it for the tag.
     DispatchNoHeadroom => "dispatch_no_headroom",
+    /// With its tags it is longer than the receiver's link takes.
+    DispatchTooLong => "dispatch_too_long",
     /// The queue to the worker that owns the link was full.
     TransmitHandoverFull => "transmit_handover_full",
     /// The link went away before it was sent.

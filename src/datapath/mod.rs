@@ -1,20 +1,22 @@
-//! What happens to a frame between two sockets: classify, destination, dispatch. Frames and tables in, frames for
+//! What happens to a frame between two sockets: classify and guard, destination, dispatch. Frames and tables in, frames for
 //! links out; no socket anywhere, so all of it runs in a test without a NIC.
 
 mod classify;
 mod destination;
 mod dispatch;
 mod drops;
+mod guard;
 
 pub use classify::{Source, classify};
 pub use destination::{Destination, destination};
 pub use dispatch::dispatch;
 pub use drops::DropReason;
+pub use guard::guard;
 
 use arrayvec::ArrayVec;
 
 use crate::packet::checksum;
-use crate::tables::{Egress, LinkSlot, PortSlot, Tables, WorkerId};
+use crate::tables::{Egress, LINK_OWNER, LinkSlot, PortSlot, Tables, WorkerId};
 use crate::xsk::{BURST_FRAMES, Frame};
 
 /// Where frames go that the datapath is done with. A worker's outlet leads to TX rings; a test's to a list.
@@ -24,6 +26,9 @@ pub trait Outlet {
 
     /// A free frame for a copy.
     fn take(&mut self) -> Option<Frame>;
+
+    /// A clock for rates: microseconds from some point in the past on.
+    fn now(&mut self) -> u64;
 
     /// Sends `frame`, ready for the wire, to a port out of the link that it hangs on.
     fn transmit(&mut self, to: Egress<'_>, frame: Frame);
@@ -62,7 +67,12 @@ where
     while frames.len() > 0 {
         let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
         for mut frame in frames.by_ref().take(BURST_FRAMES) {
-            match classify(&mut frame, link, tables, outlet.worker()) {
+            let source = classify(&mut frame, link, tables, outlet.worker());
+            let guarded = source.and_then(|source| match guard(&frame, &source, tables) {
+                Ok(()) => Ok(source),
+                Err(reason) => Err((Some(source.port), reason)),
+            });
+            match guarded {
                 Ok(source) => {
                     outlet.observe(Step::Classified(&source));
                     classified.push((frame, source));
@@ -98,6 +108,9 @@ fn flood(frame: Frame, source: &Source, ports: &[PortSlot], tables: &Tables, out
     let Some(mut receiver) = receivers.next() else {
         return end(frame, Some(source.port), DropReason::DestinationNobody, tables, outlet);
     };
+    if !may_flood(source, ports.len() - 1, tables, outlet) {
+        return end(frame, Some(source.port), DropReason::FloodRate, tables, outlet);
+    }
     for next in receivers {
         match outlet.take() {
             Some(mut copy) => {
@@ -109,6 +122,13 @@ fn flood(frame: Frame, source: &Source, ports: &[PortSlot], tables: &Tables, out
         receiver = next;
     }
     dispatch(frame, source.pcp, receiver, tables, outlet);
+}
+
+/// Whether the guest that a frame is from may cause so many copies now. All ports of a link are one guest's.
+fn may_flood(source: &Source, copies: usize, tables: &Tables, outlet: &mut impl Outlet) -> bool {
+    let guest = PortSlot { number: LINK_OWNER, ..source.port };
+    let counters = tables.counters(guest).of(outlet.worker());
+    counters.is_none_or(|counters| counters.flood_allowance.take(copies, || outlet.now()))
 }
 
 /// Ends a frame, on account of `port`.

@@ -42,6 +42,17 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
+    /// A list of objects; empty when the field is absent. `path` is its name with a dot.
+    pub fn objects(&self, field: &str, path: &'static str) -> Result<Vec<Fields<'a>>, RecordError> {
+        let Some(value) = self.find(field) else { return Ok(Vec::new()) };
+        let items = value.as_array().ok_or_else(|| self.bad(field, value, "a list"))?;
+        let read = |item: &'a Value| match item.as_object() {
+            Some(object) => Ok(Fields { object, path }),
+            None => Err(self.bad(field, item, "a JSON object")),
+        };
+        items.iter().map(read).collect()
+    }
+
     /// A text.
     pub fn text(&self, field: &str) -> Result<Option<&'a str>, RecordError> {
         self.find(field)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fields::Fields;
 use super::{Record, RecordError};
-use crate::types::{Id, MacAddr, NetworkKey, PortKey, Segmentation};
+use crate::types::{AddressPair, AllowedSources, Id, MacAddr, NetworkKey, PortKey, Segmentation};
 
 /// A network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub struct LogicalPort {
     pub lswitch: Id,
     /// Its addresses; Neutron gives one.
     pub macs: Arc<[MacAddr]>,
+    /// The addresses that it may send from; `None` without port security. A record that does not say has none, as in
+    /// Dragonflow.
+    pub allowed_sources: Option<Arc<AllowedSources>>,
     /// The admin state. A record that does not say is enabled, which is Neutron's default.
     pub enabled: bool,
     /// The compute node that it is on. A subport has none, for it is where its parent is; nor has a port behind a tunnel
@@ -85,16 +88,40 @@ impl LogicalPort {
     /// Reads a record of table `lport`.
     pub(super) fn read(record: &Record) -> Result<Self, RecordError> {
         let (fields, id) = open(record)?;
+        let macs = fields.list("macs", "a MAC address as in fa:16:3e:00:01:66")?;
         Ok(Self {
             id,
             key: fields.key("unique_key")?,
             name: fields.text("name")?.unwrap_or_default().into(),
             lswitch: fields.required_text("lswitch")?.into(),
-            macs: fields.list("macs", "a MAC address as in fa:16:3e:00:01:66")?.into(),
+            allowed_sources: allowed_sources(fields, &macs)?.map(Arc::new),
+            macs: macs.into(),
             enabled: fields.flag("enabled")?.unwrap_or(true),
             chassis: fields.object("binding", "binding.")?.map(chassis).transpose()?.flatten(),
         })
     }
+}
+
+/// What a port with these addresses may send from.
+fn allowed_sources(port: Fields<'_>, macs: &[MacAddr]) -> Result<Option<AllowedSources>, RecordError> {
+    if !port.flag("port_security_enabled")?.unwrap_or(false) {
+        return Ok(None);
+    }
+    let ips = port.list("ips", "an IP address as in 10.10.0.10")?;
+    let pairs = port.objects("allowed_address_pairs", "allowed_address_pairs.")?;
+    let further: Vec<_> = pairs.into_iter().map(address_pair).collect::<Result<_, _>>()?;
+    Ok(Some(AllowedSources::new(macs, &ips, &further)))
+}
+
+/// Neutron takes a network for an address, too.
+fn address_pair(pair: Fields<'_>) -> Result<AddressPair, RecordError> {
+    const IPS: &str = "an IP address as in 10.10.0.10, or a network as in 10.10.0.0/24";
+    let mac = pair.parsed("mac_address", "a MAC address as in fa:16:3e:00:01:66")?;
+    let mac = mac.ok_or_else(|| pair.missing("mac_address"))?;
+    let ip = pair.required_text("ip_address")?;
+    let ips = ip.parse().or_else(|_| ip.parse().map(|ip: IpAddr| ip.into()));
+    let ips = ips.map_err(|_| RecordError::bad("allowed_address_pairs.ip_address", &ip.into(), IPS))?;
+    Ok(AddressPair { mac, ips })
 }
 
 /// The compute node of a binding.

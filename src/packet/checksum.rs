@@ -8,15 +8,11 @@
 //! A field is taken for partial when it equals the pseudo-header's sum. A finished checksum that happens to have
 //! that value is computed again to the same value, so nothing correct is ever changed.
 
-use super::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, be16};
-
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
-const PROTOCOL_TCP: u8 = 6;
-const PROTOCOL_UDP: u8 = 17;
-const IPV6_HOP_BY_HOP: u8 = 0;
-const IPV6_ROUTING: u8 = 43;
-const IPV6_DESTINATION_OPTIONS: u8 = 60;
+use super::be16;
+use super::ip::{
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV6_HEADER_LEN, PROTOCOL_TCP, PROTOCOL_UDP, ipv4_payload, ipv6_payload,
+    packet,
+};
 
 /// A TCP or UDP segment in a frame: where it is, and what its pseudo-header sums to.
 struct Segment {
@@ -50,49 +46,32 @@ pub fn complete(frame: &mut [u8]) -> bool {
 }
 
 fn find_segment(frame: &[u8]) -> Option<Segment> {
-    let mut type_offset = 12;
-    loop {
-        let packet = frame.get(type_offset + 2..)?;
-        let segment = match be16(frame, type_offset)? {
-            ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD => {
-                type_offset += super::dot1q::TAG_LEN;
-                continue;
-            }
-            ETHERTYPE_IPV4 => ipv4_segment(packet)?,
-            ETHERTYPE_IPV6 => ipv6_segment(packet)?,
-            _ => return None,
-        };
-        let start = type_offset + 2;
-        return Some(Segment { start: start + segment.start, end: start + segment.end, ..segment });
-    }
+    let (ethertype, start) = packet(frame)?;
+    let packet = frame.get(start..)?;
+    let segment = match ethertype {
+        ETHERTYPE_IPV4 => ipv4_segment(packet)?,
+        ETHERTYPE_IPV6 => ipv6_segment(packet)?,
+        _ => return None,
+    };
+    Some(Segment { start: start + segment.start, end: start + segment.end, ..segment })
 }
 
 fn ipv4_segment(packet: &[u8]) -> Option<Segment> {
     const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
-    let version_ihl = *packet.first()?;
-    let start = usize::from(version_ihl & 0x0f) * 4;
+    let start = ipv4_payload(packet)?;
     let end = usize::from(be16(packet, 2)?);
-    if version_ihl >> 4 != 4 || start < 20 || be16(packet, 6)? & MORE_FRAGMENTS_OR_OFFSET != 0 {
+    if be16(packet, 6)? & MORE_FRAGMENTS_OR_OFFSET != 0 {
         return None;
     }
     segment(packet, start..end, *packet.get(9)?, packet.get(12..20)?)
 }
 
 fn ipv6_segment(packet: &[u8]) -> Option<Segment> {
-    const HEADER_LEN: usize = 40;
-    if packet.first()? >> 4 != 6 {
-        return None;
-    }
-    let end = HEADER_LEN + usize::from(be16(packet, 4)?);
-    let mut next_header = *packet.get(6)?;
-    let mut start = HEADER_LEN;
     // A routing header that still has a way to go makes the pseudo-header's destination another one: the sums
     // differ then, and the field is left alone.
-    while let IPV6_HOP_BY_HOP | IPV6_ROUTING | IPV6_DESTINATION_OPTIONS = next_header {
-        next_header = *packet.get(start)?;
-        start += 8 * (1 + usize::from(*packet.get(start + 1)?));
-    }
-    segment(packet, start..end, next_header, packet.get(8..HEADER_LEN)?)
+    let (protocol, start) = ipv6_payload(packet)?;
+    let end = IPV6_HEADER_LEN + usize::from(be16(packet, 4)?);
+    segment(packet, start..end, protocol, packet.get(8..IPV6_HEADER_LEN)?)
 }
 
 fn segment(packet: &[u8], at: std::ops::Range<usize>, protocol: u8, addresses: &[u8]) -> Option<Segment> {

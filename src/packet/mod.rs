@@ -6,8 +6,11 @@
 pub mod checksum;
 pub mod dot1q;
 mod ethernet;
+mod ip;
+mod sender;
 
 pub use ethernet::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, Header, Tag, Truncated};
+pub use sender::Sender;
 
 /// The two bytes at `offset`, as a big-endian number.
 #[inline]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims;
 use super::network::Member;
-use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, PortReport, PortSlot, Tables};
+use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, Policy, PortReport, PortSlot, Tables};
 use crate::nb::{Change, Edit, Northbound, Snapshot, Table};
 use crate::types::{Id, NetworkKey, Numbers, Problem};
 
@@ -18,6 +18,7 @@ use crate::types::{Id, NetworkKey, Numbers, Problem};
 /// compiler that is given everything at once makes the same tables but for the numbers of ports and networks.
 #[derive(Debug)]
 pub struct Compiler {
+    policy: Policy,
     northbound: Northbound,
     links: BTreeMap<Id, LocalLink>,
     counters: CounterBook,
@@ -68,9 +69,10 @@ type Members = BTreeMap<Id, Member>;
 impl Compiler {
     /// A compiler that knows of nothing, for `workers` workers.
     #[must_use]
-    pub fn new(workers: usize) -> Self {
-        let counters = CounterBook::new(workers);
+    pub fn new(workers: usize, policy: Policy) -> Self {
+        let counters = CounterBook::new(workers, policy.flood_rate);
         Self {
+            policy,
             northbound: Northbound::default(),
             links: BTreeMap::new(),
             tables: Tables::empty(counters.no_port()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::WorkerId;
+use super::flood_allowance::FloodAllowance;
 use crate::datapath::DropReason;
 use crate::nb::compact;
 use crate::types::Id;
@@ -25,6 +26,8 @@ pub struct WorkerCounters {
     sent_frames: AtomicU64,
     sent_bytes: AtomicU64,
     drops: [AtomicU64; DropReason::COUNT],
+    /// What the port may still have flooded.
+    pub flood_allowance: FloodAllowance,
 }
 
 /// A port's counters, summed over the workers.
@@ -43,10 +46,17 @@ pub struct PortTotals {
 }
 
 impl PortCounters {
-    /// Counters at 0 for `workers` workers.
+    /// Counters at 0 for `workers` workers, without a limit to floods.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        Self((0..workers).map(|_| WorkerCounters::default()).collect())
+        Self::with_flood_rate(workers, 0)
+    }
+
+    /// Counters at 0 for `workers` workers, each of which floods `rate` copies a second at the most (0: any number).
+    fn with_flood_rate(workers: usize, rate: u32) -> Self {
+        let counters =
+            || WorkerCounters { flood_allowance: FloodAllowance::new(rate), ..WorkerCounters::default() };
+        Self((0..workers).map(|_| counters()).collect())
     }
 
     /// The set that `worker` writes; `None` for a worker that does not exist.
@@ -115,15 +125,17 @@ fn add(counter: &AtomicU64, count: u64) {
 #[derive(Debug)]
 pub struct CounterBook {
     workers: usize,
+    flood_rate: u32,
     ports: BTreeMap<Id, PortCounters>,
     no_port: PortCounters,
 }
 
 impl CounterBook {
-    /// An empty book for `workers` workers.
+    /// An empty book for `workers` workers, each of which floods `flood_rate` copies a second for a port at the most (0:
+    /// any number).
     #[must_use]
-    pub fn new(workers: usize) -> Self {
-        Self { workers, ports: BTreeMap::new(), no_port: PortCounters::new(workers) }
+    pub fn new(workers: usize, flood_rate: u32) -> Self {
+        Self { workers, flood_rate, ports: BTreeMap::new(), no_port: PortCounters::new(workers) }
     }
 
     /// The counters of the logical port `lport`.
@@ -131,7 +143,7 @@ impl CounterBook {
         if let Some(counters) = self.ports.get(lport) {
             return counters.clone();
         }
-        let counters = PortCounters::new(self.workers);
+        let counters = PortCounters::with_flood_rate(self.workers, self.flood_rate);
         self.ports.insert(lport.clone(), counters.clone());
         counters
     }
@@ -180,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_port_keeps_its_counters_until_it_is_forgotten() {
-        let mut book = CounterBook::new(1);
+        let mut book = CounterBook::new(1, 0);
         book.port(&Id::from("web")).of(0).unwrap().received(60);
         book.port(&Id::from("db")).of(0).unwrap().received(60);
         book.forget("db");

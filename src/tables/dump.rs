@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use super::{
     Compiler, LINK_OWNER, LinkSlot, Network, Port, PortReport, PortSlot, Tables, TagMeaning, VlanTable,
 };
-use crate::types::{Id, MacAddr, NetworkKey, PortKey, VlanId};
+use crate::packet::{ETHERTYPE_DOT1Q, Tag};
+use crate::types::{AllowedSources, Id, MacAddr, NetworkKey, Pcp, PortKey, Tci, VlanId};
 
 /// Everything that a worker or an operator could see of tables.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TableDump {
-    /// By ifindex: place, port, checksums completed.
-    links: BTreeMap<u32, (LinkSlot, Option<PortKey>, bool)>,
+    /// By ifindex: place, port, checksums completed, longest frame.
+    links: BTreeMap<u32, (LinkSlot, Option<PortKey>, bool, usize)>,
     ports: BTreeMap<PortKey, PortDump>,
     networks: BTreeMap<NetworkKey, NetworkDump>,
     reports: BTreeMap<Id, PortReport>,
@@ -29,6 +31,9 @@ struct PortDump {
     tags: Vec<VlanId>,
     /// `None`: the tag is unusable.
     subports: BTreeMap<VlanId, Option<PortKey>>,
+    /// Whether other tags are dropped.
+    drops_unknown_tags: bool,
+    allowed_sources: Option<Arc<AllowedSources>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -55,7 +60,8 @@ impl TableDump {
         for place in (0..=u16::MAX).map(LinkSlot) {
             let Some(link) = tables.link(place) else { continue };
             let owner = key_of(tables, PortSlot { link: place, number: LINK_OWNER });
-            dump.links.insert(link.ifindex.get(), (place, owner, link.complete_checksums));
+            dump.links
+                .insert(link.ifindex.get(), (place, owner, link.complete_checksums, link.longest_frame));
             for port in link.ports() {
                 if dump.ports.insert(port.key, dump_port(tables, place, port)).is_some() {
                     dump.repeated.push(format!("port {}", port.key));
@@ -105,13 +111,16 @@ fn dump_port(tables: &Tables, link: LinkSlot, port: &Port) -> PortDump {
         link,
         tags: port.tags.to_vec(),
         subports: port.subports.as_deref().map(|table| dump_tags(tables, table)).unwrap_or_default(),
+        drops_unknown_tags: port.subports.as_deref().is_some_and(VlanTable::drops_unknown_tags),
+        allowed_sources: port.allowed_sources.clone(),
     }
 }
 
 fn dump_tags(tables: &Tables, table: &VlanTable) -> BTreeMap<VlanId, Option<PortKey>> {
     let vids = (VlanId::MIN.get()..=VlanId::MAX.get()).filter_map(|vid| VlanId::new(vid).ok());
-    vids.filter_map(|vid| match table.get(vid) {
-        TagMeaning::Parent => None,
+    let tag = |vid| Tag { tpid: ETHERTYPE_DOT1Q, tci: Tci::new(vid, Pcp::default()) };
+    vids.filter_map(|vid| match table.get(tag(vid)) {
+        TagMeaning::Parent | TagMeaning::Unwanted => None,
         TagMeaning::Subport(slot) => Some((vid, key_of(tables, slot))),
         TagMeaning::Unusable => Some((vid, None)),
     })
@@ -135,12 +144,12 @@ mod tests {
 
     use super::*;
     use crate::nb::{Change, Record, Table};
-    use crate::tables::LocalLink;
+    use crate::tables::{LocalLink, Policy};
     use crate::types::IfIndex;
 
     /// A parent with a subport that has `vid`.
     fn dump(vid: u16) -> TableDump {
-        let mut compiler = Compiler::new(1);
+        let mut compiler = Compiler::new(1, Policy::default());
         for (table, json) in [
             (Table::Lswitch, json!({"id": "n", "unique_key": 1})),
             (Table::Lport, json!({"id": "parent", "unique_key": 1, "lswitch": "n"})),
@@ -161,6 +170,7 @@ mod tests {
             up: true,
             queues: vec![0],
             complete_checksums: true,
+            longest_frame: 1518,
         });
         let tables = compiler.compile();
         TableDump::of(&compiler, &tables)

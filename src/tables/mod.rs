@@ -7,8 +7,10 @@ mod claims;
 mod compiler;
 mod counters;
 mod dump;
+mod flood_allowance;
 mod network;
 mod piece;
+mod policy;
 mod publish;
 mod report;
 
@@ -18,13 +20,15 @@ use arrayvec::ArrayVec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use crate::types::{IfIndex, MacAddr, NetworkKey, PortKey, VlanId};
+use crate::packet::{ETHERTYPE_DOT1Q, Tag};
+use crate::types::{AllowedSources, IfIndex, MacAddr, NetworkKey, PortKey, UnknownTags, VlanId};
 
 pub use claims::parent_of;
 pub use compiler::{Compiler, Touched};
 pub use counters::{CounterBook, PortCounters, PortTotals, WorkerCounters};
 pub use dump::TableDump;
 pub use piece::LocalLink;
+pub use policy::Policy;
 pub use publish::{Publisher, Reader};
 pub use report::{PortReport, PortState};
 
@@ -75,6 +79,8 @@ pub struct LinkEntry {
     pub queues: Vec<WorkerId>,
     /// Whether the peer may leave TCP and UDP checksums partial.
     pub complete_checksums: bool,
+    /// Bytes of the longest frame that can leave by it, tags and all.
+    pub longest_frame: usize,
     /// By number.
     ports: Vec<Option<Port>>,
 }
@@ -89,8 +95,10 @@ pub struct Port {
     pub network: Option<NetworkSlot>,
     /// The tags that tell it apart on its link, in the order in which they are pushed.
     pub tags: Tags,
-    /// Its subports, if it has segmentations.
+    /// What tags on its frames mean, if any means something: it has segmentations, or takes no unknown tags.
     pub subports: Option<Box<VlanTable>>,
+    /// The addresses that it may send from, with port security.
+    pub allowed_sources: Option<Arc<AllowedSources>>,
     /// Its counters.
     pub counters: PortCounters,
 }
@@ -124,11 +132,12 @@ pub struct Network {
     pub flood: Vec<PortSlot>,
 }
 
-/// What a VID means on one parent port: an entry for each of the 4096.
+/// What a tag means on one parent port: an entry for each of the 4096 VIDs.
 #[derive(Debug)]
 pub struct VlanTable {
     link: LinkSlot,
-    /// The subport's number on the link, or one of the two numbers below, which no port has.
+    /// The subport's number on the link, or one of the three numbers below, which no port has. VID 4095 is reserved and
+    /// no segmentation's: its entry is that of all other tags, whatever their TPID.
     meanings: [u16; 4096],
 }
 
@@ -139,6 +148,8 @@ pub enum TagMeaning {
     Parent,
     /// It stands for this subport.
     Subport(PortSlot),
+    /// No segmentation has it, and the parent does not want it.
+    Unwanted,
     /// A segmentation claims it, but its subport cannot be used. The frame is nobody's: least of all the parent's.
     Unusable,
 }
@@ -146,10 +157,22 @@ pub enum TagMeaning {
 impl VlanTable {
     const PARENT: u16 = u16::MAX;
     const UNUSABLE: u16 = u16::MAX - 1;
+    const UNWANTED: u16 = u16::MAX - 2;
+    const OTHER_TAGS: usize = 4095;
 
     /// A table without segmentations, for a port on `link`.
-    fn empty(link: LinkSlot) -> Box<Self> {
-        Box::new(Self { link, meanings: [Self::PARENT; 4096] })
+    fn empty(link: LinkSlot, unknown: UnknownTags) -> Box<Self> {
+        let mut table = Box::new(Self { link, meanings: [Self::PARENT; 4096] });
+        if unknown == UnknownTags::Drop {
+            // But for VID 0, which names no VLAN.
+            table.meanings.iter_mut().skip(1).for_each(|entry| *entry = Self::UNWANTED);
+        }
+        table
+    }
+
+    /// Whether tags that are no segmentation's are unwanted.
+    fn drops_unknown_tags(&self) -> bool {
+        self.meanings.get(Self::OTHER_TAGS) == Some(&Self::UNWANTED)
     }
 
     /// Says what `vid` means.
@@ -157,19 +180,22 @@ impl VlanTable {
         if let Some(entry) = self.meanings.get_mut(usize::from(vid.get())) {
             *entry = match meaning {
                 TagMeaning::Parent => Self::PARENT,
+                TagMeaning::Unwanted => Self::UNWANTED,
                 TagMeaning::Unusable => Self::UNUSABLE,
                 TagMeaning::Subport(slot) => slot.number,
             };
         }
     }
 
-    /// What `vid` means.
+    /// What `tag` means. Only a tag with TPID 0x8100 is a segmentation's.
     #[inline]
     #[must_use]
-    pub fn get(&self, vid: VlanId) -> TagMeaning {
-        match self.meanings.get(usize::from(vid.get())) {
+    pub fn get(&self, tag: Tag) -> TagMeaning {
+        let entry = if tag.tpid == ETHERTYPE_DOT1Q { usize::from(tag.tci.vid()) } else { Self::OTHER_TAGS };
+        match self.meanings.get(entry) {
             None | Some(&Self::PARENT) => TagMeaning::Parent,
             Some(&Self::UNUSABLE) => TagMeaning::Unusable,
+            Some(&Self::UNWANTED) => TagMeaning::Unwanted,
             Some(&number) => TagMeaning::Subport(PortSlot { link: self.link, number }),
         }
     }
@@ -177,7 +203,7 @@ impl VlanTable {
 
 impl LinkEntry {
     /// Ports of one link, at the most. Larger numbers have another meaning in a [`VlanTable`].
-    const MAX_PORTS: u16 = VlanTable::UNUSABLE;
+    const MAX_PORTS: u16 = VlanTable::UNWANTED;
 
     /// The port with this number; `None` once it is gone.
     #[inline]

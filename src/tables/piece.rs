@@ -9,7 +9,7 @@ use super::{
     PortState, TagMeaning, Tags, VlanTable, WorkerId,
 };
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
-use crate::types::{Id, IfIndex, Problem, Segmentation};
+use crate::types::{Id, IfIndex, Problem, Segmentation, TagPolicy, UnknownTags};
 
 /// A device of this host that carries a logical port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct LocalLink {
     pub queues: Vec<WorkerId>,
     /// Whether its peer may leave checksums partial.
     pub complete_checksums: bool,
+    /// Bytes of the longest frame that can leave by it, tags and all.
+    pub longest_frame: usize,
 }
 
 /// A link's piece of the tables in the making. Its ports have no networks yet.
@@ -51,6 +53,7 @@ pub(super) struct PlacedPort<'a> {
 pub(super) fn gather<'a>(
     nb: &'a Northbound,
     link: &LocalLink,
+    unknown_tags: &TagPolicy,
     numbers: &BTreeMap<Id, u16>,
     counters: &mut CounterBook,
 ) -> Piece<'a> {
@@ -58,11 +61,12 @@ pub(super) fn gather<'a>(
         ifindex: link.ifindex,
         queues: link.queues.clone(),
         complete_checksums: link.complete_checksums,
+        longest_frame: link.longest_frame,
         ports: Vec::new(),
     };
     let piece = Piece { entry, ports: Vec::new(), problems: Vec::new() };
     let taken = numbers.values().copied().collect();
-    let mut gatherer = Gatherer { nb, numbers, taken, free: 1, counters, piece };
+    let mut gatherer = Gatherer { nb, unknown_tags, numbers, taken, free: 1, counters, piece };
     gatherer.add_root(link);
     gatherer.piece
 }
@@ -74,6 +78,7 @@ pub(super) fn owns_key(nb: &Northbound, port: &LogicalPort) -> bool {
 
 struct Gatherer<'a, 'n> {
     nb: &'a Northbound,
+    unknown_tags: &'n TagPolicy,
     numbers: &'n BTreeMap<Id, u16>,
     /// Numbers that are some port's already.
     taken: BTreeSet<u16>,
@@ -114,18 +119,26 @@ impl<'a> Gatherer<'a, '_> {
     ) {
         let (state, network) = self.join(record, state);
         let counters = self.counters.port(&record.id);
-        let port = Port { key: record.key, network: None, tags: tags.clone(), subports: None, counters };
+        let port = Port {
+            key: record.key,
+            network: None,
+            tags: tags.clone(),
+            subports: None,
+            allowed_sources: record.allowed_sources.clone(),
+            counters,
+        };
         self.piece.entry.put(slot.number, port);
         self.piece.ports.push(PlacedPort { record, slot, network, report: PortReport { state, parent } });
 
-        let mut table = None;
+        let unknown = self.unknown_tags.of(&record.id, &record.lswitch);
+        let mut table = (unknown == UnknownTags::Drop).then(|| VlanTable::empty(slot.link, unknown));
         for (tag, claim) in tags_of(self.nb, &record.id) {
             let Segmentation::Vlan(vid) = tag;
             let meaning = match claim {
                 Claim::Subport(child) => self.add_subport((record, slot, state, &tags), child, tag),
                 Claim::Unusable => TagMeaning::Unusable,
             };
-            table.get_or_insert_with(|| VlanTable::empty(slot.link)).set(vid, meaning);
+            table.get_or_insert_with(|| VlanTable::empty(slot.link, unknown)).set(vid, meaning);
         }
         if let Some(port) = self.piece.entry.port_mut(slot.number) {
             port.subports = table;

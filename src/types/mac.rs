@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,14 @@ impl MacAddr {
     #[must_use]
     pub const fn bytes(self) -> [u8; 6] {
         self.0
+    }
+
+    /// The link-local IPv6 address that follows from it (modified EUI-64: RFC 4291, appendix A).
+    #[must_use]
+    pub const fn link_local(self) -> Ipv6Addr {
+        let [first, second, third, rest @ ..] = self.0;
+        let [x, y, z] = rest;
+        Ipv6Addr::from_octets([0xfe, 0x80, 0, 0, 0, 0, 0, 0, first ^ 2, second, third, 0xff, 0xfe, x, y, z])
     }
 
     /// True for group addresses: multicast and broadcast (the I/G bit, IEEE Std 802-2014, 8.2.2).

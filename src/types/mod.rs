@@ -8,6 +8,8 @@ mod mac;
 mod numbers;
 mod problem;
 mod segmentation;
+mod sources;
+mod tag_policy;
 mod vlan;
 
 pub use id::Id;
@@ -17,4 +19,6 @@ pub use mac::{MacAddr, MacAddrError};
 pub use numbers::Numbers;
 pub use problem::Problem;
 pub use segmentation::{Segmentation, SegmentationError};
+pub use sources::{AddressPair, AllowedSources};
+pub use tag_policy::{TagPolicy, UnknownTags};
 pub use vlan::{Pcp, Tci, VlanId, VlanIdError};

@@ -15,12 +15,12 @@ use super::doorbell::Doorbell;
 use super::idle::Idle;
 use super::outlet::{HANDOVER_FRAMES, Inbox, WorkerOutlet};
 use super::pass::Worker;
-use super::pool::Command as Order;
+use super::pool::{Command as Order, WorkerPool, WorkerPoolError};
 use crate::config::{IdleMode, NoSocketPolicy};
 use crate::datapath::DropReason;
 use crate::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use crate::nb::{Record, Revision, Snapshot, Table};
-use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher};
+use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, Publisher};
 use crate::types::{IfIndex, QueueId};
 use crate::xsk::{Arena, BURST_FRAMES, Frame, FramePool, TRANSMIT_RING_FRAMES, XskSocket};
 
@@ -95,6 +95,7 @@ fn link(slot: u16, cable: &Cable, lport: &str) -> LocalLink {
         up: true,
         queues: vec![0],
         complete_checksums: true,
+        longest_frame: 1518,
     }
 }
 
@@ -128,7 +129,7 @@ impl Lab {
         let (program_one, socket_one) = attach(arena, &one, "one", 2);
         let (program_two, socket_two) = attach(arena, &two, "two", 3);
 
-        let mut compiler = Compiler::new(1);
+        let mut compiler = Compiler::new(1, Policy::default());
         compiler.replace(&records());
         compiler.set_link(link(0, &one, "parent"));
         compiler.set_link(link(1, &two, "peer"));
@@ -215,4 +216,36 @@ fn a_full_tx_ring_is_served_again() {
     assert_eq!(sent + refused, ((bursts + 2) * BURST_FRAMES) as u64);
     assert!(sent >= (TRANSMIT_RING_FRAMES + BURST_FRAMES) as u64, "{sent} sent, {refused} refused");
     lab.close();
+}
+
+/// Its sockets are closed then, and the XDP program meets no socket.
+#[test]
+fn a_worker_that_panics_is_missed_and_leaves_its_links_to_their_policy() {
+    if !root::is_root("a_worker_that_panics_is_missed_and_leaves_its_links_to_their_policy") {
+        return;
+    }
+    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
+    ip("link set lo up");
+    let arena = Arena::umem(FRAMES).expect("packet memory");
+    let mut cable = cable(arena, "one", 0);
+    let (program, socket) = attach(arena, &cable, "one", 1);
+    let publisher = Publisher::new(Compiler::new(1, Policy::default()).compile());
+    let cpu = rustix::thread::sched_getcpu();
+    let mut pool = WorkerPool::start(&[cpu], IdleMode::Adaptive, arena, &publisher).expect("a worker");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(pool.attach(LinkSlot(0), socket)).expect("a socket that receives");
+    assert_eq!(pool.dead(), None);
+
+    pool.send(0, Order::Panic).expect("a worker that hears");
+    while pool.dead().is_none() {
+        std::thread::yield_now();
+    }
+    assert_eq!(pool.dead(), Some(0));
+    assert!(matches!(runtime.block_on(pool.report()), Err(WorkerPoolError::Died { worker: 0 })));
+    let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| tagged(arena, PEER)).collect();
+    cable.guest.transmit(&mut burst);
+    cable.guest.kick();
+    let counted = program.counters().expect("counters");
+    assert_eq!((counted.redirected, counted.dropped), (0, BURST_FRAMES as u64));
+    assert!(pool.stop().is_empty());
 }

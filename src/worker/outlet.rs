@@ -1,8 +1,10 @@
 //! Where the datapath's frames go: this worker's TX rings, or another worker's queue.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::doorbell::Doorbell;
 use super::sockets::Sockets;
@@ -41,6 +43,8 @@ pub(super) struct WorkerOutlet {
     pub(super) inboxes: Arc<[Inbox]>,
     /// Workers to wake after this pass.
     ring: Vec<bool>,
+    /// The time of this pass, once somebody asked.
+    now: Option<u64>,
     /// The queue that the frame at hand came from. Its frames leave through one queue of each link, in order.
     pub(super) queue: QueueId,
 }
@@ -48,7 +52,7 @@ pub(super) struct WorkerOutlet {
 impl WorkerOutlet {
     pub(super) fn new(worker: WorkerId, pool: FramePool, inboxes: Arc<[Inbox]>) -> Self {
         let ring = vec![false; inboxes.len()];
-        Self { worker, pool, sockets: Sockets::default(), inboxes, ring, queue: QueueId(0) }
+        Self { worker, pool, sockets: Sockets::default(), inboxes, ring, now: None, queue: QueueId(0) }
     }
 
     /// This worker's own inbox.
@@ -68,9 +72,10 @@ impl WorkerOutlet {
         true
     }
 
-    /// Sends everything staged, and wakes the workers that frames were left for.
+    /// Ends a pass: sends everything staged, and wakes the workers that frames were left for.
     #[inline]
     pub(super) fn flush(&mut self) {
+        self.now = None;
         self.sockets.flush();
         for (ring, inbox) in self.ring.iter_mut().zip(self.inboxes.iter()) {
             if std::mem::take(ring) {
@@ -135,6 +140,13 @@ impl Outlet for WorkerOutlet {
     #[inline]
     fn take(&mut self) -> Option<Frame> {
         self.pool.take()
+    }
+
+    fn now(&mut self) -> u64 {
+        *self.now.get_or_insert_with(|| {
+            let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
+            now.as_micros() as u64
+        })
     }
 
     #[inline]

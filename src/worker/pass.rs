@@ -125,6 +125,8 @@ impl Worker {
             }
             Command::Share(shares) => self.budget.share(shares),
             Command::Report { reply } => drop(reply.send(self.report())),
+            #[cfg(test)]
+            Command::Panic => panic!("as a test wants it"),
             Command::Stop => return Some(self.outlet.sockets.remove_all()),
         }
         None

@@ -32,6 +32,9 @@ pub(super) enum Command {
     Report { reply: oneshot::Sender<WorkerReport> },
     /// Stop.
     Stop,
+    /// Die.
+    #[cfg(test)]
+    Panic,
 }
 
 pub(super) type Mailbox = Receiver<Command>;
@@ -230,7 +233,7 @@ impl WorkerPool {
         (0..self.workers.len()).try_for_each(|worker| self.send(worker, Command::Share(shares)))
     }
 
-    fn send(&self, worker: WorkerId, command: Command) -> Result<(), WorkerPoolError> {
+    pub(super) fn send(&self, worker: WorkerId, command: Command) -> Result<(), WorkerPoolError> {
         let died = WorkerPoolError::Died { worker };
         let (Some(handle), Some(inbox)) = (self.workers.get(worker), self.inboxes.get(worker)) else {
             return Err(died);

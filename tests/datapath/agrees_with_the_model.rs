@@ -28,7 +28,7 @@ proptest! {
             let link = link.index(world.links.len());
             let Outcome { received_from, sent, dropped } = model::forward(&world, link, frame);
             prop_assert_eq!(switch.send_on(LinkSlot(link as u16), frame), sent, "frame {:02x?}", frame);
-            if let Some(dropped) = dropped {
+            for dropped in dropped {
                 *drops.entry(dropped).or_default() += 1;
             }
             if let Some(port) = received_from {

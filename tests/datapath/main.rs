@@ -8,6 +8,7 @@ mod agrees_with_the_model;
 mod dragonflow_defects;
 mod frame_conservation;
 mod frames;
+mod guard;
 mod model;
 mod no_allocation;
 mod rules;

@@ -34,6 +34,49 @@ fn a_tag_that_no_segmentation_has_stays_as_it_came() {
 }
 
 #[test]
+fn a_port_that_takes_no_unknown_tags_still_takes_priority_tags_and_its_segmentations() {
+    let world = World::vm_and_peers().strict("vm");
+    for vid in [1, 99, 101, 4094, 4095] {
+        let unknown = tagged(PEER_A, VM, &[tci(3, 1, vid)]);
+        assert_dropped(&world, "vm", &unknown, "vm", DropReason::ClassifyUnknownTag);
+    }
+    let service_tagged = frame(PEER_A, VM, &[(0x88a8, 100)], &payload());
+    assert_dropped(&world, "vm", &service_tagged, "vm", DropReason::ClassifyUnknownTag);
+    let priority_tagged = tagged(PEER_A, VM, &[tci(5, 0, 0)]);
+    assert_eq!(Switch::new(&world).send("vm", &priority_tagged), by("peer-a", priority_tagged));
+    let known = Switch::new(&world).send("vm", &tagged(PEER_B, WEB, &[100]));
+    assert_eq!(known, by("peer-b", tagged(PEER_B, WEB, &[])));
+}
+
+#[test]
+fn a_neighbour_cannot_send_a_guest_a_frame_that_looks_like_one_of_its_subports() {
+    let world = World::vm_and_peers();
+    for destination in [VM, BROADCAST] {
+        let disguised = tagged(destination, PEER_A, &[100]);
+        assert_dropped(&world, "peer-a", &disguised, "vm", DropReason::DispatchTagRefused);
+    }
+    let other = tagged(VM, PEER_A, &[101]);
+    assert_eq!(Switch::new(&world).send("peer-a", &other), by("vm", other.clone()));
+    let strict = world.strict("vm");
+    assert_dropped(&strict, "peer-a", &other, "vm", DropReason::DispatchTagRefused);
+}
+
+#[test]
+fn a_guest_that_floods_has_its_copies_rationed_and_the_others_have_not() {
+    let mut world = World::vm_and_peers().port("third", 12, "a", [2, 0, 0, 0, 0, 0x0c]).link("third");
+    world.flood_rate = 1000;
+    let mut switch = Switch::with_frames(&world, 8);
+    let mut copies = |from: &str, now: u64| {
+        switch.outlet.now = now;
+        switch.send(from, &tagged(BROADCAST, VM, &[])).len()
+    };
+    let storm: usize = (0..100_000).map(|tick| copies("vm", 1_000_000 + tick * 10)).sum();
+    assert_eq!(storm, 1100, "a second of 1,000, and the tenth that was saved up");
+    assert_eq!(copies("peer-a", 2_000_000), 2);
+    assert_eq!(copies("vm", 2_100_000), 2, "after a pause");
+}
+
+#[test]
 fn only_the_outermost_tag_is_looked_at() {
     assert_passes_as_is(&tagged(PEER_A, VM, &[7, 100]));
     let sent = Switch::new(&World::vm_and_peers()).send("vm", &tagged(PEER_B, WEB, &[100, 100]));
@@ -73,6 +116,16 @@ fn a_frame_shorter_than_its_headers_is_dropped() {
     assert_dropped(&world, "vm", &to_subport[..17], "vm", DropReason::ClassifyTruncated);
     let stacked = tagged(PEER_B, WEB, &[100, 7]);
     assert_dropped(&world, "vm", &stacked[..21], "web", DropReason::ClassifyTruncated);
+}
+
+#[test]
+fn a_full_frame_has_room_for_one_tag_and_not_for_two() {
+    let mut full = tagged(WEB, PEER_B, &[]);
+    full.resize(1514, 0);
+    let with_tags = |tags: &[u16]| [&tagged(WEB, PEER_B, tags)[..12 + 4 * tags.len()], &full[12..]].concat();
+    let sent = Switch::new(&World::vm_and_peers()).send("peer-b", &full);
+    assert_eq!(sent, by("vm", with_tags(&[100])));
+    assert_dropped(&World::vm_and_peers(), "peer-b", &with_tags(&[7]), "web", DropReason::DispatchTooLong);
 }
 
 #[test]

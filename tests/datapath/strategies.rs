@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use proptest::collection::{btree_map, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -37,8 +37,11 @@ pub fn world() -> impl Strategy<Value = World> {
     let segmentations = btree_map("s[1-9]", segmentation(), 0..=9);
     let link = (prop::bool::weighted(0.95), any::<bool>());
     let links = btree_map(prop_oneof![9 => "p[1-3]", 1 => any_port_id()], link, 1..=4);
-    (networks, ports, segmentations, links)
-        .prop_map(|(networks, ports, segmentations, links)| World {
+    let strict = btree_set(any_port_id(), 0..=2);
+    (networks, ports, segmentations, links, strict)
+        .prop_map(|(networks, ports, segmentations, links, strict)| World {
+            strict,
+            flood_rate: 0,
             networks: numbered('n', networks).map(|(id, number, key)| (id, key.unwrap_or(number))).collect(),
             ports: numbered('p', ports).map(|(id, number, port)| (id, named(number, port))).collect(),
             segmentations,
@@ -78,7 +81,7 @@ fn port() -> impl Strategy<Value = PortDraft> {
 
 fn named(number: u32, (key, mut macs, network, enabled): PortDraft) -> Port {
     macs.push(mac(number as u8));
-    Port { key: key.unwrap_or(number), network, macs, enabled }
+    Port { key: key.unwrap_or(number), network, macs, enabled, security: None }
 }
 
 fn any_mac() -> impl Strategy<Value = Mac> {

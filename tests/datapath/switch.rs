@@ -27,6 +27,8 @@ pub struct Switch {
 pub struct Recorder {
     pub arena: &'static Arena,
     pub sent: Vec<(PortSlot, Frame)>,
+    /// Microseconds.
+    pub now: u64,
 }
 
 impl Switch {
@@ -36,9 +38,10 @@ impl Switch {
 
     /// A switch with `frames` frames of memory.
     pub fn with_frames(world: &World, frames: usize) -> Self {
-        let mut compiler = Compiler::new(1);
+        let mut compiler = Compiler::new(1, world.policy());
         let tables = compiler.compile();
-        let outlet = Recorder { arena: Arena::heap(frames).unwrap(), sent: Vec::with_capacity(frames) };
+        let outlet =
+            Recorder { arena: Arena::heap(frames).unwrap(), sent: Vec::with_capacity(frames), now: 0 };
         let mut switch = Self { records: BTreeMap::new(), compiler, tables, links: Vec::new(), outlet };
         switch.follow(world);
         switch
@@ -116,6 +119,7 @@ pub fn local_links(world: &World) -> Vec<LocalLink> {
         up: link.up,
         queues: vec![0],
         complete_checksums: link.complete_checksums,
+        longest_frame: 1518,
     };
     (0..).zip(&world.links).map(link).collect()
 }
@@ -127,6 +131,10 @@ impl Outlet for Recorder {
 
     fn take(&mut self) -> Option<Frame> {
         self.arena.take()
+    }
+
+    fn now(&mut self) -> u64 {
+        self.now
     }
 
     fn transmit(&mut self, to: Egress<'_>, frame: Frame) {

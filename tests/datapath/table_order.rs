@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use trunkpath::nb::{Change, Northbound, Record};
-use trunkpath::tables::{Compiler, LocalLink, TableDump};
+use trunkpath::tables::{Compiler, LocalLink, Policy, TableDump};
 
 use crate::strategies::world;
 use crate::switch::local_links;
@@ -47,7 +47,7 @@ fn delete(record: &Record) -> Change {
 /// What there is after `changes`. With `each` the tables are compiled after each, as a switch would, else once at the
 /// end.
 fn tables_after(changes: &[Change], links: &[LocalLink], each: bool) -> (Northbound, TableDump) {
-    let mut compiler = Compiler::new(1);
+    let mut compiler = Compiler::new(1, Policy::default());
     links.iter().cloned().for_each(|link| compiler.set_link(link));
     for change in changes {
         compiler.apply(change);

@@ -1,9 +1,11 @@
 //! What a cloud wants and what a host has, as plain as can be: the input of the switch under test and of the model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use trunkpath::nb::{Record, Table};
+use trunkpath::tables::Policy;
+use trunkpath::types::{TagPolicy, UnknownTags};
 
 pub type Mac = [u8; 6];
 
@@ -20,6 +22,10 @@ pub struct World {
     pub ports: BTreeMap<String, Port>,
     pub segmentations: BTreeMap<String, Segmentation>,
     pub links: Vec<Link>,
+    /// Ports that take no unknown tags.
+    pub strict: BTreeSet<String>,
+    /// Copies a second that a guest may cause; 0: any number.
+    pub flood_rate: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +34,12 @@ pub struct Port {
     pub network: String,
     pub macs: Vec<Mac>,
     pub enabled: bool,
+    /// With port security.
+    pub security: Option<Security>,
 }
+
+/// IP addresses of a port, and pairs of IP and MAC address that it may use as well.
+pub type Security = (Vec<&'static str>, Vec<(&'static str, Mac)>);
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segmentation {
@@ -69,7 +80,7 @@ impl World {
 
     /// An enabled port with one address.
     pub fn port(mut self, id: &str, key: u32, network: &str, mac: Mac) -> Self {
-        let port = Port { key, network: network.into(), macs: vec![mac], enabled: true };
+        let port = Port { key, network: network.into(), macs: vec![mac], enabled: true, security: None };
         self.ports.insert(id.into(), port);
         self
     }
@@ -84,6 +95,18 @@ impl World {
     pub fn link(mut self, port: &str) -> Self {
         self.links.push(Link { port: port.into(), up: true, complete_checksums: true });
         self
+    }
+
+    /// Says that a port takes no unknown tags.
+    pub fn strict(mut self, port: &str) -> Self {
+        self.strict.insert(port.into());
+        self
+    }
+
+    /// What the operator decides about all ports.
+    pub fn policy(&self) -> Policy {
+        let ports = self.strict.iter().map(|port| (port.clone(), UnknownTags::Drop)).collect();
+        Policy { unknown_tags: TagPolicy { ports, ..TagPolicy::default() }, flood_rate: self.flood_rate }
     }
 
     pub fn port_mut(&mut self, id: &str) -> &mut Port {
@@ -111,9 +134,20 @@ fn network_json(key: u32) -> Value {
 }
 
 fn port_json(port: &Port) -> Value {
-    let macs: Vec<String> =
-        port.macs.iter().map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":")).collect();
-    json!({ "unique_key": port.key, "lswitch": port.network, "macs": macs, "enabled": port.enabled })
+    let macs: Vec<String> = port.macs.iter().copied().map(mac_text).collect();
+    let mut json =
+        json!({ "unique_key": port.key, "lswitch": port.network, "macs": macs, "enabled": port.enabled });
+    if let Some((ips, pairs)) = &port.security {
+        let pairs = pairs.iter().map(|(ip, mac)| json!({ "ip_address": ip, "mac_address": mac_text(*mac) }));
+        json["port_security_enabled"] = true.into();
+        json["ips"] = json!(ips);
+        json["allowed_address_pairs"] = pairs.collect();
+    }
+    json
+}
+
+fn mac_text(mac: Mac) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 fn segmentation_json(segmentation: &Segmentation) -> Value {

@@ -56,6 +56,15 @@ fn killed_daemon_leaves_nothing_and_starts_again() {
 }
 
 #[test]
+fn four_capabilities_are_enough() {
+    in_lab(|lab| {
+        let pair = Pair::new(lab);
+        lab.start_as_nobody();
+        pair.assert_served(lab);
+    });
+}
+
+#[test]
 fn link_goes_down_and_up() {
     in_lab(|lab| {
         let pair = Pair::new(lab);

@@ -1,6 +1,7 @@
 //! `trunkpath run`, and the commands that speak with it.
 
 use std::fs::{self, File};
+use std::os::unix::fs::chown;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
@@ -15,6 +16,9 @@ use super::records::CHASSIS;
 use super::wait::until;
 
 const TRUNKPATH: &str = env!("CARGO_BIN_EXE_trunkpath");
+
+/// The user without files of its own.
+const NOBODY: u32 = 65534;
 
 /// The files of one daemon: its database, unless that is elsewhere, its socket, its log.
 #[derive(Debug)]
@@ -81,10 +85,39 @@ pub struct Daemon {
 impl Daemon {
     /// Starts one in `netns`, with more arguments for `trunkpath run`.
     pub fn start(netns: &Netns, files: &Files, arguments: &[String]) -> Self {
+        Self::start_by(netns.command(TRUNKPATH), files, arguments)
+    }
+
+    /// Starts one as the user nobody, with no more than the capabilities that README names.
+    pub fn start_as_nobody(netns: &Netns, files: &Files, arguments: &[String]) -> Self {
+        const CAPABILITIES: &str = "-all,+net_admin,+net_raw,+bpf,+ipc_lock";
+        // The folder of the build may be closed to it.
+        let program = files.path("trunkpath");
+        fs::copy(TRUNKPATH, &program).unwrap();
+        for path in fs::read_dir(files.dir.path()).unwrap().map(|entry| entry.unwrap().path()) {
+            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        chown(files.dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        let mut command = netns.command("setpriv");
+        command
+            .args(["--reuid", &NOBODY.to_string(), "--regid", &NOBODY.to_string(), "--clear-groups"])
+            .args([
+                "--inh-caps",
+                CAPABILITIES,
+                "--ambient-caps",
+                CAPABILITIES,
+                "--bounding-set",
+                CAPABILITIES,
+            ])
+            .args(["--no-new-privs", "--pdeathsig", "KILL"])
+            .arg(program);
+        Self::start_by(command, files, arguments)
+    }
+
+    fn start_by(mut command: Command, files: &Files, arguments: &[String]) -> Self {
         let api = files.path("api.sock");
         let log = File::options().create(true).append(true).open(files.path("log")).unwrap();
-        let process = netns
-            .command(TRUNKPATH)
+        let process = command
             .args(["run", "--nb", &files.url, "--chassis", CHASSIS, "--api"])
             .arg(&api)
             .arg("--state")

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::command::{run, succeed};
 use super::daemon::{Daemon, Files};
@@ -19,6 +19,7 @@ use super::frame::{Frame, Frames, MARKER, Mac, ethertype, hex, tci};
 use super::netns::{Netns, veth};
 use super::records::{self, port_id};
 use super::root::is_root;
+use super::stream::Stream;
 use super::wait::until;
 use super::wire::{Capture, Sender};
 
@@ -205,6 +206,13 @@ impl Lab {
         self.daemon = Some(Daemon::start(&self.host, &self.files, &self.arguments));
     }
 
+    /// Writes the records and starts the daemon on them, as a user with no more rights than it needs.
+    pub fn start_as_nobody(&mut self) {
+        self.write_records();
+        self.daemon = Some(Daemon::start_as_nobody(&self.host, &self.files, &self.arguments));
+        self.wait_until_all_up();
+    }
+
     /// Waits until all guests and subports are served.
     pub fn wait_until_all_up(&self) {
         self.daemon().wait_until_up("ports", self.guests.len());
@@ -279,10 +287,30 @@ impl Lab {
 
     /// Sets `enabled` in the record of `port`.
     pub fn set_enabled(&self, port: &Port, enabled: bool) {
-        let mut record: Value =
-            serde_json::from_str(&self.files.nb(&["get", "lport", &port.id()], "")).unwrap();
-        record["enabled"] = enabled.into();
+        self.edit(port, |record| record["enabled"] = enabled.into());
+    }
+
+    /// Lets `port` send from its own MAC address and from `ips` only.
+    pub fn secure(&self, port: &Port, ips: &[&str]) {
+        self.edit(port, |record| {
+            record["port_security_enabled"] = true.into();
+            record["ips"] = json!(ips);
+        });
+    }
+
+    fn edit(&self, port: &Port, change: impl FnOnce(&mut Value)) {
+        let mut record = serde_json::from_str(&self.files.nb(&["get", "lport", &port.id()], "")).unwrap();
+        change(&mut record);
         self.files.nb(&["put", "lport", &record.to_string()], "");
+    }
+
+    /// Every port by its id, for a model: network, address, guest, and its tags there.
+    pub fn site(&self) -> BTreeMap<String, Value> {
+        let port = |port: &Port| {
+            json!({"network": port.network.0, "mac": records::text(port.mac), "guest": self.dev(port),
+                "vids": port.vids})
+        };
+        self.ports.iter().map(|found| (found.id(), port(found))).collect()
     }
 
     /// Waits until the daemon serves the subport `port` with this VID.
@@ -313,23 +341,41 @@ impl Lab {
         self.expect(from, expected);
     }
 
+    /// The same with frames as they are on the wire, by the devices of the guests.
+    pub fn exchange_bytes(
+        &mut self,
+        from: &str,
+        frames: &[Vec<u8>],
+        expected: &BTreeMap<String, Vec<String>>,
+    ) {
+        let guest = self.guests.iter().position(|guest| guest.dev == from).expect("a guest of that name");
+        Stream::paced(&self.guests[guest].sender, frames);
+        self.expect_bytes(guest, expected.clone());
+    }
+
     /// The second half of [`Lab::exchange`]: after what was sent by the guest of `from`.
     pub fn expect(&mut self, from: &Port, expected: &[(&Port, &dyn Frames)]) {
-        let mut wanted: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (port, frames) in expected {
-            let frames = frames.as_slice();
-            wanted.entry(port.guest).or_default().extend(frames.iter().map(|frame| hex(&frame.bytes())));
+            let frames = frames.as_slice().iter().map(|frame| hex(&frame.bytes()));
+            wanted.entry(self.dev(port).to_owned()).or_default().extend(frames);
         }
-        for (guest, frames) in self.arrived(from.guest).into_iter().enumerate() {
+        self.expect_bytes(from.guest, wanted);
+    }
+
+    /// The same with frames as hexadecimal numbers, by the devices of the guests.
+    fn expect_bytes(&mut self, from: usize, mut wanted: BTreeMap<String, Vec<String>>) {
+        for (guest, frames) in self.arrived(from).into_iter().enumerate() {
+            let dev = &self.guests[guest].dev;
             let mut got: Vec<_> = frames.iter().map(|frame| hex(frame)).collect();
-            let mut wanted = wanted.remove(&guest).unwrap_or_default();
+            let mut wanted = wanted.remove(dev).unwrap_or_default();
             got.sort();
             wanted.sort();
             assert!(
                 got == wanted,
-                "guest {}, after frames from {}\n     got {got:#?}\nexpected {wanted:#?}",
-                self.guests[guest].dev,
-                self.dev(from)
+                "guest {dev}, after frames from {}\n{}",
+                self.guests[from].dev,
+                difference(&got, &wanted)
             );
         }
     }
@@ -403,4 +449,25 @@ impl Drop for Lab {
             }
         }
     }
+}
+
+/// In what two sorted lists of frames differ.
+fn difference(got: &[String], wanted: &[String]) -> String {
+    let without = |list: &[String], other: &[String]| {
+        let mut other = other.iter().peekable();
+        let mut left = vec![];
+        for frame in list {
+            while other.next_if(|next| *next < frame).is_some() {}
+            if other.next_if(|next| *next == frame).is_none() {
+                left.push(frame.clone());
+            }
+        }
+        left
+    };
+    let (more, less) = (without(got, wanted), without(wanted, got));
+    format!(
+        "got {} frames, expected {}\n  unexpected {more:#?}\n     missing {less:#?}",
+        got.len(),
+        wanted.len()
+    )
 }

@@ -56,6 +56,14 @@ impl Stream {
         }
     }
 
+    /// Sends `frames` as they are, at that rate.
+    pub fn paced(sender: &Sender, frames: &[Vec<u8>]) {
+        for (sent, frame) in (1..).zip(frames) {
+            sender.send(frame);
+            rest_after(sent);
+        }
+    }
+
     /// Goes on sending in the background.
     pub fn start(self) -> Running {
         self.repeat(|stream| stream.send(BURST))

@@ -64,11 +64,17 @@ fn the_key_lists_are_the_fields() {
         ("api", "''"),
         ("umem_mib", "1"),
         ("idle", "'busy'"),
+        ("flood_rate", "0"),
     ] {
         assert!(KEYS.contains(&key) && toml(&format!("{key} = {value}")).is_ok(), "{key}");
     }
-    assert!(toml("[attach]\n[port]").is_ok());
-    for (key, value) in [("no_socket", "pass"), ("allow_generic", "true"), ("complete_checksums", "true")] {
+    assert!(toml("[attach]\n[port]\n[network]").is_ok());
+    for (key, value) in [
+        ("no_socket", "pass"),
+        ("allow_generic", "true"),
+        ("complete_checksums", "true"),
+        ("unknown_tags", "drop"),
+    ] {
         assert!(PORT_KEYS.contains(&key) && PortSettings::from_pair(key, value).is_ok(), "{key}");
     }
 }
@@ -80,6 +86,7 @@ fn an_unknown_key_is_answered_with_the_nearest_known_one() {
         ("atach = {}", "\"attach\""),
         ("[port.x]\nallow_generc = true", "\"allow_generic\""),
         ("[port.'*']\nnosocket = 'pass'", "\"no_socket\""),
+        ("[network.x]\nunknown_tag = 'drop'", "\"unknown_tags\""),
     ] {
         let message = message(text);
         assert!(message.contains(&format!("the nearest known one is {nearest}")), "{message}");
@@ -101,12 +108,37 @@ fn a_bad_value_is_named_with_what_was_expected() {
         ("attach = { p = 'veth0', q = 'veth0' }", ["veth0", "lport p and to lport q"]),
         ("port.x.no_socket = 'forward'", ["forward", "pass"]),
         ("port.x = 1", ["trunkpath.toml", "port"]),
+        ("network.x.unknown_tags = 'maybe'", ["maybe", "`pass` or `drop`"]),
+        ("flood_rate = -1", ["trunkpath.toml", "flood_rate"]),
     ] {
         let message = message(text);
         assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
     }
     let flag = PortSettings::from_pair("allow_generic", "yes").unwrap_err().to_string();
     assert!(flag.contains("yes") && flag.contains("true or false"), "{flag}");
+}
+
+#[test]
+fn tags_and_floods_are_decided_for_ports_networks_and_all() {
+    let settings = toml(
+        r#"
+        flood_rate = 500
+        [port."*"]
+        unknown_tags = "drop"
+        [port.vm]
+        unknown_tags = "drop"
+        [network.open]
+        unknown_tags = "pass"
+        "#,
+    );
+    let policy = settings.unwrap().check().unwrap().policy;
+    assert_eq!(policy.flood_rate, 500);
+    assert_eq!(policy.unknown_tags.of("any", "any"), UnknownTags::Drop);
+    assert_eq!(policy.unknown_tags.of("any", "open"), UnknownTags::Pass);
+    assert_eq!(policy.unknown_tags.of("vm", "open"), UnknownTags::Drop);
+
+    let silent = Settings::default().check().unwrap().policy;
+    assert_eq!((silent.flood_rate, silent.unknown_tags.of("any", "any")), (100_000, UnknownTags::Pass));
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Compiler {
         let Some(link) = self.links.get(root) else { return };
         let slot = link.slot;
         let Piece { mut entry, ports, problems } =
-            gather(&self.northbound, link, numbers, &mut self.counters);
+            gather(&self.northbound, link, &self.policy.unknown_tags, numbers, &mut self.counters);
         let mut numbers = BTreeMap::new();
         for port in ports {
             let id = &port.record.id;

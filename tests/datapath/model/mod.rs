@@ -6,7 +6,7 @@ mod records;
 
 use trunkpath::datapath::DropReason;
 
-use crate::world::World;
+use crate::world::{Port, World};
 use records::{Path, Tag};
 
 /// What became of a frame.
@@ -16,8 +16,8 @@ pub struct Outcome {
     pub received_from: Option<String>,
     /// Per copy: the port whose link it leaves by, and its bytes.
     pub sent: Vec<(String, Vec<u8>)>,
-    /// Why nothing was sent, and the port it is counted on.
-    pub dropped: Option<(Option<String>, DropReason)>,
+    /// Per copy that was lost, or for the frame as a whole: the port it is counted on, and why.
+    pub dropped: Vec<(Option<String>, DropReason)>,
 }
 
 /// Where a frame came from, and what is left of it.
@@ -30,7 +30,7 @@ struct Classified {
 pub fn forward(world: &World, link: usize, frame: &[u8]) -> Outcome {
     let link = &world.links[link];
     let Some(root) = records::port_of_link(world, link) else {
-        return Outcome { dropped: Some((None, DropReason::ClassifyNoPort)), ..Outcome::default() };
+        return Outcome { dropped: vec![(None, DropReason::ClassifyNoPort)], ..Outcome::default() };
     };
     let classified = match classify(world, root, frame) {
         Ok(classified) => classified,
@@ -45,12 +45,16 @@ pub fn forward(world: &World, link: usize, frame: &[u8]) -> Outcome {
         checksum::complete(&mut untouched);
     }
     let priority = outermost_tag(frame).map_or(0, |(_, tci)| tci & 0xf000);
-    let sent = receivers.iter().map(|path| (path.link.clone(), with_tags(&untouched, &path.vids, priority)));
-    Outcome { received_from: Some(classified.port), sent: sent.collect(), dropped: None }
+    let (refusing, taking): (Vec<_>, Vec<_>) =
+        receivers.into_iter().partition(|(port, _)| has_tag_of_another(world, port, &untouched));
+    let sent =
+        taking.iter().map(|(_, path)| (path.link.clone(), with_tags(&untouched, &path.vids, priority)));
+    let dropped = refusing.into_iter().map(|(port, _)| (Some(port), DropReason::DispatchTagRefused));
+    Outcome { received_from: Some(classified.port), sent: sent.collect(), dropped: dropped.collect() }
 }
 
 fn dropped(port: String, reason: DropReason) -> Outcome {
-    Outcome { received_from: Some(port.clone()), sent: Vec::new(), dropped: Some((Some(port), reason)) }
+    Outcome { received_from: Some(port.clone()), sent: Vec::new(), dropped: vec![(Some(port), reason)] }
 }
 
 /// Takes off the tags that stand for subports, one level after the other.
@@ -61,36 +65,55 @@ fn classify(world: &World, root: &str, frame: &[u8]) -> Result<Classified, (Stri
         if is_truncated(&frame) {
             return Err((port, DropReason::ClassifyTruncated));
         }
-        let tag = match outermost_tag(&frame) {
-            Some((0x8100, tci)) => records::meaning(world, &port, tci & 0x0fff),
-            _ => Tag::Nothing,
-        };
-        match tag {
+        match meaning(world, &port, &frame) {
             Tag::Subport(subport) => {
                 port = subport;
                 frame = [&frame[..12], &frame[16..]].concat();
             }
             Tag::Unusable => return Err((port, DropReason::ClassifySubportUnusable)),
+            Tag::Nothing if is_unwanted(world, &port, &frame) => {
+                return Err((port, DropReason::ClassifyUnknownTag));
+            }
             Tag::Nothing if records::is_up(world, &port) => return Ok(Classified { port, frame }),
             Tag::Nothing => return Err((port, DropReason::ClassifyPortDown)),
         }
     }
 }
 
-/// The ways out to everyone who gets a copy, in the order of the ports' ids.
-fn receivers(world: &World, classified: &Classified) -> Result<Vec<Path>, DropReason> {
+/// What the outermost tag of a frame of `port` says.
+fn meaning(world: &World, port: &str, frame: &[u8]) -> Tag {
+    match outermost_tag(frame) {
+        Some((0x8100, tci)) => records::meaning(world, port, tci & 0x0fff),
+        _ => Tag::Nothing,
+    }
+}
+
+/// Whether `port` takes no unknown tags, and the frame has a tag. A priority tag names no VLAN.
+fn is_unwanted(world: &World, port: &str, frame: &[u8]) -> bool {
+    let is_vlan = outermost_tag(frame).is_some_and(|(tpid, tci)| (tpid, tci & 0x0fff) != (0x8100, 0));
+    world.strict.contains(port) && is_vlan
+}
+
+/// Whether a frame to `port` would count there as one of a subport's, or is not wanted.
+fn has_tag_of_another(world: &World, port: &str, frame: &[u8]) -> bool {
+    !matches!(meaning(world, port, frame), Tag::Nothing) || is_unwanted(world, port, frame)
+}
+
+/// Everyone who gets a copy and the way there, in the order of the ports' ids.
+fn receivers(world: &World, classified: &Classified) -> Result<Vec<(String, Path)>, DropReason> {
     let address = &classified.frame[..6];
+    let way = |(id, _): (&String, &Port)| Some((id.clone(), records::path(world, id)?));
     let network = &world.ports[&classified.port].network;
     let mut members =
         world.ports.iter().filter(|(id, port)| port.network == *network && records::is_up(world, id));
     if address[0] & 1 == 1 {
         let others = members.filter(|(id, _)| **id != classified.port);
-        let paths: Vec<_> = others.filter_map(|(id, _)| records::path(world, id)).collect();
+        let paths: Vec<_> = others.filter_map(way).collect();
         return if paths.is_empty() { Err(DropReason::DestinationNobody) } else { Ok(paths) };
     }
     match members.find(|(_, port)| port.macs.iter().any(|mac| mac == address)) {
         Some((id, _)) if *id == classified.port => Err(DropReason::DestinationIsSource),
-        Some((id, _)) => Ok(records::path(world, id).into_iter().collect()),
+        Some(member) => Ok(way(member).into_iter().collect()),
         None => Err(DropReason::DestinationUnknown),
     }
 }

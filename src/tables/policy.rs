@@ -1,0 +1,12 @@
+//! What an operator decides about all ports.
+
+use crate::types::TagPolicy;
+
+/// What goes into the tables beside records and links. The default is the specification's way, without limits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// What becomes of tags that no segmentation has.
+    pub unknown_tags: TagPolicy,
+    /// Copies a second that the floods of one guest may come to, for each worker; 0: any number.
+    pub flood_rate: u32,
+}

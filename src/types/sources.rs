@@ -1,0 +1,91 @@
+//! Addresses that a port may send from.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::MacAddr;
+
+/// A MAC address and IP addresses that go with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AddressPair {
+    /// The MAC address.
+    pub mac: MacAddr,
+    /// One IP address, or all of a network.
+    pub ips: IpNet,
+}
+
+/// The addresses that a port with port security may send from: its own, and those in `allowed_address_pairs`.
+///
+/// Each MAC address among them may use the link-local IPv6 address that follows from it (RFC 4291, appendix A), for
+/// neighbour discovery and `DHCPv6` start from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedSources(Box<[AddressPair]>);
+
+impl AllowedSources {
+    /// The port's own addresses, each MAC with each IP address, and further pairs.
+    #[must_use]
+    pub fn new(macs: &[MacAddr], ips: &[IpAddr], further: &[AddressPair]) -> Self {
+        let own = macs.iter().flat_map(|mac| ips.iter().map(|ip| (*mac, (*ip).into())));
+        let further = further.iter().map(|pair| (pair.mac, pair.ips));
+        let macs = macs.iter().copied().chain(further.clone().map(|(mac, _)| mac));
+        let link_local = macs.map(|mac| (mac, IpAddr::V6(mac.link_local()).into()));
+        let pairs: BTreeSet<_> =
+            own.chain(further).chain(link_local).map(|(mac, ips)| AddressPair { mac, ips }).collect();
+        Self(pairs.into_iter().collect())
+    }
+
+    /// Whether `mac` is among them.
+    #[must_use]
+    pub fn has(&self, mac: MacAddr) -> bool {
+        self.of(mac).next().is_some()
+    }
+
+    /// Whether `mac` may use `ip`.
+    #[must_use]
+    pub fn allow(&self, mac: MacAddr, ip: IpAddr) -> bool {
+        self.of(mac).any(|pair| pair.ips.contains(&ip))
+    }
+
+    /// The pairs with `mac`, which stand side by side.
+    fn of(&self, mac: MacAddr) -> impl Iterator<Item = &AddressPair> {
+        let first = self.0.partition_point(|pair| pair.mac < mac);
+        self.0.iter().skip(first).take_while(move |pair| pair.mac == mac)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: MacAddr = MacAddr::new([0xfa, 0x16, 0x3e, 0, 1, 0x66]);
+    const SHARED: MacAddr = MacAddr::new([0, 0, 0x5e, 0, 1, 1]);
+
+    fn allow(mac: MacAddr, ip: &str) -> bool {
+        let further = [AddressPair { mac: SHARED, ips: "10.10.1.0/24".parse().unwrap() }];
+        let own = ["10.10.0.10", "2001:db8::10"].map(|ip| ip.parse().unwrap());
+        AllowedSources::new(&[OWN], &own, &further).allow(mac, ip.parse().unwrap())
+    }
+
+    #[test]
+    fn a_mac_goes_with_its_own_addresses_only() {
+        assert!(allow(OWN, "10.10.0.10") && allow(OWN, "2001:db8::10"));
+        assert!(allow(SHARED, "10.10.1.1") && allow(SHARED, "10.10.1.254"));
+        assert!(!allow(OWN, "10.10.0.11") && !allow(OWN, "10.10.1.1") && !allow(OWN, "2001:db8::11"));
+        assert!(!allow(SHARED, "10.10.0.10") && !allow(SHARED, "10.10.2.1"));
+        assert!(!allow(MacAddr::BROADCAST, "10.10.0.10"));
+    }
+
+    #[test]
+    fn each_mac_has_its_link_local_address() {
+        assert!(allow(OWN, "fe80::f816:3eff:fe00:166") && allow(SHARED, "fe80::200:5eff:fe00:101"));
+        assert!(!allow(OWN, "fe80::200:5eff:fe00:101"));
+    }
+
+    #[test]
+    fn a_port_without_ip_addresses_has_its_mac() {
+        let sources = AllowedSources::new(&[OWN], &[], &[]);
+        assert!(sources.has(OWN) && !sources.has(SHARED));
+    }
+}

@@ -1,0 +1,214 @@
+//! Port security: which frames a guarded port may send.
+
+use std::net::Ipv6Addr;
+
+use trunkpath::datapath::DropReason;
+
+use crate::frames::{BROADCAST, DOT1Q, frame};
+use crate::switch::Switch;
+use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+
+const OTHER: Mac = [2, 0, 0, 0, 0, 0x66];
+/// A virtual router's, which the VM may use with 10.0.1.0/24.
+const SHARED: Mac = [0, 0, 0x5e, 0, 1, 1];
+
+const OWN_IP: [u8; 4] = [10, 0, 0, 1];
+const SHARED_IP: [u8; 4] = [10, 0, 1, 9];
+const OTHER_IP: [u8; 4] = [10, 0, 0, 66];
+
+const OWN_IP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+/// What follows from [`VM`].
+const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 1);
+const OTHER_IP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x66);
+const NONE_IP6: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
+
+/// The VM and its subport with port security.
+fn world() -> World {
+    let mut world = World::vm_and_peers();
+    let pairs = vec![("10.0.1.0/24", SHARED), ("10.0.0.7", VM)];
+    world.port_mut("vm").security = Some((vec!["10.0.0.1", "2001:db8::1"], pairs));
+    world.port_mut("web").security = Some((vec!["192.168.0.1"], vec![]));
+    world
+}
+
+fn assert_verdict(frame: &[u8], expected: Result<(), (&str, DropReason)>) {
+    let mut switch = Switch::new(&world());
+    let sent = switch.send("vm", frame).len();
+    let verdict = match switch.drops().into_keys().next() {
+        Some((port, reason)) => Err((port.unwrap_or_default(), reason)),
+        None => Ok(()),
+    };
+    let expected = expected.map_err(|(port, reason)| (port.to_owned(), reason));
+    assert_eq!(verdict, expected, "{frame:02x?}");
+    assert_eq!(sent, usize::from(expected.is_ok()), "{frame:02x?}");
+}
+
+fn assert_passes(frame: &[u8]) {
+    assert_verdict(frame, Ok(()));
+}
+
+fn assert_dropped(frame: &[u8], reason: DropReason) {
+    assert_verdict(frame, Err(("vm", reason)));
+}
+
+fn arp(source: Mac, operation: u16, announced: Mac, sender: [u8; 4]) -> Vec<u8> {
+    let packet = [
+        &[0x08, 0x06, 0, 1, 0x08, 0, 6, 4][..],
+        &operation.to_be_bytes(),
+        &announced,
+        &sender,
+        &[0; 6],
+        &[10, 0, 0, 2],
+    ];
+    frame(BROADCAST, source, &[], &packet.concat())
+}
+
+/// UDP over IPv4 between two ports.
+fn udp_rest(ip: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
+    let header = [0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0];
+    let ports = [ports.0.to_be_bytes(), ports.1.to_be_bytes()].concat();
+    [&[0x08, 0x00][..], &header, &ip, &[255; 4], &ports, &[0, 8, 0, 0]].concat()
+}
+
+fn udp(source: Mac, ip: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
+    frame(BROADCAST, source, &[], &udp_rest(ip, ports))
+}
+
+fn ipv6(source: Mac, ip: Ipv6Addr, next_header: u8, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u16).to_be_bytes();
+    let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1).octets();
+    let packet =
+        [&[0x86, 0xdd, 0x60, 0, 0, 0][..], &length, &[next_header, 255], &ip.octets(), &group, payload]
+            .concat();
+    frame([0x33, 0x33, 0, 0, 0, 1], source, &[], &packet)
+}
+
+/// A neighbour advertisement or solicitation: target, and options as they are.
+fn neighbour(kind: u8, target: Ipv6Addr, options: &[u8]) -> Vec<u8> {
+    [&[kind, 0, 0, 0, 0, 0, 0, 0][..], &target.octets(), options].concat()
+}
+
+fn link_layer(option: u8, mac: Mac) -> Vec<u8> {
+    [&[option, 1][..], &mac].concat()
+}
+
+#[test]
+fn any_frame_must_come_from_a_mac_address_of_the_port() {
+    let other_protocol = |source| frame(PEER_A, source, &[], &[&[0x88, 0xb5][..], &[7; 46]].concat());
+    assert_passes(&other_protocol(VM));
+    assert_passes(&other_protocol(SHARED));
+    assert_dropped(&other_protocol(OTHER), DropReason::GuardSourceMac);
+    assert_dropped(&other_protocol(WEB), DropReason::GuardSourceMac);
+}
+
+#[test]
+fn ipv4_must_come_from_an_address_that_goes_with_the_mac_address() {
+    assert_passes(&udp(VM, OWN_IP, (1, 2)));
+    assert_passes(&udp(VM, [10, 0, 0, 7], (1, 2)));
+    assert_passes(&udp(SHARED, SHARED_IP, (1, 2)));
+    assert_dropped(&udp(VM, OTHER_IP, (1, 2)), DropReason::GuardSourceIp);
+    assert_dropped(&udp(VM, SHARED_IP, (1, 2)), DropReason::GuardSourceIp);
+    assert_dropped(&udp(SHARED, OWN_IP, (1, 2)), DropReason::GuardSourceIp);
+    assert_dropped(&udp(OTHER, OWN_IP, (1, 2)), DropReason::GuardSourceMac);
+    assert_dropped(&frame(PEER_A, VM, &[], &[0x08, 0x00, 0x65, 0]), DropReason::GuardUnreadable);
+}
+
+#[test]
+fn without_an_address_a_guest_may_ask_for_one() {
+    assert_passes(&udp(VM, [0; 4], (68, 67)));
+    assert_dropped(&udp(VM, [0; 4], (67, 68)), DropReason::GuardSourceIp);
+    assert_dropped(&udp(OTHER, [0; 4], (68, 67)), DropReason::GuardSourceMac);
+    // A later fragment's first bytes are no ports.
+    let mut fragment = udp(VM, [0; 4], (68, 67));
+    fragment[21] = 1;
+    assert_dropped(&fragment, DropReason::GuardSourceIp);
+}
+
+#[test]
+fn arp_must_announce_addresses_of_the_port() {
+    assert_passes(&arp(VM, 1, VM, OWN_IP));
+    assert_passes(&arp(VM, 2, VM, OWN_IP));
+    assert_passes(&arp(VM, 2, SHARED, SHARED_IP));
+    assert_passes(&arp(VM, 1, VM, [0; 4]));
+    assert_dropped(&arp(VM, 2, VM, [0; 4]), DropReason::GuardSourceIp);
+    assert_dropped(&arp(VM, 2, VM, OTHER_IP), DropReason::GuardSourceIp);
+    assert_dropped(&arp(VM, 2, OTHER, OWN_IP), DropReason::GuardSourceMac);
+    assert_dropped(&arp(OTHER, 2, VM, OWN_IP), DropReason::GuardSourceMac);
+    let cut = arp(VM, 1, VM, OWN_IP);
+    assert_dropped(&cut[..30], DropReason::GuardUnreadable);
+    let mut other_hardware = cut;
+    other_hardware[15] = 6;
+    assert_dropped(&other_hardware, DropReason::GuardUnreadable);
+}
+
+#[test]
+fn ipv6_must_come_from_an_address_of_the_port_or_the_link_local_one() {
+    assert_passes(&ipv6(VM, OWN_IP6, 59, &[]));
+    assert_passes(&ipv6(VM, LINK_LOCAL, 17, &[0; 8]));
+    assert_dropped(&ipv6(VM, OTHER_IP6, 59, &[]), DropReason::GuardSourceIp);
+    assert_dropped(&ipv6(SHARED, LINK_LOCAL, 59, &[]), DropReason::GuardSourceIp);
+    assert_dropped(&ipv6(VM, NONE_IP6, 59, &[]), DropReason::GuardSourceIp);
+    let no_version = frame(PEER_A, VM, &[], &[&[0x86, 0xdd, 0x40][..], &[0; 50]].concat());
+    assert_dropped(&no_version, DropReason::GuardUnreadable);
+}
+
+#[test]
+fn neighbour_discovery_must_announce_addresses_of_the_port() {
+    const SOLICITATION: u8 = 135;
+    const ADVERTISEMENT: u8 = 136;
+    let discovery = |ip, message: Vec<u8>| ipv6(VM, ip, 58, &message);
+    let target = |target, mac| neighbour(ADVERTISEMENT, target, &link_layer(2, mac));
+    assert_passes(&discovery(NONE_IP6, neighbour(SOLICITATION, OWN_IP6, &[])));
+    assert_passes(&discovery(LINK_LOCAL, neighbour(SOLICITATION, OTHER_IP6, &link_layer(1, VM))));
+    assert_passes(&discovery(LINK_LOCAL, target(OWN_IP6, VM)));
+    assert_dropped(&discovery(LINK_LOCAL, target(OTHER_IP6, VM)), DropReason::GuardSourceIp);
+    assert_dropped(&discovery(LINK_LOCAL, target(OWN_IP6, OTHER)), DropReason::GuardSourceMac);
+    assert_dropped(&discovery(NONE_IP6, target(OWN_IP6, VM)), DropReason::GuardSourceIp);
+    let solicitation = neighbour(SOLICITATION, OTHER_IP6, &link_layer(1, OTHER));
+    assert_dropped(&discovery(LINK_LOCAL, solicitation), DropReason::GuardSourceMac);
+    let two = [link_layer(2, VM), link_layer(2, OTHER)].concat();
+    let contradictory = neighbour(ADVERTISEMENT, OWN_IP6, &two);
+    assert_dropped(&discovery(LINK_LOCAL, contradictory), DropReason::GuardUnreadable);
+    let endless = neighbour(ADVERTISEMENT, OWN_IP6, &[7, 0, 0, 0, 0, 0, 0, 0]);
+    assert_dropped(&discovery(LINK_LOCAL, endless), DropReason::GuardUnreadable);
+    // Behind an extension header.
+    let hidden = [&[58, 0, 1, 4, 0, 0, 0, 0][..], &target(OTHER_IP6, VM)].concat();
+    assert_dropped(&ipv6(VM, LINK_LOCAL, 0, &hidden), DropReason::GuardSourceIp);
+    // A report of the groups it listens to, as a host without an address sends it.
+    let report = [&[58, 0, 5, 2, 0, 0, 1, 0][..], &[143, 0, 0, 0, 0, 0, 0, 0]].concat();
+    assert_passes(&ipv6(VM, NONE_IP6, 0, &report));
+}
+
+#[test]
+fn a_tag_hides_nothing() {
+    for tags in [&[(DOT1Q, 0)][..], &[(DOT1Q, 7)], &[(0x88a8, 7), (DOT1Q, 8)]] {
+        assert_passes(&frame(BROADCAST, VM, tags, &udp_rest(OWN_IP, (1, 2))));
+        let spoofed = frame(BROADCAST, VM, tags, &udp_rest(OTHER_IP, (1, 2)));
+        assert_dropped(&spoofed, DropReason::GuardSourceIp);
+    }
+}
+
+#[test]
+fn a_subport_has_addresses_of_its_own() {
+    let from_subport = |source, ip| frame(PEER_B, source, &[(DOT1Q, 100)], &udp_rest(ip, (1, 2)));
+    assert_passes(&from_subport(WEB, [192, 168, 0, 1]));
+    assert_verdict(&from_subport(VM, [192, 168, 0, 1]), Err(("web", DropReason::GuardSourceMac)));
+    assert_verdict(&from_subport(WEB, OWN_IP), Err(("web", DropReason::GuardSourceIp)));
+}
+
+#[test]
+fn a_port_without_port_security_sends_what_it_likes() {
+    let sent = Switch::new(&world()).send("peer-a", &udp(OTHER, OTHER_IP, (1, 2)));
+    assert_eq!(sent.len(), 1);
+}
+
+#[test]
+fn a_pair_that_cannot_be_read_closes_the_port_and_is_named() {
+    let mut bad = world();
+    bad.port_mut("vm").security = Some((vec![], vec![("10.0.0.0/33", VM)]));
+    let mut switch = Switch::new(&bad);
+    assert_eq!(switch.send("vm", &udp(VM, OWN_IP, (1, 2))), []);
+    let problem = switch.problems().join("\n");
+    let expected = ["lport vm", "allowed_address_pairs.ip_address", "10.0.0.0/33", "10.10.0.0/24"];
+    assert!(expected.iter().all(|part| problem.contains(part)), "{problem}");
+}
