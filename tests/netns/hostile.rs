@@ -1,0 +1,126 @@
+//! Frames as no honest guest sends them, and what a model in another language (`model.py`) says of them.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::support::lab::{Lab, in_lab};
+
+const BATCHES: usize = 200;
+const FRAMES: usize = 500;
+
+/// What the model writes, see there.
+#[derive(Debug, Deserialize)]
+struct Batch {
+    from: String,
+    frames: Vec<String>,
+    arrive: BTreeMap<String, Vec<String>>,
+    drops: BTreeMap<String, u64>,
+}
+
+/// Two trunks that share networks under different tags, one of them with a trunk in its trunk; neighbours on each
+/// network; port security and strictness, on guests and on subports.
+fn site(lab: &mut Lab) -> BTreeMap<String, Value> {
+    let networks: Vec<_> = (0..4).map(|_| lab.network()).collect();
+    let vm = lab.guest("vm", networks[0]);
+    let other = lab.guest("other", networks[1]);
+    lab.subport(&vm, 100, networks[1]);
+    let inner = lab.subport(&vm, 200, networks[2]);
+    lab.subport(&inner, 7, networks[3]);
+    let guarded_subport = lab.subport(&other, 100, networks[2]);
+    let strict_subport = lab.subport(&other, 101, networks[0]);
+    let guarded = lab.guest("guarded", networks[0]);
+    lab.guest("neighbour", networks[2]);
+    let strict = lab.guest("strict", networks[3]);
+    for port in [&strict, &strict_subport] {
+        lab.arguments.extend(["--port".to_owned(), format!("{}:unknown_tags=drop", port.id())]);
+    }
+    lab.write_records();
+    let ips = ["10.1.0.1", "2001:db8::1"];
+    let secured = [&guarded, &guarded_subport];
+    for port in secured {
+        lab.secure(port, &ips);
+    }
+    lab.relaunch();
+    lab.wait_until_all_up();
+
+    let mut site = lab.site();
+    for port in [&strict, &strict_subport] {
+        site.get_mut(&port.id()).unwrap()["strict"] = true.into();
+    }
+    for port in secured {
+        site.get_mut(&port.id()).unwrap()["ips"] = ips.into();
+    }
+    site
+}
+
+fn model(seed: u64, site: &BTreeMap<String, Value>) -> Child {
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/netns/model.py");
+    let arguments = [seed.to_string(), BATCHES.to_string(), FRAMES.to_string()];
+    let mut model = Command::new("python3")
+        .arg(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = model.stdin.take().unwrap();
+    input.write_all(serde_json::to_string(site).unwrap().as_bytes()).unwrap();
+    model
+}
+
+#[test]
+fn a_hundred_thousand_frames_go_where_an_independent_model_says() {
+    in_lab(|lab| {
+        let site = site(lab);
+        let seed = std::env::var("TRUNKPATH_SEED").map_or(1, |seed| seed.parse().unwrap());
+        let mut model = model(seed, &site);
+        let mut drops: BTreeMap<String, u64> = BTreeMap::new();
+        let mut batches = 0;
+        for line in BufReader::new(model.stdout.take().unwrap()).lines() {
+            let Batch { from, frames, mut arrive, drops: dropped } =
+                serde_json::from_str(&line.unwrap()).unwrap();
+            let frames: Vec<_> = frames.iter().map(|frame| bytes(frame)).collect();
+            // The kernel of a guest drops a tagged frame that has not two bytes behind its EtherType.
+            for frames in arrive.values_mut() {
+                frames.retain(|frame| !is_cut_behind_its_tag(frame));
+            }
+            lab.exchange_bytes(&from, &frames, &arrive);
+            for (what, count) in dropped {
+                *drops.entry(what).or_default() += count;
+            }
+            batches += 1;
+        }
+        assert!(model.wait().unwrap().success());
+        assert_eq!(batches, BATCHES);
+        assert_eq!(counted(lab), drops);
+        let reasons = ["guard_source_mac", "guard_source_ip", "guard_unreadable", "classify_unknown_tag"];
+        for reason in reasons.into_iter().chain(["classify_truncated", "dispatch_tag_refused"]) {
+            assert!(drops.keys().any(|what| what.ends_with(reason)), "no frame was dropped by {reason}");
+        }
+    });
+}
+
+/// What the daemon has dropped, as the model names it.
+fn counted(lab: &Lab) -> BTreeMap<String, u64> {
+    let stats = lab.daemon().stats();
+    let ports = stats["ports"].as_array().unwrap();
+    let of_port = |port: &Value| {
+        let lport = port["lport"].as_str().unwrap().to_owned();
+        let drops = port["drops"].as_object().unwrap().clone();
+        drops.into_iter().map(move |(reason, count)| (format!("{lport} {reason}"), count.as_u64().unwrap()))
+    };
+    ports.iter().flat_map(of_port).collect()
+}
+
+fn is_cut_behind_its_tag(frame: &str) -> bool {
+    let frame = bytes(frame);
+    matches!(frame[12..14], [0x81, 0x00] | [0x88, 0xa8]) && frame.len() < 20
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    hex.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
