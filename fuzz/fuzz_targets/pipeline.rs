@@ -1,0 +1,63 @@
+//! All of the datapath against the naive model of the tests: the same frames leave by the same links, the same drops are
+//! counted, and every frame of the memory comes back.
+#![no_main]
+#![allow(dead_code, reason = "shared with the tests, which need more of it")]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use libfuzzer_sys::fuzz_target;
+use trunkpath::datapath::DropReason;
+use trunkpath::tables::LinkSlot;
+
+#[path = "../../tests/datapath/frames.rs"]
+mod frames;
+#[path = "../../tests/datapath/model/mod.rs"]
+mod model;
+#[path = "../../tests/datapath/switch.rs"]
+mod switch;
+#[path = "../../tests/datapath/world.rs"]
+mod world;
+
+use switch::Switch;
+use world::World;
+
+type Drops = BTreeMap<(Option<String>, DropReason), u64>;
+
+thread_local! {
+    static STATE: RefCell<(World, Switch, Drops)> = RefCell::new({
+        let world = world();
+        let switch = Switch::new(&world);
+        (world, switch, Drops::new())
+    });
+}
+
+/// Two guests with subports, one of which has subports itself; a tag whose subport is missing, and a port that takes no
+/// unknown tags.
+fn world() -> World {
+    let mac = |last| [2, 0, 0, 0, 0, last];
+    World::vm_and_peers()
+        .port("deep", 3, "a", mac(3))
+        .port("app", 4, "b", mac(4))
+        .segmentation("s2", "web", 200, "deep")
+        .segmentation("s3", "vm", 300, "missing")
+        .segmentation("s4", "peer-a", 100, "app")
+        .strict("peer-a")
+}
+
+fuzz_target!(|input: (u8, &[u8])| {
+    let (link, frame) = input;
+    STATE.with_borrow_mut(|(world, switch, drops)| {
+        let link = usize::from(link) % world.links.len();
+        if frame.len() > 1500 {
+            return;
+        }
+        let expected = model::forward(world, link, frame);
+        assert_eq!(switch.send_on(LinkSlot(link as u16), frame), expected.sent);
+        for dropped in expected.dropped {
+            *drops.entry(dropped).or_default() += 1;
+        }
+        assert_eq!(switch.drops(), *drops);
+        assert_eq!(switch.outlet.arena.free_count(), switch.outlet.arena.frame_count());
+    });
+});
