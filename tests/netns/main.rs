@@ -32,6 +32,8 @@ mod reported;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(test)]

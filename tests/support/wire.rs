@@ -42,8 +42,17 @@ impl Sender {
 
     /// Sends one.
     pub fn send(&self, frame: &[u8]) {
-        let sent = send(self.socket.as_raw_fd(), frame, MsgFlags::empty());
+        let sent = self.try_send(frame);
         assert_eq!(sent, Ok(frame.len()), "a frame of {} bytes sent", frame.len());
+    }
+
+    /// Sends one, if the device has room for it. Returns whether it had.
+    pub fn offer(&self, frame: &[u8]) -> bool {
+        self.try_send(frame).is_ok()
+    }
+
+    fn try_send(&self, frame: &[u8]) -> nix::Result<usize> {
+        send(self.socket.as_raw_fd(), frame, MsgFlags::empty())
     }
 }
 
