@@ -13,7 +13,7 @@ use comfy_table::{Table, presets};
 use serde::{Deserialize, Serialize};
 
 /// What a new ratio may be worse by.
-const RATIO_TOLERANCE: f64 = 0.3;
+const RATIO_TOLERANCE: f64 = 0.4;
 /// What instructions may be more by, if another compiler counted those in the file.
 const OTHER_COMPILER_TOLERANCE: f64 = 0.1;
 
