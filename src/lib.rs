@@ -8,6 +8,7 @@
 //! | steer | `bpf/steer.bpf.c` | a frame on a device's RX queue → that queue's AF_XDP socket, its tag in place; no socket: drop or pass, as the port's policy says |
 //! | receive | [`worker`] (`open_socket.rs`, `sockets.rs`), [`xsk`] (`socket.rs`) | RX ring → frames that wait in the worker, from which each socket in turn gives a burst; the fill ring is refilled in the same pass |
 //! | classify | [`datapath`] (`classify.rs`) | (link, outermost 802.1Q VID) → source port and network; the tag that said so is stripped, any other stays |
+//! | guard | [`datapath`] (`guard.rs`), [`packet`] (`sender.rs`) | with port security: the addresses that the frame says it is from → may its port use them? |
 //! | destination | [`datapath`] (`destination.rs`) | (network, destination address) → a port, or every port but the sender |
 //! | dispatch | [`datapath`] (`dispatch.rs`) | port → link, and the tags to push |
 //! | transmit | [`worker`] (`outlet.rs`, `open_socket.rs`), [`xsk`] (`socket.rs`) | TX ring of this worker, or the queue to the worker that owns the link; one kick per pass |
@@ -32,7 +33,7 @@
 //!   Everything slow lives there.
 //! * **Workers** ([`worker`]) are pinned threads that own whole (link, queue) pairs. Per frame they take no lock,
 //!   allocate nothing, log nothing and read no clock; their only system calls are a kick per socket and pass, and the
-//!   sleep of an idle one.
+//!   sleep of an idle one. A pass with a flood in it reads the clock once, for the flood's ration.
 //! * They share the published [`tables::Tables`], single-writer counters, bounded lock-free queues between workers,
 //!   and a mailbox by which control gives and takes sockets.
 //!
