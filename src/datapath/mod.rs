@@ -27,7 +27,7 @@ pub trait Outlet {
     /// A free frame for a copy.
     fn take(&mut self) -> Option<Frame>;
 
-    /// A clock for rates: microseconds from some point in the past on.
+    /// A clock for rates: nanoseconds from some point in the past on.
     fn now(&mut self) -> u64;
 
     /// Sends `frame`, ready for the wire, to a port out of the link that it hangs on.
@@ -128,7 +128,7 @@ fn flood(frame: Frame, source: &Source, ports: &[PortSlot], tables: &Tables, out
 fn may_flood(source: &Source, copies: usize, tables: &Tables, outlet: &mut impl Outlet) -> bool {
     let guest = PortSlot { number: LINK_OWNER, ..source.port };
     let counters = tables.counters(guest).of(outlet.worker());
-    counters.is_none_or(|counters| counters.flood_allowance.take(copies, || outlet.now()))
+    counters.is_none_or(|counters| counters.flood_allowance.take(copies, tables.flood_rate, || outlet.now()))
 }
 
 /// Ends a frame, on account of `port`.

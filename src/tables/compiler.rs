@@ -70,12 +70,12 @@ impl Compiler {
     /// A compiler that knows of nothing, for `workers` workers.
     #[must_use]
     pub fn new(workers: usize, policy: Policy) -> Self {
-        let counters = CounterBook::new(workers, policy.flood_rate);
+        let counters = CounterBook::new(workers);
         Self {
-            policy,
             northbound: Northbound::default(),
             links: BTreeMap::new(),
-            tables: Tables::empty(counters.no_port()),
+            tables: Tables { flood_rate: policy.flood_rate, ..Tables::empty(counters.no_port()) },
+            policy,
             counters,
             pieces: BTreeMap::new(),
             placed: BTreeMap::new(),

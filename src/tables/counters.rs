@@ -46,17 +46,10 @@ pub struct PortTotals {
 }
 
 impl PortCounters {
-    /// Counters at 0 for `workers` workers, without a limit to floods.
+    /// Counters at 0 for `workers` workers.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        Self::with_flood_rate(workers, 0)
-    }
-
-    /// Counters at 0 for `workers` workers, each of which floods `rate` copies a second at the most (0: any number).
-    fn with_flood_rate(workers: usize, rate: u32) -> Self {
-        let counters =
-            || WorkerCounters { flood_allowance: FloodAllowance::new(rate), ..WorkerCounters::default() };
-        Self((0..workers).map(|_| counters()).collect())
+        Self((0..workers).map(|_| WorkerCounters::default()).collect())
     }
 
     /// The set that `worker` writes; `None` for a worker that does not exist.
@@ -125,17 +118,15 @@ fn add(counter: &AtomicU64, count: u64) {
 #[derive(Debug)]
 pub struct CounterBook {
     workers: usize,
-    flood_rate: u32,
     ports: BTreeMap<Id, PortCounters>,
     no_port: PortCounters,
 }
 
 impl CounterBook {
-    /// An empty book for `workers` workers, each of which floods `flood_rate` copies a second for a port at the most (0:
-    /// any number).
+    /// An empty book for `workers` workers.
     #[must_use]
-    pub fn new(workers: usize, flood_rate: u32) -> Self {
-        Self { workers, flood_rate, ports: BTreeMap::new(), no_port: PortCounters::new(workers) }
+    pub fn new(workers: usize) -> Self {
+        Self { workers, ports: BTreeMap::new(), no_port: PortCounters::new(workers) }
     }
 
     /// The counters of the logical port `lport`.
@@ -143,7 +134,7 @@ impl CounterBook {
         if let Some(counters) = self.ports.get(lport) {
             return counters.clone();
         }
-        let counters = PortCounters::with_flood_rate(self.workers, self.flood_rate);
+        let counters = PortCounters::new(self.workers);
         self.ports.insert(lport.clone(), counters.clone());
         counters
     }
@@ -192,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_port_keeps_its_counters_until_it_is_forgotten() {
-        let mut book = CounterBook::new(1, 0);
+        let mut book = CounterBook::new(1);
         book.port(&Id::from("web")).of(0).unwrap().received(60);
         book.port(&Id::from("db")).of(0).unwrap().received(60);
         book.forget("db");

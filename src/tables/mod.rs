@@ -68,6 +68,8 @@ pub struct Tables {
     networks: Vec<Option<Arc<Network>>>,
     /// Counts what no port can be blamed for.
     pub no_port: PortCounters,
+    /// Copies a second that the floods of one guest may come to, for each worker; 0: any number.
+    pub flood_rate: u32,
 }
 
 /// A device of this host whose frames come here, and the ports that hang on it.
@@ -222,7 +224,7 @@ impl Tables {
     /// Tables that know of nothing.
     #[must_use]
     pub const fn empty(no_port: PortCounters) -> Self {
-        Self { links: Vec::new(), networks: Vec::new(), no_port }
+        Self { links: Vec::new(), networks: Vec::new(), no_port, flood_rate: 0 }
     }
 
     /// The link at `slot`; `None` once it is no longer ours.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
 use super::MacAddr;
 
@@ -21,18 +22,18 @@ pub struct AddressPair {
 /// Each MAC address among them may use the link-local IPv6 address that follows from it (RFC 4291, appendix A), for
 /// neighbour discovery and `DHCPv6` start from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AllowedSources(Box<[AddressPair]>);
+pub struct AllowedSources(SmallVec<[AddressPair; 1]>);
 
 impl AllowedSources {
     /// The port's own addresses, each MAC with each IP address, and further pairs.
     #[must_use]
     pub fn new(macs: &[MacAddr], ips: &[IpAddr], further: &[AddressPair]) -> Self {
-        let own = macs.iter().flat_map(|mac| ips.iter().map(|ip| (*mac, (*ip).into())));
-        let further = further.iter().map(|pair| (pair.mac, pair.ips));
-        let macs = macs.iter().copied().chain(further.clone().map(|(mac, _)| mac));
-        let link_local = macs.map(|mac| (mac, IpAddr::V6(mac.link_local()).into()));
-        let pairs: BTreeSet<_> =
-            own.chain(further).chain(link_local).map(|(mac, ips)| AddressPair { mac, ips }).collect();
+        let pairs = macs.iter().flat_map(|&mac| {
+            // A MAC address without an IP address must stand here, too.
+            let link_local = ips.is_empty().then(|| mac.link_local().into());
+            ips.iter().copied().chain(link_local).map(move |ip| AddressPair { mac, ips: ip.into() })
+        });
+        let pairs: BTreeSet<_> = pairs.chain(further.iter().copied()).collect();
         Self(pairs.into_iter().collect())
     }
 
@@ -45,7 +46,7 @@ impl AllowedSources {
     /// Whether `mac` may use `ip`.
     #[must_use]
     pub fn allow(&self, mac: MacAddr, ip: IpAddr) -> bool {
-        self.of(mac).any(|pair| pair.ips.contains(&ip))
+        self.of(mac).any(|pair| pair.ips.contains(&ip) || ip == mac.link_local())
     }
 
     /// The pairs with `mac`, which stand side by side.

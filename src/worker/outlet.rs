@@ -145,7 +145,7 @@ impl Outlet for WorkerOutlet {
     fn now(&mut self) -> u64 {
         *self.now.get_or_insert_with(|| {
             let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
-            now.as_micros() as u64
+            now.as_nanos() as u64
         })
     }
 

@@ -70,10 +70,10 @@ fn a_guest_that_floods_has_its_copies_rationed_and_the_others_have_not() {
         switch.outlet.now = now;
         switch.send(from, &tagged(BROADCAST, VM, &[])).len()
     };
-    let storm: usize = (0..100_000).map(|tick| copies("vm", 1_000_000 + tick * 10)).sum();
+    let storm: usize = (0..100_000).map(|tick| copies("vm", 1_000_000_000 + tick * 10_000)).sum();
     assert_eq!(storm, 1100, "a second of 1,000, and the tenth that was saved up");
-    assert_eq!(copies("peer-a", 2_000_000), 2);
-    assert_eq!(copies("vm", 2_100_000), 2, "after a pause");
+    assert_eq!(copies("peer-a", 2_000_000_000), 2);
+    assert_eq!(copies("vm", 2_100_000_000), 2, "after a pause");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct Switch {
 pub struct Recorder {
     pub arena: &'static Arena,
     pub sent: Vec<(PortSlot, Frame)>,
-    /// Microseconds.
+    /// Nanoseconds.
     pub now: u64,
 }
 
