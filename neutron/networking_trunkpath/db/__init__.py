@@ -1,0 +1,1 @@
+"""Our own tables in Neutron's database."""

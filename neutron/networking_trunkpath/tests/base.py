@@ -1,0 +1,98 @@
+"""Tests on the real ML2 and trunk plugins, with SQLite in memory and no sockets."""
+
+from unittest import mock
+
+from neutron.tests.unit.plugins.ml2 import test_plugin
+from neutron_lib import context
+from neutron_lib.api.definitions import portbindings
+from neutron_lib.plugins import directory
+from oslo_config import cfg
+
+from networking_trunkpath import drain, options, records, status
+from networking_trunkpath.tests.memory import MemoryStore
+
+
+class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
+    """A Neutron with our driver. What its worker would do at some time is done by drain() and follow()."""
+
+    _mechanism_drivers = ["trunkpath"]
+
+    def get_additional_service_plugins(self):
+        return super().get_additional_service_plugins() | {"trunk": "trunk", "revisions": "revisions"}
+
+    def setUp(self):
+        options.register(cfg.CONF)
+        cfg.CONF.set_override("nb", "etcd://127.0.0.1:1", "trunkpath")
+        start = mock.patch("networking_trunkpath.worker.Worker.start")
+        start.start()
+        self.addCleanup(start.stop)
+        cfg.CONF.set_override("extension_drivers", ["port_security"], group="ml2")
+        super().setUp()
+        self.store = self.make_store()
+        self.trunks = directory.get_plugin("trunk")
+
+    def make_store(self):
+        return MemoryStore()
+
+    # --- what users do ---
+
+    def network(self, **fields):
+        return super()._make_network(self.fmt, fields.pop("name", "net"), True, as_admin=True, **fields)["network"]
+
+    def port(self, network, **fields):
+        fields.setdefault("as_admin", True)
+        fields.setdefault("arg_list", tuple(fields))
+        return self._make_port(self.fmt, network["id"], **fields)["port"]
+
+    def update_port(self, port, **fields):
+        return self._update("ports", port["id"], {"port": fields}, as_admin=True)["port"]
+
+    def bind(self, port, host="compute1"):
+        return self.update_port(port, **{portbindings.HOST_ID: host})
+
+    def trunk(self, parent, *subports):
+        body = {"port_id": parent["id"], "project_id": parent["project_id"], "sub_ports": list(map(subport, subports))}
+        return self.trunks.create_trunk(self.admin(), {"trunk": body})
+
+    def add(self, trunk, *subports):
+        return self.trunks.add_subports(self.admin(), trunk["id"], {"sub_ports": list(map(subport, subports))})
+
+    def remove(self, trunk, *ports):
+        body = {"sub_ports": [{"port_id": port["id"]} for port in ports]}
+        return self.trunks.remove_subports(self.admin(), trunk["id"], body)
+
+    def delete_trunk(self, trunk):
+        self.trunks.delete_trunk(self.admin(), trunk["id"])
+
+    # --- what follows ---
+
+    def drain(self):
+        return drain.drain(self.store)
+
+    def report(self, *ports, host="compute1"):
+        """From now on exactly these are reported to forward, and Neutron has looked."""
+        self.store.reports = {port["id"]: host for port in ports}
+        status.follow(self.store)
+
+    def port_status(self, port):
+        return self._show("ports", port["id"])["port"]["status"]
+
+    def trunk_status(self, trunk):
+        return self.trunks.get_trunk(self.admin(), trunk["id"])["status"]
+
+    def segmentations(self):
+        """(parent, child, tag) of each segmentation that the northbound DB has after a drain."""
+        self.drain()
+        held = self.store.held(records.SEGMENTATION).values()
+        return {(record["parent"], record["port"], record["segmentation_id"]) for record in held}
+
+    @staticmethod
+    def admin():
+        return context.get_admin_context()
+
+
+def subport(port_and_tag):
+    port, tag = port_and_tag
+    if tag == "inherit":
+        return {"port_id": port["id"], "segmentation_type": "inherit"}
+    return {"port_id": port["id"], "segmentation_type": "vlan", "segmentation_id": tag}
