@@ -15,7 +15,7 @@ from networking_trunkpath.tests.memory import MemoryStore
 class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
     """A Neutron with our driver. What its worker would do at some time is done by drain() and follow()."""
 
-    _mechanism_drivers = ["trunkpath"]
+    _mechanism_drivers = ("trunkpath",)
 
     def get_additional_service_plugins(self):
         return super().get_additional_service_plugins() | {"trunk": "trunk", "revisions": "revisions"}

@@ -31,7 +31,7 @@ class MemoryStore:
         if any(self._written.get(place) != snapshot.marks[place] for place in places):
             return False
         self.commits += 1
-        self._written |= {place: self.commits for place in places}
+        self._written |= dict.fromkeys(places, self.commits)
         self.counters |= {table: str(last).encode() for table, last in counters.items()}
         self.records |= {key: text and text.encode() for key, text in changes.items()}
         self.records = {key: value for key, value in self.records.items() if value is not None}

@@ -1,0 +1,291 @@
+"""The processes of a small cloud: etcd, redis, MariaDB, Neutron's API, and the datapath. Each ends with the tests."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+HERE = Path(__file__).parent
+
+
+def until(what, condition, seconds=30):
+    """Waits until condition() gives something true, and gives that."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+    return result
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Process:
+    """A program with its log. Killed at the end if it has not ended by then."""
+
+    def __init__(self, folder, name, command, env=None):
+        self.log = folder / f"{name}.log"
+        with self.log.open("ab") as log:
+            self.child = subprocess.Popen(
+                list(map(str, command)), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | (env or {})
+            )
+
+    def signal(self, number):
+        self.child.send_signal(number)
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            self.child.send_signal(signal.SIGCONT)
+        self.child.kill()
+        self.child.wait()
+
+    @contextlib.contextmanager
+    def frozen(self):
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def answers(self, port):
+        assert self.child.poll() is None, f"it has ended: {self.log.read_text(errors='replace')[-3000:]}"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    def cpu_seconds(self):
+        fields = Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Etcd:
+    def __init__(self, folder):
+        port, peers = free_port(), free_port()
+        self.endpoint = f"127.0.0.1:{port}"
+        self.url = f"etcd://{self.endpoint}"
+        client, peer = f"http://{self.endpoint}", f"http://127.0.0.1:{peers}"
+        self.process = Process(
+            folder,
+            "etcd",
+            [
+                *("etcd", "--data-dir", folder / "etcd", "--log-level", "warn"),
+                *("--listen-client-urls", client, "--advertise-client-urls", client),
+                *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
+                *("--initial-cluster", f"default={peer}"),
+            ],
+        )
+        until("etcd answers", lambda: self.process.answers(port))
+
+    def ctl(self, *arguments, text=None):
+        command = ["etcdctl", "--endpoints", self.endpoint, *arguments]
+        env = os.environ | {"ETCDCTL_API": "3"}
+        return subprocess.run(command, check=True, capture_output=True, text=True, input=text, env=env).stdout
+
+    def keys(self, table):
+        return sorted(line for line in self.ctl("get", "--prefix", "--keys-only", f"/{table}/").splitlines() if line)
+
+    def put(self, table, record_id, text):
+        self.ctl("put", f"/{table}/{record_id}", text=text)
+
+    def delete(self, table, record_id):
+        self.ctl("del", f"/{table}/{record_id}")
+
+
+class Redis:
+    def __init__(self, folder):
+        port = free_port()
+        self.url = f"redis://127.0.0.1:{port}"
+        (folder / "redis").mkdir()
+        self.process = Process(
+            folder,
+            "redis",
+            [
+                *("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", folder / "redis", "--save", ""),
+                *("--notify-keyspace-events", "Kg$x"),
+            ],
+        )
+        until("redis answers", lambda: self.process.answers(port))
+        import redis
+
+        self.client = redis.Redis(port=port)
+
+    def keys(self, table):
+        return sorted(key.decode() for key in self.client.scan_iter(match=f"{{{table}.*"))
+
+
+class MariaDb:
+    def __init__(self, folder):
+        data, port = folder / "mariadb", free_port()
+        install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db"]
+        install += ["--auth-root-authentication-method=normal"]
+        subprocess.run(install, check=True, capture_output=True)
+        options = [f"--datadir={data}", f"--socket={data}/socket", f"--port={port}", "--bind-address=127.0.0.1"]
+        # Nothing here outlives the test: no need to wait for the disk.
+        options += ["--user=root", "--innodb-flush-log-at-trx-commit=0", f"--pid-file={data}/pid"]
+        self.process = Process(folder, "mariadb", ["mariadbd", "--no-defaults", *options])
+        until("MariaDB answers", lambda: self.process.answers(port), 60)
+        statements = (
+            "CREATE DATABASE neutron CHARACTER SET utf8mb4; CREATE USER neutron@'127.0.0.1' IDENTIFIED BY 'x'; "
+            "GRANT ALL ON neutron.* TO neutron@'127.0.0.1'"
+        )
+        client = ["mariadb", "--no-defaults", f"--socket={data}/socket", "--user=root"]
+        subprocess.run([*client, "-e", statements], check=True, capture_output=True)
+        self.url = f"mysql+pymysql://neutron:x@127.0.0.1:{port}/neutron?charset=utf8mb4"
+
+
+CONFIG = """
+[DEFAULT]
+state_path = {folder}/state
+auth_strategy = noauth
+core_plugin = ml2
+service_plugins = trunk
+transport_url = fake:///
+api_paste_config = {paste}
+notify_nova_on_port_status_changes = false
+notify_nova_on_port_data_changes = false
+use_stderr = true
+dhcp_agent_notification = false
+[oslo_concurrency]
+lock_path = {folder}/state/lock
+[database]
+connection = {database}
+[oslo_messaging_notifications]
+driver = noop
+[quotas]
+quota_port = -1
+quota_network = -1
+quota_trunk = -1
+[trunkpath]
+nb = {nb}
+"""
+
+ML2_CONFIG = """
+[ml2]
+mechanism_drivers = trunkpath
+type_drivers = local,flat,vlan,vxlan
+project_network_types = vxlan
+extension_drivers = port_security
+[ml2_type_vxlan]
+vni_ranges = 1:10000
+[ml2_type_vlan]
+network_vlan_ranges = physnet1:100:4000
+"""
+
+
+class Neutron:
+    """One API process, or, with the same folder, another one beside it."""
+
+    def __init__(self, folder, nb, database=None, options=""):
+        self.folder, self.nb = folder, nb
+        self.config = folder / "etc"
+        self.database = database or f"sqlite:///{folder}/neutron.sqlite"
+        self.config.mkdir()
+        (folder / "state" / "lock").mkdir(parents=True)
+        paste = Path(sys.prefix) / "etc" / "neutron" / "api-paste.ini"
+        text = CONFIG.format(folder=folder, paste=paste, database=self.database, nb=nb) + options
+        (self.config / "neutron.conf").write_text(text)
+        (self.config / "ml2_conf.ini").write_text(ML2_CONFIG)
+        self._make_tables()
+
+    def _make_tables(self):
+        if self.database.startswith("sqlite"):
+            command = [sys.executable, "-W", "ignore", HERE / "create_schema.py", self.database]
+        else:
+            command = [Path(sys.executable).with_name("neutron-db-manage"), *self.files(), "upgrade", "heads"]
+        done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    def files(self):
+        return ["--config-file", str(self.config / "neutron.conf"), "--config-file", str(self.config / "ml2_conf.ini")]
+
+    def start(self, delay=None):
+        """Another API process on the same database."""
+        port = free_port()
+        # SQLite has one writer: a second thread would only wait.
+        threads = 1 if self.database.startswith("sqlite") else 4
+        command = [sys.executable, "-W", "ignore", HERE / "serve_neutron.py", port, threads]
+        command += [] if delay is None else [delay]
+        process = Process(self.folder, f"neutron-{port}", command, {"OS_NEUTRON_CONFIG_DIR": str(self.config)})
+        until("Neutron answers", lambda: process.answers(port), 120)
+        return Api(port, process)
+
+    def sync(self, *arguments):
+        """trunkpath-neutron-sync: its exit status and what it printed."""
+        command = [Path(sys.executable).with_name("trunkpath-neutron-sync"), *self.files(), *arguments]
+        done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+
+class Api:
+    """What a user says to Neutron, with noauth."""
+
+    PROJECT = "8f3a1f0cb1f14a8f9c9a4c1df8a51bd2"
+
+    def __init__(self, port, process):
+        self.url, self.process = f"http://127.0.0.1:{port}/v2.0", process
+
+    def ask(self, method, path, body=None):
+        return requests.request(method, f"{self.url}/{path}", json=body, timeout=120)
+
+    def do(self, method, path, body=None):
+        response = self.ask(method, path, body)
+        assert response.ok, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json() if response.content else None
+
+    def create(self, kind, **fields):
+        return self.do("POST", f"{kind}s", {kind: {"project_id": self.PROJECT} | fields})[kind]
+
+    def show(self, kind, resource):
+        return self.do("GET", f"{kind}s/{resource['id']}")[kind]
+
+    def update(self, kind, resource, **fields):
+        return self.do("PUT", f"{kind}s/{resource['id']}", {kind: fields})[kind]
+
+    def delete(self, kind, resource):
+        self.do("DELETE", f"{kind}s/{resource['id']}")
+
+    def port(self, network, **fields):
+        return self.create("port", network_id=network["id"], **fields)
+
+    def ports(self, network, count):
+        one = {"network_id": network["id"], "project_id": self.PROJECT}
+        return self.do("POST", "ports", {"ports": [one] * count})["ports"]
+
+    def trunk(self, parent, *subports):
+        return self.create("trunk", port_id=parent["id"], sub_ports=[subport(*given) for given in subports])
+
+    def add(self, trunk, *subports):
+        body = {"sub_ports": [subport(*given) for given in subports]}
+        return self.do("PUT", f"trunks/{trunk['id']}/add_subports", body)
+
+    def remove(self, trunk, *ports):
+        body = {"sub_ports": [{"port_id": port["id"]} for port in ports]}
+        return self.do("PUT", f"trunks/{trunk['id']}/remove_subports", body)
+
+    def status(self, kind, resource):
+        return self.show(kind, resource)["status"]
+
+
+def subport(port, tag):
+    return {"port_id": port["id"], "segmentation_type": "vlan", "segmentation_id": tag}
+
+
+class Daemon:
+    """trunkpath run."""
+
+    def __init__(self, folder, nb, chassis="compute1"):
+        run = [os.environ["TRUNKPATH"], "run", "--nb", nb, "--chassis", chassis, "--api", folder / "api.sock"]
+        run += ["--state", folder / "last-good.db", "--local-ip", "10.99.0.2"]
+        self.process = Process(folder, "trunkpath", run)
+
+    def stop(self):
+        self.process.signal(signal.SIGTERM)
+        self.process.child.wait(30)
