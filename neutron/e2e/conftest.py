@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from servers import Etcd, MariaDb, Neutron, Redis
+from servers import Etcd, MariaDb, Neutron
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -14,13 +14,6 @@ def _alone():
     links = subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True).stdout.splitlines()
     assert len(links) == 1, "run scripts/test-neutron: it makes a namespace for the tests"
     assert os.environ.get("TRUNKPATH"), "run scripts/test-neutron: it says where trunkpath is"
-
-
-@pytest.fixture(params=[Etcd, Redis], ids=["etcd", "redis"])
-def store(request, tmp_path):
-    started = request.param(tmp_path)
-    yield started
-    started.process.kill()
 
 
 @pytest.fixture
@@ -43,26 +36,9 @@ def neutron_on(tmp_path):
     made = []
 
     def make(nb, **options):
-        cloud = Cloud(Neutron(tmp_path, nb, **options))
-        made.append(cloud)
-        return cloud
+        made.append(Neutron(tmp_path, nb, **options))
+        return made[-1]
 
     yield make
-    for cloud in made:
-        cloud.end()
-
-
-class Cloud:
-    """A Neutron and those of its API processes that run."""
-
-    def __init__(self, neutron):
-        self.neutron, self.running = neutron, []
-
-    def start(self, **options):
-        api = self.neutron.start(**options)
-        self.running.append(api)
-        return api
-
-    def end(self):
-        for api in self.running:
-            api.process.kill()
+    for neutron in made:
+        neutron.end()

@@ -181,10 +181,10 @@ network_vlan_ranges = physnet1:100:4000
 
 
 class Neutron:
-    """One API process, or, with the same folder, another one beside it."""
+    """A Neutron: its configuration and database, and any number of API processes on them."""
 
     def __init__(self, folder, nb, database=None, options=""):
-        self.folder, self.nb = folder, nb
+        self.folder, self.running = folder, []
         self.config = folder / "etc"
         self.database = database or f"sqlite:///{folder}/neutron.sqlite"
         self.config.mkdir()
@@ -214,8 +214,13 @@ class Neutron:
         command = [sys.executable, "-W", "ignore", HERE / "serve_neutron.py", port, threads]
         command += [] if delay is None else [delay]
         process = Process(self.folder, f"neutron-{port}", command, {"OS_NEUTRON_CONFIG_DIR": str(self.config)})
+        self.running.append(process)
         until("Neutron answers", lambda: process.answers(port), 120)
         return Api(port, process)
+
+    def end(self):
+        for process in self.running:
+            process.kill()
 
     def sync(self, *arguments):
         """trunkpath-neutron-sync: its exit status and what it printed."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servers import Daemon, until
+from servers import Daemon, Etcd, Neutron, Redis, until
 from wire import Vm
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -39,17 +39,34 @@ class Site:
             vm.unplug()
 
 
+@pytest.fixture(scope="module")
+def region(request, tmp_path_factory):
+    """A northbound DB, a Neutron on it and a host: to start them takes longer than the tests."""
+    folder = tmp_path_factory.mktemp("region")
+    store = request.param(folder)
+    neutron = Neutron(folder, store.url)
+    yield folder, store, neutron.start()
+    neutron.end()
+    store.process.kill()
+
+
 @pytest.fixture
-def cloud(store, neutron_on, tmp_path):
-    """A site on etcd and one on redis, and the datapath that serves it."""
-    site = Site(neutron_on(store.url).start())
-    site.store = store
-    site.daemon = Daemon(tmp_path, store.url)
+def cloud(region):
+    """A site, and the datapath that serves it."""
+    folder, store, api = region
+    daemon = Daemon(folder, store.url)
+    site = Site(api)
+    site.store, site.daemon = store, daemon
     yield site
     site.end()
-    site.daemon.process.kill()
+    daemon.process.kill()
 
 
+on_both = pytest.mark.parametrize("region", [Etcd, Redis], ids=["etcd", "redis"], indirect=True)
+on_etcd = pytest.mark.parametrize("region", [Etcd], ids=["etcd"], indirect=True)
+
+
+@on_both
 def test_a_tag_works_while_it_is_a_subports_and_active_means_that_frames_flow(cloud):
     api, parent, child = cloud.api, cloud.parent, cloud.child
     trunk = api.trunk(parent, (child, 100))
@@ -101,6 +118,7 @@ def test_a_tag_works_while_it_is_a_subports_and_active_means_that_frames_flow(cl
         until(f"{table} is empty", lambda table=table: cloud.store.keys(table) == [])
 
 
+@on_etcd
 def test_status_follows_the_device_and_the_host(cloud):
     api, parent, child = cloud.api, cloud.parent, cloud.child
     api.update("port", parent, **{"binding:host_id": "compute1"})

@@ -67,13 +67,16 @@ def _settle_each(store: Store, marks: Sequence[Mark]) -> Sequence[Mark]:
 
 def settle(store: Store, marks: Sequence[Mark]) -> int:
     """Makes the marked records, at most BATCH, what Neutron says, and says how many were not. Raises StoreError."""
-    keys = list(dict.fromkeys(mark.key for mark in marks))
-    counted = [table for table in records.TABLES if table in records.NUMBERED and any(k.table == table for k in keys)]
+    keys = {store.place(mark.key): mark.key for mark in marks}
+    counted = [
+        table for table in records.TABLES if table in records.NUMBERED and any(k.table == table for k in keys.values())
+    ]
     pause = 0.001
     for _ in range(_ATTEMPTS):
-        snapshot = store.read(keys, counted)
+        snapshot = store.read(list(keys.values()), counted)
         # After the northbound DB, and in a transaction of its own, so that it is no older.
-        wanted = truth.read(n_context.get_admin_context(), marks)
+        found = truth.read(n_context.get_admin_context(), marks)
+        wanted = {keys[place]: record for key, record in found if (place := store.place(key)) in keys}
         changes, counters = plan(snapshot, wanted, store)
         # Also when there is nothing to change: it stops who read Neutron before us and has not written yet.
         if store.commit(snapshot, changes, counters):

@@ -14,7 +14,7 @@ from oslo_log import log as logging
 
 from networking_trunkpath import binding, duty, journal, options, records  # noqa: F401  duty has a table
 from networking_trunkpath.journal import Mark
-from networking_trunkpath.store import Key, address
+from networking_trunkpath.store import Key, factory
 from networking_trunkpath.trunk_driver import TrunkpathTrunkDriver
 from networking_trunkpath.worker import Worker
 
@@ -27,7 +27,7 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
     def initialize(self) -> None:
         """Called once, before processes are forked. Raises AddressError, so that Neutron does not start."""
         options.register(cfg.CONF)
-        self._where = address.parse(cfg.CONF.trunkpath.nb)
+        self._where = factory.address(cfg.CONF)
         self._worker = Worker()
         self._trunk_driver = TrunkpathTrunkDriver(self._worker.wake)
         registry.subscribe(self._start_worker, resources.PROCESS, events.AFTER_INIT)

@@ -31,12 +31,13 @@ class Difference:
 def differences(store: Store) -> Iterator[Difference]:
     """All differences, also those that are being written at this moment. Raises StoreError."""
     for table in records.TABLES:
-        held = dict(store.table(table))
+        held = {store.place(key): (key, value) for key, value in store.table(table)}
         for mark, wanted in truth.read_all(n_context.get_admin_context(), table):
-            what = _difference(table, wanted, parse(mark.key, held.pop(mark.key, None)))
+            _, value = held.pop(store.place(mark.key), (None, None))
+            what = _difference(table, wanted, parse(mark.key, value))
             if what:
                 yield Difference(mark, what)
-        for key, value in held.items():
+        for key, value in held.values():
             yield Difference(Mark(key, _source(key, parse(key, value))), "is not Neutron's")
 
 

@@ -29,17 +29,18 @@ from networking_trunkpath.store import Key
 _PAGE = 200
 
 
-def read(context: Any, marks: Collection[Mark]) -> dict[Key, Record]:
-    """The records of those marks that Neutron has something for."""
-    found: dict[Key, Record] = {}
+def read(context: Any, marks: Collection[Mark]) -> list[tuple[Key, Record]]:
+    """What Neutron has for these marks, each record with where it belongs.
+
+    That may be another place than the mark's: a port is another trunk's subport now, and has a mark for that too.
+    """
+    found: list[tuple[Key, Record]] = []
     with db_api.CONTEXT_READER.using(context):
         for table in records.TABLES:
             wanted = {mark.source for mark in marks if mark.key.table == table}
             if wanted:
-                found |= {key_of(table, record): record for record in _READERS[table](context.session, wanted)}
-    # A port that became another trunk's subport has a record with another id: it has a mark of its own.
-    asked = {mark.key for mark in marks}
-    return {key: record for key, record in found.items() if key in asked}
+                found += [(key_of(table, record), record) for record in _READERS[table](context.session, wanted)]
+    return found
 
 
 def read_all(context: Any, table: str) -> Iterator[tuple[Mark, Record]]:
@@ -52,7 +53,6 @@ def read_all(context: Any, table: str) -> Iterator[tuple[Mark, Record]]:
         for record in page:
             source = record["port"] if table == records.SEGMENTATION else record["id"]
             yield Mark(key_of(table, record), source), record
-        context.session.expunge_all()
 
 
 def key_of(table: str, record: Record) -> Key:

@@ -30,7 +30,7 @@ class StoreRefused(StoreError):
 
 
 class Key(NamedTuple):
-    """Where a record is. In etcd the topic is not part of the key."""
+    """Where a record is. In etcd the topic does not count: see Store.place."""
 
     table: str
     topic: str
@@ -50,7 +50,10 @@ class Snapshot:
 
 
 class Store(Protocol):
-    """A connection, for one thread. Every method may raise StoreError."""
+    """A connection, for one thread. Every method but `place` may raise StoreError."""
+
+    def place(self, key: Key) -> str:
+        """The store's own key: what has the same one is one record."""
 
     def read(self, keys: Collection[Key], counters: Collection[str]) -> Snapshot:
         """Reads records and counters of tables, at most BATCH and two, as of one moment."""

@@ -37,9 +37,13 @@ class EtcdStore:
         if address.cert:
             self._session.cert = (address.cert, address.key)
 
+    def place(self, key: Key) -> str:
+        """See Store."""
+        return f"{self._prefix}/{key.table}/{key.id}"
+
     def read(self, keys: Collection[Key], counters: Collection[str]) -> Snapshot:
         """See Store."""
-        places = [self._writer(), *map(self._counter, counters), *map(self._record, keys)]
+        places = [self._writer(), *map(self._counter, counters), *map(self.place, keys)]
         answer = self._post("kv/txn", {"success": [{"request_range": {"key": _b64(place)}} for place in places]})
         found = [(response["response_range"].get("kvs") or [None])[0] for response in answer["responses"]]
         values = [_value(pair) for pair in found]
@@ -53,7 +57,7 @@ class EtcdStore:
         """See Store."""
         writes: dict[str, str | None] = {self._writer(): uuidutils.generate_uuid()}
         writes |= {self._counter(table): str(last) for table, last in counters.items()}
-        writes |= {self._record(key): text for key, text in changes.items()}
+        writes |= {self.place(key): text for key, text in changes.items()}
         compare = [
             {"key": _b64(place), "target": "MOD", "result": "EQUAL", "mod_revision": snapshot.marks[place]}
             for place in writes
@@ -70,7 +74,7 @@ class EtcdStore:
         """See Store."""
         prefix = f"{self._prefix}/{table}/"
         for place, value in self._all(prefix):
-            yield Key(table, _topic_in(value), place.removeprefix(prefix)), value
+            yield Key(table, "", place.removeprefix(prefix)), value
 
     def ports_up(self, ports: Collection[str]) -> dict[str, str]:
         """See Store."""
@@ -82,9 +86,6 @@ class EtcdStore:
     def close(self) -> None:
         """See Store."""
         self._session.close()
-
-    def _record(self, key: Key) -> str:
-        return f"{self._prefix}/{key.table}/{key.id}"
 
     def _counter(self, table: str) -> str:
         return f"{self._prefix}/unique_key/{table}"
@@ -143,9 +144,6 @@ class EtcdStore:
             raise StoreRefused(f"{server}: TLS: {error}: see ca, cert and key in [trunkpath] nb") from error
         except requests.RequestException as error:
             raise StoreUnavailable(f"{server}: {_cause(error)}") from error
-        except OSError as error:
-            # requests finds files of certificates missing only here.
-            raise StoreRefused(f"{error}: see ca, cert and key in [trunkpath] nb") from error
 
     def _judge(self, server: str, response: requests.Response) -> Any:
         try:
@@ -172,13 +170,6 @@ def chassis_in(report: bytes) -> str:
     """The chassis that a report is of; empty when it cannot be read."""
     try:
         return str(json.loads(report)["chassis"])
-    except (ValueError, TypeError, KeyError):
-        return ""
-
-
-def _topic_in(record: bytes) -> str:
-    try:
-        return str(json.loads(record)["topic"])
     except (ValueError, TypeError, KeyError):
         return ""
 

@@ -41,9 +41,13 @@ class RedisStore:
             **tls,
         )
 
+    def place(self, key: Key) -> str:
+        """See Store."""
+        return f"{{{key.table}.{key.topic}}}{key.id}"
+
     def read(self, keys: Collection[Key], counters: Collection[str]) -> Snapshot:
         """See Store."""
-        places = [WRITER_KEY, *map(_counter, counters), *map(_record, keys)]
+        places = [WRITER_KEY, *map(_counter, counters), *map(self.place, keys)]
         values = self._ask(lambda: self._client.mget(places))
         return Snapshot(
             values=dict(zip(keys, values[1 + len(counters) :], strict=True)),
@@ -55,7 +59,7 @@ class RedisStore:
         """See Store."""
         writes: dict[str, str | None] = {WRITER_KEY: uuidutils.generate_uuid()}
         writes |= {_counter(table): str(last) for table, last in counters.items()}
-        writes |= {_record(key): text for key, text in changes.items()}
+        writes |= {self.place(key): text for key, text in changes.items()}
         arguments: list[bytes] = []
         for place, text in writes.items():
             arguments += [_argument(snapshot.marks[place]), _argument(None if text is None else text.encode())]
@@ -103,14 +107,8 @@ class RedisStore:
             ) from error
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise StoreUnavailable(f"{self._address}: {error}") from error
-        except OSError as error:
-            raise StoreRefused(f"{error}: see ca, cert and key in [trunkpath] nb") from error
         except redis.RedisError as error:
             raise StoreRefused(f"{self._address}: {error}") from error
-
-
-def _record(key: Key) -> str:
-    return f"{{{key.table}.{key.topic}}}{key.id}"
 
 
 def _counter(table: str) -> str:

@@ -12,6 +12,22 @@ from networking_trunkpath import drain, options, records, status
 from networking_trunkpath.tests.memory import MemoryStore
 
 
+class _NoNestedRead:
+    """In place of the core plugin, where the trunk plugin asks it for MAC addresses of subports.
+
+    It does so in the middle of others' transactions, in a session of its own. In memory SQLite has one connection, so
+    that the end of that session would roll back the transaction.
+    """
+
+    @staticmethod
+    def get_plugin():
+        return _NoNestedRead
+
+    @staticmethod
+    def get_ports(_context, filters):
+        return [{"id": port, "mac_address": None} for port in filters["id"]]
+
+
 class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
     """A Neutron with our driver. What its worker would do at some time is done by drain() and follow()."""
 
@@ -23,9 +39,12 @@ class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
     def setUp(self):
         options.register(cfg.CONF)
         cfg.CONF.set_override("nb", "etcd://127.0.0.1:1", "trunkpath")
-        start = mock.patch("networking_trunkpath.worker.Worker.start")
-        start.start()
-        self.addCleanup(start.stop)
+        for patch in (
+            mock.patch("networking_trunkpath.worker.Worker.start"),
+            mock.patch("neutron.services.trunk.plugin.directory", _NoNestedRead),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
         cfg.CONF.set_override("extension_drivers", ["port_security"], group="ml2")
         super().setUp()
         self.store = self.make_store()

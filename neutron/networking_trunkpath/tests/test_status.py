@@ -1,0 +1,110 @@
+"""ACTIVE and DOWN, as the hosts report."""
+
+from neutron_lib.api.definitions import portbindings
+
+from networking_trunkpath import status
+from networking_trunkpath.store import StoreUnavailable
+from networking_trunkpath.tests.base import TrunkpathTestCase
+
+
+class TestStatus(TrunkpathTestCase):
+    def setUp(self):
+        super().setUp()
+        self.parent = self.port(self.network())
+        other = self.network()
+        self.a, self.b = self.port(other), self.port(other)
+
+    def statuses(self, trunk):
+        ports = [self.port_status(port) for port in (self.parent, self.a, self.b)]
+        return [*ports, self.trunk_status(trunk)]
+
+    def test_nothing_is_active_before_it_is_reported(self):
+        trunk = self.trunk(self.parent, (self.a, 100), (self.b, 200))
+        self.bind(self.parent)
+        self.report()
+        self.assertEqual(["DOWN"] * 4, self.statuses(trunk))
+
+    def test_all_follow_the_reports(self):
+        trunk = self.trunk(self.parent, (self.a, 100), (self.b, 200))
+        self.bind(self.parent)
+        self.report(self.parent, self.a, self.b)
+        self.assertEqual(["ACTIVE"] * 4, self.statuses(trunk))
+        self.report(self.parent, self.a)
+        self.assertEqual(["ACTIVE", "ACTIVE", "DOWN", "DEGRADED"], self.statuses(trunk))
+        self.report()
+        self.assertEqual(["DOWN"] * 4, self.statuses(trunk))
+        self.report(self.parent, self.a, self.b)
+        self.assertEqual(["ACTIVE"] * 4, self.statuses(trunk))
+
+    def test_trunk_is_active_again_after_a_subport_was_added_and_removed(self):
+        trunk = self.trunk(self.parent, (self.a, 100))
+        self.bind(self.parent)
+        self.report(self.parent, self.a)
+        self.add(trunk, (self.b, 200))
+        self.assertEqual("DOWN", self.trunk_status(trunk))
+        self.report(self.parent, self.a, self.b)
+        self.assertEqual(["ACTIVE"] * 4, self.statuses(trunk))
+        self.remove(trunk, self.b)
+        self.report(self.parent, self.a)
+        self.assertEqual(["ACTIVE", "ACTIVE", "DOWN", "ACTIVE"], self.statuses(trunk))
+
+    def test_subports_of_a_deleted_trunk_are_down(self):
+        trunk = self.trunk(self.parent, (self.a, 100))
+        self.bind(self.parent)
+        self.report(self.parent, self.a)
+        self.delete_trunk(trunk)
+        self.report(self.parent)
+        self.assertEqual(["ACTIVE", "DOWN"], [self.port_status(self.parent), self.port_status(self.a)])
+
+    def test_all_are_down_when_the_parent_is_unbound(self):
+        trunk = self.trunk(self.parent, (self.a, 100), (self.b, 200))
+        self.bind(self.parent)
+        self.report(self.parent, self.a, self.b)
+        self.bind(self.parent, "")
+        # The host has not noticed yet.
+        self.report(self.parent, self.a, self.b)
+        self.assertEqual(["DOWN"] * 4, self.statuses(trunk))
+
+    def test_reports_of_the_host_that_a_port_has_left_do_not_count(self):
+        trunk = self.trunk(self.parent, (self.a, 100), (self.b, 200))
+        self.bind(self.parent)
+        self.report(self.parent, self.a, self.b)
+        self.bind(self.parent, "compute2")
+        self.report(self.parent, self.a, self.b, host="compute1")
+        self.assertEqual(["DOWN"] * 4, self.statuses(trunk))
+        self.report(self.parent, self.a, self.b, host="compute2")
+        self.assertEqual(["ACTIVE"] * 4, self.statuses(trunk))
+
+    def test_statuses_stay_while_the_northbound_db_says_nothing(self):
+        trunk = self.trunk(self.parent, (self.a, 100), (self.b, 200))
+        self.bind(self.parent)
+        self.report(self.parent, self.a, self.b)
+        self.store.failure = StoreUnavailable("frozen")
+        self.assertRaises(StoreUnavailable, status.follow, self.store)
+        self.assertEqual(["ACTIVE"] * 4, self.statuses(trunk))
+
+    def test_trunk_without_subports_is_what_its_parent_is(self):
+        trunk = self.trunk(self.parent)
+        self.bind(self.parent)
+        self.report()
+        self.assertEqual("DOWN", self.trunk_status(trunk))
+        self.report(self.parent)
+        self.assertEqual("ACTIVE", self.trunk_status(trunk))
+
+    def test_ports_bind_as_taps_and_what_cannot_be_had_is_refused(self):
+        bound = self.bind(self.parent)
+        self.assertEqual("tap", bound[portbindings.VIF_TYPE])
+        self.assertEqual(
+            {"port_filter": False, "connectivity": "l2", "bound_drivers": {"0": "trunkpath"}},
+            bound[portbindings.VIF_DETAILS],
+        )
+        for vnic_type, reason in (("direct", "passes the host's datapath by"), ("virtio-forwarder", "vhost-user")):
+            with self.assertLogs("networking_trunkpath.mech_driver", "WARNING") as logs:
+                port = self.port(self.network(), **{"binding:vnic_type": vnic_type, "binding:host_id": "compute1"})
+            self.assertEqual("binding_failed", port[portbindings.VIF_TYPE])
+            self.assertIn(reason, logs.output[0])
+
+    def test_vlan_transparency_is_not_promised(self):
+        driver = self.driver.mechanism_manager.mech_drivers["trunkpath"].obj
+        self.assertIs(False, driver.check_vlan_transparency(None))
+        self.assertIs(False, driver.check_vlan_qinq(None))

@@ -1,0 +1,187 @@
+"""The two stores against real servers, which the tests start."""
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+from oslo_config import cfg
+
+from networking_trunkpath import options
+from networking_trunkpath.store import BATCH, Key, StoreRefused, StoreUnavailable, factory
+from networking_trunkpath.store.address import AddressError, parse
+from networking_trunkpath.store.etcd import EtcdStore
+from networking_trunkpath.store.redis import RedisStore
+
+PORT = Key("lport", "topic", "port")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(port, *command):
+    assert shutil.which(command[0]), f"there is no {command[0]}: run scripts/setup neutron"
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            assert time.monotonic() < deadline, f"{command[0]} does not start"
+            time.sleep(0.05)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def etcd(folder):
+    client, peer = free_port(), free_port()
+    urls = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
+    options = ["--listen-client-urls", urls[0], "--advertise-client-urls", urls[0]]
+    options += ["--listen-peer-urls", urls[1], "--initial-advertise-peer-urls", urls[1]]
+    options += ["--initial-cluster", f"default={urls[1]}", "--data-dir", str(folder / "etcd")]
+    return client, running(client, "etcd", *options)
+
+
+def redis(folder):
+    port = free_port()
+    return port, running(port, "redis-server", "--port", str(port), "--save", "", "--dir", str(folder))
+
+
+@pytest.fixture(scope="module", params=[("etcd", etcd), ("redis", redis)], ids=["etcd", "redis"])
+def server(request, tmp_path_factory):
+    kind, start = request.param
+    port, process = start(tmp_path_factory.mktemp(kind))
+    with process:
+        yield f"{kind}://127.0.0.1:{port}"
+
+
+def connect(url, timeout=3):
+    address = parse(url)
+    return {"etcd": EtcdStore, "redis": RedisStore}[address.kind](address, timeout)
+
+
+@pytest.fixture
+def stores(server):
+    """Two connections to one empty store."""
+    first, second = connect(server), connect(server)
+    for table in ("lport", "lswitch"):
+        for key, _ in list(first.table(table)):
+            assert write(first, {key: None})
+    return first, second
+
+
+def write(store, changes, counters=None):
+    snapshot = store.read(list(changes), list(counters or {}))
+    return store.commit(snapshot, changes, counters or {})
+
+
+def test_what_is_written_is_read(stores):
+    store, other = stores
+    text = json.dumps({"topic": "topic", "name": "ä"})
+    assert write(store, {PORT: text}, {"lport": 7})
+    snapshot = other.read([PORT, Key("lport", "topic", "none")], ["lport"])
+    assert snapshot.values == {PORT: text.encode(), Key("lport", "topic", "none"): None}
+    assert snapshot.counters == {"lport": b"7"}
+    assert [(other.place(key), value) for key, value in other.table("lport")] == [(other.place(PORT), text.encode())]
+    assert write(store, {PORT: None})
+    assert list(other.table("lport")) == []
+
+
+def test_of_two_that_overlap_one_reads_again(stores):
+    store, other = stores
+    record = json.dumps({"topic": "topic"})
+    early, late = store.read([PORT], ["lport"]), other.read([PORT], ["lport"])
+    assert store.commit(early, {PORT: record}, {"lport": 1})
+    assert not other.commit(late, {PORT: None}, {"lport": 2})
+    # Also when the record is as it was: it may have been made and deleted meanwhile.
+    late = other.read([PORT], [])
+    assert write(store, {PORT: None})
+    assert write(store, {PORT: record})
+    assert not other.commit(late, {PORT: record}, {})
+    # And when nothing was changed: who read Neutron earlier must not write.
+    late = other.read([PORT], [])
+    assert write(store, {})
+    assert not other.commit(late, {PORT: None}, {})
+    assert store.read([PORT], ["lport"]).values == {PORT: record.encode()}
+
+
+def test_a_full_batch_is_one_transaction_and_a_table_comes_in_pages(stores):
+    store, _ = stores
+    keys = [Key("lport", "topic", f"port{number:04}") for number in range(12 * BATCH)]
+    for start in range(0, len(keys), BATCH):
+        batch = dict.fromkeys(keys[start : start + BATCH], '{"topic": "topic"}')
+        assert write(store, batch, {"lport": start, "lswitch": start})
+    assert sorted(key.id for key, _ in store.table("lport")) == [key.id for key in keys]
+
+
+def test_reports_are_read(server, stores):
+    store, _ = stores
+    report = json.dumps({"chassis": "compute1"})
+    put = {"etcd": put_etcd, "redis": put_redis}[parse(server).kind]
+    for port, value in (("a", report), ("b", "garbage"), ("c", report)):
+        put(server, f"/trunkpath/port_up/{port}", value)
+    assert store.ports_up(["a", "b", "d"]) == {"a": "compute1", "b": ""}
+
+
+def put_etcd(server, key, value):
+    endpoint = server.removeprefix("etcd://")
+    command = ["etcdctl", "--endpoints", endpoint, "put", key, value]
+    subprocess.run(command, check=True, capture_output=True, env={"ETCDCTL_API": "3", "PATH": "/usr/bin:/bin"})
+
+
+def put_redis(server, key, value):
+    port = server.rpartition(":")[2]
+    subprocess.run(["redis-cli", "-p", port, "set", key, value], check=True, capture_output=True)
+
+
+def test_another_server_is_asked_when_one_does_not_answer(server):
+    if server.startswith("redis"):
+        return
+    dead = free_port()
+    store = connect(server.replace("etcd://", f"etcd://127.0.0.1:{dead},"))
+    assert write(store, {PORT: None})
+
+
+@pytest.mark.parametrize("kind", ["etcd", "redis"])
+def test_who_is_not_there_is_named(kind):
+    port = free_port()
+    with pytest.raises(StoreUnavailable) as error:
+        connect(f"{kind}://127.0.0.1:{port}").read([PORT], [])
+    assert str(port) in str(error.value)
+    assert "refused" in str(error.value)
+
+
+def test_a_refused_password_is_said_without_it(server):
+    if server.startswith("etcd"):
+        # Without users etcd says so.
+        with pytest.raises(StoreRefused) as error:
+            connect(server.replace("//", "//user:secret@")).read([PORT], [])
+        assert "authentication is not enabled" in str(error.value)
+        return
+    with pytest.raises(StoreRefused) as error:
+        connect(server.replace("//", "//user:secret@")).read([PORT], [])
+    assert "see user and password in [trunkpath] nb" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_missing_files_of_certificates_are_named():
+    conf = cfg.ConfigOpts()
+    options.register(conf)
+    conf.set_override("nb", "etcds://127.0.0.1?ca=/nonexistent/ca.pem", "trunkpath")
+    with pytest.raises(AddressError) as error:
+        factory.open_store(conf)
+    assert 'there is no file "/nonexistent/ca.pem" that user' in str(error.value)
+
+
+def test_messages_are_in_dragonflows_msgpack():
+    from networking_trunkpath.store.redis import _message
+
+    expected = b"\x85\xa5table\xa5lport\xa3key\xa2p1\xa6action\xa6delete\xa5value\xc0\xa5topic\xa1D"
+    assert _message(Key("lport", "t", "p1"), b"{}", None) == expected
