@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# devstack sources this in each of its phases: plugin.sh stack install|post-config|extra, unstack, clean.
+
+# shellcheck disable=SC2154  # devstack's: DEST, HOST_IP, HOST_NAME, STACK_USER, SYSTEMCTL, SYSTEMD_DIR, Q_PLUGIN_CONF_FILE
+TRUNKPATH_DIR=${TRUNKPATH_DIR:-$DEST/trunkpath}
+TRUNKPATH_BIN=/usr/local/bin/trunkpath
+TRUNKPATH_CONF=/etc/trunkpath/trunkpath.toml
+TRUNKPATH_UNIT=devstack@trunkpath.service
+
+# The datapath is built: a Rust toolchain must be there.
+function install_trunkpath {
+    if is_service_enabled trunkpath; then
+        (cd "$TRUNKPATH_DIR" && scripts/setup build && cargo build --release --locked)
+        sudo install -m 755 "$TRUNKPATH_DIR/target/release/trunkpath" "$TRUNKPATH_BIN"
+    fi
+    if is_service_enabled q-svc neutron-api; then
+        pip_install -e "$TRUNKPATH_DIR/neutron"
+        # Before Neutron is configured, so that its configuration has it.
+        if is_service_enabled q-trunk; then
+            neutron_service_plugin_class_add trunk
+        fi
+    fi
+}
+
+function configure_trunkpath {
+    if is_service_enabled q-svc neutron-api; then
+        iniset "/$Q_PLUGIN_CONF_FILE" trunkpath nb "$TRUNKPATH_NB"
+    fi
+    if is_service_enabled trunkpath; then
+        sudo install -d -o "$STACK_USER" "$(dirname "$TRUNKPATH_CONF")" /var/lib/trunkpath /run/trunkpath
+        {
+            printf 'nb = "%s"\n' "$TRUNKPATH_NB"
+            # nova binds ports to this name.
+            printf 'chassis = "%s"\n' "$HOST_NAME"
+            printf 'local_ip = "%s"\n' "$HOST_IP"
+            printf '%s' "${TRUNKPATH_RUN_OPTIONS:+$TRUNKPATH_RUN_OPTIONS$'\n'}"
+        } | sudo tee "$TRUNKPATH_CONF" >/dev/null
+        # The URL may have a password in it.
+        sudo chown "$STACK_USER" "$TRUNKPATH_CONF"
+        sudo chmod 600 "$TRUNKPATH_CONF"
+    fi
+}
+
+function start_trunkpath {
+    is_service_enabled trunkpath || return 0
+    local unit=$SYSTEMD_DIR/$TRUNKPATH_UNIT
+    write_user_unit_file "$TRUNKPATH_UNIT" "$TRUNKPATH_BIN run --config $TRUNKPATH_CONF" "" "$STACK_USER"
+    iniset -sudo "$unit" Service AmbientCapabilities "CAP_NET_ADMIN CAP_NET_RAW CAP_BPF CAP_IPC_LOCK"
+    # For its API socket, also after a reboot.
+    iniset -sudo "$unit" Service RuntimeDirectory trunkpath
+    iniset -sudo "$unit" Service Restart always
+    $SYSTEMCTL daemon-reload
+    $SYSTEMCTL enable "$TRUNKPATH_UNIT"
+    $SYSTEMCTL restart "$TRUNKPATH_UNIT"
+}
+
+function stop_trunkpath {
+    is_service_enabled trunkpath || return 0
+    $SYSTEMCTL stop "$TRUNKPATH_UNIT"
+}
+
+function cleanup_trunkpath {
+    sudo rm -rf "$SYSTEMD_DIR/$TRUNKPATH_UNIT" "$TRUNKPATH_CONF" "$TRUNKPATH_BIN" /var/lib/trunkpath
+}
+
+case "$1 ${2:-}" in
+"stack install") install_trunkpath ;;
+"stack post-config") configure_trunkpath ;;
+"stack extra") start_trunkpath ;;
+"unstack "*) stop_trunkpath ;;
+"clean "*) cleanup_trunkpath ;;
+esac
