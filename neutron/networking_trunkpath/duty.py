@@ -51,11 +51,3 @@ def is_ours(context: Any, name: str, holder: str) -> bool:
             return context.session.execute(mine.values(holder=holder, until=until)).rowcount == 1
     except db_exc.DBDuplicateEntry:
         return False
-
-
-@db_api.retry_if_session_inactive()
-def give_up(context: Any, name: str, holder: str) -> None:
-    """Lets another process take the duty now."""
-    with db_api.CONTEXT_WRITER.using(context):
-        ours = sa.delete(DutyRow).where(DutyRow.name == name, DutyRow.holder == holder)
-        context.session.execute(ours.execution_options(synchronize_session=False))

@@ -1,8 +1,7 @@
 """Compares the whole northbound DB with Neutron's, and marks what differs, so that it is written anew."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from neutron_lib import context as n_context
 from oslo_log import log as logging
@@ -28,22 +27,54 @@ class Difference:
         return f"{self.mark.key.table} {self.mark.key.id} {self.what}"
 
 
-def differences(store: Store) -> Iterator[Difference]:
-    """All differences, also those that are being written at this moment. Raises StoreError."""
+@dataclass
+class Comparison:
+    """In what the two differ, also by what is being written at this moment."""
+
+    wanted: int = 0
+    """How many records there should be."""
+    wrong: list[Difference] = field(default_factory=list)
+    """Those of Neutron's that are missing or different."""
+    foreign: list[Difference] = field(default_factory=list)
+    """Those that Neutron knows nothing of."""
+
+    @property
+    def all(self) -> list[Difference]:
+        """All differences."""
+        return self.wrong + self.foreign
+
+
+def compare(store: Store) -> Comparison:
+    """Reads both. Raises StoreError."""
+    comparison = Comparison()
     for table in records.TABLES:
         held = {store.place(key): (key, value) for key, value in store.table(table)}
         for mark, wanted in truth.read_all(n_context.get_admin_context(), table):
+            comparison.wanted += 1
             _, value = held.pop(store.place(mark.key), (None, None))
             what = _difference(table, wanted, parse(mark.key, value))
             if what:
-                yield Difference(mark, what)
+                comparison.wrong.append(Difference(mark, what))
         for key, value in held.values():
-            yield Difference(Mark(key, _source(key, parse(key, value))), "is not Neutron's")
+            comparison.foreign.append(Difference(Mark(key, _source(key, parse(key, value))), "is not Neutron's"))
+    return comparison
 
 
 def repair(store: Store) -> int:
-    """Marks all differences and says how many. Raises StoreError."""
-    found = list(differences(store))
+    """Marks all differences and says how many. Raises StoreError.
+
+    What is not Neutron's is deleted so, but not where that is most of what there is: then this is another cloud's DB.
+    """
+    comparison = compare(store)
+    found = comparison.all
+    if len(comparison.foreign) > comparison.wanted:
+        LOG.error(
+            "the northbound DB has %d records that are not Neutron's, beside %d that should be there: is [trunkpath] "
+            "nb another cloud's? They are left alone. `trunkpath-neutron-sync` deletes them",
+            len(comparison.foreign),
+            comparison.wanted,
+        )
+        found = comparison.wrong
     for difference in found:
         LOG.info("the northbound DB differs from Neutron, and is made the same: %s", difference)
     journal.mark(n_context.get_admin_context(), (difference.mark for difference in found))

@@ -63,7 +63,10 @@ def lsubnet(subnet: Any) -> Record:
 def lport(port: Any, topic: str, vnic_type: str, chassis: str | None) -> Record:
     """A port, bound to `chassis` or to none. Security groups and DHCP options are not written: they are empty."""
     fixed_ips = sorted(port.fixed_ips, key=lambda fixed: (fixed.subnet_id, fixed.ip_address))
-    pairs = sorted((str(pair.ip_address), str(pair.mac_address).lower()) for pair in port.allowed_address_pairs)
+    # Neutron keeps a single address also as 10.0.0.1/32. Ranges are refused before they come here.
+    pairs = sorted(
+        (str(pair.ip_address).partition("/")[0], str(pair.mac_address).lower()) for pair in port.allowed_address_pairs
+    )
     # A network without the extension leaves its ports unguarded, as Neutron itself does.
     security = port.port_security
     record = {

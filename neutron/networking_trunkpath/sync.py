@@ -32,7 +32,7 @@ def main() -> int:
     config.setup_logging()
     try:
         store = open_store(cfg.CONF)
-        found = list(reconcile.differences(store))
+        found = reconcile.compare(store).all
         for difference in found:
             print(difference)
         if cfg.CONF.dry_run:

@@ -1,9 +1,12 @@
-"""What the log says of a store that fails, and who watches."""
+"""What the worker does: what it says of a store that fails, who watches, and what is repaired."""
 
+import datetime
 from unittest import mock
 
-from networking_trunkpath import duty, worker
-from networking_trunkpath.store import StoreUnavailable
+from oslo_utils import timeutils
+
+from networking_trunkpath import duty, reconcile, worker
+from networking_trunkpath.store import Key, StoreUnavailable
 from networking_trunkpath.tests.base import TrunkpathTestCase
 
 
@@ -32,10 +35,42 @@ class TestLoop(TrunkpathTestCase):
         self.assertTrue(duty.is_ours(context, "watch", "a"))
         self.assertFalse(duty.is_ours(context, "watch", "b"))
         self.assertTrue(duty.is_ours(context, "watch", "a"))
-        with mock.patch.object(duty, "_TERM", -1):
-            self.assertTrue(duty.is_ours(context, "watch", "a"))
-        self.assertTrue(duty.is_ours(context, "watch", "b"))
-        self.assertFalse(duty.is_ours(context, "watch", "a"))
+        later = timeutils.utcnow() + datetime.timedelta(seconds=60)
+        with mock.patch.object(timeutils, "utcnow", return_value=later):
+            self.assertTrue(duty.is_ours(context, "watch", "b"))
+            self.assertFalse(duty.is_ours(context, "watch", "a"))
+
+
+class TestReconcile(TrunkpathTestCase):
+    def test_every_difference_is_repaired(self):
+        network = self.network()
+        port = self.port(network)
+        self.drain()
+        good = dict(self.store.records)
+        for key, value in good.items():
+            for damage in (None, b"no JSON", value.replace(b'"version"', b'"mtu"'), value.replace(b'"name"', b'"nom"')):
+                self.store.records[key] = damage
+                if damage is None:
+                    del self.store.records[key]
+                self.assertEqual(1, reconcile.repair(self.store), damage)
+                self.drain()
+                self.assertEqual([], reconcile.compare(self.store).all)
+        foreign = Key("lport", "x", "foreign")
+        self.store.records[foreign] = b"{}"
+        self.assertEqual(1, reconcile.repair(self.store))
+        self.drain()
+        self.assertNotIn(foreign, self.store.records)
+        self.assertIn(port["id"], self.store.held("lport"))
+
+    def test_another_clouds_records_are_left_alone(self):
+        network = self.network()
+        foreign = {Key("lport", "x", str(number)): b"{}" for number in range(3)}
+        self.store.records |= foreign
+        with self.assertLogs("networking_trunkpath.reconcile", "ERROR") as logs:
+            reconcile.repair(self.store)
+        self.assertIn("3 records that are not Neutron's, beside 1 that should be there", logs.output[0])
+        self.drain()
+        self.assertEqual({*foreign, Key("lswitch", network["project_id"], network["id"])}, set(self.store.records))
 
 
 def _fail_for(network):
