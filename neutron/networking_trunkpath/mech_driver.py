@@ -12,7 +12,7 @@ from neutron_lib.plugins.ml2 import api
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from networking_trunkpath import binding, duty, journal, options, records  # noqa: F401  duty has a table
+from networking_trunkpath import binding, journal, options, records
 from networking_trunkpath.journal import Mark
 from networking_trunkpath.store import Key, factory
 from networking_trunkpath.trunk_driver import TrunkpathTrunkDriver

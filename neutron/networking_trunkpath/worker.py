@@ -25,12 +25,14 @@ class Worker:
 
     def __init__(self) -> None:
         self._marked = threading.Event()
-        self._holder = uuidutils.generate_uuid()
+        self._holder = ""
         self._reconciled_at: float | None = None
 
     def start(self) -> None:
         """Starts them. Called once in each process, after it was forked."""
         conf = cfg.CONF.trunkpath
+        # Not before: processes that are forked must not have the same.
+        self._holder = uuidutils.generate_uuid()
         for name, step, pause in (
             ("drain", self._drain, lambda _: self._marked.wait(conf.drain_interval)),
             ("watch", self._watch, lambda took: time.sleep(max(conf.status_interval, 3 * took))),

@@ -1,5 +1,8 @@
 """Which subports reach the northbound DB, whatever way they came and went."""
 
+from unittest import mock
+
+import sqlalchemy
 from neutron.services.trunk import exceptions as trunk_exc
 from neutron_lib import exceptions as n_exc
 
@@ -165,6 +168,28 @@ class TestTrunks(TrunkpathTestCase):
         self.add(trunk, *((child, tag) for tag, child in enumerate(children, start=1)))
         self.assertEqual(250, len(self.segmentations()))
         self.assertEqual(3, self.store.commits - before)
+
+    def test_the_driver_costs_a_call_one_statement_however_many_subports(self):
+        first, second = self.trunk(self.parent), self.trunk(self.port(self.lan))
+        children = self._make_many(self.other, 40)
+        tagged = [(child, tag) for tag, child in enumerate(children, start=1)]
+        with mock.patch("networking_trunkpath.journal.mark"):
+            without = self._statements(lambda: self.add(first, *tagged[:20]))
+        self.assertEqual(without + 1, self._statements(lambda: self.add(second, *tagged[20:])))
+
+    def _statements(self, call):
+        """How many statements a call sends to the database."""
+        count = mock.Mock()
+
+        def executed(*_):
+            count()
+
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", executed)
+        try:
+            call()
+        finally:
+            sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", executed)
+        return count.call_count
 
     def _make_many(self, network, count):
         body = {
