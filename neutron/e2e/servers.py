@@ -1,6 +1,7 @@
 """The processes of a small cloud: etcd, redis, MariaDB, Neutron's API, and the datapath. Each ends with the tests."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import requests
 HERE = Path(__file__).parent
 
 
-def until(what, condition, seconds=30):
+def until(what, condition, seconds=120):
     """Waits until condition() gives something true, and gives that."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
@@ -92,6 +93,16 @@ class Etcd:
     def keys(self, table):
         return sorted(line for line in self.ctl("get", "--prefix", "--keys-only", f"/{table}/").splitlines() if line)
 
+    def records(self):
+        """What is in the tables, without the numbers: one that was deleted gets another."""
+        found = {}
+        for table in ("lswitch", "lsubnet", "lport", "child_port_segmentation"):
+            lines = self.ctl("get", "--prefix", f"/{table}/").splitlines()
+            for key, value in zip(lines[::2], lines[1::2], strict=True):
+                with contextlib.suppress(ValueError):
+                    found[key] = json.loads(value) | {"unique_key": 0}
+        return found
+
     def put(self, table, record_id, text):
         self.ctl("put", f"/{table}/{record_id}", text=text)
 
@@ -131,7 +142,7 @@ class MariaDb:
         # Nothing here outlives the test: no need to wait for the disk.
         options += ["--user=root", "--innodb-flush-log-at-trx-commit=0", f"--pid-file={data}/pid"]
         self.process = Process(folder, "mariadb", ["mariadbd", "--no-defaults", *options])
-        until("MariaDB answers", lambda: self.process.answers(port), 60)
+        until("MariaDB answers", lambda: self.process.answers(port))
         statements = (
             "CREATE DATABASE neutron CHARACTER SET utf8mb4; CREATE USER neutron@'127.0.0.1' IDENTIFIED BY 'x'; "
             "GRANT ALL ON neutron.* TO neutron@'127.0.0.1'"
@@ -215,7 +226,7 @@ class Neutron:
         command += [] if delay is None else [delay]
         process = Process(self.folder, f"neutron-{port}", command, {"OS_NEUTRON_CONFIG_DIR": str(self.config)})
         self.running.append(process)
-        until("Neutron answers", lambda: process.answers(port), 120)
+        until("Neutron answers", lambda: process.answers(port), 300)
         return Api(port, process)
 
     def end(self):
@@ -238,7 +249,7 @@ class Api:
         self.url, self.process = f"http://127.0.0.1:{port}/v2.0", process
 
     def ask(self, method, path, body=None):
-        return requests.request(method, f"{self.url}/{path}", json=body, timeout=120)
+        return requests.request(method, f"{self.url}/{path}", json=body, timeout=600)
 
     def do(self, method, path, body=None):
         response = self.ask(method, path, body)
