@@ -76,7 +76,7 @@ def trunk_status(parent_is_up: bool, subports: Iterable[str]) -> str:
 
 def _is_up(port: Port, reports: Mapping[str, str]) -> bool:
     """A report of the host that the port has left does not count."""
-    return reports.get(port.id) == options.chassis_of(cfg.CONF, port.host)
+    return bool(port.host) and reports.get(port.id) == options.chassis_of(cfg.CONF, port.host)
 
 
 def _follow_parent(context: Any, port: Port, is_up: bool) -> None:
