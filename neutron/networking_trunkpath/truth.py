@@ -14,6 +14,7 @@ from neutron.db.models import (
     segment,
 )
 from neutron.db.port_security import models as port_security  # noqa: F401  gives ports their port_security
+from neutron.plugins.ml2 import models as ml2  # noqa: F401  gives ports their port_bindings
 from neutron.services.trunk import models as trunk
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
