@@ -35,14 +35,8 @@ impl<'a> Both<'a> {
     /// those without any of which Open vSwitch would do something else. An error says what is not as listed.
     pub fn send(&mut self, from: &str, frame: &[u8]) -> Result<BTreeSet<Difference>, String> {
         let ours = by_link(self.ours.send(from, frame));
-        self.check("the switch", from, frame, &ours, &BTreeSet::new())?;
-        // What it does with the first one is worked out from the flows, with the second one found in a cache.
-        for cache in ["cold", "warm"] {
-            let theirs = sorted(self.theirs.send(from, frame));
-            let who = format!("the switch gives {}\nOpen vSwitch ({cache})", shown(&ours));
-            self.check(&who, from, frame, &theirs, &self.listed)
-                .map_err(|error| format!("{error}\n{}", self.theirs.explain(from, frame)))?;
-        }
+        self.compare(from, frame, &ours)
+            .map_err(|error| format!("{from} sends {:?}\n{error}", Hex(frame.into())))?;
         let theirs = self.expected(from, frame, &self.listed);
         let matters = |difference: &Difference| {
             let mut others = self.listed.clone();
@@ -53,25 +47,30 @@ impl<'a> Both<'a> {
         Ok(self.listed.iter().copied().filter(|difference| differs && matters(difference)).collect())
     }
 
+    /// Checks that we give what we should, and Open vSwitch what the list says.
+    fn compare(&mut self, from: &str, frame: &[u8], ours: &Output) -> Result<(), String> {
+        let ours_expected = self.expected(from, frame, &BTreeSet::new());
+        check("the switch", ours, &ours_expected)?;
+        let theirs_expected = self.expected(from, frame, &self.listed);
+        // What it does with the first one is worked out from the flows, with the second one found in a cache.
+        for cache in ["cold", "warm"] {
+            let theirs = sorted(self.theirs.send(from, frame));
+            let who = format!("the switch gives {}\nOpen vSwitch ({cache})", shown(ours));
+            check(&who, &theirs, &theirs_expected)
+                .map_err(|error| format!("{error}\n{}", self.theirs.explain(from, frame)))?;
+        }
+        Ok(())
+    }
+
     fn expected(&self, from: &str, frame: &[u8], with: &BTreeSet<Difference>) -> Output {
         sorted(expected::forward(&self.world, from, frame, with))
     }
+}
 
-    fn check(
-        &self,
-        who: &str,
-        from: &str,
-        frame: &[u8],
-        output: &Output,
-        with: &BTreeSet<Difference>,
-    ) -> Result<(), String> {
-        let expected = self.expected(from, frame, with);
-        if *output == expected {
-            return Ok(());
-        }
-        let (frame, output, expected) = (Hex(frame.to_vec()), shown(output), shown(&expected));
-        Err(format!("{from} sends {frame:?}\n{who} gives {output}\nthe list says {expected}"))
-    }
+fn check(who: &str, output: &Output, expected: &Output) -> Result<(), String> {
+    let is_expected = output == expected;
+    let error = || format!("{who} gives {}\nthe list says {}", shown(output), shown(expected));
+    is_expected.then_some(()).ok_or_else(error)
 }
 
 fn by_link(sent: Vec<Sent>) -> Output {
@@ -84,11 +83,14 @@ fn by_link(sent: Vec<Sent>) -> Output {
 
 /// In which order the copies of a flood leave by one link is nobody's business.
 fn sorted(mut output: Output) -> Output {
-    output.values_mut().for_each(|frames| frames.sort());
+    for frames in output.values_mut() {
+        frames.sort();
+    }
     output
 }
 
 fn shown(output: &Output) -> String {
     let frames = output.iter().flat_map(|(link, frames)| frames.iter().map(move |frame| (link, frame)));
-    frames.map(|(link, frame)| format!("\n  {link}: {:?}", Hex(frame.clone()))).collect()
+    let lines: Vec<_> = frames.map(|(link, frame)| format!("\n  {link}: {:?}", Hex(frame.clone()))).collect();
+    lines.concat()
 }

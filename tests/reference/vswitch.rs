@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::command::succeed;
 use crate::process::Process;
+use crate::strategies::Hex;
 use crate::wait::PATIENCE;
 
 /// What comes out: by link, in no order.
@@ -59,20 +60,21 @@ impl OpenVswitch {
 
     /// A bridge with a port per name, `OpenFlow` port numbers from 1 on, and these flows (`ovs-ofctl` syntax).
     pub fn bridge(&self, name: &str, ports: impl IntoIterator<Item = String>, flows: &str) -> Bridge<'_> {
-        let mut line = format!(
-            "add-br {name} -- set bridge {name} datapath_type=dummy fail_mode=secure protocols=OpenFlow10,OpenFlow13"
-        );
+        let mut commands = vec![
+            format!("add-br {name}"),
+            format!("set bridge {name} datapath_type=dummy fail_mode=secure protocols=OpenFlow10,OpenFlow13"),
+        ];
         let mut listeners = Vec::new();
         for (number, port) in (1..).zip(ports) {
             let device = format!("{name}-{number}");
             let socket = self.folder.path().join(&device);
-            line += &format!(
-                " -- add-port {name} {device} -- set interface {device} type=dummy ofport_request={number} options:stream=unix:{}",
-                socket.display()
-            );
+            let options =
+                format!("type=dummy ofport_request={number} options:stream=unix:{}", socket.display());
+            commands
+                .extend([format!("add-port {name} {device}"), format!("set interface {device} {options}")]);
             listeners.push((port, UnixListener::bind(socket).unwrap()));
         }
-        self.vsctl(&line);
+        self.vsctl(&commands.join(" -- "));
         let connect = |(port, listener): (String, UnixListener)| {
             let (socket, _) = listener.accept().unwrap();
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -143,7 +145,7 @@ impl Bridge<'_> {
     /// Why Open vSwitch does what it does with `frame`.
     pub fn explain(&self, port: &str, frame: &[u8]) -> String {
         let number = self.ports.iter().position(|(name, _)| name == port).unwrap() + 1;
-        let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = format!("{:?}", Hex(frame.to_vec()));
         self.open_vswitch.appctl(&["ofproto/trace", &self.name, &format!("in_port={number}"), &hex])
     }
 }
