@@ -56,7 +56,7 @@ fn of_parents() -> Vec<Row> {
         ("VID of a subport behind an unknown one", "one", to_peer(&[7, 100]), &[]),
         ("to the network of a subport", "one", tagged(PEER_B, ONE, &[]), &[]),
         ("to the own subport on the own network", "one", tagged(ONE_A, ONE, &[]), &[NoHairpin]),
-        ("tag of a port without subports", "peer-a", tagged(TWO_A, PEER_A, &[]), &[]),
+        ("to a parent", "peer-a", tagged(ONE, PEER_A, &[]), &[]),
     ]
 }
 

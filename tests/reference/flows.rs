@@ -73,30 +73,17 @@ impl Compiler<'_> {
     fn network(&self, network: &str) -> Vec<String> {
         let key = self.world.networks[network];
         let members: Vec<&Port> = self.world.ports.values().filter(|port| port.network == network).collect();
-        let to = |port: &Port| format!("load:{}->NXM_NX_REG7[],resubmit(,115)", port.key);
         let lookup = |port: &&Port| {
-            let (mac, to) = (mac_text(port), to(port));
-            format!("table=55,priority=100,metadata={key},dl_dst={mac} actions={to}")
+            let (mac, dispatch) = (mac_text(port), dispatch(port));
+            format!("table=55,priority=100,metadata={key},dl_dst={mac} actions={dispatch}")
         };
-        let mut flows: Vec<String> = members.iter().map(lookup).collect();
-        let flood: Vec<String> = members.iter().map(|port| to(port)).collect();
-        flows
-            .push(format!("table=55,priority=100,metadata={key},dl_dst={GROUP} actions={}", flood.join(",")));
-        if self.pipeline == Pipeline::Mended {
-            for port in &members {
-                let (source, mac) = (port.key, mac_text(port));
-                flows.push(format!(
-                    "table=55,priority=200,reg6={source},metadata={key},dl_dst={mac} actions=drop"
-                ));
-                let others = members.iter().filter(|other| other.key != source);
-                let copies: Vec<String> = others.map(|other| format!("clone({})", to(other))).collect();
-                let copies = if copies.is_empty() { "drop".to_owned() } else { copies.join(",") };
-                flows.push(format!(
-                    "table=55,priority=200,reg6={source},metadata={key},dl_dst={GROUP} actions={copies}"
-                ));
-            }
-        }
-        flows
+        let all: Vec<String> = members.iter().map(|port| dispatch(port)).collect();
+        let flood = format!("table=55,priority=100,metadata={key},dl_dst={GROUP} actions={}", all.join(","));
+        let mended = match self.pipeline {
+            Pipeline::Spec | Pipeline::Dragonflow => Vec::new(),
+            Pipeline::Mended => members.iter().flat_map(|port| mended(port, key, &members)).collect(),
+        };
+        members.iter().map(lookup).chain([flood]).chain(mended).collect()
     }
 
     fn load_source(&self, port: &str) -> String {
@@ -108,6 +95,22 @@ impl Compiler<'_> {
     fn link_number(&self, port: &str) -> usize {
         self.world.links.iter().position(|link| link.port == port).expect("a parent with a link") + 1
     }
+}
+
+fn dispatch(port: &Port) -> String {
+    format!("load:{}->NXM_NX_REG7[],resubmit(,115)", port.key)
+}
+
+/// From `port`: nothing to itself, and to each of the others a copy that leaves the frame alone.
+fn mended(port: &Port, network: u32, members: &[&Port]) -> [String; 2] {
+    let (source, mac) = (port.key, mac_text(port));
+    let from = format!("table=55,priority=200,reg6={source},metadata={network}");
+    let others = members.iter().filter(|other| other.key != source);
+    let copies: Vec<String> = others.map(|other| format!("clone({})", dispatch(other))).collect();
+    [
+        format!("{from},dl_dst={mac} actions=drop"),
+        format!("{from},dl_dst={GROUP} actions={}", copies.join(",")),
+    ]
 }
 
 /// The address of a port that has one.

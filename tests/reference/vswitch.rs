@@ -83,7 +83,7 @@ impl OpenVswitch {
         let ports = listeners.into_iter().map(connect).collect();
         let flows = format!("priority=65535,dl_type=0x88b6 actions=ALL,IN_PORT\n{flows}\n");
         let management = format!("unix:{}", self.folder.path().join(format!("{name}.mgmt")).display());
-        // Actions of either version are in the flows.
+        // `mod_vlan_vid` leaves an inner tag alone from 1.1 on; `push_vlan` came with it.
         let mut ofctl = program("ovs-ofctl", self.folder.path());
         let protocol = if flows.contains("mod_vlan_vid") { "OpenFlow10" } else { "OpenFlow13" };
         succeed(ofctl.args(["-O", protocol, "add-flows", &management, "-"]), &flows);
