@@ -6,9 +6,10 @@ use std::path::Path;
 use crate::both::Both;
 use crate::difference::{Difference, Pipeline};
 use crate::edge_frames::{self, Case};
+use crate::frames::tagged;
 use crate::installed::is_installed;
 use crate::vswitch::OpenVswitch;
-use crate::worlds::two_trunks;
+use crate::worlds::{mac, stacked, two_trunks};
 
 #[test]
 fn each_edge_frame_differs_in_what_its_row_says() {
@@ -28,6 +29,23 @@ fn each_edge_frame_differs_in_what_its_row_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn two_levels_of_subports_are_the_same_and_the_third_is_not() {
+    if !is_installed("levels of subports and Open vSwitch", "ovs-vswitchd") {
+        return;
+    }
+    let open_vswitch = OpenVswitch::start();
+    let mut both = Both::new(&open_vswitch, "stacked", stacked(), Pipeline::Dragonflow);
+    let pod_to_peer = tagged(mac(8), mac(2), &[100]);
+    let box_to_peer = tagged(mac(9), mac(3), &[100, 4094]);
+    let job_to_peer = tagged(mac(8), mac(4), &[100, 4094, 1]);
+    let peer_to_box = tagged(mac(3), mac(9), &[]);
+    assert_eq!(both.send("vm", &pod_to_peer), Ok(BTreeSet::new()));
+    assert_eq!(both.send("vm", &box_to_peer), Ok(BTreeSet::new()));
+    assert_eq!(both.send("peer-b", &peer_to_box), Ok(BTreeSet::new()));
+    assert_eq!(both.send("vm", &job_to_peer), Ok([Difference::TwoTagsSeen].into()));
 }
 
 #[test]
