@@ -1,0 +1,96 @@
+//! The two switches side by side.
+
+use std::collections::BTreeSet;
+
+use crate::difference::{Difference, Pipeline};
+use crate::expected;
+use crate::flows::flows;
+use crate::strategies::Hex;
+use crate::switch::{Sent, Switch};
+use crate::vswitch::{Bridge, OpenVswitch, Output};
+use crate::world::World;
+
+/// The same world in the switch and, as a bridge, in Open vSwitch.
+pub struct Both<'a> {
+    world: World,
+    ours: Switch,
+    theirs: Bridge<'a>,
+    listed: BTreeSet<Difference>,
+}
+
+impl<'a> Both<'a> {
+    /// `name` is the bridge's.
+    pub fn new(open_vswitch: &'a OpenVswitch, name: &str, world: World, pipeline: Pipeline) -> Self {
+        let links = world.links.iter().map(|link| link.port.clone());
+        let theirs = open_vswitch.bridge(name, links, &flows(&world, pipeline));
+        let listed = pipeline.differences().collect();
+        Self { ours: Switch::new(&world), theirs, world, listed }
+    }
+
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Sends a frame into the link of `from` in both. If what comes out differs, returns the differences that matter:
+    /// those without any of which Open vSwitch would do something else. An error says what is not as listed.
+    pub fn send(&mut self, from: &str, frame: &[u8]) -> Result<BTreeSet<Difference>, String> {
+        let ours = by_link(self.ours.send(from, frame));
+        self.compare(from, frame, &ours)
+            .map_err(|error| format!("{from} sends {:?}\n{error}", Hex(frame.into())))?;
+        let theirs = self.expected(from, frame, &self.listed);
+        let matters = |difference: &Difference| {
+            let mut others = self.listed.clone();
+            others.remove(difference);
+            self.expected(from, frame, &others) != theirs
+        };
+        let differs = ours != theirs;
+        Ok(self.listed.iter().copied().filter(|difference| differs && matters(difference)).collect())
+    }
+
+    /// Checks that we give what we should, and Open vSwitch what the list says.
+    fn compare(&mut self, from: &str, frame: &[u8], ours: &Output) -> Result<(), String> {
+        let ours_expected = self.expected(from, frame, &BTreeSet::new());
+        check("the switch", ours, &ours_expected)?;
+        let theirs_expected = self.expected(from, frame, &self.listed);
+        // What it does with the first one is worked out from the flows, with the second one found in a cache.
+        for cache in ["cold", "warm"] {
+            let theirs = sorted(self.theirs.send(from, frame));
+            let who = format!("the switch gives {}\nOpen vSwitch ({cache})", shown(ours));
+            check(&who, &theirs, &theirs_expected)
+                .map_err(|error| format!("{error}\n{}", self.theirs.explain(from, frame)))?;
+        }
+        Ok(())
+    }
+
+    fn expected(&self, from: &str, frame: &[u8], with: &BTreeSet<Difference>) -> Output {
+        sorted(expected::forward(&self.world, from, frame, with))
+    }
+}
+
+fn check(who: &str, output: &Output, expected: &Output) -> Result<(), String> {
+    let is_expected = output == expected;
+    let error = || format!("{who} gives {}\nthe list says {}", shown(output), shown(expected));
+    is_expected.then_some(()).ok_or_else(error)
+}
+
+fn by_link(sent: Vec<Sent>) -> Output {
+    let mut output = Output::new();
+    for (link, frame) in sent {
+        output.entry(link).or_default().push(frame);
+    }
+    sorted(output)
+}
+
+/// In which order the copies of a flood leave by one link is nobody's business.
+fn sorted(mut output: Output) -> Output {
+    for frames in output.values_mut() {
+        frames.sort();
+    }
+    output
+}
+
+fn shown(output: &Output) -> String {
+    let frames = output.iter().flat_map(|(link, frames)| frames.iter().map(move |frame| (link, frame)));
+    let lines: Vec<_> = frames.map(|(link, frame)| format!("\n  {link}: {:?}", Hex(frame.clone()))).collect();
+    lines.concat()
+}

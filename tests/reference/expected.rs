@@ -1,0 +1,82 @@
+//! What a switch does that differs from ours in any of the listed ways: with none of them ours, with all of them Open
+//! vSwitch. One frame, one step after the other, nothing prepared.
+
+use std::collections::BTreeSet;
+
+use crate::checksum;
+use crate::difference::Difference;
+use crate::frame_seen::FrameSeen;
+use crate::records::{self, Tag};
+use crate::vswitch::Output;
+use crate::world::{Port, World};
+
+/// What the links take, with all tags.
+const LONGEST: usize = 1518;
+
+/// Sends `bytes` into the link of `ingress`.
+pub fn forward(world: &World, ingress: &str, bytes: &[u8], with: &BTreeSet<Difference>) -> Output {
+    let mut output = Output::new();
+    let Some((source, mut frame)) = classify(world, ingress, bytes, with) else { return output };
+    for receiver in receivers(world, &source, frame.destination(), with) {
+        if frame.is_disguised_for(world, receiver) && !with.contains(&Difference::DisguiseDelivered) {
+            continue;
+        }
+        let path = records::path(world, receiver).expect("every port of these worlds is here");
+        let untouched = frame.clone();
+        for vid in path.vids.into_iter().rev() {
+            if with.contains(&Difference::TagOverwritten) { frame.overwrite(vid) } else { frame.push(vid) }
+        }
+        let comes_back = path.link == ingress && with.contains(&Difference::NoHairpin);
+        if !comes_back {
+            let mut bytes = frame.bytes();
+            if !with.contains(&Difference::ChecksumLeftPartial) {
+                checksum::complete(&mut bytes);
+            }
+            if bytes.len() <= LONGEST {
+                output.entry(path.link).or_default().push(bytes);
+            }
+        }
+        if !with.contains(&Difference::TagLeaks) {
+            frame.restore(&untouched);
+        }
+    }
+    output
+}
+
+/// Takes off the tags that stand for subports: the port whose frame it is, and what is left of the frame.
+fn classify(
+    world: &World,
+    ingress: &str,
+    bytes: &[u8],
+    with: &BTreeSet<Difference>,
+) -> Option<(String, FrameSeen)> {
+    let mut source = ingress.to_owned();
+    let mut frame = FrameSeen::new(bytes, with)?;
+    loop {
+        if frame.has_cut_tag() && !with.contains(&Difference::CutTagIsPayload) {
+            return None;
+        }
+        let selects = |tpid| tpid == 0x8100 || with.contains(&Difference::ServiceTagSelects);
+        let tag = frame.outermost_tag().filter(|(tpid, _)| selects(*tpid));
+        match tag.map(|(_, tci)| records::meaning(world, &source, tci & 0x0fff)) {
+            Some(Tag::Subport(subport)) => source = subport,
+            Some(Tag::Nothing | Tag::Unusable) | None => return Some((source, frame)),
+        }
+        frame.strip();
+    }
+}
+
+/// Everyone who gets a copy, in the order of the ports' ids.
+fn receivers<'a>(
+    world: &'a World,
+    source: &str,
+    destination: &[u8],
+    with: &BTreeSet<Difference>,
+) -> Vec<&'a str> {
+    let network = &world.ports[source].network;
+    let to_all = destination[0] & 1 == 1;
+    let is_for = |port: &Port| to_all || port.macs.iter().any(|mac| mac == destination);
+    let is_left_out = |id: &str| id == source && !with.contains(&Difference::SenderIsReceiver);
+    let members = world.ports.iter().filter(|(_, port)| port.network == *network);
+    members.filter(|(id, port)| is_for(port) && !is_left_out(id)).map(|(id, _)| id.as_str()).collect()
+}

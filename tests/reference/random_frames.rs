@@ -1,0 +1,64 @@
+//! Frames of all kinds, from a generator that makes the same ones every time.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+
+use crate::both::Both;
+use crate::difference::{Difference, Pipeline};
+use crate::installed::is_installed;
+use crate::strategies::{Hex, any_frame};
+use crate::vswitch::OpenVswitch;
+use crate::world::World;
+use crate::worlds::{stacked, two_trunks};
+
+const FRAMES: u32 = 500;
+
+/// Sends frames into all links of `world`; the differences that were met.
+fn differences(open_vswitch: &OpenVswitch, world: World, pipeline: Pipeline) -> BTreeSet<Difference> {
+    let name = format!("{pipeline:?}");
+    let both = RefCell::new(Both::new(open_vswitch, &name, world, pipeline));
+    let met = RefCell::new(BTreeSet::new());
+    let config = Config {
+        cases: FRAMES,
+        rng_seed: RngSeed::Fixed(u64::from(FRAMES)),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let input = (any::<prop::sample::Index>(), any_frame());
+    let result = TestRunner::new(config).run(&input, |(link, Hex(frame))| {
+        let from = link.get(&both.borrow().world().links).port.clone();
+        let differences = both.borrow_mut().send(&from, &frame).map_err(TestCaseError::fail)?;
+        met.borrow_mut().extend(differences);
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{pipeline:?}: {error}"));
+    met.into_inner()
+}
+
+#[test]
+fn random_frames_of_two_trunks_differ_as_listed_and_in_all_that_is_listed() {
+    if !is_installed("two trunks and Open vSwitch", "ovs-vswitchd") {
+        return;
+    }
+    let open_vswitch = OpenVswitch::start();
+    for pipeline in Pipeline::ALL {
+        let met = differences(&open_vswitch, two_trunks(), pipeline);
+        assert_eq!(met, pipeline.differences().collect(), "with the flows of {pipeline:?}");
+    }
+}
+
+#[test]
+fn random_frames_of_subports_of_subports_differ_as_listed() {
+    if !is_installed("stacked subports and Open vSwitch", "ovs-vswitchd") {
+        return;
+    }
+    let open_vswitch = OpenVswitch::start();
+    // The specification knows no subports of subports.
+    for pipeline in [Pipeline::Dragonflow, Pipeline::Mended] {
+        let met = differences(&open_vswitch, stacked(), pipeline);
+        assert!(met.contains(&Difference::TwoTagsSeen), "a third tag selects nothing: {met:?}");
+    }
+}

@@ -1,0 +1,160 @@
+//! Open vSwitch in user space, on its *dummy* datapath: no kernel module, no device, no root. Each port is a Unix socket
+//! on which frames go in and out behind their length (two bytes, big-endian).
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::command::succeed;
+use crate::process::Process;
+use crate::strategies::Hex;
+use crate::wait::PATIENCE;
+
+/// What comes out: by link, in no order.
+pub type Output = BTreeMap<String, Vec<Vec<u8>>>;
+
+/// Two addresses and a type: no device of Open vSwitch takes less.
+const SHORTEST: usize = 14;
+
+/// Its flow sends it out of every port, so that each port's socket says when all before it has come out. The
+/// `EtherType` is local experimental 2.
+const FENCE: &[u8; 60] = &{
+    let mut fence = [0; 60];
+    (fence[12], fence[13]) = (0x88, 0xb6);
+    fence
+};
+
+/// The two daemons, with files and sockets of their own. Both end with the value.
+#[derive(Debug)]
+pub struct OpenVswitch {
+    _vswitchd: Process,
+    _database: Process,
+    folder: TempDir,
+}
+
+impl OpenVswitch {
+    pub fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (schema, database) = ("/usr/share/openvswitch/vswitch.ovsschema", at("conf.db"));
+        succeed(program("ovsdb-tool", folder.path()).args(["create", &database, schema]), "");
+        let (socket, log) = (at("db.sock"), folder.path().join("log"));
+        let mut server = program("ovsdb-server", folder.path());
+        server.args([&database, &format!("--remote=punix:{socket}"), &format!("--unixctl={}", at("db.ctl"))]);
+        let server = Process::start(&mut server, &log);
+        let mut vswitchd = program("ovs-vswitchd", folder.path());
+        vswitchd.args([&format!("unix:{socket}"), &format!("--unixctl={}", at("vswitchd.ctl"))]);
+        vswitchd.args(["--enable-dummy=override", "--disable-system"]);
+        let open_vswitch = Self { _vswitchd: Process::start(&mut vswitchd, &log), _database: server, folder };
+        open_vswitch.vsctl("--no-wait init");
+        // As many tags as it can look at: without, a subport of a subport does not work at all.
+        open_vswitch.vsctl("set Open_vSwitch . other_config:vlan-limit=2");
+        // Its cache of wildcarded flows would give a frame with two tags what the last one with one tag got.
+        open_vswitch.appctl(&["upcall/disable-megaflows"]);
+        open_vswitch
+    }
+
+    /// A bridge with a port per name, `OpenFlow` port numbers from 1 on, and these flows (`ovs-ofctl` syntax).
+    pub fn bridge(&self, name: &str, ports: impl IntoIterator<Item = String>, flows: &str) -> Bridge<'_> {
+        let mut commands = vec![
+            format!("add-br {name}"),
+            format!("set bridge {name} datapath_type=dummy fail_mode=secure protocols=OpenFlow10,OpenFlow13"),
+        ];
+        let mut listeners = Vec::new();
+        for (number, port) in (1..).zip(ports) {
+            let device = format!("{name}-{number}");
+            let socket = self.folder.path().join(&device);
+            let options =
+                format!("type=dummy ofport_request={number} options:stream=unix:{}", socket.display());
+            commands
+                .extend([format!("add-port {name} {device}"), format!("set interface {device} {options}")]);
+            listeners.push((port, UnixListener::bind(socket).unwrap()));
+        }
+        self.vsctl(&commands.join(" -- "));
+        let connect = |(port, listener): (String, UnixListener)| {
+            let (socket, _) = listener.accept().unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            (port, socket)
+        };
+        let ports = listeners.into_iter().map(connect).collect();
+        let flows = format!("priority=65535,dl_type=0x88b6 actions=ALL,IN_PORT\n{flows}\n");
+        let management = format!("unix:{}", self.folder.path().join(format!("{name}.mgmt")).display());
+        // `mod_vlan_vid` leaves an inner tag alone from 1.1 on; `push_vlan` came with it.
+        let mut ofctl = program("ovs-ofctl", self.folder.path());
+        let protocol = if flows.contains("mod_vlan_vid") { "OpenFlow10" } else { "OpenFlow13" };
+        succeed(ofctl.args(["-O", protocol, "add-flows", &management, "-"]), &flows);
+        Bridge { open_vswitch: self, name: name.to_owned(), ports }
+    }
+
+    fn vsctl(&self, line: &str) {
+        let database = format!("--db=unix:{}", self.folder.path().join("db.sock").display());
+        let timeout = format!("--timeout={}", PATIENCE.as_secs());
+        let mut vsctl = program("ovs-vsctl", self.folder.path());
+        succeed(vsctl.args([&database, "--retry", &timeout]).args(line.split(' ')), "");
+    }
+
+    /// Asks the daemon; returns what it says.
+    fn appctl(&self, words: &[&str]) -> String {
+        let target = self.folder.path().join("vswitchd.ctl");
+        succeed(program("ovs-appctl", self.folder.path()).arg("-t").arg(target).args(words), "")
+    }
+}
+
+/// A program of Open vSwitch that looks for the others, and puts its files, in `folder`.
+fn program(name: &str, folder: &Path) -> Command {
+    let mut command = Command::new(name);
+    for variable in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"] {
+        command.env(variable, folder);
+    }
+    command
+}
+
+/// A bridge and our ends of its ports.
+#[derive(Debug)]
+pub struct Bridge<'a> {
+    open_vswitch: &'a OpenVswitch,
+    name: String,
+    ports: Vec<(String, UnixStream)>,
+}
+
+impl Bridge<'_> {
+    /// Sends `frame` into the link of `port`; returns what comes out.
+    pub fn send(&mut self, port: &str, frame: &[u8]) -> Output {
+        if frame.len() < SHORTEST {
+            return Output::new();
+        }
+        let (_, socket) = self.ports.iter_mut().find(|(name, _)| name == port).unwrap();
+        for bytes in [frame, FENCE] {
+            let len = u16::try_from(bytes.len()).unwrap().to_be_bytes();
+            socket.write_all(&[&len, bytes].concat()).unwrap();
+        }
+        let mut output = Output::new();
+        for (port, socket) in &mut self.ports {
+            let frames: Vec<_> = std::iter::from_fn(|| receive(socket)).collect();
+            if !frames.is_empty() {
+                output.insert(port.clone(), frames);
+            }
+        }
+        output
+    }
+
+    /// Why Open vSwitch does what it does with `frame`.
+    pub fn explain(&self, port: &str, frame: &[u8]) -> String {
+        let number = self.ports.iter().position(|(name, _)| name == port).unwrap() + 1;
+        let hex = format!("{:?}", Hex(frame.to_vec()));
+        self.open_vswitch.appctl(&["ofproto/trace", &self.name, &format!("in_port={number}"), &hex])
+    }
+}
+
+/// The next frame, until the fence.
+fn receive(socket: &mut UnixStream) -> Option<Vec<u8>> {
+    let mut len = [0; 2];
+    socket.read_exact(&mut len).expect("Open vSwitch is there and answers");
+    let mut frame = vec![0; usize::from(u16::from_be_bytes(len))];
+    socket.read_exact(&mut frame).expect("a whole frame");
+    (frame != FENCE).then_some(frame)
+}
