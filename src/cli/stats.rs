@@ -64,11 +64,11 @@ fn show(stats: &StatsView) -> String {
         }),
     );
     let devices = table(
-        ["DEVICE", ">REDIRECTED", ">PASSED", ">DROPPED"],
+        ["DEVICE", ">REDIRECTED", ">PASSED", ">DROPPED", ">TRANSMIT DROPPED"],
         stats.devices.iter().map(|device| {
-            let [redirected, passed, dropped] =
-                [device.redirected, device.passed, device.dropped].map(|count| count.to_string());
-            [device.device.clone(), redirected, passed, dropped]
+            let counts = [device.redirected, device.passed, device.dropped, device.transmit_dropped];
+            let [redirected, passed, dropped, lost] = counts.map(|count| count.to_string());
+            [device.device.clone(), redirected, passed, dropped, lost]
         }),
     );
     let blocks = [ports, drops(stats), devices, sockets(stats), frames(&stats.frames)];

@@ -49,8 +49,19 @@ impl Daemon {
     }
 
     /// Takes news of a link.
-    pub(super) fn see(&mut self, event: LinkEvent) {
+    ///
+    /// # Errors
+    /// A worker has died.
+    pub(super) async fn see(&mut self, event: LinkEvent) -> Result<(), WorkerPoolError> {
+        let news_were_lost = matches!(event, LinkEvent::Resync(_));
         self.plane.see(event);
+        if news_were_lost {
+            // A link that is there may have been elsewhere meanwhile, which nothing but its sockets tells.
+            let reports = self.plane.devices.workers.report().await?;
+            let sockets = reports.iter().flat_map(|report| &report.sockets);
+            sockets.filter(|socket| !socket.is_bound).for_each(|socket| self.plane.lose(socket.link));
+        }
+        Ok(())
     }
 
     /// Makes it all true, and tells the cloud which ports forward: their sockets and tables are in force.

@@ -105,7 +105,7 @@ async fn serve(config: Config) -> Result<(), ControlError> {
                     daemon.hear(news);
                 }
             }
-            event = link_watch.next() => daemon.see(event?),
+            event = link_watch.next() => daemon.see(event?).await?,
             Some(call) = questions.recv() => {
                 daemon.answer(call).await;
                 continue;

@@ -59,6 +59,8 @@ pub(super) struct OpenPort<H> {
     pub(super) queues: Vec<WorkerId>,
     pub(super) options: PortOptions,
     pub(super) handle: H,
+    /// Whether the device was away and has to be taken again.
+    lost: bool,
 }
 
 /// A device that could not be taken.
@@ -149,6 +151,11 @@ impl<D: Devices> Plane<D> {
             }
         }
         self.links_changed = true;
+    }
+
+    /// Takes the news that the device at `slot` was away, if only for a moment.
+    pub(super) fn lose(&mut self, slot: LinkSlot) {
+        self.ports.values_mut().filter(|port| port.slot == slot).for_each(|port| port.lost = true);
     }
 
     /// Takes the number of queues that a link has in use. Returns whether that is news.
@@ -267,7 +274,7 @@ impl<D: Devices> Plane<D> {
     }
 
     fn is_kept(&self, port: &OpenPort<D::Handle>) -> bool {
-        let Some(link) = self.links.get(port.ifindex) else { return false };
+        let Some(link) = self.links.get(port.ifindex).filter(|_| !port.lost) else { return false };
         match self.desired.owner_of(port.ifindex) {
             // Each queue needs a socket of its own.
             Some(lport) => *lport == port.lport && usize::from(link.rx_queues) == port.queues.len(),
@@ -301,7 +308,8 @@ impl<D: Devices> Plane<D> {
                 Ok((handle, queues)) => {
                     self.refused.remove(&ifindex);
                     let (device, lport) = (link.name.clone(), lport.clone());
-                    opened.push(OpenPort { ifindex, device, lport, slot, queues, options, handle });
+                    let lost = false;
+                    opened.push(OpenPort { ifindex, device, lport, slot, queues, options, handle, lost });
                 }
                 Err(reason) => {
                     self.slots.give_back(u32::from(slot.0));

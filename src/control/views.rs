@@ -12,6 +12,7 @@ use crate::api::view::{
     SubportView, WorkerView,
 };
 use crate::api::{Call, Query};
+use crate::kernel::inspect;
 use crate::nb::{self, ChildPortSegmentation};
 use crate::tables::{PortTotals, parent_of};
 use crate::types::Problem;
@@ -181,6 +182,7 @@ impl Daemon {
         if nobodys != PortTotals::default() {
             ports.push(port_stats(NO_PORT, &nobodys));
         }
+        let transmit_drops = inspect::transmit_drops().unwrap_or_default();
         let devices = self.plane.ports.values().map(|port| {
             let counters = port.handle.program.counters().unwrap_or_default();
             let mut sockets: Vec<_> = sockets
@@ -194,6 +196,7 @@ impl Daemon {
                 redirected: counters.redirected,
                 passed: counters.passed,
                 dropped: counters.dropped,
+                transmit_dropped: transmit_drops.get(&port.device).copied().unwrap_or_default(),
                 sockets,
             }
         });

@@ -138,6 +138,7 @@ impl Worker {
             queue: open.socket.queue(),
             rings: open.socket.census(),
             statistics: open.socket.statistics().unwrap_or_default(),
+            is_bound: open.socket.is_bound(),
         });
         WorkerReport { sockets: sockets.collect(), pool: self.outlet.pool.len() }
     }

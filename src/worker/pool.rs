@@ -59,6 +59,8 @@ pub struct SocketReport {
     pub rings: RingCensus,
     /// The kernel's counters.
     pub statistics: SocketStatistics,
+    /// Whether its device is still there.
+    pub is_bound: bool,
 }
 
 /// Why there are no workers.

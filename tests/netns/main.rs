@@ -6,6 +6,8 @@ mod away;
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod churn;
+#[cfg(test)]
 mod copy;
 #[cfg(test)]
 mod drops;

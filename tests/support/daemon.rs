@@ -140,6 +140,12 @@ impl Daemon {
         ask(&self.api, &["stats"]).unwrap()
     }
 
+    /// `trunkpath stats`, or why there are none.
+    pub fn stats_for_people(&self) -> String {
+        let answer = output(Command::new(TRUNKPATH).args(["stats", "--api"]).arg(&self.api), "");
+        [answer.stdout, answer.stderr].iter().map(|said| String::from_utf8_lossy(said)).collect()
+    }
+
     /// Waits until every row of `trunkpath show WHAT` is up, and there are `count`.
     pub fn wait_until_up(&self, what: &str, count: usize) {
         until(&format!("{count} {what} that are up"), || {
@@ -207,7 +213,17 @@ impl Daemon {
         kill(self.pid(), Signal::SIGCONT).unwrap();
     }
 
-    fn pid(&self) -> Pid {
+    /// The id of its thread with that name.
+    pub fn thread(&self, name: &str) -> String {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten();
+        let named =
+            |path: &Path| fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim_end() == name);
+        let thread = threads.map(|thread| thread.path()).find(|path| named(path));
+        thread.unwrap().file_name().unwrap().to_string_lossy().into_owned()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
         Pid::from_raw(self.process.id().cast_signed())
     }
 }

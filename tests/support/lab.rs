@@ -446,6 +446,7 @@ impl Drop for Lab {
                 for what in ["problems", "nb", "drift"] {
                     eprintln!("--- {what}\n{:#?}", daemon.show(what));
                 }
+                eprintln!("--- stats\n{}", daemon.stats_for_people());
             }
         }
     }

@@ -130,6 +130,11 @@ impl Capture {
         }
     }
 
+    /// Lets what arrived up to now be as it may.
+    pub fn forget(&self) {
+        self.frames.try_iter().for_each(drop);
+    }
+
     /// Ends it, and makes sure that no frame was missed for want of room.
     pub fn stop(mut self) {
         kill(self.pid(), Signal::SIGINT).unwrap();
