@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, DEFAULT_API, DEFAULT_STATE, IdleMode, PortSettings, Settings};
+use crate::config::{
+    Config, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, OnWorkerPanic, PortSettings, Settings,
+};
 use crate::control;
 use crate::nb::DEFAULT_URL;
 
@@ -41,6 +43,11 @@ pub struct RunArgs {
     api: Option<PathBuf>,
     #[arg(long, value_name = "FILE", help = format!("Where the records of etcd or redis are kept for a start without it [default: {DEFAULT_STATE}]"))]
     state: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", help = format!("Where, in a bpffs, programs are pinned that drop frames after a kill [default: {DEFAULT_PIN_FOLDER}]"))]
+    pin_folder: Option<PathBuf>,
+    /// Start a worker again that panicked, or exit with an error [default: restart]
+    #[arg(long, value_name = "WHAT")]
+    on_worker_panic: Option<OnWorkerPanic>,
     /// Memory for frames, in MiB [default: 256]
     #[arg(long, value_name = "MIB")]
     umem_mib: Option<u32>,
@@ -82,6 +89,8 @@ impl RunArgs {
             attach,
             api: self.api.clone(),
             state: self.state.clone(),
+            pin_folder: self.pin_folder.clone(),
+            on_worker_panic: self.on_worker_panic,
             umem_mib: self.umem_mib,
             idle: self.idle,
             flood_rate: self.flood_rate,

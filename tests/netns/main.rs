@@ -24,6 +24,8 @@ mod life;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod pins;
+#[cfg(test)]
 mod queues;
 #[cfg(test)]
 mod redis;

@@ -44,6 +44,12 @@ pub fn memlock_limit() -> Option<u64> {
     getrlimit(Resource::Memlock).current
 }
 
+/// Whether this process may mount file systems.
+#[must_use]
+pub fn may_mount() -> bool {
+    caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false)
+}
+
 /// The capabilities that the datapath uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
