@@ -79,6 +79,10 @@ pub enum ControlError {
 pub fn run(config: Config) -> Result<(), ControlError> {
     kernel::log_libbpf();
     let folder = Folder::prepare(&config);
+    // As long as this is the only thread: each has rights of its own.
+    if let Err(error) = kernel::drop_privileges() {
+        tracing::warn!("rights that are not needed cannot be dropped: {error}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(config, folder))
 }

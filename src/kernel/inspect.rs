@@ -8,6 +8,7 @@ mod xdp;
 use serde::{Deserialize, Serialize};
 
 pub use ethtool::{QueueCounts, index_of, large_receive_offload, queues};
+pub(super) use host::NEEDED;
 pub use host::{
     Capabilities, af_xdp, btf, capabilities, kernel_release, may_mount, memlock_limit, vlan_tag_kfunc,
 };

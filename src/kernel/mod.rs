@@ -2,9 +2,11 @@
 
 pub mod inspect;
 mod pins;
+mod privileges;
 mod program;
 
 pub use pins::{
     CleanError, Cleaned, FoundPin, PinError, PinFolder, PinState, Pins, clean_pins, find_pins, is_bpffs,
 };
+pub use privileges::drop_privileges;
 pub use program::{ProgramError, ProgramOptions, SteerCounters, SteerLoader, SteerProgram, log_libbpf};

@@ -26,6 +26,8 @@ mod links;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]
+mod privileges;
+#[cfg(test)]
 mod queues;
 #[cfg(test)]
 mod redis;
