@@ -93,14 +93,14 @@ static __always_inline int steer_frame(struct xdp_md *ctx, int restore)
 }
 
 // For native mode. The kernel lends the kfunc to programs bound to a device only, whatever the call depends on.
-SEC("xdp")
+SEC("xdp.frags")
 int steer(struct xdp_md *ctx)
 {
 	return steer_frame(ctx, 1);
 }
 
 // For generic mode, which knows no bound programs: a tag beside the frame is lost.
-SEC("xdp")
+SEC("xdp.frags")
 int steer_generic(struct xdp_md *ctx)
 {
 	return steer_frame(ctx, 0);

@@ -10,7 +10,7 @@
 //! | classify | [`datapath`] (`classify.rs`) | (link, outermost 802.1Q VID) → source port and network; the tag that said so is stripped, any other stays |
 //! | guard | [`datapath`] (`guard.rs`), [`packet`] (`sender.rs`) | with port security: the addresses that the frame says it is from → may its port use them? |
 //! | destination | [`datapath`] (`destination.rs`) | (network, destination address) → a port, or every port but the sender |
-//! | dispatch | [`datapath`] (`dispatch.rs`) | port → link, and the tags to push |
+//! | dispatch | [`datapath`] (`dispatch.rs`), [`packet`] (`tcp.rs`) | port → link, and the tags to push; TCP too long for the link → segments |
 //! | transmit | [`worker`] (`outlet.rs`, `open_socket.rs`), [`xsk`] (`socket.rs`) | TX ring of this worker, or the queue to the worker that owns the link; one kick per pass |
 //!
 //! A frame that ends on the way has one [`datapath::DropReason`], counted on the port to blame.
@@ -42,7 +42,7 @@
 //! All sockets share one UMEM. A [`xsk::Frame`] is a token for one chunk of it: it cannot be copied, it moves into a
 //! ring, a pool or another worker's queue, and one that is dropped goes home. [`xsk::Arena`] knows the place of every
 //! chunk, so `pool + fill + RX + in hand + TX + completion` is the same number at any time; `trunkpath stats` shows
-//! it. Pushing or stripping a tag moves the 12 address bytes and the start of the frame, never the payload.
+//! it. A long frame has several chunks and is still one token. Pushing or stripping a tag moves the 12 address bytes and the start of the frame, never the payload.
 //!
 //! # The words
 //!

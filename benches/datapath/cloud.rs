@@ -72,6 +72,7 @@ impl Cloud {
                 up: true,
                 queues: vec![0],
                 complete_checksums: false,
+                mtu: 1500,
                 longest_frame: 1518,
             });
         }

@@ -7,19 +7,14 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::devices::Devices;
-use super::links::Link;
+use super::links::{LARGEST_MTU, Link};
 use super::pinning::Pinning;
 use crate::config::{Config, PortOptions};
 use crate::kernel::{ProgramError, ProgramOptions, SteerLoader, SteerProgram, inspect};
-use crate::packet::Header;
-use crate::packet::dot1q::TAG_LEN;
 use crate::tables::{LinkSlot, Publisher, WorkerId};
 use crate::types::{IfIndex, Numbers, QueueId};
 use crate::worker::{WorkerPool, WorkerPoolError};
-use crate::xsk::{Arena, ArenaError, FRAME_BYTES, HEADROOM_BYTES, OpenError, XskSocket};
-
-/// The largest MTU whose frames, with two tags, fit one UMEM chunk.
-const MAX_MTU: usize = FRAME_BYTES - HEADROOM_BYTES - Header::LEN - 2 * TAG_LEN;
+use crate::xsk::{Arena, ArenaError, FRAME_BYTES, OpenError, XskSocket};
 
 /// A socket's number takes 15 bits in the arena's table of places, with one more for the direction.
 const MAX_SOCKETS: u32 = u16::MAX as u32 / 2 - 1;
@@ -55,7 +50,7 @@ pub(super) struct OpenDevice {
 /// Why a device could not be taken.
 #[derive(Debug, thiserror::Error)]
 enum TakeError {
-    #[error("its MTU {0} is too large: frames of up to {MAX_MTU} fit the packet buffers; set a smaller MTU")]
+    #[error("its MTU {0} is too large: packets of up to {LARGEST_MTU} bytes can be sent; set a smaller MTU")]
     Mtu(u32),
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -126,7 +121,7 @@ impl AfXdp {
     }
 
     fn open(&mut self, link: &Link, options: PortOptions) -> Result<OpenDevice, TakeError> {
-        if link.mtu as usize > MAX_MTU {
+        if link.mtu > LARGEST_MTU {
             return Err(TakeError::Mtu(link.mtu));
         }
         let program = self.put_program(link, options)?;

@@ -16,7 +16,13 @@ pub use watch::{LinkEvent, LinkWatch, LinksError};
 
 use crate::kernel::inspect;
 use crate::packet::Header;
+use crate::packet::dot1q::TAG_LEN;
+use crate::tables::MAX_NESTING;
 use crate::types::{IfIndex, MacAddr};
+use crate::xsk::LONGEST_FRAME;
+
+/// The largest MTU of a port, in bytes: a packet that long, with all tags, is a frame that can be sent.
+pub const LARGEST_MTU: u32 = (LONGEST_FRAME - Header::LEN - MAX_NESTING * TAG_LEN) as u32;
 
 /// A network device as the kernel describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,14 +82,12 @@ impl Link {
     }
 
     /// Bytes of the longest frame that it takes from us, with tags. A veth drops what is longer without a word
-    /// (`is_skb_forwardable`: MTU, Ethernet header and one tag; its peer's MTU, which we take to be the same). Others say
-    /// what they refuse.
+    /// (`is_skb_forwardable`: MTU, Ethernet header and one tag; its peer's MTU, which we take to be the same). Others do
+    /// not count tags.
     #[must_use]
     pub fn longest_frame(&self) -> usize {
-        match self.kind.as_deref() {
-            Some("veth") => self.mtu as usize + Header::TAGGED_LEN,
-            _ => usize::MAX,
-        }
+        let tags = if self.kind.as_deref() == Some("veth") { 1 } else { MAX_NESTING };
+        (self.mtu as usize + Header::LEN + tags * TAG_LEN).min(LONGEST_FRAME)
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "a link has some 70 attributes; these are ours")]

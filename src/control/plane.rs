@@ -350,7 +350,8 @@ impl<D: Devices> Plane<D> {
             up: link.is_some_and(|link| link.up && link.carrier),
             queues: port.queues.clone(),
             complete_checksums: port.options.complete_checksums,
-            longest_frame: link.map_or(usize::MAX, Link::longest_frame),
+            mtu: link.map_or(0, |link| link.mtu as usize),
+            longest_frame: link.map_or(0, Link::longest_frame),
         }
     }
 }

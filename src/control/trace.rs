@@ -18,10 +18,12 @@ pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView
         format!("port {} has no device here: name a port of `trunkpath show ports` that is up", request.port)
     })?;
     let mut frame = daemon.plane.devices.arena.take().ok_or("no free frame to trace with: try again")?;
-    if !frame.set_bytes(&request.frame.0) {
-        return Err(format!("{} bytes do not fit a frame", request.frame.0.len()));
+    let arena = daemon.plane.devices.arena;
+    frame.clear();
+    if !frame.extend([&*request.frame.0], || arena.take()) {
+        return Err(format!("no free frames for {} bytes to trace with: try again", request.frame.0.len()));
     }
-    let mut witness = Witness { daemon, arena: daemon.plane.devices.arena, view: TraceView::default() };
+    let mut witness = Witness { daemon, arena, view: TraceView::default() };
     forward([frame], link, &daemon.plane.publisher.current(), &mut witness);
     Ok(witness.view)
 }
@@ -69,7 +71,7 @@ impl Outlet for Witness<'_> {
             ),
         };
         self.step("dispatch", format!("to port {lport}: {pushed}, leave by {device}"));
-        self.view.outputs.push(TraceOutput { device, port: lport, frame: Hex(frame.bytes().to_vec()) });
+        self.view.outputs.push(TraceOutput { device, port: lport, frame: Hex(frame.to_vec()) });
     }
 
     fn release(&mut self, frame: Frame) {

@@ -36,7 +36,7 @@ pub fn classify(
 ) -> Result<Source, (Option<PortSlot>, DropReason)> {
     let mut slot = PortSlot { link, number: LINK_OWNER };
     let link = tables.link(link).ok_or((None, DropReason::ClassifyNoPort))?;
-    let received_bytes = frame.bytes().len();
+    let received_bytes = frame.len();
     let mut priority = None;
     loop {
         let port = link.port(slot.number).ok_or((None, DropReason::ClassifyNoPort))?;

@@ -91,8 +91,11 @@ where
             }
         }
         for (mut frame, source, destination) in destined {
-            if source.complete_checksum && checksum::complete(frame.bytes_mut()) {
-                outlet.observe(Step::ChecksumCompleted);
+            if source.complete_checksum {
+                let (first, rest) = frame.split_mut();
+                if checksum::complete(first, rest) {
+                    outlet.observe(Step::ChecksumCompleted);
+                }
             }
             match destination {
                 Destination::Port(port) => dispatch(frame, source.pcp, port, tables, outlet),
@@ -112,16 +115,18 @@ fn flood(frame: Frame, source: &Source, ports: &[PortSlot], tables: &Tables, out
         return end(frame, Some(source.port), DropReason::FloodRate, tables, outlet);
     }
     for next in receivers {
-        match outlet.take() {
-            Some(mut copy) => {
-                copy.copy_from(&frame);
-                dispatch(copy, source.pcp, receiver, tables, outlet);
-            }
+        match copy(&frame, outlet) {
+            Some(copy) => dispatch(copy, source.pcp, receiver, tables, outlet),
             None => count_drop(Some(receiver), DropReason::DispatchNoFrame, tables, outlet),
         }
         receiver = next;
     }
     dispatch(frame, source.pcp, receiver, tables, outlet);
+}
+
+fn copy(frame: &Frame, outlet: &mut impl Outlet) -> Option<Frame> {
+    let mut copy = outlet.take()?;
+    copy.copy_from(frame, || outlet.take()).then_some(copy)
 }
 
 /// Whether the guest that a frame is from may cause so many copies now. All ports of a link are one guest's.

@@ -84,7 +84,7 @@ pub enum ProgramError {
     )]
     NotNative(#[source] io::Error),
     /// ERANGE, as veth says it.
-    #[error("its MTU, or its peer's, is too large for XDP: set both to 1500")]
+    #[error("its MTU, or its peer's, is too large for XDP with this driver: set both to 1500")]
     Mtu,
     /// ENOSPC, as veth says it.
     #[error(

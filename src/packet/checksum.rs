@@ -25,35 +25,76 @@ struct Segment {
     pseudo_sum: u16,
 }
 
-/// Completes the checksum of the TCP or UDP segment in `frame`, behind any number of tags, if it is partial.
-/// Fragments, malformed packets and everything else are left as they are. Returns whether it was partial.
+/// Completes the checksum of the TCP or UDP segment in a frame, behind any number of tags, if it is partial. Fragments,
+/// malformed packets and everything else are left as they are. Returns whether it was partial.
+///
+/// The headers are in `first`; the frame may go on in `rest`.
 #[inline]
-pub fn complete(frame: &mut [u8]) -> bool {
-    let Some(segment) = find_segment(frame) else { return false };
-    let Some(bytes) = frame.get_mut(segment.start..segment.end) else { return false };
-    if be16(bytes, segment.field) != Some(segment.pseudo_sum) {
-        return false;
-    }
-    // The field already holds the pseudo-header's part of the sum.
-    let sum = match !fold(sum_be16(bytes)) {
-        0 if segment.protocol == PROTOCOL_UDP => 0xffff, // 0 would say "no checksum" (RFC 768)
-        sum => sum,
-    };
-    if let Some(field) = bytes.get_mut(segment.field..).and_then(<[u8]>::first_chunk_mut) {
-        *field = sum.to_be_bytes();
-    }
-    true
+pub fn complete<'a>(first: &mut [u8], rest: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+    let Some(segment) = find_segment(first, frame_len(first, &rest)) else { return false };
+    let partial = be16(first, segment.start + segment.field) == Some(segment.pseudo_sum);
+    partial && segment.finish(first, rest)
 }
 
-fn find_segment(frame: &[u8]) -> Option<Segment> {
-    let (ethertype, start) = packet(frame)?;
-    let packet = frame.get(start..)?;
+/// Computes the checksum of the TCP or UDP segment in a frame, whatever the field holds. Returns whether there is such a
+/// segment.
+pub fn compute<'a>(first: &mut [u8], rest: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+    find_segment(first, frame_len(first, &rest)).is_some_and(|segment| {
+        segment.write(first, segment.pseudo_sum);
+        segment.finish(first, rest)
+    })
+}
+
+/// The checksum of an IPv4 header (RFC 791, 3.1), whose own field must hold 0.
+#[must_use]
+pub fn of_ipv4_header(header: &[u8]) -> u16 {
+    !fold(sum_be16(header))
+}
+
+impl Segment {
+    /// Completes the field, which holds the pseudo-header's part of the sum.
+    fn finish<'a>(&self, first: &mut [u8], rest: impl Iterator<Item = &'a [u8]>) -> bool {
+        let Some(begin) = first.get(self.start..self.end.min(first.len())) else { return false };
+        let mut left = self.end - self.start - begin.len();
+        let (mut sum, mut odd) = (sum_be16(begin), begin.len() % 2 == 1);
+        for piece in rest {
+            let piece = piece.get(..left).unwrap_or(piece);
+            let part = fold(sum_be16(piece));
+            // Behind an odd number of bytes a piece begins in the middle of a word (RFC 1071, 2(B)).
+            sum += u64::from(if odd { part.swap_bytes() } else { part });
+            odd ^= piece.len() % 2 == 1;
+            left -= piece.len();
+        }
+        let sum = match !fold(sum) {
+            0 if self.protocol == PROTOCOL_UDP => 0xffff, // 0 would say "no checksum" (RFC 768)
+            sum => sum,
+        };
+        self.write(first, sum);
+        true
+    }
+
+    fn write(&self, first: &mut [u8], sum: u16) {
+        if let Some(field) = first.get_mut(self.start + self.field..).and_then(<[u8]>::first_chunk_mut) {
+            *field = sum.to_be_bytes();
+        }
+    }
+}
+
+fn frame_len<'a>(first: &[u8], rest: &(impl Iterator<Item = &'a [u8]> + Clone)) -> usize {
+    first.len() + rest.clone().map(<[u8]>::len).sum::<usize>()
+}
+
+/// `first` has the headers of a frame of `frame_len` bytes.
+fn find_segment(first: &[u8], frame_len: usize) -> Option<Segment> {
+    let (ethertype, start) = packet(first)?;
+    let packet = first.get(start..)?;
     let segment = match ethertype {
         ETHERTYPE_IPV4 => ipv4_segment(packet)?,
         ETHERTYPE_IPV6 => ipv6_segment(packet)?,
         _ => return None,
     };
-    Some(Segment { start: start + segment.start, end: start + segment.end, ..segment })
+    let segment = Segment { start: start + segment.start, end: start + segment.end, ..segment };
+    (segment.end <= frame_len).then_some(segment)
 }
 
 fn ipv4_segment(packet: &[u8]) -> Option<Segment> {
@@ -80,10 +121,9 @@ fn segment(packet: &[u8], at: std::ops::Range<usize>, protocol: u8, addresses: &
         PROTOCOL_UDP => (6, 8),
         _ => return None,
     };
-    let len = packet.get(at.clone())?.len();
-    if len < header_len {
-        return None;
-    }
+    let len = at.end.checked_sub(at.start).filter(|len| *len >= header_len)?;
+    // The fields that are looked at are there.
+    packet.get(at.start..at.start + header_len)?;
     // The upper half of a 32-bit length is 0: no frame is that long.
     let pseudo_sum = fold(sum_be16(addresses) + u64::from(protocol) + len as u64);
     Some(Segment { start: at.start, end: at.end, field, protocol, pseudo_sum })
@@ -115,11 +155,13 @@ fn fold(mut sum: u64) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
 
     /// An IPv4 UDP packet from RFC 1071-style first principles: the sum over pseudo-header and segment is 0xffff.
     fn is_complete(frame: &[u8]) -> bool {
-        let segment = find_segment(frame).expect("a segment");
+        let segment = find_segment(frame, frame.len()).expect("a segment");
         let bytes = &frame[segment.start..segment.end];
         let addresses_protocol_len = u64::from(segment.pseudo_sum);
         fold(sum_be16(bytes) + addresses_protocol_len) == 0xffff
@@ -145,7 +187,7 @@ mod tests {
         let segment = frame.len();
         frame.extend(vec![7; header_len]);
         frame.extend(payload);
-        let found = find_segment(&frame).unwrap();
+        let found = find_segment(&frame, frame.len()).unwrap();
         assert_eq!((found.start, found.end), (segment, frame.len()));
         let sum = found.pseudo_sum.to_be_bytes();
         frame[segment + found.field..][..2].copy_from_slice(&sum);
@@ -159,12 +201,32 @@ mod tests {
                 for protocol in [PROTOCOL_TCP, PROTOCOL_UDP] {
                     for len in 0..70_u8 {
                         let mut frame = ip_frame(tags, v6, protocol, &(0..len).collect::<Vec<_>>());
-                        assert!(complete(&mut frame));
+                        assert!(complete(&mut frame, iter::empty()));
                         assert!(is_complete(&frame), "{tags:?} v6 {v6} protocol {protocol} length {len}");
                         let once = frame.clone();
-                        complete(&mut frame);
+                        complete(&mut frame, iter::empty());
                         assert_eq!(frame, once, "completing is idempotent");
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_in_pieces_has_the_sum_of_the_whole() {
+        for protocol in [PROTOCOL_TCP, PROTOCOL_UDP] {
+            let partial = ip_frame(&[100], false, protocol, &(0..255).collect::<Vec<_>>());
+            let mut whole = partial.clone();
+            assert!(complete(&mut whole, iter::empty()));
+            for first in [60, 61, 64, 200] {
+                for piece in [1, 2, 3, 7, 64] {
+                    let (mut first, rest) = (partial[..first].to_vec(), &partial[first..]);
+                    assert!(complete(&mut first, rest.chunks(piece)));
+                    assert_eq!(first, whole[..first.len()]);
+                    // A change that the old sum does not go with.
+                    first[partial.len() - 255 - 1] ^= 1;
+                    assert!(compute(&mut first, rest.chunks(piece)));
+                    assert!(is_complete(&[&first, rest].concat()));
                 }
             }
         }
@@ -175,8 +237,8 @@ mod tests {
         let mut frame = ip_frame(&[], false, PROTOCOL_UDP, b"abc");
         let mut padded = frame.clone();
         padded.extend([0xff; 19]);
-        complete(&mut frame);
-        complete(&mut padded);
+        complete(&mut frame, iter::empty());
+        complete(&mut padded, iter::empty());
         assert_eq!(padded[..frame.len()], frame[..]);
     }
 
@@ -191,7 +253,7 @@ mod tests {
         absent[40..42].copy_from_slice(&[0, 0]);
         for mut frame in [fragment, finished, absent] {
             let before = frame.clone();
-            assert!(!complete(&mut frame));
+            assert!(!complete(&mut frame, iter::empty()));
             assert_eq!(frame, before);
         }
     }
@@ -201,7 +263,7 @@ mod tests {
         let whole = ip_frame(&[100], true, PROTOCOL_TCP, b"payload");
         for len in 0..whole.len() {
             let mut cut = whole[..len].to_vec();
-            assert!(!complete(&mut cut), "{len} bytes of {}", whole.len());
+            assert!(!complete(&mut cut, iter::empty()), "{len} bytes of {}", whole.len());
             assert_eq!(cut, whole[..len]);
         }
     }

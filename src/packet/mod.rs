@@ -8,9 +8,11 @@ pub mod dot1q;
 mod ethernet;
 mod ip;
 mod sender;
+mod tcp;
 
 pub use ethernet::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, Header, Tag, Truncated};
 pub use sender::Sender;
+pub use tcp::LongTcp;
 
 /// The two bytes at `offset`, as a big-endian number.
 #[inline]

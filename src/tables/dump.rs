@@ -13,8 +13,8 @@ use crate::types::{AllowedSources, Id, MacAddr, NetworkKey, Pcp, PortKey, Tci, V
 /// Everything that a worker or an operator could see of tables.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TableDump {
-    /// By ifindex: place, port, checksums completed, longest frame.
-    links: BTreeMap<u32, (LinkSlot, Option<PortKey>, bool, usize)>,
+    /// By ifindex: place, port, checksums completed, MTU, longest frame.
+    links: BTreeMap<u32, (LinkSlot, Option<PortKey>, bool, usize, usize)>,
     ports: BTreeMap<PortKey, PortDump>,
     networks: BTreeMap<NetworkKey, NetworkDump>,
     reports: BTreeMap<Id, PortReport>,
@@ -60,8 +60,10 @@ impl TableDump {
         for place in (0..=u16::MAX).map(LinkSlot) {
             let Some(link) = tables.link(place) else { continue };
             let owner = key_of(tables, PortSlot { link: place, number: LINK_OWNER });
-            dump.links
-                .insert(link.ifindex.get(), (place, owner, link.complete_checksums, link.longest_frame));
+            dump.links.insert(
+                link.ifindex.get(),
+                (place, owner, link.complete_checksums, link.mtu, link.longest_frame),
+            );
             for port in link.ports() {
                 if dump.ports.insert(port.key, dump_port(tables, place, port)).is_some() {
                     dump.repeated.push(format!("port {}", port.key));
@@ -170,6 +172,7 @@ mod tests {
             up: true,
             queues: vec![0],
             complete_checksums: true,
+            mtu: 1500,
             longest_frame: 1518,
         });
         let tables = compiler.compile();

@@ -81,6 +81,8 @@ pub struct LinkEntry {
     pub queues: Vec<WorkerId>,
     /// Whether the peer may leave TCP and UDP checksums partial.
     pub complete_checksums: bool,
+    /// Bytes of the longest packet that it takes: what is behind the Ethernet header and all tags.
+    pub mtu: usize,
     /// Bytes of the longest frame that can leave by it, tags and all.
     pub longest_frame: usize,
     /// By number.

@@ -26,6 +26,8 @@ pub struct LocalLink {
     pub queues: Vec<WorkerId>,
     /// Whether its peer may leave checksums partial.
     pub complete_checksums: bool,
+    /// Bytes of the longest packet that it takes.
+    pub mtu: usize,
     /// Bytes of the longest frame that can leave by it, tags and all.
     pub longest_frame: usize,
 }
@@ -61,6 +63,7 @@ pub(super) fn gather<'a>(
         ifindex: link.ifindex,
         queues: link.queues.clone(),
         complete_checksums: link.complete_checksums,
+        mtu: link.mtu,
         longest_frame: link.longest_frame,
         ports: Vec::new(),
     };

@@ -1,4 +1,5 @@
-//! How the frames of the packet memory are shared out: derived here and nowhere else.
+//! How the frames of the packet memory are shared out: derived here and nowhere else. A frame here is a buffer of one;
+//! nearly all have one.
 //!
 //! Each socket keeps a small share with the kernel, whether anything comes or not. One under load may fill its ring as
 //! long as a quarter of all frames is free; that quarter is for what is on its way out, for copies, and for sockets to
@@ -11,6 +12,10 @@ use crate::xsk::RECEIVE_RING_FRAMES;
 /// A fill ring gives nothing back, so a socket keeps the share that it had when there were fewer. With a share of `1/n`
 /// for each the sum grows with the logarithm of `n`: to a half of all frames with 500 sockets.
 const IDLE_PART: usize = 8;
+
+/// What an idle socket has at the least, as far as there is enough: the buffers of a TCP packet of 64 KiB, as a guest that
+/// leaves it to others to cut it hands it over.
+const LEAST_IDLE: usize = 40;
 
 /// What is free when nothing happens and nothing may wait in it: one in so many frames.
 const RESERVE_PART: usize = 4;
@@ -43,8 +48,10 @@ pub(super) struct Budget {
 impl Shares {
     /// Shares out `frames` to each of `workers`, which have `sockets` sockets together.
     pub(super) fn of(frames: usize, workers: usize, sockets: usize) -> Self {
-        let idle =
-            |sockets: usize| (frames / IDLE_PART / sockets.max(FEWEST_SOCKETS)).clamp(1, RECEIVE_RING_FRAMES);
+        let idle = |sockets: usize| {
+            let share = frames / IDLE_PART / sockets.max(FEWEST_SOCKETS);
+            share.max(LEAST_IDLE.min(frames / RESERVE_PART / sockets.max(1))).clamp(1, RECEIVE_RING_FRAMES)
+        };
         let reserve = frames / RESERVE_PART;
         // They came one by one.
         let with_idle: usize = (1..=sockets).map(idle).sum();

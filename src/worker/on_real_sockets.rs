@@ -95,6 +95,7 @@ fn link(slot: u16, cable: &Cable, lport: &str) -> LocalLink {
         up: true,
         queues: vec![0],
         complete_checksums: true,
+        mtu: 1500,
         longest_frame: 1518,
     }
 }

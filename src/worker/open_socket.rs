@@ -28,11 +28,11 @@ pub(super) struct OpenSocket {
     since_empty: usize,
     /// Passes for which it still counts as under load.
     loaded_passes: u16,
-    /// Frames that were missing to have its share with the kernel.
+    /// Buffers that were missing to have its share with the kernel.
     pub(super) missing: usize,
     /// Ready for the wire. The TX ring has room for them.
     staged: Vec<Frame>,
-    /// Frames that the TX ring has room for besides the staged ones, at the least.
+    /// Buffers that the TX ring has room for besides the staged ones, at the least.
     room: usize,
     in_tx_ring: InTxRing,
 
@@ -75,8 +75,8 @@ impl OpenSocket {
         }
     }
 
-    /// Takes what was sent and what has come in, and gives the kernel new frames to receive into. Returns how many
-    /// came in.
+    /// Takes what was sent and what has come in, and gives the kernel new buffers to receive into. Returns how many
+    /// buffers came in.
     #[inline]
     pub(super) fn receive(&mut self, pool: &mut FramePool, budget: &mut Budget) -> usize {
         let standing = self.since_empty > FRAMES_TO_STAND;
@@ -98,10 +98,11 @@ impl OpenSocket {
         received
     }
 
-    /// Moves the next burst that waits behind `burst`. Returns how many frames that are.
+    /// Moves the next burst that waits behind `burst`. Returns how many buffers its frames have.
     #[inline]
     pub(super) fn next_burst(&mut self, burst: &mut Vec<Frame>) -> usize {
         let frames = self.waiting.len().min(BURST_FRAMES);
+        let buffers = self.waiting.iter().take(frames).map(Frame::buffer_count).sum();
         burst.extend(self.waiting.drain(..frames));
         self.since_empty += frames;
         if self.waiting.is_empty() {
@@ -109,7 +110,7 @@ impl OpenSocket {
             // It begins at the beginning again, and does not wander through all of its memory.
             self.waiting.clear();
         }
-        frames
+        buffers
     }
 
     /// Ages it by a pass. Whether it is still to be looked at in every one.
@@ -126,13 +127,14 @@ impl OpenSocket {
     /// Stages `frame`, which is for `port`; gives it back when the TX ring is full and stays full.
     #[inline]
     pub(super) fn stage(&mut self, frame: Frame, pool: &mut FramePool) -> Result<(), Frame> {
-        if self.room == 0 {
-            self.make_room(pool);
-            if self.room == 0 {
+        let buffers = frame.buffer_count();
+        if self.room < buffers {
+            self.make_room(buffers, pool);
+            if self.room < buffers {
                 return Err(frame);
             }
         }
-        self.room -= 1;
+        self.room -= buffers;
         self.staged.push(frame);
         if self.staged.len() == BURST_FRAMES {
             self.submit();
@@ -168,12 +170,12 @@ impl OpenSocket {
     }
 
     #[cold]
-    fn make_room(&mut self, pool: &mut FramePool) {
+    fn make_room(&mut self, buffers: usize, pool: &mut FramePool) {
         // What is staged has its room already: it goes into the ring before the rest is counted.
         self.submit();
         self.room = self.socket.tx_room();
         // Once a pass: a ring that stays full must not cost a system call for each frame that finds it so.
-        if self.room == 0 && self.in_tx_ring == InTxRing::New {
+        if self.room < buffers && self.in_tx_ring == InTxRing::New {
             self.kick();
             self.socket.complete(pool);
             self.room = self.socket.tx_room();

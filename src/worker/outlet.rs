@@ -87,7 +87,7 @@ impl WorkerOutlet {
     /// Puts a frame on the way into the TX ring of one of our sockets.
     #[inline]
     fn stage(&mut self, queue: QueueId, to: Egress<'_>, frame: Frame) {
-        let bytes = frame.bytes().len();
+        let bytes = frame.len();
         let staged = match self.sockets.exit(to.slot.link, queue) {
             Some(open) => {
                 open.stage(frame, &mut self.pool).map_err(|frame| (frame, DropReason::TransmitRingFull))

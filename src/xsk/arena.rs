@@ -4,14 +4,14 @@ use std::ffi::CString;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use crossbeam::queue::ArrayQueue;
 use xsk_rs::config::{BindFlags, FrameSize, Interface, LibxdpFlags, QueueSize, SocketConfig, UmemConfig};
 use xsk_rs::{CompQueue, FillQueue, RxQueue, TxQueue, Umem};
 
 use super::descriptor::DescriptorLayout;
-use super::frame::Frame;
+use super::frame::{Frame, Span};
 use super::socket::{RECEIVE_RING_FRAMES, TRANSMIT_RING_FRAMES};
 
 /// Bytes of one chunk: the smallest that UMEM allows (`XDP_UMEM_MIN_CHUNK_SIZE`), and enough for an MTU of 1500 and
@@ -64,6 +64,9 @@ pub struct Arena {
     /// By chunk. Only who holds a chunk writes its entry, and passing a chunk on synchronizes, so relaxed order
     /// will do.
     places: Box<[AtomicU16]>,
+    /// By chunk: where the frame goes on that has a part of it there, as the same holder wrote it, and in relaxed order
+    /// for the same reason. Means nothing for a chunk that is its frame's last.
+    rests: Box<[AtomicU64]>,
     /// Chunks in no worker's pool. As long as it has room for every chunk, giving one back cannot fail.
     free: ArrayQueue<u32>,
     umem: Option<Registered>,
@@ -166,8 +169,9 @@ impl Arena {
             free.push(index).map_err(|_| ArenaError::FrameCount(frame_count))?;
         }
         let places = (0..frame_count).map(|_| AtomicU16::new(Place::FREE.0)).collect();
+        let rests = (0..frame_count).map(|_| AtomicU64::new(0)).collect();
         let layout = DescriptorLayout::probe().ok_or(ArenaError::DescriptorLayout)?;
-        Ok(Box::leak(Box::new(Self { base, places, free, umem, layout })))
+        Ok(Box::leak(Box::new(Self { base, places, rests, free, umem, layout })))
     }
 
     /// The number of frames there are, wherever they be. Never changes.
@@ -227,6 +231,19 @@ impl Arena {
         }
     }
 
+    /// Where the frame goes on behind chunk `index`, which it holds.
+    #[inline]
+    pub(super) fn rest_of(&self, index: u32) -> Span {
+        Span(self.rests.get(index as usize).map_or(0, |rest| rest.load(Ordering::Relaxed)))
+    }
+
+    /// Records where the frame goes on behind chunk `index`, which it holds.
+    pub(super) fn set_rest(&self, index: u32, rest: Span) {
+        if let Some(entry) = self.rests.get(index as usize) {
+            entry.store(rest.0, Ordering::Relaxed);
+        }
+    }
+
     /// Puts the chunk of a frame, which its holder gives up, among the free ones.
     pub(super) fn release(&self, index: u32) {
         self.surrender(index, Place::FREE);
@@ -275,7 +292,8 @@ fn anchor(umem: &Umem) -> std::io::Result<(TxQueue, RxQueue, Option<(FillQueue, 
     let config = SocketConfig::builder()
         .rx_queue_size(ring_size(1)?)
         .tx_queue_size(ring_size(1)?)
-        .bind_flags(BindFlags::XDP_COPY)
+        // The others take over what it says here: that a frame may come, and go, in several buffers.
+        .bind_flags(BindFlags::XDP_COPY | BindFlags::XDP_USE_SG)
         .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
         .build();
     let device = Interface::new(CString::new(ANCHOR_DEVICE)?);

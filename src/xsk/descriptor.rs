@@ -9,6 +9,9 @@ use std::mem::size_of;
 
 use xsk_rs::FrameDesc;
 
+/// Says in a descriptor's options that the frame goes on in the next one (`linux/if_xdp.h`).
+pub(super) const XDP_PKT_CONTD: u32 = 1;
+
 const WORDS: usize = size_of::<FrameDesc>() / size_of::<usize>();
 
 /// The words of a `FrameDesc` that hold the address and the data length.

@@ -1,35 +1,58 @@
 //! The token that stands for one frame in user space.
+//!
+//! A frame that does not fit one chunk lies in several: the token names the first, and the arena keeps, by chunk, which
+//! is the next. Nearly all frames have one chunk, and for them nothing is looked up.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::fmt;
+use std::marker::PhantomData;
 use std::mem;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::slice;
 
-use super::arena::{Arena, FRAME_BYTES, Place};
+use xsk_rs::FrameDesc;
 
-/// A frame that user space holds.
+use super::arena::{Arena, FRAME_BYTES, HEADROOM_BYTES, Place};
+use super::descriptor::{DescriptorLayout, XDP_PKT_CONTD};
+
+/// A frame that user space holds, in one buffer or, if it is long, in several.
 ///
-/// Whoever has it owns the chunk of memory behind it: it cannot be copied, and it ends by moving into a ring, a pool
+/// Whoever has it owns the chunks of memory behind it: it cannot be copied, and it ends by moving into a ring, a pool
 /// or another worker's queue. One that is merely dropped goes back to the arena, so none can be lost.
 pub struct Frame {
     arena: &'static Arena,
+    /// The first buffer.
     span: Span,
 }
 
-/// Which chunk, where the data starts in it, and how long it is: 32, 16 and 16 bits.
+/// Which chunk, whether the frame goes on in another, where the data starts in this one, and how long it is there: 32,
+/// 1, 15 and 16 bits.
 ///
 /// One word, so that a frame is passed on in two registers. As fields in memory they would be read as one right after
 /// one of them was written, and such a read waits for that write, which waits for the data written before it.
 #[derive(Clone, Copy)]
-struct Span(u64);
+pub(super) struct Span(pub(super) u64);
 
 impl Span {
-    /// `start` and `len` are at most [`FRAME_BYTES`], which fits 16 bits.
+    const CONTINUED: u64 = 1 << 31;
+
+    /// `start` and `len` are at most [`FRAME_BYTES`], which fits 15 bits.
     #[inline]
     const fn new(index: u32, start: usize, len: usize) -> Self {
         Self((index as u64) << 32 | (start as u64) << 16 | len as u64)
+    }
+
+    /// The same chunk with other data in it.
+    #[inline]
+    const fn with(self, start: usize, len: usize) -> Self {
+        Self((self.0 & (u64::MAX << 32 | Self::CONTINUED)) | (start as u64) << 16 | len as u64)
+    }
+
+    #[inline]
+    const fn is_continued(self) -> bool {
+        self.0 & Self::CONTINUED != 0
     }
 
     #[inline]
@@ -39,7 +62,7 @@ impl Span {
 
     #[inline]
     const fn start(self) -> usize {
-        (self.0 >> 16) as u16 as usize
+        (self.0 >> 16) as usize & 0x7fff
     }
 
     #[inline]
@@ -60,28 +83,77 @@ impl Frame {
         Self { arena, span: Span::new(index, start, len) }
     }
 
-    /// The bytes of the frame, from its destination address on.
+    /// The bytes of its first buffer, from the destination address on: the whole frame, or of a long one more than any
+    /// header takes.
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `start + len` lies in the chunk (kept by every method), the chunk is this token's alone and its
-        // memory is never freed.
-        unsafe { slice::from_raw_parts(self.data().as_ptr(), self.span.len()) }
+        // SAFETY: the span is this token's.
+        unsafe { slice_of(self.arena, self.span) }
     }
 
-    /// The bytes of the frame, to rewrite in place.
+    /// The bytes of its first buffer, to rewrite in place.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as for `bytes`; `&mut self` makes the borrow the only one.
-        unsafe { slice::from_raw_parts_mut(self.data().as_ptr(), self.span.len()) }
+        self.split_mut().0
     }
 
-    /// Drops the first `bytes` bytes (all, if there are fewer): the start moves, the data does not.
+    /// The first buffer, to rewrite in place, and those behind it.
+    #[inline]
+    pub fn split_mut(&mut self) -> (&mut [u8], Buffers<'_>) {
+        let rest = self.buffers().rest();
+        // SAFETY: `start + len` lies in the chunk (kept by every method), the chunk is this token's alone and its
+        // memory is never freed. `&mut self` makes the borrow the only one; `rest` never comes back to this chunk.
+        let first = unsafe { slice::from_raw_parts_mut(self.data().as_ptr(), self.span.len()) };
+        (first, rest)
+    }
+
+    /// Its buffers, in order.
+    #[inline]
+    #[must_use]
+    pub fn buffers(&self) -> Buffers<'_> {
+        Buffers { arena: self.arena, next: Some(self.span), _frame: PhantomData }
+    }
+
+    /// The bytes in `range`, in pieces. Those that are not there are left out.
+    pub fn slices(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        let pieces = self.buffers().map(move |buffer| {
+            let at = |offset: usize| offset.saturating_sub(start).min(buffer.len());
+            let piece = buffer.get(at(range.start)..at(range.end)).unwrap_or_default();
+            start += buffer.len();
+            piece
+        });
+        pieces.filter(|piece| !piece.is_empty())
+    }
+
+    /// A copy of its bytes.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.buffers().flatten().copied().collect()
+    }
+
+    /// How many buffers it has.
+    #[inline]
+    #[must_use]
+    pub fn buffer_count(&self) -> usize {
+        if self.span.is_continued() { self.buffers().count() } else { 1 }
+    }
+
+    /// Bytes of all its buffers.
+    #[inline]
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        if self.span.is_continued() { self.buffers().map(<[u8]>::len).sum() } else { self.span.len() }
+    }
+
+    /// Drops the first `bytes` bytes of the first buffer (all, if there are fewer): the start moves, the data does not.
     #[inline]
     pub fn trim_front(&mut self, bytes: usize) {
         let Self { span, .. } = self;
         let bytes = bytes.min(span.len());
-        *span = Span::new(span.index(), span.start() + bytes, span.len() - bytes);
+        *span = span.with(span.start() + bytes, span.len() - bytes);
     }
 
     /// Adds `bytes` bytes of undefined content in front; `false`, and nothing done, when there is no headroom.
@@ -92,7 +164,7 @@ impl Frame {
         if bytes > span.start() {
             return false;
         }
-        *span = Span::new(span.index(), span.start() - bytes, span.len() + bytes);
+        *span = span.with(span.start() - bytes, span.len() + bytes);
         true
     }
 
@@ -106,34 +178,145 @@ impl Frame {
         }
     }
 
-    /// Makes this frame a copy of `other`, with the same headroom.
+    /// Makes this frame a copy of `other`, with the same headroom. A long one takes more buffers from `more`; `false`,
+    /// and something undefined in this frame, when there are none.
     #[inline]
-    pub fn copy_from(&mut self, other: &Self) {
+    #[must_use]
+    pub fn copy_from(&mut self, other: &Self, more: impl FnMut() -> Option<Self>) -> bool {
+        drop(self.take_rest());
         self.span = Span::new(self.span.index(), other.span.start(), other.span.len());
         self.bytes_mut().copy_from_slice(other.bytes());
+        !other.span.is_continued() || self.extend(other.buffers().rest(), more)
     }
 
-    /// Replaces the content; `false`, and nothing done, when it does not fit behind the present start.
+    /// Replaces the content; `false`, and nothing done, when it does not fit one buffer behind the present start.
     #[must_use]
     pub fn set_bytes(&mut self, bytes: &[u8]) -> bool {
-        let Self { span, .. } = self;
-        if bytes.len() > FRAME_BYTES - span.start() {
+        if bytes.len() > FRAME_BYTES - self.span.start() {
             return false;
         }
-        *span = Span::new(span.index(), span.start(), bytes.len());
+        drop(self.take_rest());
+        self.span = self.span.with(self.span.start(), bytes.len());
         self.bytes_mut().copy_from_slice(bytes);
         true
     }
 
-    /// The offset of the data in the UMEM.
-    #[inline]
-    pub(super) fn address(&self) -> usize {
-        self.span.index() as usize * FRAME_BYTES + self.span.start()
+    /// Makes it empty, with the headroom of a received one.
+    pub fn clear(&mut self) {
+        drop(self.take_rest());
+        self.span = self.span.with(HEADROOM_BYTES, 0);
     }
 
-    /// Gives the chunk up to `to`, which the caller moves it into.
+    /// Adds bytes at the end, in buffers from `more` when the last one is full. `false`, and a part of them added, when
+    /// there are none.
+    #[must_use]
+    pub fn extend<'a>(
+        &mut self,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+        mut more: impl FnMut() -> Option<Self>,
+    ) -> bool {
+        for mut piece in pieces {
+            loop {
+                piece = self.fill_last(piece);
+                if piece.is_empty() {
+                    break;
+                }
+                let Some(mut buffer) = more() else { return false };
+                buffer.clear();
+                self.append(buffer);
+            }
+        }
+        true
+    }
+
+    /// Puts `bytes` behind what the last buffer holds, as far as they fit. Returns the rest.
+    fn fill_last<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let last = self.last();
+        let end = last.start() + last.len();
+        let (bytes, rest) = bytes.split_at(bytes.len().min(FRAME_BYTES - end));
+        let grown = last.with(last.start(), last.len() + bytes.len());
+        self.replace_last(grown);
+        // SAFETY: `end` is at most FRAME_BYTES, so the result lies in the chunk or just behind it.
+        let room = unsafe { self.arena.chunk(last.index()).add(end) };
+        // SAFETY: `end + bytes.len()` is at most FRAME_BYTES, so the slice lies in the chunk, which is this token's
+        // alone; `&mut self` makes the borrow the only one.
+        let room = unsafe { slice::from_raw_parts_mut(room.as_ptr(), bytes.len()) };
+        room.copy_from_slice(bytes);
+        rest
+    }
+
+    /// Adds the buffers of `rest` behind its own.
+    pub(super) fn append(&mut self, rest: Self) {
+        let last = self.last();
+        self.arena.set_rest(last.index(), rest.span);
+        self.replace_last(Span(last.0 | Span::CONTINUED));
+        // Its chunks are this token's now.
+        mem::forget(rest);
+    }
+
+    /// Takes off the buffers behind the first, as a frame of their own.
     #[inline]
-    pub(super) fn surrender(self, to: Place) {
+    pub(super) fn take_rest(&mut self) -> Option<Self> {
+        if !self.span.is_continued() {
+            return None;
+        }
+        let rest = self.arena.rest_of(self.span.index());
+        self.span = Span(self.span.0 & !Span::CONTINUED);
+        Some(Self { arena: self.arena, span: rest })
+    }
+
+    fn last(&self) -> Span {
+        let mut last = self.span;
+        while last.is_continued() {
+            last = self.arena.rest_of(last.index());
+        }
+        last
+    }
+
+    /// Puts `last` in the place of the last buffer's span.
+    fn replace_last(&mut self, last: Span) {
+        let mut before = None;
+        let mut span = self.span;
+        while span.is_continued() {
+            before = Some(span.index());
+            span = self.arena.rest_of(span.index());
+        }
+        match before {
+            Some(before) => self.arena.set_rest(before, last),
+            None => self.span = last,
+        }
+    }
+
+    /// Describes its buffers for a TX ring at the start of `descriptors`. Returns how many there are; `None`, and
+    /// something undefined there, when they do not fit.
+    #[inline]
+    pub(super) fn describe(&self, layout: DescriptorLayout, descriptors: &mut [FrameDesc]) -> Option<usize> {
+        let mut span = self.span;
+        let mut count = 0;
+        loop {
+            let descriptor = descriptors.get_mut(count)?;
+            *descriptor = layout.descriptor(address(span), span.len());
+            count += 1;
+            if !span.is_continued() {
+                return Some(count);
+            }
+            descriptor.set_options(XDP_PKT_CONTD);
+            span = self.arena.rest_of(span.index());
+        }
+    }
+
+    /// The offset of the first buffer's data in the UMEM.
+    #[inline]
+    pub(super) fn address(&self) -> usize {
+        address(self.span)
+    }
+
+    /// Gives the chunks up to `to`, which the caller moves them into.
+    #[inline]
+    pub(super) fn surrender(mut self, to: Place) {
+        if let Some(rest) = self.take_rest() {
+            rest.surrender(to);
+        }
         self.arena.surrender(self.span.index(), to);
         mem::forget(self);
     }
@@ -145,9 +328,75 @@ impl Frame {
     }
 }
 
+/// The offset of a span's data in the UMEM.
+#[inline]
+fn address(span: Span) -> usize {
+    span.index() as usize * FRAME_BYTES + span.start()
+}
+
+/// The bytes of a span.
+///
+/// # Safety
+/// The caller holds the token for its chunk as long as `'a`, and nobody writes to it meanwhile.
+#[inline]
+unsafe fn slice_of<'a>(arena: &'static Arena, span: Span) -> &'a [u8] {
+    let chunk = arena.chunk(span.index());
+    // SAFETY: `start` is at most FRAME_BYTES, so the result lies in the chunk or just behind it.
+    let data = unsafe { chunk.add(span.start()) };
+    // SAFETY: `start + len` lies in the chunk (kept by every method of a frame), whose memory is never freed; the rest is
+    // the caller's promise.
+    unsafe { slice::from_raw_parts(data.as_ptr(), span.len()) }
+}
+
+/// The buffers of a frame, in order.
+#[derive(Clone)]
+pub struct Buffers<'a> {
+    arena: &'static Arena,
+    next: Option<Span>,
+    _frame: PhantomData<&'a Frame>,
+}
+
+impl Buffers<'_> {
+    /// Those behind the next one.
+    #[inline]
+    fn rest(mut self) -> Self {
+        self.step();
+        self
+    }
+
+    #[inline]
+    fn step(&mut self) -> Option<Span> {
+        let span = self.next?;
+        self.next = span.is_continued().then(|| self.arena.rest_of(span.index()));
+        Some(span)
+    }
+}
+
+impl<'a> Iterator for Buffers<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let span = self.step()?;
+        // SAFETY: `'a` borrows the frame that holds the chunk.
+        Some(unsafe { slice_of(self.arena, span) })
+    }
+}
+
+impl fmt::Debug for Buffers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone().map(<[u8]>::len)).finish()
+    }
+}
+
 impl Drop for Frame {
     fn drop(&mut self) {
+        let mut rest = self.take_rest();
         self.arena.release(self.span.index());
+        // One by one, and not one within the other.
+        while let Some(mut frame) = rest {
+            rest = frame.take_rest();
+        }
     }
 }
 
@@ -155,7 +404,7 @@ impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
             .field("index", &self.span.index())
-            .field("len", &self.span.len())
+            .field("len", &self.len())
             .finish_non_exhaustive()
     }
 }
@@ -196,9 +445,62 @@ mod tests {
         let arena = Arena::heap(2).unwrap();
         let (mut a, mut b) = (arena.take().unwrap(), arena.take().unwrap());
         assert!(a.set_bytes(b"original"));
-        b.copy_from(&a);
+        assert!(b.copy_from(&a, || None));
         b.bytes_mut()[0] = b'O';
         assert_eq!((a.bytes(), b.bytes()), (&b"original"[..], &b"Original"[..]));
+    }
+
+    #[test]
+    fn a_long_frame_is_one_frame_in_several_chunks() {
+        const BUFFER: usize = FRAME_BYTES - HEADROOM_BYTES;
+        let arena = Arena::heap(6).unwrap();
+        let bytes: Vec<u8> = (0..2 * BUFFER + 100).map(|n| (n % 251) as u8).collect();
+        let mut frame = arena.take().unwrap();
+        frame.clear();
+        assert!(frame.extend(bytes.chunks(700), || arena.take()));
+        assert_eq!((frame.buffer_count(), frame.len(), arena.free_count()), (3, bytes.len(), 3));
+        assert_eq!(frame.to_vec(), bytes);
+        assert!(frame.grow_front(4));
+        frame.trim_front(8);
+        assert_eq!(frame.to_vec(), bytes[4..]);
+        assert_eq!(
+            frame.slices(BUFFER - 10..BUFFER + 10).collect::<Vec<_>>().concat(),
+            bytes[4..][BUFFER - 10..BUFFER + 10]
+        );
+        assert_eq!(frame.slices(9000..9001).count(), 0);
+
+        let mut copy = arena.take().unwrap();
+        assert!(copy.copy_from(&frame, || arena.take()));
+        assert_eq!((copy.to_vec(), arena.free_count()), (frame.to_vec(), 0));
+        assert!(!copy.copy_from(&frame, || None), "there are no more chunks");
+        drop(copy);
+        assert_eq!(arena.free_count(), 3);
+        assert!(frame.set_bytes(b"short"));
+        assert_eq!((frame.to_vec(), arena.free_count()), (b"short".to_vec(), 5));
+    }
+
+    #[test]
+    fn the_chunks_of_a_long_frame_go_and_come_home_together() {
+        let arena = Arena::heap(4).unwrap();
+        let mut frame = arena.take().unwrap();
+        frame.clear();
+        assert!(frame.extend([&[7; 3 * FRAME_BYTES][..]], || arena.take()));
+        let mut descriptors = [FrameDesc::default(); 4];
+        assert_eq!(frame.describe(arena.layout(), &mut descriptors[..3]), None);
+        assert_eq!(frame.describe(arena.layout(), &mut descriptors), Some(4));
+        assert_eq!(
+            descriptors.map(|descriptor| descriptor.options()),
+            [XDP_PKT_CONTD, XDP_PKT_CONTD, XDP_PKT_CONTD, 0]
+        );
+        assert_eq!(
+            descriptors.map(|descriptor| descriptor.lengths().data()).iter().sum::<usize>(),
+            3 * FRAME_BYTES
+        );
+        let ring = Place::transmitting(7);
+        frame.surrender(ring);
+        assert_eq!(arena.census().transmitting, 4);
+        arena.reclaim(ring);
+        assert_eq!(arena.free_count(), 4);
     }
 
     #[test]

@@ -11,9 +11,9 @@ mod pool;
 mod socket;
 
 pub use arena::{Arena, ArenaCensus, ArenaError, FRAME_BYTES, HEADROOM_BYTES};
-pub use frame::Frame;
+pub use frame::{Buffers, Frame};
 pub use pool::FramePool;
 pub use socket::{
-    BURST_FRAMES, OpenError, RECEIVE_RING_FRAMES, RingCensus, SocketStatistics, TRANSMIT_RING_FRAMES,
-    XskSocket,
+    BURST_FRAMES, LONGEST_FRAME, OpenError, RECEIVE_RING_FRAMES, RingCensus, SocketStatistics,
+    TRANSMIT_RING_FRAMES, XskSocket,
 };

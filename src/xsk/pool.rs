@@ -46,16 +46,21 @@ impl FramePool {
     #[inline]
     pub fn warm_up(&mut self, burst: &mut [Frame]) {
         burst.iter().for_each(Frame::prefetch);
-        for frame in burst.iter_mut().filter(|frame| frame.bytes().len() <= Self::COPYBREAK_BYTES) {
+        for frame in burst.iter_mut().filter(|frame| frame.len() <= Self::COPYBREAK_BYTES) {
             let Some(mut warm) = self.warm.pop() else { return };
-            warm.copy_from(frame);
-            self.keep(std::mem::replace(frame, warm));
+            // Short frames have one buffer.
+            if warm.copy_from(frame, || None) {
+                self.keep(std::mem::replace(frame, warm));
+            }
         }
     }
 
     /// Takes back a frame that this worker is done with.
     #[inline]
-    pub fn put(&mut self, frame: Frame) {
+    pub fn put(&mut self, mut frame: Frame) {
+        if let Some(rest) = frame.take_rest() {
+            self.put(rest);
+        }
         if self.warm.len() < Self::WARM_FRAMES {
             self.warm.push(frame);
         } else {

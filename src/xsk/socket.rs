@@ -19,13 +19,22 @@ use parking_lot::Mutex;
 use xsk_rs::config::{BindFlags, Interface, LibxdpFlags, SocketConfig};
 use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, TxQueue};
 
-use super::arena::{Arena, FRAME_BYTES, Place, ring_size, root_cause};
+use super::arena::{Arena, FRAME_BYTES, HEADROOM_BYTES, Place, ring_size, root_cause};
+use super::descriptor::XDP_PKT_CONTD;
 use super::frame::Frame;
 use super::pool::FramePool;
 use crate::types::QueueId;
 
 /// Frames handled in one go. Enough to share the cost of a system call, few enough to stay in the cache.
 pub const BURST_FRAMES: usize = 64;
+
+/// Buffers of a frame that the kernel sends, at the most: it makes one packet of the first and a page for each other
+/// one, of which a packet has 17 (`MAX_SKB_FRAGS`).
+const TRANSMIT_BUFFERS: usize = 17;
+
+/// Bytes of the longest frame that can be sent. With less in each buffer than it takes, because tags were stripped from
+/// it, such a frame still has no more than [`TRANSMIT_BUFFERS`].
+pub const LONGEST_FRAME: usize = (TRANSMIT_BUFFERS - 1) * (FRAME_BYTES - HEADROOM_BYTES);
 
 /// Descriptors in the fill ring and in the RX ring. Both are of one size, so the RX ring never overflows: the fill ring
 /// runs empty first. What is received moves on into the worker's memory, so they need to hold only what comes while
@@ -48,9 +57,11 @@ pub struct XskSocket {
     tx: TxQueue,
     fill: FillQueue,
     completion: CompQueue,
-    /// Frames in the fill and RX rings.
+    /// The buffers so far of a frame whose last one is still in the RX ring.
+    unfinished: Option<Frame>,
+    /// Buffers in the fill and RX rings.
     receiving: usize,
-    /// Frames in the TX and completion rings.
+    /// Buffers in the TX and completion rings.
     transmitting: usize,
     scratch: Box<[FrameDesc; BURST_FRAMES]>,
 }
@@ -78,7 +89,7 @@ pub enum OpenError {
     },
 }
 
-/// How many frames a socket's rings hold.
+/// How many buffers a socket's rings hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RingCensus {
     /// Given to the kernel to receive into.
@@ -135,8 +146,19 @@ impl XskSocket {
         })?;
         let (fill, completion) = rings.ok_or_else(|| OpenError::Busy { link: link.to_owned(), queue })?;
         let scratch = Box::new([FrameDesc::default(); BURST_FRAMES]);
-        let socket =
-            Self { id, queue, arena, rx, tx, fill, completion, receiving: 0, transmitting: 0, scratch };
+        let socket = Self {
+            id,
+            queue,
+            arena,
+            rx,
+            tx,
+            fill,
+            completion,
+            unfinished: None,
+            receiving: 0,
+            transmitting: 0,
+            scratch,
+        };
         socket.send_whole_ring_at_once();
         Ok(socket)
     }
@@ -153,38 +175,48 @@ impl XskSocket {
         self.rx.nb_avail(1) > 0
     }
 
-    /// Frames in the fill and RX rings.
+    /// Buffers in the fill and RX rings.
     #[inline]
     #[must_use]
     pub const fn receiving(&self) -> usize {
         self.receiving
     }
 
-    /// Frames in the TX and completion rings.
+    /// Buffers in the TX and completion rings.
     #[inline]
     #[must_use]
     pub const fn transmitting(&self) -> usize {
         self.transmitting
     }
 
-    /// Takes received frames, at most `limit`, and puts them behind `frames`. Returns how many.
+    /// Takes received frames, of at most `limit` buffers, and puts them behind `frames`. Returns how many buffers they
+    /// have.
     #[inline]
     pub fn receive(&mut self, frames: &mut VecDeque<Frame>, limit: usize) -> usize {
         let from = Place::receiving(self.id);
-        let mut received = 0;
-        while received < limit {
-            let wanted = BURST_FRAMES.min(limit - received);
+        let (mut taken, mut received) = (0, 0);
+        while taken < limit {
+            let wanted = BURST_FRAMES.min(limit - taken);
             // SAFETY: what the ring names was given to this socket's fill ring; `claim` lets nothing else through.
             let burst = unsafe { self.rx.consume(&mut self.scratch[..wanted]) };
-            frames.extend(
-                self.scratch[..burst].iter().filter_map(|descriptor| claim(self.arena, from, descriptor)),
-            );
-            received += burst;
+            for descriptor in &self.scratch[..burst] {
+                let Some(buffer) = claim(self.arena, from, descriptor) else { continue };
+                let continued = descriptor.options() & XDP_PKT_CONTD != 0;
+                if continued || self.unfinished.is_some() {
+                    let whole = join(&mut self.unfinished, buffer, continued);
+                    received += whole.as_ref().map_or(0, Frame::buffer_count);
+                    frames.extend(whole);
+                } else {
+                    received += 1;
+                    frames.push_back(buffer);
+                }
+            }
+            taken += burst;
             if burst < wanted {
                 break;
             }
         }
-        self.receiving -= received;
+        self.receiving -= taken;
         received
     }
 
@@ -216,32 +248,35 @@ impl XskSocket {
     }
 
     /// Puts frames into the TX ring, from the front of `frames`, as far as there is room; the rest stays. Nothing is
-    /// sent before [`kick`](Self::kick).
+    /// sent before [`kick`](Self::kick). Returns how many frames.
     #[inline]
     pub fn transmit(&mut self, frames: &mut Vec<Frame>) -> usize {
         let mut sent = 0;
-        while sent < frames.len() {
+        loop {
             let room = self.tx.nb_free(BURST_FRAMES as u32) as usize;
-            let count = (frames.len() - sent).min(room).min(BURST_FRAMES);
-            if count == 0 {
+            let room = room.min(BURST_FRAMES);
+            let mut described = 0;
+            for frame in &frames[sent..] {
+                let Some(free) = self.scratch.get_mut(described..room) else { break };
+                let Some(buffers) = frame.describe(self.arena.layout(), free) else { break };
+                described += buffers;
+                sent += 1;
+            }
+            if described == 0 {
                 break;
             }
-            for (descriptor, frame) in self.scratch.iter_mut().zip(&frames[sent..sent + count]) {
-                *descriptor = self.arena.layout().descriptor(frame.address(), frame.bytes().len());
-            }
-            // SAFETY: each descriptor is of a frame that `frames` holds; they are surrendered to this ring below.
-            let produced = unsafe { self.tx.produce(&self.scratch[..count]) };
-            debug_assert_eq!(produced, count, "there was room for them");
-            sent += count;
+            // SAFETY: each descriptor is of a buffer that `frames` holds; they are surrendered to this ring below.
+            let produced = unsafe { self.tx.produce(&self.scratch[..described]) };
+            debug_assert_eq!(produced, described, "there was room for them");
+            self.transmitting += described;
         }
         for frame in frames.drain(..sent) {
             frame.surrender(Place::transmitting(self.id));
         }
-        self.transmitting += sent;
         sent
     }
 
-    /// Asks the kernel to send what the TX ring holds. Returns how many frames it left there, which wait for another
+    /// Asks the kernel to send what the TX ring holds. Returns how many buffers it left there, which wait for another
     /// kick: the link is down, say, or its receiver slow.
     #[inline]
     pub fn kick(&mut self) -> usize {
@@ -259,19 +294,19 @@ impl XskSocket {
         0
     }
 
-    /// Frames that the TX ring has room for.
+    /// Buffers that the TX ring has room for.
     #[inline]
     pub fn tx_room(&mut self) -> usize {
         self.tx.nb_free_exact() as usize
     }
 
-    /// Frames in the TX ring that the kernel has not taken.
+    /// Buffers in the TX ring that the kernel has not taken.
     #[inline]
     fn tx_queued(&mut self) -> usize {
         TRANSMIT_RING_FRAMES - self.tx_room()
     }
 
-    /// Takes back the frames that were sent.
+    /// Takes back the buffers that were sent.
     #[inline]
     pub fn complete(&mut self, pool: &mut FramePool) -> usize {
         let mut taken = 0;
@@ -292,7 +327,7 @@ impl XskSocket {
         taken
     }
 
-    /// Counts the frames in each ring.
+    /// Counts the buffers in each ring.
     pub fn census(&mut self) -> RingCensus {
         let rx = (self.rx.nb_avail_exact() as usize).min(self.receiving);
         let tx = self.tx_queued().min(self.transmitting);
@@ -379,7 +414,24 @@ fn drop_side_by_side(descriptors: Vec<OwnedFd>) {
     });
 }
 
-/// The frame a ring named, if the ring may name it.
+/// Adds `buffer` to the frame that is not finished yet. Returns that frame when this was its last buffer.
+#[cold]
+fn join(unfinished: &mut Option<Frame>, buffer: Frame, continued: bool) -> Option<Frame> {
+    let frame = match unfinished.take() {
+        Some(mut frame) => {
+            frame.append(buffer);
+            frame
+        }
+        None => buffer,
+    };
+    if continued {
+        *unfinished = Some(frame);
+        return None;
+    }
+    Some(frame)
+}
+
+/// The buffer a ring named, if the ring may name it.
 #[inline]
 fn claim(arena: &'static Arena, from: Place, descriptor: &FrameDesc) -> Option<Frame> {
     let (address, len) = (descriptor.addr(), descriptor.lengths().data());

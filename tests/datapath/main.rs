@@ -9,6 +9,7 @@ mod dragonflow_defects;
 mod frame_conservation;
 mod frames;
 mod guard;
+mod long_frames;
 mod model;
 mod no_allocation;
 mod rules;

@@ -47,7 +47,7 @@ pub fn world() -> impl Strategy<Value = World> {
             segmentations,
             links: links
                 .into_iter()
-                .map(|(port, (up, complete_checksums))| Link { port, up, complete_checksums })
+                .map(|(port, (up, complete_checksums))| Link { port, up, complete_checksums, mtu: 1500 })
                 .collect(),
         })
         .prop_flat_map(|world| (Just(world.links.clone()).prop_shuffle(), Just(world)))

@@ -86,11 +86,12 @@ impl Switch {
     /// Sends `frame` into the link at `slot`.
     pub fn send_on(&mut self, slot: LinkSlot, frame: &[u8]) -> Vec<Sent> {
         let mut received = self.outlet.arena.take().expect("a free frame");
-        assert!(received.set_bytes(frame));
+        received.clear();
+        assert!(received.extend([frame], || self.outlet.arena.take()));
         forward([received], slot, &self.tables, &mut self.outlet);
         let links = &self.links;
         let sent = self.outlet.sent.drain(..);
-        sent.map(|(port, frame)| (links[usize::from(port.link.0)].clone(), frame.bytes().to_vec())).collect()
+        sent.map(|(port, frame)| (links[usize::from(port.link.0)].clone(), frame.to_vec())).collect()
     }
 
     /// What was dropped so far, by the port it was counted on (`None`: no port's fault) and reason.
@@ -119,7 +120,9 @@ pub fn local_links(world: &World) -> Vec<LocalLink> {
         up: link.up,
         queues: vec![0],
         complete_checksums: link.complete_checksums,
-        longest_frame: 1518,
+        mtu: link.mtu,
+        // As of a veth.
+        longest_frame: link.mtu + 18,
     };
     (0..).zip(&world.links).map(link).collect()
 }

@@ -54,6 +54,7 @@ pub struct Link {
     pub port: String,
     pub up: bool,
     pub complete_checksums: bool,
+    pub mtu: usize,
 }
 
 impl World {
@@ -93,7 +94,13 @@ impl World {
 
     /// A link that is up and whose peer leaves checksums partial.
     pub fn link(mut self, port: &str) -> Self {
-        self.links.push(Link { port: port.into(), up: true, complete_checksums: true });
+        self.links.push(Link { port: port.into(), up: true, complete_checksums: true, mtu: 1500 });
+        self
+    }
+
+    /// Says how long packets may be on the link of `port`.
+    pub fn mtu(mut self, port: &str, mtu: usize) -> Self {
+        self.links.iter_mut().filter(|link| link.port == port).for_each(|link| link.mtu = mtu);
         self
     }
 

@@ -23,6 +23,7 @@ mod hostile;
 mod life;
 #[cfg(test)]
 mod links;
+mod long_frames;
 #[cfg(test)]
 mod pins;
 #[cfg(test)]

@@ -14,6 +14,9 @@ use crate::support::wait::PATIENCE;
 const TCP_BYTES: u32 = 2_000_000;
 const DATAGRAMS: u16 = 50;
 
+/// Bytes by which each datagram is longer than the one before: the longest ones fill an MTU of 1500.
+const USUAL_STEP: u16 = 29;
+
 #[test]
 fn tcp_and_udp_untagged() {
     in_lab(|lab| {
@@ -22,10 +25,10 @@ fn tcp_and_udp_untagged() {
         lab.start();
         let (a_ips, b_ips) = (address(lab, &a, "eth0", 1), address(lab, &b, "eth0", 2));
         for ip in b_ips {
-            converse(lab.netns(&a), lab.netns(&b), ip);
+            converse(lab.netns(&a), lab.netns(&b), ip, USUAL_STEP);
         }
         for ip in a_ips {
-            converse(lab.netns(&b), lab.netns(&a), ip);
+            converse(lab.netns(&b), lab.netns(&a), ip, USUAL_STEP);
         }
     });
 }
@@ -41,10 +44,10 @@ fn tcp_and_udp_in_a_vlan() {
         let vlan = lab.vlan_interface(&sub, 0);
         let (vm_ips, peer_ips) = (address(lab, &vm, &vlan, 1), address(lab, &peer2, "eth0", 2));
         for ip in peer_ips {
-            converse(lab.netns(&vm), lab.netns(&peer2), ip);
+            converse(lab.netns(&vm), lab.netns(&peer2), ip, USUAL_STEP);
         }
         for ip in vm_ips {
-            converse(lab.netns(&peer2), lab.netns(&vm), ip);
+            converse(lab.netns(&peer2), lab.netns(&vm), ip, USUAL_STEP);
         }
     });
 }
@@ -59,13 +62,13 @@ fn tcp_and_udp_between_two_vlans() {
         let vlans = (lab.vlan_interface(&x, 0), lab.vlan_interface(&y, 0));
         let (_, ips) = (address(lab, &vm, &vlans.0, 1), address(lab, &other, &vlans.1, 2));
         for ip in ips {
-            converse(lab.netns(&vm), lab.netns(&other), ip);
+            converse(lab.netns(&vm), lab.netns(&other), ip, USUAL_STEP);
         }
     });
 }
 
 /// Gives `dev` of `port`'s guest an IPv4 and an IPv6 address that end with `host`.
-fn address(lab: &Lab, port: &Port, dev: &str, host: u8) -> [IpAddr; 2] {
+pub fn address(lab: &Lab, port: &Port, dev: &str, host: u8) -> [IpAddr; 2] {
     let netns = lab.netns(port);
     let features = succeed(netns.command("ethtool").args(["-k", dev]), "");
     assert!(
@@ -78,13 +81,13 @@ fn address(lab: &Lab, port: &Port, dev: &str, host: u8) -> [IpAddr; 2] {
     [IpAddr::from([10, 1, 0, host]), IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(host)])]
 }
 
-/// Speaks TCP and UDP from `client` with `ip` in `server`.
-fn converse(client: &Netns, server: &Netns, ip: IpAddr) {
+/// Speaks TCP and UDP from `client` with `ip` in `server`; each datagram is by `step` bytes longer than the one before.
+pub fn converse(client: &Netns, server: &Netns, ip: IpAddr, step: u16) {
     tcp(client, server, ip);
-    udp(client, server, ip);
+    udp(client, server, ip, step);
 }
 
-fn tcp(client: &Netns, server: &Netns, ip: IpAddr) {
+pub fn tcp(client: &Netns, server: &Netns, ip: IpAddr) {
     let (listener, port) = server.enter(|| {
         let listener = TcpListener::bind((ip, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -114,7 +117,7 @@ fn both_ways(stream: TcpStream) {
 }
 
 /// Datagrams of many lengths, odd ones too, each returned before the next.
-fn udp(client: &Netns, server: &Netns, ip: IpAddr) {
+fn udp(client: &Netns, server: &Netns, ip: IpAddr, step: u16) {
     let bind = |netns: &Netns, ip: IpAddr| {
         let socket = netns.enter(|| UdpSocket::bind((ip, 0)).unwrap());
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -128,15 +131,15 @@ fn udp(client: &Netns, server: &Netns, ip: IpAddr) {
     thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..DATAGRAMS {
-                let mut datagram = [0; 1500];
+                let mut datagram = [0; 9000];
                 let (length, from) = uninterrupted(|| echo.recv_from(&mut datagram));
                 echo.send_to(&datagram[..length], from).unwrap();
             }
         });
         for number in 0..DATAGRAMS {
-            let sent = vec![number.to_be_bytes()[1]; usize::from(number * 29 + 1)];
+            let sent = vec![number.to_be_bytes()[1]; usize::from(number * step + 1)];
             socket.send(&sent).unwrap();
-            let mut received = [0; 1500];
+            let mut received = [0; 9000];
             let length = uninterrupted(|| socket.recv(&mut received));
             assert!(received[..length] == sent, "datagram {number} came back as another");
         }

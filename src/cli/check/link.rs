@@ -1,13 +1,8 @@
 //! A link that is, or could be, a port's.
 
 use super::{Finding, Verdict};
-use crate::control::links::Link;
+use crate::control::links::{LARGEST_MTU, Link};
 use crate::kernel::inspect::{self, Attached, XdpMode};
-
-/// Bytes of a frame that one UMEM chunk takes: 2048 less the kernel's 256 of headroom.
-const FRAME_BYTES: u32 = 1792;
-/// Addresses and EtherType, and a tag.
-const HEADER_BYTES: u32 = 14 + 4;
 
 /// `lacking` is the verdict on what keeps this link from being a port. A program that `is_pinned` does not: the next start
 /// adopts it.
@@ -29,12 +24,12 @@ pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Fi
             ));
         }
     }
-    if link.mtu > FRAME_BYTES - HEADER_BYTES {
+    if link.mtu > LARGEST_MTU {
         findings.push(Finding::not_ok(
-            Verdict::Warning,
+            lacking,
             &about,
-            format!("MTU {}: frames over {FRAME_BYTES} bytes do not fit and are dropped", link.mtu),
-            format!("ip link set dev {} mtu 1500, and its peer too", link.name),
+            format!("MTU {}: packets over {LARGEST_MTU} bytes cannot be sent", link.mtu),
+            format!("ip link set dev {} mtu 9000, and its peer too", link.name),
         ));
     }
     if inspect::large_receive_offload(&link.name).unwrap_or(false) {

@@ -103,7 +103,9 @@ impl Ready {
         open.progs.steer_generic.set_autoload(device.is_none());
         if let Some(device) = device {
             open.progs.steer.set_ifindex(device.get());
-            open.progs.steer.set_flags(libbpf_sys::BPF_F_XDP_DEV_BOUND_ONLY);
+            open.progs
+                .steer
+                .set_flags(libbpf_sys::BPF_F_XDP_DEV_BOUND_ONLY | libbpf_sys::BPF_F_XDP_HAS_FRAGS);
         }
         let loaded = open.load()?;
         let program = if device.is_some() { &loaded.progs.steer } else { &loaded.progs.steer_generic };
@@ -169,7 +171,9 @@ fn load(instructions: &[bpf_insn], device: Option<IfIndex>) -> Result<OwnedFd, i
     let mut options = bpf_prog_load_opts {
         sz: size_of::<bpf_prog_load_opts>() as libbpf_sys::size_t,
         expected_attach_type: libbpf_sys::BPF_XDP,
-        prog_flags: device.map_or(0, |_| libbpf_sys::BPF_F_XDP_DEV_BOUND_ONLY),
+        // As SEC("xdp.frags") tells libbpf: it takes frames of several buffers.
+        prog_flags: libbpf_sys::BPF_F_XDP_HAS_FRAGS
+            | device.map_or(0, |_| libbpf_sys::BPF_F_XDP_DEV_BOUND_ONLY),
         prog_ifindex: device.map_or(0, IfIndex::get),
         ..bpf_prog_load_opts::default()
     };

@@ -1,0 +1,46 @@
+//! Frames that are longer than their receivers' links take: what leaves fits, nothing is sent that was not received, and
+//! every frame of the memory comes back.
+#![no_main]
+#![allow(dead_code, reason = "shared with the tests, which need more of it")]
+
+use std::cell::RefCell;
+
+use libfuzzer_sys::fuzz_target;
+use trunkpath::tables::LinkSlot;
+
+#[path = "../../tests/datapath/switch.rs"]
+mod switch;
+#[path = "../../tests/datapath/world.rs"]
+mod world;
+
+use switch::Switch;
+use world::World;
+
+/// So small that short inputs are long, and that header lengths matter.
+const MTU: usize = 120;
+/// What a veth takes besides: an Ethernet header and one tag.
+const HEADER: usize = 18;
+
+thread_local! {
+    static SWITCH: RefCell<Switch> = RefCell::new({
+        let world = World::vm_and_peers();
+        let world = ["vm", "peer-a", "peer-b"].iter().fold(world, |world, port| world.mtu(port, MTU));
+        Switch::new(&world)
+    });
+}
+
+fuzz_target!(|input: (u8, &[u8])| {
+    let (link, frame) = input;
+    SWITCH.with_borrow_mut(|switch| {
+        let sent = switch.send_on(LinkSlot(u16::from(link) % 3), frame);
+        let mut bytes = 0;
+        for (_, segment) in &sent {
+            assert!(segment.len() <= MTU + HEADER, "{} bytes", segment.len());
+            assert_eq!(segment[..12], frame[..12], "other addresses");
+            bytes += segment.len();
+        }
+        // Each segment has some payload, and headers of its own. Nobody here floods to more than one.
+        assert!(bytes <= frame.len() * (MTU + HEADER) && sent.len() <= frame.len().max(1));
+        assert_eq!(switch.outlet.arena.free_count(), switch.outlet.arena.frame_count());
+    });
+});
