@@ -178,7 +178,7 @@ impl<D: Devices> Plane<D> {
             moved = true;
         }
         if moved {
-            self.close_unwanted().await?;
+            self.close_unwanted().await;
         }
         if links_changed {
             let links: Vec<_> = self.ports.values().map(|port| self.local_link(port)).collect();
@@ -203,12 +203,24 @@ impl<D: Devices> Plane<D> {
             self.compiler.set_link(link);
         }
         self.publish();
+        let mut outcome = Ok(());
         for mut port in opened {
-            self.devices.connect(port.slot, &mut port.handle).await?;
-            tracing::info!(device = port.device, lport = port.lport.as_str(), "port open");
+            match self.devices.connect(port.slot, &mut port.handle).await {
+                Ok(()) => tracing::info!(device = port.device, lport = port.lport.as_str(), "port open"),
+                // It is ours all the same: `reopen` sees to it with the worker's others.
+                Err(died) => outcome = Err(died),
+            }
             self.ports.insert(port.ifindex, port);
         }
-        Ok(())
+        outcome
+    }
+
+    /// Lets go the devices with a queue at `worker`, which lost its sockets. The next round takes them again.
+    pub(super) async fn reopen(&mut self, worker: WorkerId) {
+        let lost = self.ports.values().filter(|port| port.queues.contains(&worker));
+        let lost: Vec<_> = lost.map(|port| port.ifindex).collect();
+        self.close(&lost).await;
+        self.links_changed = true;
     }
 
     /// The devices that are ours, and the port of each.
@@ -252,13 +264,18 @@ impl<D: Devices> Plane<D> {
         }
     }
 
-    async fn close_unwanted(&mut self) -> Result<(), WorkerPoolError> {
+    async fn close_unwanted(&mut self) {
         self.refused.retain(|ifindex, _| self.desired.owner_of(*ifindex).is_some());
         let unwanted: Vec<_> =
             self.ports.values().filter(|port| !self.is_kept(port)).map(|port| port.ifindex).collect();
+        self.close(&unwanted).await;
+        self.devices.keep(|ifindex| self.desired.owner_of(ifindex).is_some());
+    }
+
+    async fn close(&mut self, unwanted: &[IfIndex]) {
         let unwanted: Vec<_> = unwanted.iter().filter_map(|ifindex| self.ports.remove(ifindex)).collect();
         if unwanted.is_empty() {
-            return Ok(());
+            return;
         }
         // No new frame goes to a socket that is about to be closed.
         for port in &unwanted {
@@ -267,10 +284,9 @@ impl<D: Devices> Plane<D> {
         self.publish();
         for port in unwanted {
             tracing::info!(device = port.device, lport = port.lport.as_str(), "port closed");
-            self.devices.release(port.slot, port.handle).await?;
+            self.devices.release(port.slot, port.handle).await;
             self.slots.give_back(u32::from(port.slot.0));
         }
-        Ok(())
     }
 
     fn is_kept(&self, port: &OpenPort<D::Handle>) -> bool {

@@ -15,7 +15,7 @@ use crate::api::{Call, Query};
 use crate::kernel::inspect;
 use crate::nb::{self, ChildPortSegmentation};
 use crate::tables::{PortTotals, parent_of};
-use crate::types::Problem;
+use crate::types::{IfIndex, Problem};
 use crate::worker::{SocketReport, WorkerReport};
 
 /// The name that counters show for frames that no port can be blamed for.
@@ -164,6 +164,13 @@ impl Daemon {
     fn problems_view(&self) -> Vec<Problem> {
         let mut problems = self.plane.problems();
         problems.extend(self.cloud.problems());
+        problems.extend(self.panic_problems());
+        let name = |ifindex: IfIndex| {
+            self.plane.links.get(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone())
+        };
+        let is_taken =
+            |ifindex| self.plane.ports.contains_key(&ifindex) || self.plane.refused.contains_key(&ifindex);
+        problems.extend(self.plane.devices.pinning.problems(name, is_taken));
         problems.sort();
         problems.dedup();
         problems

@@ -81,7 +81,7 @@ fn ip(arguments: &str) {
 fn attach(arena: &'static Arena, cable: &Cable, name: &str, id: u16) -> (SteerProgram, XskSocket) {
     let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
     let program =
-        SteerProgram::attach(&mut SteerLoader::default(), cable.ifindex, options).expect("the program");
+        SteerProgram::attach(&mut SteerLoader::default(), cable.ifindex, options, None).expect("the program");
     let socket = XskSocket::open(arena, id, name, QueueId(0)).expect("a socket");
     program.steer(QueueId(0), socket.as_fd()).expect("the map");
     (program, socket)
@@ -235,13 +235,10 @@ fn a_worker_that_panics_is_missed_and_leaves_its_links_to_their_policy() {
     let mut pool = WorkerPool::start(&[cpu], IdleMode::Adaptive, arena, &publisher).expect("a worker");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(pool.attach(LinkSlot(0), socket)).expect("a socket that receives");
-    assert_eq!(pool.dead(), None);
+    assert_eq!(pool.dead(), [0; 0]);
 
-    pool.send(0, Order::Panic).expect("a worker that hears");
-    while pool.dead().is_none() {
-        std::thread::yield_now();
-    }
-    assert_eq!(pool.dead(), Some(0));
+    pool.kill(0);
+    assert_eq!(pool.dead(), [0]);
     assert!(matches!(runtime.block_on(pool.report()), Err(WorkerPoolError::Died { worker: 0 })));
     let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| tagged(arena, PEER)).collect();
     cable.guest.transmit(&mut burst);

@@ -27,6 +27,10 @@ mod life;
 mod links;
 mod long_frames;
 #[cfg(test)]
+mod pins;
+#[cfg(test)]
+mod privileges;
+#[cfg(test)]
 mod queues;
 #[cfg(test)]
 mod redis;

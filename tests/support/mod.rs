@@ -1,5 +1,6 @@
 //! The lab of the tests: namespaces for machines, veths for cables, tcpdump for eyes, real servers for the cloud.
 
+pub mod bpffs;
 pub mod churn;
 pub mod churn_site;
 pub mod cloud;
