@@ -1,6 +1,7 @@
 //! What reaches the terminal.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use comfy_table::presets::NOTHING;
@@ -47,7 +48,8 @@ pub(super) fn printable_json(json: &str) -> String {
     for character in json.chars() {
         // Between values it breaks lines; inside a text it is escaped already.
         if acts(character) && character != '\n' {
-            escaped += &format!("\\u{:04x}", u32::from(character));
+            // Writing to a text never fails.
+            write!(escaped, "\\u{:04x}", u32::from(character)).unwrap_or_default();
         } else {
             escaped.push(character);
         }

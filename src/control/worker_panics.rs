@@ -15,13 +15,11 @@ use super::pinning::Folder;
 use crate::config::{OnWorkerPanic, Settings};
 use crate::kernel::{clean_pins, inspect};
 use crate::nb::{self, Op, Table};
+use crate::needs::is_root;
 use crate::tables::WorkerId;
 use crate::types::{IfIndex, QueueId};
 use crate::worker::WorkerPoolError;
 use crate::xsk::{BURST_FRAMES, FramePool, XskSocket};
-
-#[path = "../../tests/support/root.rs"]
-mod root;
 
 const GUESTS: [&str; 2] = ["one", "two"];
 
@@ -173,7 +171,7 @@ fn unmount(folder: &Path) {
 }
 
 fn in_lab<F: Future<Output = ()>>(test: &str, on_worker_panic: OnWorkerPanic, body: impl FnOnce(Lab) -> F) {
-    if root::is_root(test) {
+    if is_root(test) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async { body(Lab::start(on_worker_panic).await).await });
     }

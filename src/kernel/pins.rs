@@ -30,7 +30,7 @@ pub use inventory::{CleanError, Cleaned, FoundPin, PinState, clean_pins, find_pi
 const BPFFS: &str = "/sys/fs/bpf";
 
 /// `BPF_FS_MAGIC` (`linux/magic.h`).
-const BPFFS_MAGIC: u32 = 0xcafe_4a11;
+const BPFFS_MAGIC: i64 = 0xcafe_4a11;
 
 /// Why nothing can be pinned.
 #[derive(Debug, thiserror::Error)]
@@ -194,7 +194,7 @@ fn folder_of(path: &Path) -> io::Result<OwnedFd> {
 #[must_use]
 pub fn is_bpffs(folder: &Path) -> bool {
     let found = folder.ancestors().find_map(|folder| statfs(folder).ok());
-    found.is_some_and(|found| found.f_type as u32 == BPFFS_MAGIC)
+    found.is_some_and(|found| found.f_type == BPFFS_MAGIC)
 }
 
 /// No folder can be made below the one that sysfs has for it.

@@ -192,6 +192,16 @@ fn clean_one_of_two(here: &Lab, there: &Lab) {
     assert!(there.host.ip("-details link show").contains("prog/xdp"));
 }
 
+/// Unmounts when dropped.
+struct Unmounted(PathBuf);
+
+impl Drop for Unmounted {
+    fn drop(&mut self) {
+        // A drop while the test fails must not panic again.
+        drop(Command::new("umount").arg("--lazy").arg(&self.0).output());
+    }
+}
+
 #[test]
 fn bpffs_is_mounted_where_it_is_missing() {
     in_lab(|lab| {
@@ -210,16 +220,6 @@ fn bpffs_is_mounted_where_it_is_missing() {
         assert_eq!(lab.files.pins(), [""; 0]);
         drop(mounted);
     });
-
-    /// Unmounts when dropped.
-    struct Unmounted(PathBuf);
-
-    impl Drop for Unmounted {
-        fn drop(&mut self) {
-            // A drop while the test fails must not panic again.
-            drop(Command::new("umount").arg("--lazy").arg(&self.0).output());
-        }
-    }
 }
 
 #[test]

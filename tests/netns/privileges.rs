@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::life::Pair;
 use crate::support::lab::{Lab, in_lab};
 
-/// CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_BPF (`linux/capability.h`).
+/// `CAP_NET_ADMIN`, `CAP_NET_RAW`, `CAP_IPC_LOCK`, `CAP_BPF` (`linux/capability.h`).
 const NEEDED: u64 = 1 << 12 | 1 << 13 | 1 << 14 | 1 << 39;
 /// CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_SYS_ADMIN.
 const OF_ROOT: u64 = 1 << 0 | 1 << 1 | 1 << 19 | 1 << 21;

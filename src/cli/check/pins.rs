@@ -68,11 +68,8 @@ fn finding(pin: &FoundPin, links: &Links) -> Finding {
 
 /// Removes what may go.
 pub(super) fn clean(folder: &Path, links: &Links) -> Vec<Finding> {
-    let cleaned = match clean_pins(folder) {
-        Ok(cleaned) => cleaned,
-        // The findings say it.
-        Err(_) => vec![],
-    };
+    // An error is among the findings already.
+    let cleaned = clean_pins(folder).unwrap_or_default();
     let done = |Cleaned { pin, outcome }: Cleaned| {
         let (about, path) = (about(&pin, links), pin.path.display());
         match outcome {

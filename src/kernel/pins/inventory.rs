@@ -99,10 +99,11 @@ pub fn clean_pins(root: &Path) -> Result<Vec<Cleaned>, PinError> {
     let in_use = lock.as_ref().is_some_and(is_locked);
     let clean = |pin: FoundPin| {
         let outcome = match pin.state {
-            PinState::Stale => take_off(&pin.path).map_err(CleanError::Io),
             PinState::Here | PinState::Elsewhere if !pin.path.starts_with(&own) => Err(CleanError::Elsewhere),
             PinState::Here | PinState::Elsewhere if in_use => Err(CleanError::InUse),
-            PinState::Here | PinState::Elsewhere => take_off(&pin.path).map_err(CleanError::Io),
+            PinState::Here | PinState::Elsewhere | PinState::Stale => {
+                take_off(&pin.path).map_err(CleanError::Io)
+            }
         };
         Cleaned { pin, outcome }
     };
