@@ -10,7 +10,7 @@ use crate::support::lab::{Lab, in_lab};
 
 /// `CAP_NET_ADMIN`, `CAP_NET_RAW`, `CAP_IPC_LOCK`, `CAP_BPF` (`linux/capability.h`).
 const NEEDED: u64 = 1 << 12 | 1 << 13 | 1 << 14 | 1 << 39;
-/// CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_SYS_ADMIN.
+/// `CAP_CHOWN`, `CAP_DAC_OVERRIDE`, `CAP_SYS_PTRACE`, `CAP_SYS_ADMIN`.
 const OF_ROOT: u64 = 1 << 0 | 1 << 1 | 1 << 19 | 1 << 21;
 
 /// All threads have these capabilities, no others, and hand on none.
