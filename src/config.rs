@@ -24,6 +24,9 @@ pub const DEFAULT_API: &str = "/run/trunkpath/api.sock";
 /// Where the last good state is kept, unless told otherwise.
 pub const DEFAULT_STATE: &str = "/var/lib/trunkpath/last-good.db";
 
+/// Where XDP programs are pinned, unless told otherwise.
+pub const DEFAULT_PIN_FOLDER: &str = "/sys/fs/bpf/trunkpath";
+
 /// Everything that an operator decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -39,6 +42,10 @@ pub struct Config {
     pub api: PathBuf,
     /// Where the records of a remote NB DB are kept for a start without it.
     pub state: PathBuf,
+    /// The folder of a bpffs in which the programs are pinned that are to outlive a kill.
+    pub pin_folder: PathBuf,
+    /// What becomes of us when a worker panics.
+    pub on_worker_panic: OnWorkerPanic,
     /// Where other hosts send to us, for our record in table `chassis`; unless given, what the default route says.
     pub local_ip: Option<IpAddr>,
     /// The size of the UMEM, which all frames live in.
@@ -59,6 +66,26 @@ impl Config {
     pub fn port(&self, lport: &str) -> PortOptions {
         self.ports.get(lport).copied().unwrap_or(self.default_port)
     }
+
+    /// Whether there may be ports whose frames end while they find no socket.
+    #[must_use]
+    pub fn drops_without_socket(&self) -> bool {
+        let mut options = self.ports.values().chain([&self.default_port]);
+        options.any(|options| options.no_socket == NoSocketPolicy::Drop)
+    }
+}
+
+/// What becomes of the switch when a worker panics, which is a bug. Its ports meet their policy for a missing socket in
+/// both cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OnWorkerPanic {
+    /// The worker is started again, and its ports with it. The default: whoever can send the frame that it died of cannot
+    /// stop other workers' ports with it.
+    #[default]
+    Restart,
+    /// The process ends with an error, for a service manager that is to start all anew.
+    Exit,
 }
 
 /// What a worker does when nothing comes.

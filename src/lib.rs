@@ -59,6 +59,9 @@ pub mod datapath;
 #[allow(unsafe_code, reason = "system calls that no crate wraps; each block has its proof")]
 pub mod kernel;
 pub mod nb;
+#[cfg(test)]
+#[path = "../tests/support/root.rs"]
+mod needs;
 pub mod packet;
 pub mod tables;
 pub mod types;

@@ -77,7 +77,7 @@ fn a_foreign_program_is_shown_with_its_owner() {
     let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
     // This test is not called trunkpath, so to `check` its program is a stranger's.
     let program =
-        namespace.inside(|| SteerProgram::attach(&mut SteerLoader::default(), index, options)).unwrap();
+        namespace.inside(|| SteerProgram::attach(&mut SteerLoader::default(), index, options, None)).unwrap();
     assert_eq!(program.mode(), XdpMode::Native);
     let (ok, screen) = check(&namespace, "v0");
     let owner = format!("(process {})", std::process::id());

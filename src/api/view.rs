@@ -147,6 +147,8 @@ pub struct DeviceStats {
     pub passed: u64,
     /// Frames that it dropped.
     pub dropped: u64,
+    /// Frames that the device itself dropped on their way out, whoever sent them: its receiver is too slow.
+    pub transmit_dropped: u64,
     /// Per queue.
     pub sockets: Vec<SocketStats>,
 }

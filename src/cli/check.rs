@@ -2,14 +2,18 @@
 
 mod host;
 mod link;
+mod pins;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::block_on;
 use super::output::{print, print_json, printable};
+use crate::config::DEFAULT_PIN_FOLDER;
 use crate::control::links::{Link, LinkWatch, Links};
+use crate::kernel::{FoundPin, PinState};
 
 /// Options of `trunkpath check`.
 #[derive(Debug, clap::Args)]
@@ -17,6 +21,11 @@ pub struct CheckArgs {
     /// Devices that are to be ports; without any, all are looked at and none has to fit
     #[arg(value_name = "DEV")]
     devices: Vec<String>,
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_FOLDER, help = "Where a switch pins its programs")]
+    pin_folder: PathBuf,
+    /// Remove what a killed switch left pinned in this network namespace, and stale pins of any
+    #[arg(long)]
+    clean: bool,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
@@ -60,7 +69,12 @@ impl Finding {
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let (links, _) = block_on(async { Ok(LinkWatch::open().await?) })?;
     let mut findings = host::findings();
-    findings.extend(links_wanted(&links, &args.devices));
+    if args.clean {
+        findings.extend(pins::clean(&args.pin_folder, &links));
+    }
+    let (pinned, about_pins) = pins::findings(&args.pin_folder, &links);
+    findings.extend(about_pins);
+    findings.extend(links_wanted(&links, &args.devices, &pinned));
     if args.json {
         print_json(&findings)?;
     } else {
@@ -70,14 +84,19 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn links_wanted(links: &Links, devices: &[String]) -> Vec<Finding> {
+fn links_wanted(links: &Links, devices: &[String], pinned: &[FoundPin]) -> Vec<Finding> {
+    let look = |link: &Link, lacking| {
+        let is_pinned =
+            pinned.iter().any(|pin| pin.device == link.ifindex && pin.state == PinState::Here && !pin.in_use);
+        link::findings(link, lacking, is_pinned)
+    };
     if devices.is_empty() {
         // Not every link is to be a port: what one lacks is no more than worth knowing.
         let others = links.iter().filter(|link| link.name != "lo");
-        return others.flat_map(|link| link::findings(link, Verdict::Warning)).collect();
+        return others.flat_map(|link| look(link, Verdict::Warning)).collect();
     }
     let look = |device: &String| match links.named(device) {
-        Some(link) => link::findings(link, Verdict::Missing),
+        Some(link) => look(link, Verdict::Missing),
         None => vec![no_device(links, device)],
     };
     devices.iter().flat_map(look).collect()

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
+use super::output::printable_json;
 use crate::nb::{DEFAULT_URL, NorthboundDb, Op, Record, Table, masked, open, open_existing};
 
 /// Options of `trunkpath nb`.
@@ -110,7 +111,7 @@ async fn execute(NbArgs { nb: url, command }: NbArgs, out: &mut Vec<u8>) -> anyh
             let records = open_existing(&url).await?.list(table).await?;
             if json {
                 let records: Vec<_> = records.into_iter().map(|record| record.json).collect();
-                writeln!(out, "{}", serde_json::to_string_pretty(&records)?)?;
+                writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&records)?))?;
             } else {
                 table::write(out, table, &records)?;
             }
@@ -119,7 +120,7 @@ async fn execute(NbArgs { nb: url, command }: NbArgs, out: &mut Vec<u8>) -> anyh
             let record = open_existing(&url).await?.get(table, &id).await?;
             let record =
                 record.with_context(|| format!("no {table} {id}: `nb list {table}` shows what exists"))?;
-            writeln!(out, "{}", serde_json::to_string_pretty(&record.json)?)?;
+            writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&record.json)?))?;
         }
         NbCommand::Put { table, json } => {
             let json = serde_json::from_str(&json)
@@ -133,7 +134,7 @@ async fn execute(NbArgs { nb: url, command }: NbArgs, out: &mut Vec<u8>) -> anyh
         }
         NbCommand::Dump => {
             for record in open_existing(&url).await?.snapshot().await?.records {
-                writeln!(out, "{}", apply::line(record)?)?;
+                writeln!(out, "{}", printable_json(&apply::line(record)?))?;
             }
         }
         NbCommand::AddSubport { parent, port, vid } => {

@@ -1,6 +1,7 @@
 //! What reaches the terminal.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use comfy_table::presets::NOTHING;
@@ -16,7 +17,7 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Writes a value as indented JSON.
 pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    print(&(serde_json::to_string_pretty(value)? + "\n"))
+    print(&(printable_json(&serde_json::to_string_pretty(value)?) + "\n"))
 }
 
 /// True for the error of [`print()`] when nobody reads any more.
@@ -39,6 +40,21 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+/// The same for JSON, by its own escapes: who reads it reads the same.
+pub(super) fn printable_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        // Between values it breaks lines; inside a text it is escaped already.
+        if acts(character) && character != '\n' {
+            // Writing to a text never fails.
+            write!(escaped, "\\u{:04x}", u32::from(character)).unwrap_or_default();
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 /// Control characters, and those that turn the direction of writing.
@@ -87,6 +103,15 @@ mod tests {
     fn what_acts_on_a_terminal_is_escaped() {
         assert_eq!(printable("tap0 größe"), "tap0 größe");
         assert_eq!(printable("a\x1b[2Jb\nc\u{202e}d"), "a\\u{1b}[2Jb\\nc\\u{202e}d");
+    }
+
+    #[test]
+    fn json_is_escaped_and_reads_the_same() {
+        let value = serde_json::json!({"name": "a\x1b[2J\u{9b}1m\nb\u{202e}c größe"});
+        let printed = printable_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert_eq!(printed.lines().count(), 3);
+        assert!(!printed.chars().any(|character| acts(character) && character != '\n'), "{printed:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
     }
 
     #[test]

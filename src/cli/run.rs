@@ -7,8 +7,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::debug_fn;
 
-use crate::config::{Config, DEFAULT_API, DEFAULT_STATE, IdleMode, PortSettings, Settings};
+use super::output::printable;
+
+use crate::config::{
+    Config, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, OnWorkerPanic, PortSettings, Settings,
+};
 use crate::control;
 use crate::nb::DEFAULT_URL;
 
@@ -41,6 +48,11 @@ pub struct RunArgs {
     api: Option<PathBuf>,
     #[arg(long, value_name = "FILE", help = format!("Where the records of etcd or redis are kept for a start without it [default: {DEFAULT_STATE}]"))]
     state: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", help = format!("Where, in a bpffs, programs are pinned that drop frames after a kill [default: {DEFAULT_PIN_FOLDER}]"))]
+    pin_folder: Option<PathBuf>,
+    /// Start a worker again that panicked, or exit with an error [default: restart]
+    #[arg(long, value_name = "WHAT")]
+    on_worker_panic: Option<OnWorkerPanic>,
     /// Memory for frames, in MiB [default: 256]
     #[arg(long, value_name = "MIB")]
     umem_mib: Option<u32>,
@@ -82,6 +94,8 @@ impl RunArgs {
             attach,
             api: self.api.clone(),
             state: self.state.clone(),
+            pin_folder: self.pin_folder.clone(),
+            on_worker_panic: self.on_worker_panic,
             umem_mib: self.umem_mib,
             idle: self.idle,
             flood_rate: self.flood_rate,
@@ -109,6 +123,61 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = args.config()?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = stderr().is_terminal();
-    tracing_subscriber::fmt().with_writer(stderr).with_ansi(colours).with_env_filter(filter).init();
+    let log = tracing_subscriber::fmt().with_writer(stderr).with_ansi(colours).with_env_filter(filter);
+    log.fmt_fields(one_line()).init();
     Ok(control::run(config)?)
+}
+
+/// Writes what a log line says with everything escaped that would end the line or do something to a terminal: guests and
+/// tenants choose some of the words.
+fn one_line() -> impl for<'writer> FormatFields<'writer> + 'static {
+    let fields = debug_fn(|writer, field, value| {
+        let text = format!("{value:?}");
+        match field.name() {
+            "message" => write!(writer, "{}", printable(&text)),
+            name => write!(writer, "{name}={}", printable(&text)),
+        }
+    });
+    fields.delimited(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_line_stays_one_line_whatever_it_says() {
+        let evil = "a\x1b[2J\nERROR all is lost \u{202e}\u{9b}1m";
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+        tracing::subscriber::with_default(subscriber.fmt_fields(one_line()).finish(), || {
+            tracing::warn!(device = evil, reason = %evil, "cannot use {evil}");
+        });
+        let said = String::from_utf8(log.0.lock().clone()).unwrap();
+        assert_eq!((said.lines().count(), said.ends_with('\n')), (1, true), "{said:?}");
+        assert!(!said.trim_end().chars().any(|found| found.is_control() || found == '\u{202e}'), "{said:?}");
+        let name = "a\\u{1b}[2J\\nERROR all is lost \\u{202e}\\u{9b}1m";
+        for part in [format!("cannot use {name}"), format!("device=\"{name}\""), format!("reason={name}")] {
+            assert!(said.contains(&part), "{part}: {said}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stdout};
 use std::time::{Duration, Instant};
 
-use super::output::{print, print_json, rate, table};
+use super::output::{print, print_json, printable_json, rate, table};
 use super::{DaemonArgs, block_on, read};
 use crate::api::Query;
 use crate::api::view::{FrameCensus, PortStats, SocketStats, StatsView};
@@ -41,7 +41,7 @@ async fn watch(daemon: &DaemonArgs) -> anyhow::Result<()> {
         let answer = client.ask(&Query::Stats).await?;
         let now = Instant::now();
         if daemon.json {
-            print(&format!("{answer}\n"))?;
+            print(&(printable_json(&answer.to_string()) + "\n"))?;
             continue;
         }
         let stats: StatsView = read(answer)?;
@@ -64,11 +64,11 @@ fn show(stats: &StatsView) -> String {
         }),
     );
     let devices = table(
-        ["DEVICE", ">REDIRECTED", ">PASSED", ">DROPPED"],
+        ["DEVICE", ">REDIRECTED", ">PASSED", ">DROPPED", ">TRANSMIT DROPPED"],
         stats.devices.iter().map(|device| {
-            let [redirected, passed, dropped] =
-                [device.redirected, device.passed, device.dropped].map(|count| count.to_string());
-            [device.device.clone(), redirected, passed, dropped]
+            let counts = [device.redirected, device.passed, device.dropped, device.transmit_dropped];
+            let [redirected, passed, dropped, lost] = counts.map(|count| count.to_string());
+            [device.device.clone(), redirected, passed, dropped, lost]
         }),
     );
     let blocks = [ports, drops(stats), devices, sockets(stats), frames(&stats.frames)];

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Config, ConfigError, DEFAULT_API, DEFAULT_STATE, IdleMode, NoSocketPolicy, PortOptions, cpus};
+use super::{
+    Config, ConfigError, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, NoSocketPolicy,
+    OnWorkerPanic, PortOptions, cpus,
+};
 use crate::nb::DEFAULT_URL;
 use crate::tables::Policy;
 use crate::types::{TagPolicy, UnknownTags};
@@ -22,7 +25,7 @@ const EVERY_PORT: &str = "*";
 
 const DEFAULT_FLOOD_RATE: u32 = 100_000;
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "nb",
     "chassis",
     "local_ip",
@@ -30,6 +33,8 @@ const KEYS: [&str; 12] = [
     "attach",
     "api",
     "state",
+    "pin_folder",
+    "on_worker_panic",
     "umem_mib",
     "idle",
     "flood_rate",
@@ -51,6 +56,8 @@ pub struct Settings {
     pub attach: BTreeMap<String, String>,
     pub api: Option<PathBuf>,
     pub state: Option<PathBuf>,
+    pub pin_folder: Option<PathBuf>,
+    pub on_worker_panic: Option<OnWorkerPanic>,
     pub umem_mib: Option<u32>,
     pub idle: Option<IdleMode>,
     pub flood_rate: Option<u32>,
@@ -110,6 +117,8 @@ impl Settings {
             attach: below.attach.into_iter().chain(self.attach).collect(),
             api: self.api.or(below.api),
             state: self.state.or(below.state),
+            pin_folder: self.pin_folder.or(below.pin_folder),
+            on_worker_panic: self.on_worker_panic.or(below.on_worker_panic),
             umem_mib: self.umem_mib.or(below.umem_mib),
             idle: self.idle.or(below.idle),
             flood_rate: self.flood_rate.or(below.flood_rate),
@@ -141,6 +150,8 @@ impl Settings {
             attach: self.attach,
             api: self.api.unwrap_or_else(|| DEFAULT_API.into()),
             state: self.state.unwrap_or_else(|| DEFAULT_STATE.into()),
+            pin_folder: self.pin_folder.unwrap_or_else(|| DEFAULT_PIN_FOLDER.into()),
+            on_worker_panic: self.on_worker_panic.unwrap_or_default(),
             local_ip: self.local_ip,
             umem_mib,
             idle: self.idle.unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Taking links for real: an XDP program on the device, an AF_XDP socket on each of its queues, a worker for each socket.
 
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use tokio::time::sleep;
 
 use super::devices::Devices;
 use super::links::{LARGEST_MTU, Link};
+use super::pinning::Pinning;
 use crate::config::{Config, PortOptions};
 use crate::kernel::{ProgramError, ProgramOptions, SteerLoader, SteerProgram, inspect};
 use crate::tables::{LinkSlot, Publisher, WorkerId};
-use crate::types::{Numbers, QueueId};
+use crate::types::{IfIndex, Numbers, QueueId};
 use crate::worker::{WorkerPool, WorkerPoolError};
 use crate::xsk::{Arena, ArenaError, FRAME_BYTES, OpenError, XskSocket};
 
@@ -26,7 +28,10 @@ const RETRY_LONGEST: Duration = Duration::from_secs(1);
 pub(super) struct AfXdp {
     pub(super) arena: &'static Arena,
     pub(super) workers: WorkerPool,
+    pub(super) pinning: Pinning,
     loader: SteerLoader,
+    /// Programs on devices that have no sockets yet, or no longer, and are to have them (again).
+    standing: BTreeMap<IfIndex, SteerProgram>,
     socket_ids: Numbers,
 }
 
@@ -35,6 +40,7 @@ pub(super) struct AfXdp {
 pub(super) struct OpenDevice {
     /// Its name when it was opened.
     name: String,
+    ifindex: IfIndex,
     pub(super) program: SteerProgram,
     /// Those that no worker has yet.
     sockets: Vec<XskSocket>,
@@ -78,10 +84,25 @@ impl AfXdp {
     pub(super) fn start(
         config: &Config,
         arena: &'static Arena,
+        pinning: Pinning,
         publisher: &Publisher,
     ) -> Result<Self, WorkerPoolError> {
-        let workers = WorkerPool::start(&config.workers, config.idle, arena, publisher)?;
-        Ok(Self { arena, workers, loader: SteerLoader::default(), socket_ids: Numbers::default() })
+        Ok(Self {
+            arena,
+            workers: WorkerPool::start(&config.workers, config.idle, arena, publisher)?,
+            pinning,
+            loader: SteerLoader::default(),
+            standing: BTreeMap::new(),
+            socket_ids: Numbers::default(),
+        })
+    }
+
+    /// The end: takes all programs off their devices, and stops the workers.
+    pub(super) fn stop(self, devices: impl Iterator<Item = OpenDevice>) {
+        let programs = devices.map(|device| device.program).chain(self.standing.into_values());
+        programs.for_each(SteerProgram::detach);
+        XskSocket::close_all(self.workers.stop());
+        self.pinning.end();
     }
 
     /// Opens a socket on each queue of a device that has the program.
@@ -103,11 +124,9 @@ impl AfXdp {
         if link.mtu > LARGEST_MTU {
             return Err(TakeError::Mtu(link.mtu));
         }
-        let PortOptions { no_socket, allow_generic, .. } = options;
-        let options = ProgramOptions { queues: link.rx_queues, no_socket, allow_generic };
-        let program = SteerProgram::attach(&mut self.loader, link.ifindex, options)?;
-        let mut device =
-            OpenDevice { name: link.name.clone(), program, sockets: Vec::new(), socket_ids: Vec::new() };
+        let program = self.put_program(link, options)?;
+        let (name, ifindex) = (link.name.clone(), link.ifindex);
+        let mut device = OpenDevice { name, ifindex, program, sockets: vec![], socket_ids: vec![] };
         match self.open_sockets(link, &mut device) {
             Ok(()) => Ok(device),
             Err(error) => {
@@ -117,12 +136,32 @@ impl AfXdp {
         }
     }
 
-    /// Takes the program off the link, closes the sockets and brings their frames home.
+    /// A program that knows no sockets yet: in the place of the one that stands there, if any.
+    fn put_program(&mut self, link: &Link, options: PortOptions) -> Result<SteerProgram, TakeError> {
+        let PortOptions { no_socket, allow_generic, .. } = options;
+        let options = ProgramOptions { queues: link.rx_queues, no_socket, allow_generic };
+        let mut program = match self.standing.remove(&link.ifindex) {
+            Some(mut standing) if standing.can_be(options) => {
+                if let Err(error) = standing.renew(&mut self.loader, options) {
+                    self.standing.insert(link.ifindex, standing);
+                    return Err(error.into());
+                }
+                standing
+            }
+            found => {
+                found.into_iter().for_each(SteerProgram::detach);
+                SteerProgram::attach(&mut self.loader, link.ifindex, options, self.pinning.pins())?
+            }
+        };
+        self.pinning.pin(&mut program, link, no_socket);
+        Ok(program)
+    }
+
+    /// Closes the sockets and brings their frames home. The program stays.
     fn close(&mut self, device: OpenDevice) {
-        // The program first: a queue without a socket must not meet frames that still expect one.
-        drop(device.program);
         XskSocket::close_all(device.sockets);
         device.socket_ids.into_iter().for_each(|id| self.socket_ids.give_back(u32::from(id)));
+        self.standing.insert(device.ifindex, device.program);
     }
 }
 
@@ -155,9 +194,16 @@ impl Devices for AfXdp {
         Ok(())
     }
 
-    async fn release(&mut self, slot: LinkSlot, mut device: OpenDevice) -> Result<(), WorkerPoolError> {
-        device.sockets.extend(self.workers.detach(slot).await?);
+    async fn release(&mut self, slot: LinkSlot, mut device: OpenDevice) {
+        device.sockets.extend(self.workers.detach(slot).await);
         self.close(device);
-        Ok(())
+    }
+
+    fn keep(&mut self, wanted: impl Fn(IfIndex) -> bool) {
+        let unwanted = self.standing.extract_if(.., |ifindex, _| !wanted(*ifindex));
+        for (ifindex, program) in unwanted {
+            program.detach();
+            self.pinning.forget(ifindex);
+        }
     }
 }

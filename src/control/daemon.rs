@@ -1,24 +1,28 @@
 //! The daemon: the plane on real devices, and the cloud above it.
 
+use std::collections::BTreeMap;
+
 use super::ControlError;
 use super::af_xdp::AfXdp;
 use super::cloud::Cloud;
 use super::follow::News;
 use super::links::{LinkEvent, Links};
+use super::pinning::{Folder, Pinning};
 use super::plane::Plane;
-use crate::config::Config;
+use crate::config::{Config, OnWorkerPanic};
 use crate::kernel::inspect;
 use crate::nb::Snapshot;
-use crate::tables::PortState;
-use crate::types::IfIndex;
+use crate::tables::{PortState, WorkerId};
+use crate::types::{IfIndex, Problem};
 use crate::worker::WorkerPoolError;
-use crate::xsk::XskSocket;
 
 /// Everything the control thread knows and holds.
 #[derive(Debug)]
 pub(super) struct Daemon {
     pub(super) plane: Plane<AfXdp>,
     pub(super) cloud: Cloud,
+    /// How often each worker did.
+    panics: BTreeMap<WorkerId, u64>,
 }
 
 impl Daemon {
@@ -28,14 +32,17 @@ impl Daemon {
         links: Links,
         cloud: Cloud,
         copy: Option<Snapshot>,
+        folder: Folder,
     ) -> Result<Self, ControlError> {
         let arena = AfXdp::register(&config).await?;
-        let start = |config: &Config, publisher: &_| AfXdp::start(config, arena, publisher);
+        // There is no other switch in this network namespace from here on: its pins are ours.
+        let pinning = Pinning::start(&config, folder);
+        let start = |config: &Config, publisher: &_| AfXdp::start(config, arena, pinning, publisher);
         let mut plane = Plane::new(config, links, start)?;
         if let Some(copy) = copy {
             plane.read(&copy);
         }
-        Ok(Self { plane, cloud })
+        Ok(Self { plane, cloud, panics: BTreeMap::new() })
     }
 
     /// Takes news from the NB DB.
@@ -49,13 +56,29 @@ impl Daemon {
     }
 
     /// Takes news of a link.
-    pub(super) fn see(&mut self, event: LinkEvent) {
+    ///
+    /// # Errors
+    /// A worker has died.
+    pub(super) async fn see(&mut self, event: LinkEvent) -> Result<(), WorkerPoolError> {
+        let news_were_lost = matches!(event, LinkEvent::Resync(_));
         self.plane.see(event);
+        if news_were_lost {
+            // A link that is there may have been elsewhere meanwhile, which nothing but its sockets tells.
+            let reports = self.plane.devices.workers.report().await?;
+            let sockets = reports.iter().flat_map(|report| &report.sockets);
+            sockets.filter(|socket| !socket.is_bound).for_each(|socket| self.plane.lose(socket.link));
+        }
+        Ok(())
     }
 
     /// Makes it all true, and tells the cloud which ports forward: their sockets and tables are in force.
     pub(super) async fn reconcile(&mut self) -> Result<(), WorkerPoolError> {
-        self.plane.reconcile().await?;
+        match self.plane.reconcile().await {
+            // The next look after the workers sees to it.
+            Err(WorkerPoolError::Died { .. })
+                if self.plane.config.on_worker_panic == OnWorkerPanic::Restart => {}
+            outcome => outcome?,
+        }
         let reported = self.plane.take_reported();
         let compiler = self.plane.compiler();
         let is_up = |lport: &str| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
@@ -77,16 +100,36 @@ impl Daemon {
         news
     }
 
-    /// Makes the death of a worker ours.
-    pub(super) fn check_workers(&self) -> Result<(), WorkerPoolError> {
-        self.plane.devices.workers.dead().map_or(Ok(()), |worker| Err(WorkerPoolError::Died { worker }))
+    /// Starts workers again that panicked, and lets their devices be taken again by the next round; or fails, if that is
+    /// what the configuration wants. Returns whether there were any.
+    pub(super) async fn revive_workers(&mut self) -> Result<bool, WorkerPoolError> {
+        let dead = self.plane.devices.workers.dead();
+        for worker in &dead {
+            if self.plane.config.on_worker_panic == OnWorkerPanic::Exit {
+                return Err(WorkerPoolError::Died { worker: *worker });
+            }
+            tracing::error!(worker, "a worker panicked, which is a bug: it is started again, with its ports");
+            self.plane.devices.workers.restart(*worker, &self.plane.publisher)?;
+            self.plane.reopen(*worker).await;
+            *self.panics.entry(*worker).or_default() += 1;
+        }
+        Ok(!dead.is_empty())
+    }
+
+    /// What the panics so far mean to an operator.
+    pub(super) fn panic_problems(&self) -> impl Iterator<Item = Problem> {
+        self.panics.iter().map(|(worker, panics)| {
+            let reason = format!(
+                "it panicked, {panics} times by now, and was started again with its ports: the log says where; report it"
+            );
+            Problem::new(format!("worker {worker}"), reason)
+        })
     }
 
     /// Takes the programs off the links, stops the workers, closes all sockets and withdraws what we reported.
     pub(super) async fn stop(self) {
         let Plane { ports, devices, .. } = self.plane;
-        drop(ports);
-        XskSocket::close_all(devices.workers.stop());
+        devices.stop(ports.into_values().map(|port| port.handle));
         self.cloud.close().await;
     }
 }

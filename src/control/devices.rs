@@ -5,6 +5,7 @@ use std::future::Future;
 use super::links::Link;
 use crate::config::PortOptions;
 use crate::tables::{LinkSlot, WorkerId};
+use crate::types::IfIndex;
 use crate::worker::WorkerPoolError;
 
 /// What makes a link ours. `AfXdp` does it; where no frame is to flow, something simpler may.
@@ -34,13 +35,10 @@ pub trait Devices {
         handle: &mut Self::Handle,
     ) -> impl Future<Output = Result<(), WorkerPoolError>>;
 
-    /// Lets a link go. No table knows it any more.
-    ///
-    /// # Errors
-    /// A worker has died.
-    fn release(
-        &mut self,
-        slot: LinkSlot,
-        handle: Self::Handle,
-    ) -> impl Future<Output = Result<(), WorkerPoolError>>;
+    /// Lets no more frames flow. No table knows the link any more. Until it is taken again, or no longer
+    /// [kept](Self::keep), its frames meet the policy of the port that it was.
+    fn release(&mut self, slot: LinkSlot, handle: Self::Handle) -> impl Future<Output = ()>;
+
+    /// Gives up the links that were released, or could only half be taken, unless they are `wanted`.
+    fn keep(&mut self, wanted: impl Fn(IfIndex) -> bool);
 }

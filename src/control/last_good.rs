@@ -3,6 +3,8 @@
 //! A file of SQLite beside the daemon's other state, written by a thread of its own, so that no disk holds up control. It is
 //! a copy and nothing else: it may be lost at any time, and is read at the start only.
 
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -103,7 +105,7 @@ fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
         // If that fails, so does the next line, and says why.
         drop(std::fs::create_dir_all(folder));
     }
-    let connection = Connection::open(path)?;
+    let connection = open_private(path)?;
     let layout = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0));
     // A new file has none, one of another program has its own, and what is no such file at all has an error.
     let connection = if layout == Ok(LAYOUT) {
@@ -118,13 +120,23 @@ fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(connection)
 }
 
+/// Only our user may read it, from its first byte on: it has all that the tenants' records say. SQLite gives what it
+/// writes beside a file the mode of that.
+fn open_private(path: &Path) -> Result<Connection, rusqlite::Error> {
+    const MODE: u32 = 0o600;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(MODE).open(path);
+    // If that fails, so does the next line, and says why.
+    drop(file.and_then(|file| file.set_permissions(Permissions::from_mode(MODE))));
+    Connection::open(path)
+}
+
 fn begin_anew(path: &Path) -> Result<Connection, rusqlite::Error> {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         drop(std::fs::remove_file(name));
     }
-    let connection = Connection::open(path)?;
+    let connection = open_private(path)?;
     connection.execute_batch(
         "BEGIN;
          CREATE TABLE record (tbl TEXT NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID;
@@ -269,6 +281,21 @@ mod tests {
         kept.close();
         let (_, copy) = LastGood::open(&path, URL);
         assert_eq!(copy.unwrap().snapshot, snapshot(9, vec![record("d", "1")]));
+    }
+
+    #[test]
+    fn nobody_else_may_read_the_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last-good.db");
+        for _ in 0..2 {
+            let (kept, _) = LastGood::open(&path, URL);
+            kept.read(snapshot(5, vec![record("a", "1")]));
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            kept.close();
+            // As it was made once.
+            std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        }
     }
 
     #[test]

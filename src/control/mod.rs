@@ -12,6 +12,7 @@ mod devices;
 mod follow;
 mod last_good;
 pub mod links;
+mod pinning;
 mod plane;
 mod trace;
 mod views;
@@ -34,7 +35,11 @@ use daemon::Daemon;
 pub use devices::Devices;
 pub use follow::{Follower, News};
 use links::{LinkWatch, LinksError};
+use pinning::Folder;
 pub use plane::{Evidence, Plane};
+
+#[cfg(test)]
+mod worker_panics;
 
 /// How much of what the NB DB has told goes into one round.
 const BATCH: usize = 10_000;
@@ -73,11 +78,16 @@ pub enum ControlError {
 /// [`ControlError`].
 pub fn run(config: Config) -> Result<(), ControlError> {
     kernel::log_libbpf();
+    let folder = Folder::prepare(&config);
+    // As long as this is the only thread: each has rights of its own.
+    if let Err(error) = kernel::drop_privileges() {
+        tracing::warn!("rights that are not needed cannot be dropped: {error}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, folder))
 }
 
-async fn serve(config: Config) -> Result<(), ControlError> {
+async fn serve(config: Config, folder: Folder) -> Result<(), ControlError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let api = Server::bind(&config.api).await?;
@@ -87,7 +97,7 @@ async fn serve(config: Config) -> Result<(), ControlError> {
     let (links, mut link_watch) = LinkWatch::open().await?;
     let mut follower = Follower::new(cloud.db());
     let chassis = config.chassis.clone();
-    let mut daemon = Daemon::start(config, links, cloud, copy).await?;
+    let mut daemon = Daemon::start(config, links, cloud, copy, folder).await?;
     daemon.reconcile().await?;
 
     let (calls, mut questions) = mpsc::channel::<Call>(16);
@@ -105,16 +115,16 @@ async fn serve(config: Config) -> Result<(), ControlError> {
                     daemon.hear(news);
                 }
             }
-            event = link_watch.next() => daemon.see(event?),
+            event = link_watch.next() => daemon.see(event?).await?,
             Some(call) = questions.recv() => {
                 daemon.answer(call).await;
                 continue;
             }
             () = sleep_until(retry) => {}
             _ = health.tick() => {
-                daemon.check_workers()?;
+                let revived = daemon.revive_workers().await?;
                 daemon.cloud.tick();
-                if !daemon.recount_queues() {
+                if !daemon.recount_queues() && !revived {
                     continue;
                 }
             }

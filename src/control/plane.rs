@@ -59,6 +59,8 @@ pub(super) struct OpenPort<H> {
     pub(super) queues: Vec<WorkerId>,
     pub(super) options: PortOptions,
     pub(super) handle: H,
+    /// Whether the device was away and has to be taken again.
+    lost: bool,
 }
 
 /// A device that could not be taken.
@@ -151,6 +153,11 @@ impl<D: Devices> Plane<D> {
         self.links_changed = true;
     }
 
+    /// Takes the news that the device at `slot` was away, if only for a moment.
+    pub(super) fn lose(&mut self, slot: LinkSlot) {
+        self.ports.values_mut().filter(|port| port.slot == slot).for_each(|port| port.lost = true);
+    }
+
     /// Takes the number of queues that a link has in use. Returns whether that is news.
     pub(super) fn count_queues(&mut self, ifindex: IfIndex, rx: u16, tx: u16) -> bool {
         let news = self.links.set_queues(ifindex, rx, tx);
@@ -171,7 +178,7 @@ impl<D: Devices> Plane<D> {
             moved = true;
         }
         if moved {
-            self.close_unwanted().await?;
+            self.close_unwanted().await;
         }
         if links_changed {
             let links: Vec<_> = self.ports.values().map(|port| self.local_link(port)).collect();
@@ -196,12 +203,24 @@ impl<D: Devices> Plane<D> {
             self.compiler.set_link(link);
         }
         self.publish();
+        let mut outcome = Ok(());
         for mut port in opened {
-            self.devices.connect(port.slot, &mut port.handle).await?;
-            tracing::info!(device = port.device, lport = port.lport.as_str(), "port open");
+            match self.devices.connect(port.slot, &mut port.handle).await {
+                Ok(()) => tracing::info!(device = port.device, lport = port.lport.as_str(), "port open"),
+                // It is ours all the same: `reopen` sees to it with the worker's others.
+                Err(died) => outcome = Err(died),
+            }
             self.ports.insert(port.ifindex, port);
         }
-        Ok(())
+        outcome
+    }
+
+    /// Lets go the devices with a queue at `worker`, which lost its sockets. The next round takes them again.
+    pub(super) async fn reopen(&mut self, worker: WorkerId) {
+        let lost = self.ports.values().filter(|port| port.queues.contains(&worker));
+        let lost: Vec<_> = lost.map(|port| port.ifindex).collect();
+        self.close(&lost).await;
+        self.links_changed = true;
     }
 
     /// The devices that are ours, and the port of each.
@@ -245,13 +264,18 @@ impl<D: Devices> Plane<D> {
         }
     }
 
-    async fn close_unwanted(&mut self) -> Result<(), WorkerPoolError> {
+    async fn close_unwanted(&mut self) {
         self.refused.retain(|ifindex, _| self.desired.owner_of(*ifindex).is_some());
         let unwanted: Vec<_> =
             self.ports.values().filter(|port| !self.is_kept(port)).map(|port| port.ifindex).collect();
+        self.close(&unwanted).await;
+        self.devices.keep(|ifindex| self.desired.owner_of(ifindex).is_some());
+    }
+
+    async fn close(&mut self, unwanted: &[IfIndex]) {
         let unwanted: Vec<_> = unwanted.iter().filter_map(|ifindex| self.ports.remove(ifindex)).collect();
         if unwanted.is_empty() {
-            return Ok(());
+            return;
         }
         // No new frame goes to a socket that is about to be closed.
         for port in &unwanted {
@@ -260,14 +284,13 @@ impl<D: Devices> Plane<D> {
         self.publish();
         for port in unwanted {
             tracing::info!(device = port.device, lport = port.lport.as_str(), "port closed");
-            self.devices.release(port.slot, port.handle).await?;
+            self.devices.release(port.slot, port.handle).await;
             self.slots.give_back(u32::from(port.slot.0));
         }
-        Ok(())
     }
 
     fn is_kept(&self, port: &OpenPort<D::Handle>) -> bool {
-        let Some(link) = self.links.get(port.ifindex) else { return false };
+        let Some(link) = self.links.get(port.ifindex).filter(|_| !port.lost) else { return false };
         match self.desired.owner_of(port.ifindex) {
             // Each queue needs a socket of its own.
             Some(lport) => *lport == port.lport && usize::from(link.rx_queues) == port.queues.len(),
@@ -301,7 +324,8 @@ impl<D: Devices> Plane<D> {
                 Ok((handle, queues)) => {
                     self.refused.remove(&ifindex);
                     let (device, lport) = (link.name.clone(), lport.clone());
-                    opened.push(OpenPort { ifindex, device, lport, slot, queues, options, handle });
+                    let lost = false;
+                    opened.push(OpenPort { ifindex, device, lport, slot, queues, options, handle, lost });
                 }
                 Err(reason) => {
                     self.slots.give_back(u32::from(slot.0));

@@ -12,9 +12,10 @@ use crate::api::view::{
     SubportView, WorkerView,
 };
 use crate::api::{Call, Query};
+use crate::kernel::inspect;
 use crate::nb::{self, ChildPortSegmentation};
 use crate::tables::{PortTotals, parent_of};
-use crate::types::Problem;
+use crate::types::{IfIndex, Problem};
 use crate::worker::{SocketReport, WorkerReport};
 
 /// The name that counters show for frames that no port can be blamed for.
@@ -163,6 +164,13 @@ impl Daemon {
     fn problems_view(&self) -> Vec<Problem> {
         let mut problems = self.plane.problems();
         problems.extend(self.cloud.problems());
+        problems.extend(self.panic_problems());
+        let name = |ifindex: IfIndex| {
+            self.plane.links.get(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone())
+        };
+        let is_taken =
+            |ifindex| self.plane.ports.contains_key(&ifindex) || self.plane.refused.contains_key(&ifindex);
+        problems.extend(self.plane.devices.pinning.problems(name, is_taken));
         problems.sort();
         problems.dedup();
         problems
@@ -181,6 +189,7 @@ impl Daemon {
         if nobodys != PortTotals::default() {
             ports.push(port_stats(NO_PORT, &nobodys));
         }
+        let transmit_drops = inspect::transmit_drops().unwrap_or_default();
         let devices = self.plane.ports.values().map(|port| {
             let counters = port.handle.program.counters().unwrap_or_default();
             let mut sockets: Vec<_> = sockets
@@ -194,6 +203,7 @@ impl Daemon {
                 redirected: counters.redirected,
                 passed: counters.passed,
                 dropped: counters.dropped,
+                transmit_dropped: transmit_drops.get(&port.device).copied().unwrap_or_default(),
                 sockets,
             }
         });

@@ -1,5 +1,6 @@
 //! Questions to the kernel about itself, this process and the links. Nothing here changes anything.
 
+mod drops;
 mod ethtool;
 mod host;
 mod owner;
@@ -7,8 +8,12 @@ mod xdp;
 
 use serde::{Deserialize, Serialize};
 
+pub use drops::transmit_drops;
 pub use ethtool::{QueueCounts, index_of, large_receive_offload, queues};
-pub use host::{Capabilities, af_xdp, btf, capabilities, kernel_release, memlock_limit, vlan_tag_kfunc};
+pub(super) use host::NEEDED;
+pub use host::{
+    Capabilities, af_xdp, btf, capabilities, kernel_release, may_mount, memlock_limit, vlan_tag_kfunc,
+};
 pub use owner::{Process, ProgramOwner, owner_of};
 pub use xdp::{Attached, XdpOfLink, xdp};
 

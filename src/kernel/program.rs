@@ -1,27 +1,33 @@
-//! The life of the XDP program on one link: load, attach, steer to sockets, count, detach.
+//! The life of the XDP program on one link: load, attach, steer to sockets, count, replace, detach.
 //!
-//! The program is held by a `bpf_link`, whose file descriptor is ours alone: while we live nobody replaces it, and
-//! when we die, however that happens, the kernel takes it off the link.
+//! The program is held by a `bpf_link`, which is ours: while we live nobody replaces it. When we are killed, what the
+//! port's policy says becomes true. `pass`: the kernel takes the program off with our last descriptor of the `bpf_link`.
+//! `drop`: a pin holds it there, where it finds no socket any more and drops all frames, until the next start adopts it.
 
+mod bpf_link;
 mod loader;
 
 use std::io;
-use std::mem::size_of;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 
-use libbpf_rs::libbpf_sys::{self, bpf_link_create_opts};
-use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, PrintLevel};
+use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, PrintLevel, libbpf_sys};
 
 use super::inspect::{self, XdpMode};
+use super::pins::{self, PinError, Pins};
 use crate::config::NoSocketPolicy;
 use crate::types::{IfIndex, QueueId};
+pub(super) use bpf_link::BpfLink;
 use loader::Loaded;
 pub use loader::SteerLoader;
 
-/// The program of `bpf/steer.bpf.c`, attached to a link until it is dropped.
+/// The program of `bpf/steer.bpf.c`, attached to a link until it is dropped; or, if it is pinned, [detached](Self::detach).
 #[derive(Debug)]
 pub struct SteerProgram {
-    _link: OwnedFd,
+    link: BpfLink,
+    ifindex: IfIndex,
+    /// Where its link is pinned.
+    pin: Option<PathBuf>,
     sockets: MapHandle,
     counters: MapHandle,
     mode: XdpMode,
@@ -41,6 +47,12 @@ pub struct ProgramOptions {
     pub no_socket: NoSocketPolicy,
     /// Fall back to generic mode, in which tags beside the frame are lost.
     pub allow_generic: bool,
+}
+
+impl ProgramOptions {
+    fn allows(self, mode: XdpMode) -> bool {
+        mode != XdpMode::Generic || self.allow_generic
+    }
 }
 
 /// What the program did so far, in frames.
@@ -85,18 +97,42 @@ pub enum ProgramError {
     /// Generic mode failed as well.
     #[error("cannot attach the XDP program in generic mode: {0}")]
     Generic(#[source] io::Error),
+    /// The program of an earlier run, or an earlier one of ours, does not make way.
+    #[error(
+        "cannot replace the program that stands on the link: {0}; stop the switch, and `trunkpath check --clean` removes it"
+    )]
+    Replace(#[source] io::Error),
     /// A map refused an entry.
     #[error("cannot use a map of the XDP program: {0}")]
     Map(#[source] libbpf_rs::Error),
 }
 
 impl SteerProgram {
-    /// Loads the program for the link `ifindex` and attaches it. Frames meet the policy for a missing socket until
-    /// [`steer`](Self::steer) is called.
+    /// Loads the program for the link `ifindex` and attaches it, in the place of the one that an earlier run left
+    /// pinned, if any. Frames meet the policy for a missing socket until [`steer`](Self::steer) is called.
     ///
     /// # Errors
-    /// [`ProgramError`].
+    /// [`ProgramError`]. What was pinned stays then.
     pub fn attach(
+        steer: &mut SteerLoader,
+        ifindex: IfIndex,
+        options: ProgramOptions,
+        pins: Option<&Pins>,
+    ) -> Result<Self, ProgramError> {
+        if let Some((link, pin)) = pins.and_then(|pins| pins.find(ifindex)) {
+            let attached = inspect::xdp(ifindex).ok().and_then(|xdp| xdp.attached);
+            let mode = attached.map_or(XdpMode::Native, |attached| attached.mode);
+            if options.allows(mode) {
+                let loaded = replace(steer, &link, ifindex, mode, options)?;
+                tracing::info!(pin = %pin.display(), "program of an earlier run adopted");
+                return Ok(Self::new(link, ifindex, Some(pin), loaded, mode));
+            }
+            take_off(&link, ifindex, Some(&pin));
+        }
+        Self::attach_first(steer, ifindex, options)
+    }
+
+    fn attach_first(
         steer: &mut SteerLoader,
         ifindex: IfIndex,
         options: ProgramOptions,
@@ -104,8 +140,8 @@ impl SteerProgram {
         let ProgramOptions { queues, no_socket, allow_generic } = options;
         let mut load = |device| steer.load(device, no_socket, queues).map_err(ProgramError::Load);
         let native = match load(Some(ifindex)) {
-            Ok(loaded) => match link(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_DRV_MODE) {
-                Ok(link) => return Ok(Self::new(link, loaded, XdpMode::Native)),
+            Ok(loaded) => match BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_DRV_MODE) {
+                Ok(link) => return Ok(Self::new(link, ifindex, None, loaded, XdpMode::Native)),
                 Err(error) => error,
             },
             // A driver without native XDP does not even let a program be bound to its device.
@@ -127,12 +163,50 @@ impl SteerProgram {
             _ => return Err(ProgramError::Attach(native)),
         }
         let loaded = load(None)?;
-        let link = link(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
-        Ok(Self::new(link.map_err(ProgramError::Generic)?, loaded, XdpMode::Generic))
+        let link = BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
+        Ok(Self::new(link.map_err(ProgramError::Generic)?, ifindex, None, loaded, XdpMode::Generic))
     }
 
-    fn new(link: OwnedFd, loaded: Loaded, mode: XdpMode) -> Self {
-        Self { _link: link, sockets: loaded.sockets, counters: loaded.counters, mode }
+    fn new(link: BpfLink, ifindex: IfIndex, pin: Option<PathBuf>, loaded: Loaded, mode: XdpMode) -> Self {
+        Self { link, ifindex, pin, sockets: loaded.sockets, counters: loaded.counters, mode }
+    }
+
+    /// Whether it can be [renewed](Self::renew) with these options.
+    #[must_use]
+    pub fn can_be(&self, options: ProgramOptions) -> bool {
+        let device = self.link.info().ok().and_then(|info| info.device);
+        device == Some(self.ifindex) && options.allows(self.mode)
+    }
+
+    /// Puts a new program in the place of this one, without a moment in between. It knows no sockets yet.
+    ///
+    /// # Errors
+    /// [`ProgramError`]; the old one stays then.
+    pub fn renew(&mut self, steer: &mut SteerLoader, options: ProgramOptions) -> Result<(), ProgramError> {
+        let loaded = replace(steer, &self.link, self.ifindex, self.mode, options)?;
+        (self.sockets, self.counters) = (loaded.sockets, loaded.counters);
+        Ok(())
+    }
+
+    /// Makes it stay on the link when we are killed, if it drops what finds no socket; and only then.
+    ///
+    /// # Errors
+    /// [`PinError`]: it ends with us.
+    pub fn pin_if(&mut self, no_socket: NoSocketPolicy, pins: &Pins) -> Result<(), PinError> {
+        match (no_socket, &self.pin) {
+            (NoSocketPolicy::Drop, None) => self.pin = Some(pins.pin(self.ifindex, &self.link)?),
+            (NoSocketPolicy::Pass, Some(pin)) => {
+                pins::remove(pin);
+                self.pin = None;
+            }
+            (NoSocketPolicy::Drop, Some(_)) | (NoSocketPolicy::Pass, None) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes it off the link.
+    pub fn detach(self) {
+        take_off(&self.link, self.ifindex, self.pin.as_deref());
     }
 
     /// The mode in force.
@@ -174,25 +248,25 @@ fn advice(error: &libbpf_rs::Error) -> &'static str {
     if error.kind() == ErrorKind::PermissionDenied { " (it takes CAP_BPF and CAP_NET_ADMIN)" } else { "" }
 }
 
-/// Attaches the program with a `bpf_link` of our own making: libbpf's falls back to generic mode without a word.
-fn link(program: &OwnedFd, ifindex: IfIndex, mode: u32) -> Result<OwnedFd, io::Error> {
-    let options = bpf_link_create_opts {
-        sz: size_of::<bpf_link_create_opts>() as libbpf_sys::size_t,
-        flags: mode,
-        ..bpf_link_create_opts::default()
-    };
-    // SAFETY: `options` lives through the call and its size is given; the two numbers are just looked up.
-    let link = unsafe {
-        libbpf_sys::bpf_link_create(
-            program.as_raw_fd(),
-            ifindex.get().cast_signed(),
-            libbpf_sys::BPF_XDP,
-            &raw const options,
-        )
-    };
-    if link < 0 {
-        return Err(io::Error::from_raw_os_error(-link));
+fn take_off(link: &BpfLink, ifindex: IfIndex, pin: Option<&Path>) {
+    if let Err(error) = link.detach() {
+        tracing::warn!(%ifindex, "cannot take the XDP program off: {error}");
     }
-    // SAFETY: the kernel returned a new descriptor, which nobody else knows.
-    Ok(unsafe { OwnedFd::from_raw_fd(link) })
+    if let Some(pin) = pin {
+        pins::remove(pin);
+    }
+}
+
+/// Loads a program for the mode in which `link` holds its present one, and puts it in the place of that.
+fn replace(
+    steer: &mut SteerLoader,
+    link: &BpfLink,
+    ifindex: IfIndex,
+    mode: XdpMode,
+    options: ProgramOptions,
+) -> Result<Loaded, ProgramError> {
+    let device = (mode != XdpMode::Generic).then_some(ifindex);
+    let loaded = steer.load(device, options.no_socket, options.queues).map_err(ProgramError::Load)?;
+    link.replace(&loaded.program).map_err(ProgramError::Replace)?;
+    Ok(loaded)
 }

@@ -20,6 +20,7 @@ use crate::config::{IdleMode, NoSocketPolicy};
 use crate::datapath::DropReason;
 use crate::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use crate::nb::{Record, Revision, Snapshot, Table};
+use crate::needs::is_root;
 use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, Publisher};
 use crate::types::{IfIndex, QueueId};
 use crate::xsk::{Arena, BURST_FRAMES, Frame, FramePool, TRANSMIT_RING_FRAMES, XskSocket};
@@ -28,9 +29,6 @@ const FRAMES: usize = 8 * TRANSMIT_RING_FRAMES;
 
 /// The peer's address.
 const PEER: [u8; 6] = [2, 0, 0, 0, 0, 3];
-
-#[path = "../../tests/support/root.rs"]
-mod root;
 
 /// A parent with subport 100 on link 0, and on link 1 a port of the subport's network.
 fn records() -> Snapshot {
@@ -81,7 +79,7 @@ fn ip(arguments: &str) {
 fn attach(arena: &'static Arena, cable: &Cable, name: &str, id: u16) -> (SteerProgram, XskSocket) {
     let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
     let program =
-        SteerProgram::attach(&mut SteerLoader::default(), cable.ifindex, options).expect("the program");
+        SteerProgram::attach(&mut SteerLoader::default(), cable.ifindex, options, None).expect("the program");
     let socket = XskSocket::open(arena, id, name, QueueId(0)).expect("a socket");
     program.steer(QueueId(0), socket.as_fd()).expect("the map");
     (program, socket)
@@ -180,7 +178,7 @@ impl Lab {
 
 #[test]
 fn a_pass_moves_bursts_and_allocates_nothing() {
-    if !root::is_root("a_pass_moves_bursts_and_allocates_nothing") {
+    if !is_root("a_pass_moves_bursts_and_allocates_nothing") {
         return;
     }
     let mut lab = Lab::new();
@@ -196,7 +194,7 @@ fn a_pass_moves_bursts_and_allocates_nothing() {
 /// A link that is down takes nothing from its TX ring. When it is up again, what waits there goes, and there is room.
 #[test]
 fn a_full_tx_ring_is_served_again() {
-    if !root::is_root("a_full_tx_ring_is_served_again") {
+    if !is_root("a_full_tx_ring_is_served_again") {
         return;
     }
     let mut lab = Lab::new();
@@ -222,7 +220,7 @@ fn a_full_tx_ring_is_served_again() {
 /// Its sockets are closed then, and the XDP program meets no socket.
 #[test]
 fn a_worker_that_panics_is_missed_and_leaves_its_links_to_their_policy() {
-    if !root::is_root("a_worker_that_panics_is_missed_and_leaves_its_links_to_their_policy") {
+    if !is_root("a_worker_that_panics_is_missed_and_leaves_its_links_to_their_policy") {
         return;
     }
     unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
@@ -235,13 +233,10 @@ fn a_worker_that_panics_is_missed_and_leaves_its_links_to_their_policy() {
     let mut pool = WorkerPool::start(&[cpu], IdleMode::Adaptive, arena, &publisher).expect("a worker");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(pool.attach(LinkSlot(0), socket)).expect("a socket that receives");
-    assert_eq!(pool.dead(), None);
+    assert_eq!(pool.dead(), [0; 0]);
 
-    pool.send(0, Order::Panic).expect("a worker that hears");
-    while pool.dead().is_none() {
-        std::thread::yield_now();
-    }
-    assert_eq!(pool.dead(), Some(0));
+    pool.kill(0);
+    assert_eq!(pool.dead(), [0]);
     assert!(matches!(runtime.block_on(pool.report()), Err(WorkerPoolError::Died { worker: 0 })));
     let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| tagged(arena, PEER)).collect();
     cable.guest.transmit(&mut burst);

@@ -1,5 +1,7 @@
 //! One pass of a worker: what it does all day.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use super::budget::Budget;
 use super::idle::Idle;
 use super::outlet::WorkerOutlet;
@@ -25,8 +27,18 @@ impl Worker {
         Self { outlet, tables, mailbox, idle, budget: Budget::default(), burst }
     }
 
-    /// Works until told to stop; gives back its sockets.
+    /// Works until told to stop; gives back its sockets. If it panics, it closes them: from then on its links' frames meet
+    /// their policy for a missing socket, and no frame is lost to the others.
     pub(super) fn run(mut self) -> Vec<XskSocket> {
+        // Of what a panic may have left half done, nothing is used but the list of sockets.
+        let worked = catch_unwind(AssertUnwindSafe(|| self.work()));
+        worked.unwrap_or_else(|panic| {
+            XskSocket::close_all(self.outlet.sockets.remove_all());
+            resume_unwind(panic)
+        })
+    }
+
+    fn work(&mut self) -> Vec<XskSocket> {
         loop {
             while let Ok(command) = self.mailbox.try_recv() {
                 if let Some(sockets) = self.obey(command) {
@@ -138,6 +150,7 @@ impl Worker {
             queue: open.socket.queue(),
             rings: open.socket.census(),
             statistics: open.socket.statistics().unwrap_or_default(),
+            is_bound: open.socket.is_bound(),
         });
         WorkerReport { sockets: sockets.collect(), pool: self.outlet.pool.len() }
     }

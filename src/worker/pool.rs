@@ -1,5 +1,6 @@
 //! The control thread's hold on the workers.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -59,6 +60,8 @@ pub struct SocketReport {
     pub rings: RingCensus,
     /// The kernel's counters.
     pub statistics: SocketStatistics,
+    /// Whether its device is still there.
+    pub is_bound: bool,
 }
 
 /// Why there are no workers.
@@ -94,9 +97,11 @@ pub enum WorkerPoolError {
 #[derive(Debug)]
 pub struct WorkerPool {
     arena: &'static Arena,
+    idle: IdleMode,
     workers: Vec<Handle>,
     inboxes: Arc<[Inbox]>,
-    sockets: usize,
+    /// How many each link has.
+    sockets: BTreeMap<LinkSlot, usize>,
 }
 
 #[derive(Debug)]
@@ -113,7 +118,7 @@ impl WorkerPool {
     /// [`WorkerPoolError`].
     pub fn start(
         cpus: &[usize],
-        idle_mode: IdleMode,
+        idle: IdleMode,
         arena: &'static Arena,
         publisher: &Publisher,
     ) -> Result<Self, WorkerPoolError> {
@@ -122,27 +127,47 @@ impl WorkerPool {
             Ok(Inbox { frames: ArrayQueue::new(HANDOVER_FRAMES), doorbell })
         };
         let inboxes: Arc<[Inbox]> = (0..cpus.len()).map(inbox).collect::<Result<Vec<_>, _>>()?.into();
-        let mut workers = Vec::new();
-        for (worker, (&cpu, inbox)) in cpus.iter().zip(inboxes.iter()).enumerate() {
-            let failed = |source| WorkerPoolError::Start { worker, source };
-            let (mailbox, commands) = unbounded();
-            let idle = Idle::new(&inbox.doorbell, idle_mode).map_err(failed)?;
-            let outlet = WorkerOutlet::new(worker, FramePool::new(arena), Arc::clone(&inboxes));
-            let thread = Worker::new(outlet, publisher.reader(), commands, idle);
-            let (pinned, started) = crossbeam::channel::bounded(1);
-            let thread = thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
-                let outcome = pin(cpu);
-                let run = outcome.is_ok();
-                // The other end waits for it below.
-                drop(pinned.send(outcome));
-                if run { thread.run() } else { Vec::new() }
-            });
-            let thread = thread.map_err(failed)?;
-            let outcome = started.recv().map_err(|_| WorkerPoolError::Died { worker })?;
-            outcome.map_err(|source| WorkerPoolError::Pin { worker, cpu, source })?;
-            workers.push(Handle { cpu, mailbox, thread });
+        let mut pool = Self { arena, idle, workers: vec![], inboxes, sockets: BTreeMap::new() };
+        for (worker, &cpu) in cpus.iter().enumerate() {
+            let handle = pool.spawn(worker, cpu, publisher)?;
+            pool.workers.push(handle);
         }
-        Ok(Self { arena, workers, inboxes, sockets: 0 })
+        Ok(pool)
+    }
+
+    /// Starts a worker in the place of one that died. It has no sockets.
+    ///
+    /// # Errors
+    /// [`WorkerPoolError`].
+    pub fn restart(&mut self, worker: WorkerId, publisher: &Publisher) -> Result<(), WorkerPoolError> {
+        let cpu = self.workers.get(worker).map(|dead| dead.cpu).ok_or(WorkerPoolError::Died { worker })?;
+        let handle = self.spawn(worker, cpu, publisher)?;
+        if let Some(place) = self.workers.get_mut(worker) {
+            *place = handle;
+        }
+        self.share_frames();
+        Ok(())
+    }
+
+    fn spawn(&self, worker: WorkerId, cpu: usize, publisher: &Publisher) -> Result<Handle, WorkerPoolError> {
+        let failed = |source| WorkerPoolError::Start { worker, source };
+        let inbox = self.inboxes.get(worker).ok_or(WorkerPoolError::Died { worker })?;
+        let (mailbox, commands) = unbounded();
+        let idle = Idle::new(&inbox.doorbell, self.idle).map_err(failed)?;
+        let outlet = WorkerOutlet::new(worker, FramePool::new(self.arena), Arc::clone(&self.inboxes));
+        let thread = Worker::new(outlet, publisher.reader(), commands, idle);
+        let (pinned, started) = crossbeam::channel::bounded(1);
+        let thread = thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
+            let outcome = pin(cpu);
+            let run = outcome.is_ok();
+            // The other end waits for it below.
+            drop(pinned.send(outcome));
+            if run { thread.run() } else { Vec::new() }
+        });
+        let thread = thread.map_err(failed)?;
+        let outcome = started.recv().map_err(|_| WorkerPoolError::Died { worker })?;
+        outcome.map_err(|source| WorkerPoolError::Pin { worker, cpu, source })?;
+        Ok(Handle { cpu, mailbox, thread })
     }
 
     /// The CPU of each worker.
@@ -174,28 +199,26 @@ impl WorkerPool {
     /// # Errors
     /// [`WorkerPoolError::Died`].
     pub async fn attach(&mut self, link: LinkSlot, socket: XskSocket) -> Result<(), WorkerPoolError> {
-        self.sockets += 1;
-        self.share_frames()?;
+        *self.sockets.entry(link).or_default() += 1;
+        self.share_frames();
         let worker = self.owner_of(link, socket.queue());
         let (ready, receives) = oneshot::channel();
         self.send(worker, Command::Attach { link, socket: Box::new(socket), ready })?;
         receives.await.map_err(|_| WorkerPoolError::Died { worker })
     }
 
-    /// Takes the sockets of `link` back from all workers.
-    ///
-    /// # Errors
-    /// [`WorkerPoolError::Died`].
-    pub async fn detach(&mut self, link: LinkSlot) -> Result<Vec<XskSocket>, WorkerPoolError> {
+    /// Takes the sockets of `link` back from all workers. Those of a dead one are closed.
+    pub async fn detach(&mut self, link: LinkSlot) -> Vec<XskSocket> {
         let mut sockets = Vec::new();
         for worker in 0..self.workers.len() {
             let (reply, answer) = oneshot::channel();
-            self.send(worker, Command::Detach { link, reply })?;
-            sockets.extend(answer.await.map_err(|_| WorkerPoolError::Died { worker })?);
+            if self.send(worker, Command::Detach { link, reply }).is_ok() {
+                sockets.extend(answer.await.into_iter().flatten());
+            }
         }
-        self.sockets -= sockets.len().min(self.sockets);
-        self.share_frames()?;
-        Ok(sockets)
+        self.sockets.remove(&link);
+        self.share_frames();
+        sockets
     }
 
     /// Asks every worker what it holds.
@@ -212,10 +235,11 @@ impl WorkerPool {
         Ok(reports)
     }
 
-    /// The first worker that ended by itself.
+    /// The workers that ended by themselves.
     #[must_use]
-    pub fn dead(&self) -> Option<WorkerId> {
-        self.workers.iter().position(|worker| worker.thread.is_finished())
+    pub fn dead(&self) -> Vec<WorkerId> {
+        let workers = self.workers.iter().enumerate();
+        workers.filter(|(_, worker)| worker.thread.is_finished()).map(|(worker, _)| worker).collect()
     }
 
     /// Stops all workers and gives back their sockets.
@@ -228,9 +252,22 @@ impl WorkerPool {
         self.workers.into_iter().filter_map(|worker| worker.thread.join().ok()).flatten().collect()
     }
 
-    fn share_frames(&self) -> Result<(), WorkerPoolError> {
-        let shares = Shares::of(self.arena.frame_count(), self.workers.len(), self.sockets);
-        (0..self.workers.len()).try_for_each(|worker| self.send(worker, Command::Share(shares)))
+    fn share_frames(&self) {
+        let sockets = self.sockets.values().sum();
+        let shares = Shares::of(self.arena.frame_count(), self.workers.len(), sockets);
+        for worker in 0..self.workers.len() {
+            // One that is dead needs none.
+            drop(self.send(worker, Command::Share(shares)));
+        }
+    }
+
+    /// Lets a worker die.
+    #[cfg(test)]
+    pub(crate) fn kill(&self, worker: WorkerId) {
+        drop(self.send(worker, Command::Panic));
+        while !self.dead().contains(&worker) {
+            thread::yield_now();
+        }
     }
 
     pub(super) fn send(&self, worker: WorkerId, command: Command) -> Result<(), WorkerPoolError> {

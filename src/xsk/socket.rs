@@ -169,6 +169,13 @@ impl XskSocket {
         self.queue
     }
 
+    /// Whether the device is still there. The kernel unbinds a socket whose device leaves the namespace, for good: it
+    /// answers ENXIO then.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.tx.wakeup().is_ok()
+    }
+
     /// Whether there is a received frame to take.
     #[inline]
     pub fn has_received(&mut self) -> bool {

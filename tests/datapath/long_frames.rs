@@ -94,7 +94,7 @@ proptest! {
 #[test]
 fn each_segment_gets_the_tags_of_its_receiver() {
     let mut switch = switch(1500);
-    let (packet, header) = tcp(false, 0, ACK, &[7; 20_000]);
+    let (packet, header) = tcp(false, 0, ACK, &vec![7; 20_000]);
     switch.follow(&World::vm_and_peers().mtu("peer-b", 9000));
     let sent = switch.send("peer-b", &frame(WEB, PEER_B, &[], &packet));
     let wanted = segments(&packet, header, 1500);

@@ -5,17 +5,17 @@ use crate::support::lab::{Lab, Port, in_lab};
 use crate::support::stream::Stream;
 use crate::support::wait::until;
 
-const VID: u16 = tci(0, false, 100);
+pub const VID: u16 = tci(0, false, 100);
 
 /// A VLAN-aware guest, and a peer on the network of its subport.
-struct Pair {
-    vm: Port,
-    sub: Port,
-    peer: Port,
+pub struct Pair {
+    pub vm: Port,
+    pub sub: Port,
+    pub peer: Port,
 }
 
 impl Pair {
-    fn new(lab: &mut Lab) -> Self {
+    pub fn new(lab: &mut Lab) -> Self {
         let (one, two) = (lab.network(), lab.network());
         let vm = lab.guest("vm", one);
         let sub = lab.subport(&vm, 100, two);
@@ -24,7 +24,7 @@ impl Pair {
     }
 
     /// A frame each way.
-    fn assert_served(&self, lab: &mut Lab) {
+    pub fn assert_served(&self, lab: &mut Lab) {
         let (up, down) = (Frame::new(self.sub.mac, self.peer.mac), Frame::new(self.peer.mac, self.sub.mac));
         lab.exchange(&self.vm, &up.tagged(VID), &[(&self.peer, &up)]);
         lab.exchange(&self.peer, &down, &[(&self.vm, &down.tagged(VID))]);
@@ -32,11 +32,13 @@ impl Pair {
 }
 
 #[test]
-fn killed_daemon_leaves_nothing_and_starts_again() {
+fn killed_daemon_with_policy_pass_leaves_nothing_and_starts_again() {
     in_lab(|lab| {
         let pair = Pair::new(lab);
+        lab.arguments.extend(["--port".to_owned(), "*:no_socket=pass".to_owned()]);
         lab.start();
         pair.assert_served(lab);
+        assert_eq!(lab.files.pins(), [""; 0], "with policy pass nothing is pinned");
         for _ in 0..3 {
             // Under traffic: its frames are lost while nobody serves, and in nobody's way after that.
             let traffic =

@@ -6,6 +6,8 @@ mod away;
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod churn;
+#[cfg(test)]
 mod copy;
 #[cfg(test)]
 mod drops;
@@ -24,6 +26,10 @@ mod life;
 #[cfg(test)]
 mod links;
 mod long_frames;
+#[cfg(test)]
+mod pins;
+#[cfg(test)]
+mod privileges;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]

@@ -3,10 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::scope;
+use std::time::{Duration, Instant};
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+use crate::support::command::run;
 use crate::support::frame::{BROADCAST, Frame, tci};
 use crate::support::lab::{Lab, Port, in_lab};
 use crate::support::stream::Stream;
+use crate::support::tap::Tap;
 use crate::support::wait::until;
 
 /// Frames of a storm, at least.
@@ -14,9 +20,22 @@ const STORM: u64 = 300_000;
 
 const FLOOD_RATE: u64 = 2000;
 
-/// A guest, a subport of it on another network, and on that a sender and a receiver.
+/// Frames that wait in a tap for its reader (its default `txqueuelen`), and for the tap in a TX ring.
+const TAP_QUEUE: u64 = 1000;
+const TX_RING: u64 = 2048;
+
+/// Frames that two senders share, how many times as much one of them sends, and how often they take turns at the most.
+const SHARED: usize = 20_000;
+const TIMES: usize = 10;
+const MOST_TURNS: usize = 10_000_000;
+
+/// Within which the daemon answers, whatever the guests do.
+const ANSWERED: Duration = Duration::from_secs(1);
+
+/// A guest with a neighbour, a subport of it on another network, and on that a sender and a receiver.
 struct Site {
     stormy: Port,
+    stuck: Port,
     subport: Port,
     sender: Port,
     receiver: Port,
@@ -25,12 +44,12 @@ struct Site {
 fn site(lab: &mut Lab) -> Site {
     let (one, two) = (lab.network(), lab.network());
     let stormy = lab.guest("stormy", one);
-    lab.guest("beside", one);
+    let stuck = lab.guest("beside", one);
     let subport = lab.subport(&stormy, 100, two);
     let (sender, receiver) = (lab.guest("sender", two), lab.guest("receiver", two));
     lab.arguments.extend(["--flood-rate".to_owned(), FLOOD_RATE.to_string()]);
     lab.start();
-    Site { stormy, subport, sender, receiver }
+    Site { stormy, stuck, subport, sender, receiver }
 }
 
 /// Sends `frame` from the guest of `from` without a pause, [`STORM`] times and on until `meanwhile` is done.
@@ -57,7 +76,9 @@ fn assert_unnoticed(lab: &mut Lab, site: &Site, frame: &Frame) {
     let stream = storm(lab, &site.stormy, frame, |sent| {
         let running = stream.start();
         until("a storm", || {
+            let asked = Instant::now();
             assert!(lab.daemon().show("ports").is_some(), "the daemon answers");
+            assert!(asked.elapsed() < ANSWERED, "it took {:?} to answer", asked.elapsed());
             (sent.load(Ordering::Relaxed) >= STORM).then_some(())
         });
         running.stop()
@@ -85,4 +106,97 @@ fn small_frames_at_full_rate_are_unnoticed_under_traffic() {
         assert_unnoticed(lab, &site, &frame);
         lab.forget_arrived(&site.stormy);
     });
+}
+
+#[test]
+fn a_receiver_that_never_reads_is_unnoticed_under_traffic() {
+    in_lab(|lab| {
+        let site = site(lab);
+        lab.host.ip(&format!("link delete dev {}", lab.dev(&site.stuck)));
+        lab.daemon().wait_until_up("ports", 3);
+        // Dropped before the lab ends, which then has the guest's old link again.
+        let tap = Tap::of_a_guest_that_hangs(&lab.host, "hangs", &site.stuck.id());
+        lab.daemon().wait_until_up("ports", 4);
+
+        assert_unnoticed(lab, &site, &Frame::new(site.stormy.mac, site.stuck.mac));
+        let stats = lab.daemon().stats();
+        let device =
+            stats["devices"].as_array().unwrap().iter().find(|row| row["device"] == "hangs").unwrap();
+        let port = stats["ports"].as_array().unwrap().iter().find(|row| row["lport"] == site.stuck.id());
+        let sent = port.unwrap()["sent_frames"].as_u64().unwrap();
+        let dropped = device["transmit_dropped"].as_u64().unwrap()
+            + lab.daemon().dropped(&site.stuck.id(), "transmit_ring_full");
+        // All but what lies in the tap's queue, and in our TX ring.
+        assert!(sent > STORM / 10 && dropped + TAP_QUEUE + TX_RING > sent, "{dropped} of {sent}");
+        drop(tap);
+        lab.daemon().wait_until_up("ports", 3);
+        lab.plug(&site.stuck);
+        lab.wait_until_all_up();
+        lab.forget_arrived(&site.stormy);
+    });
+}
+
+/// Two guests send to a third one more than the switch can take, one of them ten times as much as the other.
+///
+/// The load is bounded by counts: one thread sends in turns, ten frames and one. It has the CPU of the worker, which has
+/// to be content with what a niceness of 19 leaves it, so that even the lesser sender offers more than its half.
+#[test]
+fn a_guest_that_sends_ten_times_as_much_gets_no_more_than_its_share_under_traffic() {
+    in_lab(|lab| {
+        let one = lab.network();
+        let [heavy, light, receiver] = ["heavy", "light", "receiver"].map(|name| lab.guest(name, one));
+        let cpu = first_cpu();
+        lab.arguments.extend(["--workers".to_owned(), cpu.to_string()]);
+        lab.start();
+        run(&format!("renice -n 19 -p {}", lab.daemon().thread("worker-0")));
+
+        let senders = [lab.sender(&heavy), lab.sender(&light)];
+        let frames = [&heavy, &light].map(|from| Frame::new(from.mac, receiver.mac).bytes());
+        let stop = AtomicBool::new(false);
+        let (mut arrived, turns) = scope(|scope| {
+            let load = scope.spawn(|| {
+                pin_to(cpu);
+                let mut turns = 0;
+                while turns < MOST_TURNS && !stop.load(Ordering::Relaxed) {
+                    for _ in 0..TIMES {
+                        senders[0].offer(&frames[0]);
+                    }
+                    senders[1].offer(&frames[1]);
+                    turns += 1;
+                }
+                turns
+            });
+            let mut count = 0;
+            let arrived = lab.capture(&receiver).through(|_| {
+                count += 1;
+                count == SHARED
+            });
+            stop.store(true, Ordering::Relaxed);
+            (arrived, load.join().unwrap())
+        });
+        assert!(turns > SHARED / 2, "the lesser sender offered {turns} frames, which is no overload");
+        let middle = arrived.drain(SHARED / 4..SHARED * 3 / 4);
+        let greedy = middle.filter(|frame| frame[6..12] == heavy.mac).count();
+        println!("{greedy} of {} frames are from who sends {TIMES} times as much", SHARED / 2);
+        assert!((SHARED / 5..=SHARED * 3 / 10).contains(&greedy), "{greedy} of {}", SHARED / 2);
+        // The load passes by its sender's own capture, too, which nobody looks at and which is too slow for it.
+        lab.recapture(&heavy);
+        until("the worker to have nothing left to do", || {
+            (lab.daemon().show("workers")?[0]["sleeping"] == true).then_some(())
+        });
+        lab.forget_arrived(&heavy);
+    });
+}
+
+/// The first one that this process may use.
+fn first_cpu() -> usize {
+    let allowed = sched_getaffinity(Pid::this()).unwrap();
+    (0..CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap()).unwrap()
+}
+
+/// Lets this thread run on that CPU only.
+fn pin_to(cpu: usize) {
+    let mut only = CpuSet::new();
+    only.set(cpu).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &only).unwrap();
 }

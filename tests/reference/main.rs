@@ -37,6 +37,9 @@ mod random_frames;
 #[path = "../datapath/model/records.rs"]
 mod records;
 #[allow(dead_code, reason = "the other tests use all of it")]
+#[path = "../support/root.rs"]
+mod root;
+#[allow(dead_code, reason = "the other tests use all of it")]
 #[path = "../datapath/strategies.rs"]
 mod strategies;
 #[allow(dead_code, reason = "the other tests use all of it")]

@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::bpffs::Bpffs;
 use super::command::{output, succeed};
 use super::netns::{Netns, command_in};
 use super::records::CHASSIS;
@@ -20,10 +21,13 @@ const TRUNKPATH: &str = env!("CARGO_BIN_EXE_trunkpath");
 /// The user without files of its own.
 const NOBODY: u32 = 65534;
 
-/// The files of one daemon: its database, unless that is elsewhere, its socket, its log.
+/// The files of one daemon: its database, unless that is elsewhere, its socket, its log, its pins.
 #[derive(Debug)]
 pub struct Files {
     dir: tempfile::TempDir,
+    _bpffs: Bpffs,
+    /// Where the daemon pins its programs.
+    pub pin_folder: PathBuf,
     /// The NB DB's URL, as the daemon is given it.
     pub url: String,
     /// The namespace that `trunkpath nb` runs in.
@@ -35,7 +39,9 @@ impl Files {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("nb.db").display());
-        Self { dir, url, netns: None }
+        let bpffs = Bpffs::new();
+        let pin_folder = bpffs.path().join("trunkpath");
+        Self { dir, _bpffs: bpffs, pin_folder, url, netns: None }
     }
 
     /// The NB DB is at `url`, and what a test writes to it is written from `netns`.
@@ -65,8 +71,37 @@ impl Files {
         self.path("last-good.db")
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// All that is pinned there, as `NAMESPACE/DEVICE`.
+    pub fn pins(&self) -> Vec<String> {
+        let names = |folder: &Path| -> Vec<String> {
+            let entries = fs::read_dir(folder).into_iter().flatten();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        let folders = names(&self.pin_folder).into_iter();
+        let pins = folders.flat_map(|folder| {
+            let pins = names(&self.pin_folder.join(&folder)).into_iter();
+            pins.map(move |pin| format!("{folder}/{pin}")).collect::<Vec<_>>()
+        });
+        pins.collect()
+    }
+
+    /// `trunkpath check ARGUMENTS` in `netns`: what it printed, and whether it was content.
+    pub fn check(&self, netns: &Netns, arguments: &[&str]) -> (String, bool) {
+        let mut command = netns.command(TRUNKPATH);
+        command.arg("check").arg("--pin-folder").arg(&self.pin_folder).args(arguments);
+        let answer = output(&mut command, "");
+        let said = [answer.stdout, answer.stderr].concat();
+        (String::from_utf8(said).unwrap(), answer.status.success())
+    }
+
+    /// A path for a file of the daemon's.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// What the daemon answers to `trunkpath WORDS`, as people see it.
+    pub fn ask(&self, words: &[&str]) -> String {
+        succeed(Command::new(TRUNKPATH).args(words).arg("--api").arg(self.path("api.sock")), "")
     }
 
     /// What the daemon said so far.
@@ -88,12 +123,23 @@ impl Daemon {
         Self::start_by(netns.command(TRUNKPATH), files, arguments)
     }
 
-    /// Starts one as the user nobody, with no more than the capabilities that README names.
-    pub fn start_as_nobody(netns: &Netns, files: &Files, arguments: &[String]) -> Self {
-        const CAPABILITIES: &str = "-all,+net_admin,+net_raw,+bpf,+ipc_lock";
+    /// Starts one in `netns` that keeps the mounts of this test, which `ip netns exec` does not.
+    pub fn start_among_our_mounts(netns: &Netns, files: &Files, arguments: &[String]) -> Self {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", netns.name()));
+        command.args(["setpriv", "--pdeathsig", "KILL", TRUNKPATH]);
+        Self::start_by(command, files, arguments)
+    }
+
+    /// Starts one as the user nobody, with the capabilities that README names and these.
+    pub fn start_as_nobody(netns: &Netns, files: &Files, arguments: &[String], besides: &str) -> Self {
+        let capabilities = format!("-all,+net_admin,+net_raw,+bpf,+ipc_lock{besides}");
         // The folder of the build may be closed to it.
         let program = files.path("trunkpath");
         fs::copy(TRUNKPATH, &program).unwrap();
+        if let Some(bpffs) = files.pin_folder.parent() {
+            chown(bpffs, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
         for path in fs::read_dir(files.dir.path()).unwrap().map(|entry| entry.unwrap().path()) {
             chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
         }
@@ -101,14 +147,8 @@ impl Daemon {
         let mut command = netns.command("setpriv");
         command
             .args(["--reuid", &NOBODY.to_string(), "--regid", &NOBODY.to_string(), "--clear-groups"])
-            .args([
-                "--inh-caps",
-                CAPABILITIES,
-                "--ambient-caps",
-                CAPABILITIES,
-                "--bounding-set",
-                CAPABILITIES,
-            ])
+            .args(["--inh-caps", &capabilities, "--ambient-caps", &capabilities])
+            .args(["--bounding-set", &capabilities])
             .args(["--no-new-privs", "--pdeathsig", "KILL"])
             .arg(program);
         Self::start_by(command, files, arguments)
@@ -122,6 +162,8 @@ impl Daemon {
             .arg(&api)
             .arg("--state")
             .arg(files.state())
+            .arg("--pin-folder")
+            .arg(&files.pin_folder)
             .args(arguments)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -135,9 +177,26 @@ impl Daemon {
         ask(&self.api, &["show", what])
     }
 
+    /// What the kernel says of each of its threads (`/proc/PID/status`) under this key.
+    pub fn thread_status(&self, key: &str) -> Vec<String> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let of_thread = |thread: PathBuf| {
+            // Some come and go.
+            let status = fs::read_to_string(thread.join("status")).ok()?;
+            Some(status.lines().find_map(|line| line.strip_prefix(key))?.trim().to_owned())
+        };
+        threads.filter_map(|thread| of_thread(thread.unwrap().path())).collect()
+    }
+
     /// `trunkpath stats --json`.
     pub fn stats(&self) -> Value {
         ask(&self.api, &["stats"]).unwrap()
+    }
+
+    /// `trunkpath stats`, or why there are none.
+    pub fn stats_for_people(&self) -> String {
+        let answer = output(Command::new(TRUNKPATH).args(["stats", "--api"]).arg(&self.api), "");
+        [answer.stdout, answer.stderr].iter().map(|said| String::from_utf8_lossy(said)).collect()
     }
 
     /// Waits until every row of `trunkpath show WHAT` is up, and there are `count`.
@@ -207,7 +266,17 @@ impl Daemon {
         kill(self.pid(), Signal::SIGCONT).unwrap();
     }
 
-    fn pid(&self) -> Pid {
+    /// The id of its thread with that name.
+    pub fn thread(&self, name: &str) -> String {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten();
+        let named =
+            |path: &Path| fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim_end() == name);
+        let thread = threads.map(|thread| thread.path()).find(|path| named(path));
+        thread.unwrap().file_name().unwrap().to_string_lossy().into_owned()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
         Pid::from_raw(self.process.id().cast_signed())
     }
 }

@@ -208,8 +208,18 @@ impl Lab {
 
     /// Writes the records and starts the daemon on them, as a user with no more rights than it needs.
     pub fn start_as_nobody(&mut self) {
+        self.start_as_nobody_with("");
+    }
+
+    /// The same with more capabilities, as `,+sys_time`.
+    pub fn start_as_nobody_with(&mut self, capabilities: &str) {
         self.write_records();
-        self.daemon = Some(Daemon::start_as_nobody(&self.host, &self.files, &self.arguments));
+        self.adopt(Daemon::start_as_nobody(&self.host, &self.files, &self.arguments, capabilities));
+    }
+
+    /// Takes a daemon that was started otherwise, and waits until all guests and subports are served.
+    pub fn adopt(&mut self, daemon: Daemon) {
+        self.daemon = Some(daemon);
         self.wait_until_all_up();
     }
 
@@ -426,6 +436,7 @@ impl Lab {
             assert!(status.success(), "trunkpath run ended with {status} after SIGTERM");
         }
         self.assert_no_programs();
+        assert_eq!(self.files.pins(), [""; 0], "pins stay behind");
         for guest in self.guests.drain(..) {
             guest.capture.stop();
         }
@@ -446,6 +457,7 @@ impl Drop for Lab {
                 for what in ["problems", "nb", "drift"] {
                     eprintln!("--- {what}\n{:#?}", daemon.show(what));
                 }
+                eprintln!("--- stats\n{}", daemon.stats_for_people());
             }
         }
     }

@@ -7,7 +7,7 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-use super::command::run;
+use super::command::{run, succeed};
 
 /// What the names of all of them begin with; the process that made them follows.
 const PREFIX: &str = "tp-test-";
@@ -42,6 +42,11 @@ impl Netns {
     /// `ip -n NAME ARGUMENTS`, and what it printed.
     pub fn ip(&self, arguments: &str) -> String {
         run(&format!("ip -n {} {arguments}", self.name))
+    }
+
+    /// Does what each of `lines` says to `ip`, by one process.
+    pub fn ip_batch(&self, lines: &[String]) {
+        succeed(Command::new("ip").args(["-n", &self.name, "-batch", "-"]), &lines.join("\n"));
     }
 
     /// A command that runs in here. It ends with the thread that starts it, should that die with no time to clean up.

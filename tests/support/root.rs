@@ -1,4 +1,4 @@
-//! Tests that need root never vanish: without it they say so and pass, and in CI they fail.
+//! Tests that need root, or a program, never vanish: without it they say so and pass, and in CI they fail.
 
 use std::io::Write as _;
 
@@ -6,14 +6,22 @@ use std::io::Write as _;
 const REQUIRE_ROOT: &str = "TRUNKPATH_REQUIRE_ROOT";
 
 /// True when the test can go on.
-#[allow(clippy::explicit_write, reason = "a print macro's output is captured by the test runner")]
 pub fn is_root(test: &str) -> bool {
-    if nix::unistd::geteuid().is_root() {
-        return true;
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skip(test, "it needs root (scripts/test knows how)");
     }
+    root
+}
+
+/// Says that `test` does not run, and why.
+///
+/// # Panics
+/// When none may be skipped.
+#[allow(clippy::explicit_write, reason = "a print macro's output is captured by the test runner")]
+pub fn skip(test: &str, reason: &str) {
     let required = std::env::var_os(REQUIRE_ROOT).is_some_and(|value| value == "1");
-    assert!(!required, "{test} needs root, and {REQUIRE_ROOT}=1 forbids to skip it");
+    assert!(!required, "{REQUIRE_ROOT}=1 forbids to skip {test}: {reason}");
     // Straight to the handle: the test runner captures what the print macros write.
-    writeln!(std::io::stderr(), "SKIPPED {test}: it needs root (scripts/test knows how)").unwrap();
-    false
+    writeln!(std::io::stderr(), "SKIPPED {test}: {reason}").unwrap();
 }

@@ -25,9 +25,9 @@ impl Devices for Simulated {
         Ok(())
     }
 
-    async fn release(&mut self, _: LinkSlot, (): ()) -> Result<(), WorkerPoolError> {
-        Ok(())
-    }
+    async fn release(&mut self, _: LinkSlot, (): ()) {}
+
+    fn keep(&mut self, _: impl Fn(IfIndex) -> bool) {}
 }
 
 /// Whether another program holds the link: its name says so.

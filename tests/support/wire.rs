@@ -130,12 +130,28 @@ impl Capture {
         }
     }
 
+    /// Lets what arrived up to now be as it may.
+    pub fn forget(&self) {
+        self.frames.try_iter().for_each(drop);
+    }
+
     /// Ends it, and makes sure that no frame was missed for want of room.
-    pub fn stop(mut self) {
+    pub fn stop(self) {
+        drop(self.end());
+    }
+
+    /// Ends it, and makes sure that nothing at all came.
+    pub fn stop_silent(self) {
+        let said = self.end();
+        assert!(said.lines().any(|line| line == "0 packets captured"), "frames came: {said}");
+    }
+
+    fn end(mut self) -> String {
         kill(self.pid(), Signal::SIGINT).unwrap();
         let mut said = String::new();
         self.errors.read_to_string(&mut said).unwrap();
         assert!(said.contains("\n0 packets dropped by kernel"), "tcpdump: {said}");
+        said
     }
 
     fn pid(&self) -> Pid {

@@ -4,14 +4,16 @@ use super::{Finding, Verdict};
 use crate::control::links::{LARGEST_MTU, Link};
 use crate::kernel::inspect::{self, Attached, XdpMode};
 
-/// `lacking` is the verdict on what keeps this link from being a port.
-pub(super) fn findings(link: &Link, lacking: Verdict) -> Vec<Finding> {
+/// `lacking` is the verdict on what keeps this link from being a port. A program that `is_pinned` does not: the next start
+/// adopts it.
+pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Finding> {
     let about = format!("link {}", link.name);
     let mut findings = vec![state(&about, link, lacking)];
     match inspect::xdp(link.ifindex) {
         Ok(xdp) => {
             findings.extend((!xdp.native).then(|| generic_only(&about, link, lacking)));
-            findings.extend(xdp.attached.map(|program| attached(&about, link, program, lacking)));
+            let attached_program = xdp.attached.filter(|_| !is_pinned);
+            findings.extend(attached_program.map(|program| attached(&about, link, program, lacking)));
         }
         Err(error) => {
             findings.push(Finding::not_ok(

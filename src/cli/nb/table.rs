@@ -6,15 +6,17 @@ use std::io::{self, Write};
 use comfy_table::presets::NOTHING;
 use serde_json::Value;
 
+use crate::cli::output::printable;
 use crate::nb::{Record, Table};
 
 /// Writes the fields that matter, one line a record.
 pub(super) fn write(out: &mut Vec<u8>, table: Table, records: &[Record]) -> io::Result<()> {
     let columns = columns(table, records);
     let mut view = comfy_table::Table::new();
-    view.load_style(NOTHING).set_header(columns.iter().map(|column| column.to_uppercase()));
+    view.load_style(NOTHING)
+        .set_header(columns.iter().map(|column| printable(&column.to_uppercase()).into_owned()));
     for record in records {
-        view.add_row(columns.iter().map(|column| cell(record.json.get(column))));
+        view.add_row(columns.iter().map(|column| printable(&cell(record.json.get(column))).into_owned()));
     }
     writeln!(out, "{}", view.trim_fmt())
 }

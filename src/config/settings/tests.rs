@@ -14,6 +14,8 @@ fn nothing_said_means_the_defaults() {
     assert_eq!(config.nb, DEFAULT_URL);
     assert_eq!(config.api, Path::new(DEFAULT_API));
     assert_eq!((config.umem_mib, config.workers.len()), (256, 1));
+    assert_eq!(config.pin_folder, Path::new(DEFAULT_PIN_FOLDER));
+    assert_eq!(config.on_worker_panic, OnWorkerPanic::Restart);
     assert!(!config.chassis.is_empty());
     assert_eq!(
         config.port("any"),
@@ -29,6 +31,8 @@ fn every_known_key_is_read() {
         chassis = "compute1"
         workers = "0"
         api = "/tmp/api.sock"
+        pin_folder = "/run/tp"
+        on_worker_panic = "exit"
         umem_mib = 8
         idle = "busy"
         [attach]
@@ -46,6 +50,10 @@ fn every_known_key_is_read() {
     assert_eq!((config.nb.as_str(), config.chassis.as_str()), ("sqlite:/tmp/nb.db", "compute1"));
     assert_eq!((config.workers.as_slice(), config.umem_mib), ([0].as_slice(), 8));
     assert_eq!(config.idle, IdleMode::Busy);
+    assert_eq!(
+        (config.pin_folder.as_path(), config.on_worker_panic),
+        (Path::new("/run/tp"), OnWorkerPanic::Exit)
+    );
     assert_eq!(config.attach["lport-1"], "veth0");
     let inherited = PortOptions { no_socket: NoSocketPolicy::Pass, ..PortOptions::default() };
     assert_eq!(config.port("other"), inherited);
@@ -62,6 +70,8 @@ fn the_key_lists_are_the_fields() {
         ("chassis", "''"),
         ("workers", "''"),
         ("api", "''"),
+        ("pin_folder", "'/sys/fs/bpf/tp'"),
+        ("on_worker_panic", "'exit'"),
         ("umem_mib", "1"),
         ("idle", "'busy'"),
         ("flood_rate", "0"),
@@ -102,6 +112,7 @@ fn a_bad_value_is_named_with_what_was_expected() {
         ("umem_mib = 0", ["0", "1 to 65536"]),
         ("umem_mib = 'x'", ["trunkpath.toml", "umem_mib"]),
         ("idle = 'lazy'", ["lazy", "`adaptive` or `busy`"]),
+        ("on_worker_panic = 'shrug'", ["shrug", "`restart` or `exit`"]),
         ("nb = ' '", ["nb", "empty"]),
         ("attach = { p = 'a-name-too-long-by-far' }", ["a-name-too-long-by-far", "15"]),
         ("attach = { p = 'a/b' }", ["a/b", "device name"]),
@@ -152,4 +163,13 @@ fn flags_go_before_the_file_and_leave_the_rest_of_it() {
     assert_eq!((config.attach["p"].as_str(), config.attach["q"].as_str()), ("veth2", "veth1"));
     let port = config.port("p");
     assert_eq!((port.no_socket, port.allow_generic), (NoSocketPolicy::Pass, true));
+}
+
+#[test]
+fn programs_are_to_be_pinned_where_any_port_drops() {
+    let drops = |text: &str| toml(text).unwrap().check().unwrap().drops_without_socket();
+    assert!(drops(""));
+    assert!(!drops("port.'*'.no_socket = 'pass'"));
+    assert!(!drops("port = { '*' = { no_socket = 'pass' }, p = { allow_generic = true } }"));
+    assert!(drops("port = { '*' = { no_socket = 'pass' }, p = { no_socket = 'drop' } }"));
 }

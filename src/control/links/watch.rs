@@ -93,6 +93,7 @@ impl LinkWatch {
                 None => self.lost = true,
             }
         }
+        tracing::warn!("announcements of links were lost: all links are listed again");
         // A fresh socket: the old one's queue may hold announcements older than the new list.
         let (links, watch) = Self::open().await?;
         *self = watch;

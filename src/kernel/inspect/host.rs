@@ -44,6 +44,12 @@ pub fn memlock_limit() -> Option<u64> {
     getrlimit(Resource::Memlock).current
 }
 
+/// Whether this process may mount file systems.
+#[must_use]
+pub fn may_mount() -> bool {
+    caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false)
+}
+
 /// The capabilities that the datapath uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
@@ -54,7 +60,7 @@ pub struct Capabilities {
 }
 
 /// Attach programs and watch links; make AF_XDP sockets; load programs; register a UMEM of any size.
-const NEEDED: [Capability; 4] =
+pub(in crate::kernel) const NEEDED: [Capability; 4] =
     [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW, Capability::CAP_BPF, Capability::CAP_IPC_LOCK];
 
 /// Reads which of the capabilities that the datapath uses are in effect.

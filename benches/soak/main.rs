@@ -1,0 +1,68 @@
+//! Everything at once, for as long as one likes: `scripts/soak`.
+//!
+//! Links and records change, guests storm, and the NB DB breaks, under traffic. In the end every frame is accounted for
+//! and the daemon holds what it held before, or this fails.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench prints, and ends when it cannot go on"
+)]
+
+mod balance;
+mod round;
+#[allow(dead_code, reason = "the tests use all of it")]
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use balance::Balance;
+use round::Soak;
+use support::cloud::with_etcd;
+use support::resources::Held;
+
+fn main() {
+    // What cargo adds, on `cargo bench`.
+    let argument = std::env::args().skip(1).find(|argument| argument != "--bench");
+    let Some(minutes) = argument.and_then(|argument| argument.parse().ok()) else {
+        println!("soak: needs root and some minutes, so it does not run by itself: `scripts/soak` runs it");
+        return;
+    };
+    soak(Duration::from_mins(minutes));
+}
+
+fn soak(time: Duration) {
+    with_etcd(1, |lab, cloud| {
+        let mut soak = Soak::start(lab);
+        // What is allocated once is allocated then.
+        soak.round(lab, cloud);
+        soak.restore(lab, cloud);
+        let before = Held::by(lab.daemon());
+        println!("before: {before}");
+
+        let start = Instant::now();
+        let mut rounds = 0;
+        while start.elapsed() < time {
+            let broken = soak.round(lab, cloud);
+            rounds += 1;
+            let seconds = start.elapsed().as_secs();
+            println!(
+                "{seconds:4} s, round {rounds}, the DB {broken}: {}",
+                Balance::of(&lab.daemon().stats())
+            );
+        }
+        soak.restore(lab, cloud);
+        lab.daemon().wait_until_converged();
+        let after = Held::by(lab.daemon());
+        println!("after:  {after}");
+        let balance = Balance::of(&lab.daemon().stats());
+        println!("{balance}");
+        balance.print_drops();
+        after.assert_no_more_than(&before);
+        balance.assert_even();
+    });
+    println!("nothing is lost, and nothing is left over");
+}

@@ -1,0 +1,122 @@
+//! A round of everything that can happen.
+
+use std::thread::scope;
+
+use trunkpath::nb::{Op, Table, segmentation_id};
+
+use crate::support::churn::Churn;
+use crate::support::churn_site::ChurnSite;
+use crate::support::cloud::Cloud;
+use crate::support::frame::{BROADCAST, Frame};
+use crate::support::lab::{Lab, Port};
+use crate::support::noise::Noise;
+use crate::support::records;
+use crate::support::wait::until;
+
+/// What a round has of each.
+const LINK_CHANGES: usize = 60;
+const RECORD_CHANGES: usize = 40;
+const STORM: usize = 100_000;
+
+/// Of floods, so that most of a storm is over it.
+const FLOOD_RATE: &str = "2000";
+
+/// What happens to the server of the NB DB.
+type Break = fn(&mut Cloud);
+
+/// Guests, and what is done to them.
+#[derive(Debug)]
+pub struct Soak {
+    site: ChurnSite,
+    churn: Churn,
+    noise: Option<Noise>,
+    /// Two guests with a network of their own: a flood of the first is one frame for the second.
+    stormy: Port,
+    victim: Port,
+    /// Ports that are subports now and then, of a guest whose link is untouched.
+    spares: Vec<Port>,
+    random: fastrand::Rng,
+    rounds: usize,
+}
+
+impl Soak {
+    /// Starts the daemon with all of them.
+    pub fn start(lab: &mut Lab) -> Self {
+        let site = ChurnSite::new(lab);
+        let (three, four) = (lab.network(), lab.network());
+        let (stormy, victim) = (lab.guest("stormy", three), lab.guest("victim", three));
+        let spares = (0..8).map(|number| lab.spare_port(&site.beside, 200 + number, four)).collect();
+        lab.arguments.extend(["--flood-rate", FLOOD_RATE].map(str::to_owned));
+        lab.start();
+        let (churn, random) = (Churn::new(lab, &site.churned), fastrand::Rng::new());
+        Self { site, churn, noise: None, stormy, victim, spares, random, rounds: 0 }
+    }
+
+    /// Links and records change, one guest storms, the DB is away for half of the time. No frame between two other
+    /// guests is lost. Says how the DB was away.
+    pub fn round(&mut self, lab: &Lab, cloud: &mut Cloud) -> &'static str {
+        let noise = self.noise.take().unwrap_or_else(|| self.site.noise(lab, false));
+        self.rounds += 1;
+        let frozen = self.rounds.is_multiple_of(2);
+        let (leaves, returns): (Break, Break) =
+            if frozen { (|it| it.freeze(0), |it| it.thaw(0)) } else { (|it| it.kill(0), |it| it.run(0)) };
+        let changes = [self.changes(), self.changes()];
+        let (churn, storm) = (&mut self.churn, [BROADCAST, [2, 0xde, 0xad, 0, 0, 1]]);
+        let storm = storm.map(|to| Frame::new(self.stormy.mac, to).bytes());
+        let sender = lab.sender(&self.stormy);
+        self.site.undisturbed_by(lab, || {
+            scope(|scope| {
+                scope.spawn(|| {
+                    for number in 0..STORM {
+                        sender.offer(&storm[number % 2]);
+                    }
+                });
+                let [first, second] = changes;
+                cloud.write(first);
+                leaves(cloud);
+                churn.operate(lab, &noise, LINK_CHANGES / 2);
+                returns(cloud);
+                cloud.write(second);
+                churn.operate(lab, &noise, LINK_CHANGES / 2);
+                churn.settle(lab);
+            });
+            lab.daemon().wait_for_nb("followed");
+            until("no drift", || lab.daemon().show("drift")?.as_array()?.is_empty().then_some(()));
+        });
+        lab.capture(&self.victim).forget();
+        self.noise = Some(noise);
+        if frozen { "frozen" } else { "killed" }
+    }
+
+    /// All links are as they were in the beginning, no spare port is a subport, and nobody sends.
+    pub fn restore(&mut self, lab: &mut Lab, cloud: &Cloud) {
+        if let Some(noise) = self.noise.take() {
+            self.churn.restore(lab, &noise);
+        }
+        // Its storms pass by its own capture, too, which nobody looks at and which is too slow for them.
+        lab.recapture(&self.stormy);
+        cloud.write(self.spares.iter().map(|spare| self.removal(spare)).collect());
+        lab.wait_until_all_up();
+    }
+
+    fn changes(&mut self) -> Vec<Op> {
+        (0..RECORD_CHANGES / 2).map(|_| self.change()).collect()
+    }
+
+    /// A spare port becomes a subport, or one with another VID, or no longer is one.
+    fn change(&mut self) -> Op {
+        let (parent, spare) = (&self.site.beside, &self.spares[self.random.usize(..self.spares.len())]);
+        if self.random.u8(..3) == 0 {
+            return self.removal(spare);
+        }
+        // Each port has VIDs of its own: two with the same one would be a contradiction.
+        let vid = 200 + u16::try_from(spare.key).unwrap() * 10 + self.random.u16(..10);
+        let mut line = records::segmentation(parent.key, spare.key, vid);
+        Op::Put { table: Table::ChildPortSegmentation, json: line["record"].take() }
+    }
+
+    fn removal(&self, spare: &Port) -> Op {
+        let id = segmentation_id(&self.site.beside.id(), &spare.id());
+        Op::Delete { table: Table::ChildPortSegmentation, id }
+    }
+}

@@ -1,0 +1,95 @@
+//! What is pinned: programs that a killed switch left on its devices.
+
+use std::path::Path;
+
+use super::{Finding, Verdict};
+use crate::control::links::Links;
+use crate::kernel::{CleanError, Cleaned, FoundPin, PinState, clean_pins, find_pins, inspect, is_bpffs};
+
+const CLEAN: &str = "`trunkpath check --clean`";
+
+/// What is pinned below `folder`, and what is to be said of it.
+pub(super) fn findings(folder: &Path, links: &Links) -> (Vec<FoundPin>, Vec<Finding>) {
+    let about = "pin folder";
+    let (pins, of_folder) = match find_pins(folder) {
+        Ok(pins) if is_bpffs(folder) => {
+            (pins, Finding::ok(about, format!("{} is in a bpffs", folder.display())))
+        }
+        Ok(pins) if inspect::may_mount() => {
+            (pins, Finding::ok(about, format!("the switch mounts a bpffs for {}", folder.display())))
+        }
+        Ok(pins) => {
+            let found = format!(
+                "{} is in no bpffs: frames of ports with no_socket = drop reach the host's own stack after a kill",
+                folder.display()
+            );
+            let advice =
+                "mount one (`mount -t bpf bpf DIR`), or let the switch do it, which takes CAP_SYS_ADMIN";
+            (pins, Finding::not_ok(Verdict::Warning, about, found, advice))
+        }
+        Err(error) => {
+            (vec![], Finding::not_ok(Verdict::Warning, about, error.to_string(), "run this as root"))
+        }
+    };
+    let mut findings = vec![of_folder];
+    findings.extend(pins.iter().map(|pin| finding(pin, links)));
+    (pins, findings)
+}
+
+fn finding(pin: &FoundPin, links: &Links) -> Finding {
+    let about = about(pin, links);
+    let path = pin.path.display();
+    match pin.state {
+        PinState::Here | PinState::Elsewhere if pin.in_use => {
+            Finding::ok(&about, format!("pinned as {path} by a running switch"))
+        }
+        PinState::Here => Finding::not_ok(
+            Verdict::Warning,
+            &about,
+            format!("pinned as {path}: a program that a killed switch left drops all its frames"),
+            format!("start the switch, which adopts it, or remove it with {CLEAN}"),
+        ),
+        PinState::Elsewhere => Finding::not_ok(
+            Verdict::Warning,
+            &about,
+            format!(
+                "pinned as {path}, of another network namespace: a program that a killed switch left drops all its frames"
+            ),
+            format!("start the switch there, or run {CLEAN} there (`ip netns exec`)"),
+        ),
+        PinState::Stale => Finding::not_ok(
+            Verdict::Warning,
+            &about,
+            format!("stale pin {path}: its device is gone"),
+            format!("the next start removes it, or {CLEAN}"),
+        ),
+    }
+}
+
+/// Removes what may go.
+pub(super) fn clean(folder: &Path, links: &Links) -> Vec<Finding> {
+    // An error is among the findings already.
+    let cleaned = clean_pins(folder).unwrap_or_default();
+    let done = |Cleaned { pin, outcome }: Cleaned| {
+        let (about, path) = (about(&pin, links), pin.path.display());
+        match outcome {
+            Ok(()) => Finding::ok(&about, format!("pin {path} removed")),
+            Err(error) => {
+                let advice = match &error {
+                    CleanError::InUse => "stop it with SIGTERM, which removes it",
+                    CleanError::Elsewhere => "run this there (`ip netns exec`)",
+                    CleanError::Io(_) => "run this as root",
+                };
+                Finding::not_ok(Verdict::Warning, &about, format!("pin {path} is left: {error}"), advice)
+            }
+        }
+    };
+    cleaned.into_iter().map(done).collect()
+}
+
+fn about(pin: &FoundPin, links: &Links) -> String {
+    match links.get(pin.device).filter(|_| pin.state == PinState::Here) {
+        Some(link) => format!("link {}", link.name),
+        None => format!("link {}", pin.device),
+    }
+}

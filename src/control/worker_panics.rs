@@ -1,0 +1,235 @@
+//! A worker panics in a daemon with two of them, each with a guest.
+
+use std::path::Path;
+use std::process::Command;
+
+use nix::sched::{CloneFlags, unshare};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::cloud::Cloud;
+use super::daemon::Daemon;
+use super::follow::News;
+use super::links::LinkWatch;
+use super::pinning::Folder;
+use crate::config::{OnWorkerPanic, Settings};
+use crate::kernel::{clean_pins, inspect};
+use crate::nb::{self, Op, Table};
+use crate::needs::is_root;
+use crate::tables::WorkerId;
+use crate::types::{IfIndex, QueueId};
+use crate::worker::WorkerPoolError;
+use crate::xsk::{BURST_FRAMES, FramePool, XskSocket};
+
+const GUESTS: [&str; 2] = ["one", "two"];
+
+/// The number of a guest's own socket, which the daemon comes to last.
+const FIRST_GUEST_SOCKET: u16 = 1000;
+
+/// The daemon, whose rounds the test calls, in a network and mount namespace of this thread's own.
+struct Lab {
+    daemon: Daemon,
+    guests: Vec<XskSocket>,
+    folder: TempDir,
+}
+
+fn ip(arguments: &str) {
+    run("ip", arguments);
+}
+
+fn run(program: &str, arguments: &str) {
+    let ended = Command::new(program).args(arguments.split(' ')).status().expect("the program");
+    assert!(ended.success(), "{program} {arguments}");
+}
+
+fn address(guest: usize) -> [u8; 6] {
+    [2, 0, 0, 0, 0, guest as u8 + 1]
+}
+
+fn records() -> Vec<Op> {
+    let port = |guest: usize| {
+        json!({"id": GUESTS[guest], "unique_key": guest + 1, "lswitch": "n", "topic": "t", "name": GUESTS[guest],
+            "macs": [format!("02:00:00:00:00:{:02x}", guest + 1)], "enabled": true,
+            "binding": {"type": "chassis", "chassis": "here"}})
+    };
+    let create = |table: Table, json: Value| Op::Create { table, json };
+    vec![
+        create(Table::Lswitch, json!({"id": "n", "unique_key": 1, "topic": "t", "name": "n"})),
+        create(Table::Lport, port(0)),
+        create(Table::Lport, port(1)),
+    ]
+}
+
+fn ifindex(device: &str) -> IfIndex {
+    inspect::index_of(device).expect("a device")
+}
+
+impl Lab {
+    async fn start(on_worker_panic: OnWorkerPanic) -> Self {
+        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("namespaces");
+        run("mount", "--make-rprivate /");
+        ip("link set lo up");
+        for guest in GUESTS {
+            ip(&format!("link add {guest} type veth peer name {guest}-guest"));
+            for end in [guest, &format!("{guest}-guest")] {
+                // Without IPv6 on it the kernel sends nothing of its own.
+                ip(&format!("link set {end} addrgenmode none"));
+                ip(&format!("link set {end} up"));
+            }
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let settings = Settings {
+            nb: Some(format!("sqlite:{}", path("nb.db").display())),
+            chassis: Some("here".to_owned()),
+            attach: GUESTS.map(|guest| (guest.to_owned(), guest.to_owned())).into(),
+            state: Some(path("state.db")),
+            pin_folder: Some(path("pins")),
+            on_worker_panic: Some(on_worker_panic),
+            umem_mib: Some(32),
+            ..Settings::default()
+        };
+        let mut config = settings.check().expect("settings");
+        config.workers = vec![config.workers[0]; 2];
+
+        nb::open(&config.nb).await.expect("the NB DB").transact(records()).await.expect("records");
+        let pins = Folder::prepare(&config);
+        let (cloud, copy) = Cloud::open(&config).await.expect("the NB DB");
+        let (links, _) = LinkWatch::open().await.expect("links");
+        let snapshot = cloud.db().snapshot().await.expect("records");
+        let mut daemon = Daemon::start(config, links, cloud, copy, pins).await.expect("a daemon");
+        daemon.hear(News::All(snapshot));
+        let arena = daemon.plane.devices.arena;
+        let guests = GUESTS.iter().zip(FIRST_GUEST_SOCKET..).map(|(guest, id)| {
+            XskSocket::open(arena, id, &format!("{guest}-guest"), QueueId(0)).expect("a guest's socket")
+        });
+        let mut lab = Self { guests: guests.collect(), daemon, folder };
+        lab.settle().await;
+        lab
+    }
+
+    /// Does rounds until all ports are open. The kernel takes its time to release the sockets of a dead worker.
+    async fn settle(&mut self) {
+        while self.daemon.plane.ports.len() < GUESTS.len() {
+            self.daemon.reconcile().await.expect("a round");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Who has the port of a guest.
+    fn worker_of(&self, guest: usize) -> WorkerId {
+        self.daemon.plane.ports[&ifindex(GUESTS[guest])].queues[0]
+    }
+
+    /// A burst from one guest to the other.
+    fn send(&mut self, from: usize) {
+        let arena = self.daemon.plane.devices.arena;
+        let mut bytes = [address(1 - from), address(from), [0x88, 0xb5, 0, 0, 0, 0]].concat();
+        bytes.resize(64, 0x5a);
+        let frame = || {
+            let mut frame = arena.take().expect("a frame");
+            assert!(frame.set_bytes(&bytes));
+            frame
+        };
+        let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| frame()).collect();
+        assert_eq!(self.guests[from].transmit(&mut burst), BURST_FRAMES);
+        assert_eq!(self.guests[from].kick(), 0, "a veth takes them at once");
+        self.guests[from].complete(&mut FramePool::new(arena));
+    }
+
+    /// Frames that were sent to a guest so far.
+    fn sent_to(&self, guest: usize) -> u64 {
+        let mut totals = self.daemon.plane.compiler.counters().totals();
+        totals.find(|(lport, _)| *lport == GUESTS[guest]).expect("its port").1.sent_frames
+    }
+
+    /// A burst each way must come through.
+    fn assert_served(&mut self) {
+        for from in 0..GUESTS.len() {
+            let before = self.sent_to(1 - from);
+            self.send(from);
+            while self.sent_to(1 - from) < before + BURST_FRAMES as u64 {
+                assert_eq!(self.daemon.plane.devices.workers.dead(), [0; 0]);
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// What the program of a guest's link dropped since it was put there.
+    fn dropped(&self, guest: usize) -> u64 {
+        self.daemon.plane.ports[&ifindex(GUESTS[guest])].handle.program.counters().expect("counters").dropped
+    }
+
+    /// The program on a guest's link.
+    fn program_on(guest: usize) -> Option<u32> {
+        inspect::xdp(ifindex(GUESTS[guest])).expect("a link").attached.map(|attached| attached.program)
+    }
+}
+
+fn unmount(folder: &Path) {
+    run("umount", &format!("--lazy {}", folder.join("pins").display()));
+}
+
+fn in_lab<F: Future<Output = ()>>(test: &str, on_worker_panic: OnWorkerPanic, body: impl FnOnce(Lab) -> F) {
+    if is_root(test) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async { body(Lab::start(on_worker_panic).await).await });
+    }
+}
+
+#[test]
+fn a_worker_that_panics_is_started_again_and_costs_others_nothing() {
+    let test = "a_worker_that_panics_is_started_again_and_costs_others_nothing";
+    in_lab(test, OnWorkerPanic::Restart, |mut lab| async move {
+        lab.assert_served();
+        let (dies, lives) = (lab.worker_of(0), lab.worker_of(1));
+        assert_ne!(dies, lives);
+        let program_of_other = Lab::program_on(1);
+        for panics in 1..=3 {
+            lab.daemon.plane.devices.workers.kill(dies);
+            lab.send(0);
+            assert_eq!(lab.dropped(0), BURST_FRAMES as u64, "no socket, and the policy is to drop");
+            assert!(lab.daemon.revive_workers().await.expect("a new worker"));
+            assert!(Lab::program_on(0).is_some(), "its frames never meet an empty link");
+            lab.settle().await;
+            lab.assert_served();
+            assert_eq!(Lab::program_on(1), program_of_other);
+            let problems: Vec<_> = lab.daemon.panic_problems().collect();
+            assert_eq!(problems[0].about, format!("worker {dies}"));
+            assert!(problems[0].reason.contains(&format!("{panics} times")), "{problems:?}");
+        }
+        assert!(!lab.daemon.revive_workers().await.expect("no change"));
+
+        let Lab { daemon, guests, folder } = lab;
+        let arena = daemon.plane.devices.arena;
+        daemon.stop().await;
+        XskSocket::close_all(guests);
+        let census = arena.census();
+        assert_eq!((census.free, census.held), (arena.frame_count(), 0), "every frame is home: {census:?}");
+        assert_eq!([Lab::program_on(0), Lab::program_on(1)], [None; 2]);
+        unmount(folder.path());
+    });
+}
+
+#[test]
+fn a_worker_that_panics_ends_the_daemon_if_it_is_to_and_its_programs_drop_on() {
+    let test = "a_worker_that_panics_ends_the_daemon_if_it_is_to_and_its_programs_drop_on";
+    in_lab(test, OnWorkerPanic::Exit, |mut lab| async move {
+        lab.assert_served();
+        let dies = lab.worker_of(0);
+        lab.daemon.plane.devices.workers.kill(dies);
+        let ended = lab.daemon.revive_workers().await;
+        assert!(matches!(ended, Err(WorkerPoolError::Died { worker }) if worker == dies), "{ended:?}");
+
+        // As the process does then.
+        let Lab { daemon, guests, folder } = lab;
+        drop(daemon);
+        assert!(Lab::program_on(0).is_some() && Lab::program_on(1).is_some());
+        let cleaned = clean_pins(&folder.path().join("pins")).expect("pins");
+        assert_eq!(cleaned.len(), GUESTS.len());
+        assert!(cleaned.iter().all(|pin| pin.outcome.is_ok()), "{cleaned:?}");
+        assert_eq!([Lab::program_on(0), Lab::program_on(1)], [None; 2]);
+        XskSocket::close_all(guests);
+        unmount(folder.path());
+    });
+}

@@ -1,0 +1,139 @@
+//! TCP from a VM with virtio's stock offloads, which sends super-packets of up to 64 KiB, beside the same from a VM that
+//! sends none. What either took is printed.
+#![allow(clippy::print_stdout, reason = "that is half of what it is for")]
+
+use std::fmt;
+use std::io::Read as _;
+use std::net::{IpAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::site::{Peer, on_site};
+use crate::support::wait::PATIENCE;
+use crate::talk::{accept, numbers};
+use crate::vm::{Offloads, Vm};
+
+/// The two VMs send in turns; a median of them counts.
+const ROUNDS: usize = 5;
+
+/// The file that is sent has the numbers from 1 to this one, 6.9 MB.
+const LAST: u32 = 1_000_000;
+
+/// The longest frame of MTU 1500, with a tag, in bytes.
+const LONGEST_FRAME: u64 = 1518;
+
+/// What it took to send the file once.
+struct Transfer {
+    time: Duration,
+    /// TCP segments that were sent again.
+    retransmitted: u64,
+    /// The mean length of what the VM handed to its device, in bytes.
+    mean_length: u64,
+}
+
+/// What it took in each round.
+struct Transfers(Vec<Transfer>);
+
+impl Transfers {
+    fn median(&self) -> Duration {
+        let mut times: Vec<_> = self.0.iter().map(|transfer| transfer.time).collect();
+        times.sort();
+        times[times.len() / 2]
+    }
+
+    fn fewest_retransmitted(&self) -> u64 {
+        self.0.iter().map(|transfer| transfer.retransmitted).min().unwrap()
+    }
+
+    fn longest_mean(&self) -> u64 {
+        self.0.iter().map(|transfer| transfer.mean_length).max().unwrap()
+    }
+}
+
+impl fmt::Display for Transfers {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Transfer { time, retransmitted, mean_length } in &self.0 {
+            write!(out, "{:.2} s (sent again {retransmitted}, {mean_length} B each), ", time.as_secs_f64())?;
+        }
+        write!(out, "median {:.2} s", self.median().as_secs_f64())
+    }
+}
+
+#[test]
+fn super_packets_cost_a_vm_no_more_than_half_of_its_throughput() {
+    on_site(|site| {
+        let trunks = [site.trunk(), site.trunk()];
+        let subports = trunks.map(|trunk| site.subport(&trunk, 100, 2));
+        site.start();
+        let mut stock = site.power_on(&trunks[0], Offloads::Stock);
+        let mut plain = site.power_on(&trunks[1], Offloads::NoSuperPackets);
+        for (number, vm) in [&mut stock, &mut plain].into_iter().enumerate() {
+            vm.wait_until_booted();
+            vm.configure(&[trunks[number], subports[number]]);
+            vm.run(&format!("seq 1 {LAST} >/tmp/file"));
+        }
+        site.wait_until_all_up();
+        for (way, interface) in [("untagged", &trunks[0]), ("tagged", &subports[0])] {
+            let peer = site.peer(interface);
+            for ip in peer.interface.ips() {
+                compare(way, &mut stock, &mut plain, peer, ip);
+            }
+        }
+    });
+}
+
+fn compare(way: &str, stock: &mut Vm, plain: &mut Vm, peer: &Peer, ip: IpAddr) {
+    let (mut with, mut without) = (vec![], vec![]);
+    for _ in 0..ROUNDS {
+        with.push(transfer(stock, peer, ip));
+        without.push(transfer(plain, peer, ip));
+    }
+    let (with, without) = (Transfers(with), Transfers(without));
+    println!("{way} to {ip}\n  stock offloads: {with}\n  no super-packets: {without}");
+    assert!(with.longest_mean() > LONGEST_FRAME, "the VM with stock offloads sent no super-packets");
+    assert!(without.longest_mean() <= LONGEST_FRAME, "the VM without super-packets sent some");
+    assert!(with.median() <= 2 * without.median(), "super-packets take more than twice the time");
+    assert_eq!(with.fewest_retransmitted(), 0, "in each round some segment was sent again");
+}
+
+/// `vm` sends the file to `peer` at its address `ip`.
+fn transfer(vm: &mut Vm, peer: &Peer, ip: IpAddr) -> Transfer {
+    let listener = peer.netns.enter(|| TcpListener::bind((ip, 0)).unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let (again, packets, bytes) = counters(vm);
+    let time = thread::scope(|scope| {
+        let receiver = scope.spawn(|| {
+            let mut stream = accept(&listener);
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let (start, mut received) = (Instant::now(), vec![]);
+            stream.read_to_end(&mut received).unwrap();
+            let time = start.elapsed();
+            assert!(
+                received == numbers(LAST),
+                "the {} bytes that came are others than those sent",
+                received.len()
+            );
+            time
+        });
+        // `cat` has the socket as its output, and so the kernel gets much at a time, which `nc` would not give it.
+        vm.run(&format!("nc {ip} {port} -e cat /tmp/file"));
+        receiver.join().unwrap()
+    });
+    let (again_now, packets_now, bytes_now) = counters(vm);
+    Transfer {
+        time,
+        retransmitted: again_now - again,
+        mean_length: (bytes_now - bytes) / (packets_now - packets),
+    }
+}
+
+/// Of `vm`: the TCP segments sent again, and the packets and bytes sent on eth0.
+fn counters(vm: &mut Vm) -> (u64, u64, u64) {
+    let mut read = |command: &str| vm.run(command).parse::<u64>().unwrap();
+    (
+        // RetransSegs in the second of two lines, which the first names the columns of.
+        read("awk '/^Tcp:/ { again = $13 } END { print again }' /proc/net/snmp"),
+        read("cat /sys/class/net/eth0/statistics/tx_packets"),
+        read("cat /sys/class/net/eth0/statistics/tx_bytes"),
+    )
+}

@@ -1,0 +1,227 @@
+//! A host with the daemon, a tap for each VM, and on each network a namespace for it to speak with.
+//!
+//! ```text
+//!   VM                     peer 1 ... peer 4     namespaces, on networks 1 to 4
+//!   eth0 (eth0.100, ...)   eth0       eth0
+//!    |                      |          |         virtio-net; veths
+//!   tap5                   veth1      veth4      the host: a namespace, the daemon, its database
+//! ```
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::image::Image;
+use crate::support::daemon::{Daemon, Files};
+use crate::support::frame::Mac;
+use crate::support::netns::{Netns, veth};
+use crate::support::records::{self, port_id};
+use crate::vm::{Offloads, Vm};
+
+/// Networks, each with a peer.
+const NETWORKS: u8 = 4;
+
+/// An interface of a VM or of a peer, behind a logical port.
+#[derive(Debug, Clone, Copy)]
+pub struct Interface {
+    /// Of its logical port; with the number of the network it makes the addresses.
+    key: u8,
+    network: u8,
+    pub mac: Mac,
+    /// What its guest has to tag frames with.
+    pub vid: Option<u16>,
+}
+
+impl Interface {
+    /// Its name where it is.
+    pub fn dev(&self) -> String {
+        self.vid.map_or("eth0".to_owned(), |vid| format!("eth0.{vid}"))
+    }
+
+    /// Its addresses, IPv4 and IPv6.
+    pub fn ips(&self) -> [IpAddr; 2] {
+        let (network, host) = (u16::from(self.network), u16::from(self.key));
+        [[10, self.network, 0, self.key].into(), [0xfd00, network, 0, 0, 0, 0, 0, host].into()]
+    }
+
+    /// The same with the lengths of their prefixes.
+    pub fn subnets(&self) -> [String; 2] {
+        let [v4, v6] = self.ips();
+        [format!("{v4}/24"), format!("{v6}/64")]
+    }
+
+    /// The id of its logical port.
+    pub fn port(&self) -> String {
+        port_id(self.key.into())
+    }
+
+    fn tap(&self) -> String {
+        format!("tap{}", self.key)
+    }
+}
+
+/// What is at the other end of a network.
+#[derive(Debug)]
+pub struct Peer {
+    pub netns: Netns,
+    pub interface: Interface,
+}
+
+/// See the module. Fields are dropped in this order: the daemon ends before its links go.
+#[derive(Debug)]
+pub struct Site {
+    daemon: Option<Daemon>,
+    peers: Vec<Peer>,
+    host: Netns,
+    image: Image,
+    pub files: Files,
+    records: String,
+    interfaces: Vec<Interface>,
+}
+
+/// Runs `test` on a site, and then checks what must hold after every test: no frame lost, a daemon that ends well and
+/// leaves nothing on its links. VMs end with `test`.
+pub fn on_site(test: impl FnOnce(&mut Site)) {
+    let name = std::thread::current().name().unwrap_or("this test").to_owned();
+    let Some(image) = Image::for_test(&name) else { return };
+    let mut site = Site::new(image);
+    test(&mut site);
+    site.finish();
+}
+
+impl Site {
+    fn new(image: Image) -> Self {
+        let mut site = Self {
+            daemon: None,
+            peers: vec![],
+            host: Netns::new("host"),
+            image,
+            files: Files::new(),
+            records: String::new(),
+            interfaces: vec![],
+        };
+        for network in 1..=NETWORKS {
+            site.record(&records::network(network.into()));
+            let peer = site.peer_on(network);
+            site.peers.push(peer);
+        }
+        site
+    }
+
+    fn peer_on(&mut self, network: u8) -> Peer {
+        let interface = self.interface(network, None, true);
+        let (netns, dev) = (Netns::new("peer"), format!("veth{network}"));
+        veth((&self.host, &dev), (&netns, "eth0", &records::text(interface.mac)), 1);
+        self.host.ip(&format!("link set dev {dev} alias {}", interface.port()));
+        netns.enter(|| std::fs::write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "0").unwrap());
+        let [v4, v6] = interface.subnets();
+        netns.ip(&format!("address add {v4} dev eth0"));
+        netns.ip(&format!("address add {v6} dev eth0 nodad"));
+        Peer { netns, interface }
+    }
+
+    // --- before the start -----------------------------------------------------------------------------------------
+
+    /// The port of a VM on network 1, with the tap that it is to be on.
+    pub fn trunk(&mut self) -> Interface {
+        let port = self.interface(1, None, true);
+        let tap = port.tap();
+        self.host.ip(&format!("tuntap add dev {tap} mode tap vnet_hdr"));
+        self.host.ip(&format!("link set dev {tap} alias {} up", port.port()));
+        port
+    }
+
+    /// A subport of `trunk`.
+    pub fn subport(&mut self, trunk: &Interface, vid: u16, network: u8) -> Interface {
+        let port = self.spare_port(vid, network);
+        self.record(&records::segmentation(trunk.key.into(), port.key.into(), vid));
+        port
+    }
+
+    /// A port that could be a subport, but no segmentation says so yet.
+    pub fn spare_port(&mut self, vid: u16, network: u8) -> Interface {
+        self.interface(network, Some(vid), false)
+    }
+
+    fn interface(&mut self, network: u8, vid: Option<u16>, bound: bool) -> Interface {
+        let key = u8::try_from(self.interfaces.len()).unwrap() + 1;
+        let interface = Interface { key, network, mac: [0xfa, 0x16, 0x3e, 0, 2, key], vid };
+        self.record(&records::port(key.into(), network.into(), &interface.dev(), interface.mac, bound));
+        self.interfaces.push(interface);
+        interface
+    }
+
+    fn record(&mut self, record: &Value) {
+        writeln!(self.records, "{record}").unwrap();
+    }
+
+    /// Writes the records and starts the daemon on them.
+    pub fn start(&mut self) {
+        self.files.nb(&["apply", "-"], &self.records);
+        self.daemon = Some(Daemon::start(&self.host, &self.files, &[]));
+        self.wait_for_peers();
+    }
+
+    // --- while it runs --------------------------------------------------------------------------------------------
+
+    /// The running daemon.
+    pub fn daemon(&self) -> &Daemon {
+        self.daemon.as_ref().expect("the daemon is started")
+    }
+
+    /// Switches the VM of `trunk` on.
+    pub fn power_on(&self, trunk: &Interface, offloads: Offloads) -> Vm {
+        Vm::start(&self.image, &self.host, &trunk.tap(), trunk, offloads)
+    }
+
+    /// Switches one on and waits until it has booted and is served, with the interfaces `own`, of which the first is its
+    /// trunk.
+    pub fn boot(&self, own: &[Interface]) -> Vm {
+        let mut vm = self.power_on(&own[0], Offloads::Stock);
+        vm.wait_until_booted();
+        vm.configure(own);
+        self.wait_until_all_up();
+        vm
+    }
+
+    /// Waits until all ports are served, those of VMs too.
+    pub fn wait_until_all_up(&self) {
+        let ports = self.interfaces.iter().filter(|interface| interface.vid.is_none()).count();
+        self.daemon().wait_until_up("ports", ports);
+        self.daemon().wait_until_up("subports", self.records.matches("\"child_port_segmentation\"").count());
+    }
+
+    /// Waits until all ports are served but those of VMs, which are off.
+    pub fn wait_for_peers(&self) {
+        self.daemon().wait_until_up("ports", self.peers.len());
+    }
+
+    /// The namespace on the same network as `interface`.
+    pub fn peer(&self, interface: &Interface) -> &Peer {
+        &self.peers[usize::from(interface.network) - 1]
+    }
+
+    fn finish(&mut self) {
+        let daemon = self.daemon.take().expect("the daemon is started");
+        daemon.assert_frames_conserved();
+        let status = daemon.stop();
+        assert!(status.success(), "trunkpath run ended with {status} after SIGTERM");
+        let links = self.host.ip("-details link show");
+        assert!(!links.contains("prog/xdp"), "an XDP program stays behind:\n{links}");
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- trunkpath said\n{}", self.files.log());
+            if let Some(daemon) = &self.daemon {
+                for what in ["ports", "subports", "problems"] {
+                    eprintln!("--- {what}\n{:#?}", daemon.show(what));
+                }
+                eprintln!("--- stats\n{:#?}", daemon.stats());
+            }
+        }
+    }
+}

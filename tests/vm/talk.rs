@@ -1,0 +1,115 @@
+//! What VMs and namespaces say to each other: pings, and numbers over TCP, in which a shifted or missing byte shows.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use crate::site::{Interface, Peer};
+use crate::support::wait::{PATIENCE, until};
+use crate::vm::Vm;
+
+/// The data is the numbers from 1 to this one, a line each, as `seq` writes them: 1.3 MB.
+pub const LAST_NUMBER: u32 = 200_000;
+
+/// Where a VM listens.
+const PORT: u16 = 5000;
+
+/// Receives into a file of its own what comes while the data is sent, and compares.
+const EXCHANGE: &str = "</tmp/data >/tmp/received && cmp /tmp/data /tmp/received";
+
+/// The numbers from 1 to `last`, as `seq` writes them.
+pub fn numbers(last: u32) -> Vec<u8> {
+    (1..=last).flat_map(|number| format!("{number}\n").into_bytes()).collect()
+}
+
+/// Makes sure that `vm` reaches `ip` and hears from it.
+pub fn ping(vm: &mut Vm, ip: IpAddr) {
+    vm.run(&format!("ping -c 1 -W 10 {ip}"));
+}
+
+/// Makes sure that nothing answers `vm` from `ip`.
+pub fn assert_silent(vm: &mut Vm, ip: IpAddr) {
+    assert!(!vm.succeeds(&format!("ping -c 2 -W 1 {ip}")), "{ip} answers");
+}
+
+/// Pings from `vm`, by its interface `own`, to `peer`, and moves data both ways at once over TCP: the VM calls, and is
+/// called. IPv4 and IPv6.
+pub fn converse(vm: &mut Vm, own: &Interface, peer: &Peer) {
+    for (here, there) in own.ips().into_iter().zip(peer.interface.ips()) {
+        ping(vm, there);
+        call(vm, peer, there);
+        answer(vm, here, peer);
+    }
+}
+
+/// `vm` calls `peer` at its address `ip`.
+fn call(vm: &mut Vm, peer: &Peer, ip: IpAddr) {
+    let listener = peer.netns.enter(|| TcpListener::bind((ip, 0)).unwrap());
+    let port = listener.local_addr().unwrap().port();
+    thread::scope(|scope| {
+        scope.spawn(|| exchange(accept(&listener)));
+        vm.run(&format!("nc {ip} {port} {EXCHANGE}"));
+    });
+}
+
+/// The first caller, if there is one in time.
+pub fn accept(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    let stream = until("a VM to call", || Some(listener.accept().ok()?.0));
+    stream.set_nonblocking(false).unwrap();
+    stream
+}
+
+/// `vm` is called by `peer` at its address `ip`.
+fn answer(vm: &mut Vm, ip: IpAddr, peer: &Peer) {
+    thread::scope(|scope| {
+        scope.spawn(|| exchange(connect(peer, ip)));
+        vm.run(&format!("nc -l -p {PORT} {EXCHANGE}"));
+    });
+}
+
+/// A connection from `peer` to the VM that has the address `ip`, as soon as that listens.
+pub fn connect(peer: &Peer, ip: IpAddr) -> TcpStream {
+    let address = SocketAddr::new(ip, PORT);
+    until("a VM to listen", || peer.netns.enter(|| TcpStream::connect_timeout(&address, PATIENCE).ok()))
+}
+
+/// Sends the data and expects the same, both at the same time.
+fn exchange(stream: TcpStream) {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let data = numbers(LAST_NUMBER);
+    let (mut reader, mut writer) = (stream.try_clone().unwrap(), stream);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            writer.write_all(&data).unwrap();
+            writer.shutdown(std::net::Shutdown::Write).unwrap();
+        });
+        let mut received = vec![];
+        reader.read_to_end(&mut received).unwrap();
+        assert!(
+            received == data,
+            "the VM sent {} bytes, others than the {} expected",
+            received.len(),
+            data.len()
+        );
+    });
+}
+
+/// The same between two VMs: `client` calls `server` at the addresses of its `interface`.
+pub fn converse_of_vms(client: &mut Vm, (server, interface): (&mut Vm, &Interface)) {
+    for ip in interface.ips() {
+        ping(client, ip);
+        thread::scope(|scope| {
+            scope.spawn(|| server.run(&format!("nc -l -p {PORT} {EXCHANGE}")));
+            // Refused until the other listens.
+            client.run(&format!("until nc {ip} {PORT} </tmp/data >/tmp/received; do usleep 100000; done"));
+            client.run("cmp /tmp/data /tmp/received");
+        });
+    }
+}
+
+/// Starts an echo in `vm`, in the background.
+pub fn echo(vm: &mut Vm) {
+    vm.run(&format!("nc -l -p {PORT} -e cat &"));
+}

@@ -1,0 +1,127 @@
+//! A virtual machine: qemu under software emulation, with a virtio-net device on a tap.
+
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use crate::console::Console;
+use crate::image::Image;
+use crate::site::Interface;
+use crate::support::netns::Netns;
+use crate::support::records::text;
+use crate::talk::LAST_NUMBER;
+
+/// What a virtio-net device offers a guest.
+#[derive(Debug, Clone, Copy)]
+pub enum Offloads {
+    /// All that it offers by default: partial checksums, TCP super-packets.
+    Stock,
+    /// No TCP super-packets: each segment is a frame.
+    NoSuperPackets,
+}
+
+impl Offloads {
+    /// As properties of the device.
+    fn properties(self) -> &'static str {
+        match self {
+            Self::Stock => "",
+            Self::NoSuperPackets => ",host_tso4=off,host_tso6=off,host_ufo=off",
+        }
+    }
+}
+
+/// A running one. Killed when dropped, and when the thread ends that made it.
+#[derive(Debug)]
+pub struct Vm {
+    qemu: Child,
+    console: Console,
+    /// What its kernel says.
+    log: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl Vm {
+    /// Switches one on in `host`, with `tap` as the other end of its network device. It boots while others do something
+    /// else: see [`Vm::wait_until_booted`].
+    pub fn start(image: &Image, host: &Netns, tap: &str, port: &Interface, offloads: Offloads) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("console");
+        let mut qemu = host
+            .command("qemu-system-x86_64")
+            .args(["-machine", "q35,accel=tcg", "-cpu", "max", "-m", "256"])
+            .args(["-nodefaults", "-no-user-config", "-display", "none"])
+            .args(["-append", "console=ttyS0 quiet panic=-1"])
+            .arg("-kernel")
+            .arg(&image.kernel)
+            .arg("-initrd")
+            .arg(&image.initramfs)
+            .args(["-serial", &format!("file:{}", log.display()), "-serial", "stdio"])
+            .args(["-netdev", &format!("tap,id=net,ifname={tap},script=no,downscript=no")])
+            .args([
+                "-device",
+                &format!("virtio-net-pci,netdev=net,mac={}{}", text(port.mac), offloads.properties()),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let console = Console::new(qemu.stdin.take().unwrap(), qemu.stdout.take().unwrap());
+        Self { qemu, console, log, _dir: dir }
+    }
+
+    /// Waits until it is there, and makes the data that it will send.
+    pub fn wait_until_booted(&mut self) {
+        self.console.wait_until_ready();
+        self.run(&format!("seq 1 {LAST_NUMBER} >/tmp/data"));
+    }
+
+    /// Boots it anew. It forgets everything.
+    pub fn reboot(&mut self) {
+        self.console.send("reboot -f");
+        self.wait_until_booted();
+    }
+
+    /// Makes `interfaces` in it, VLAN interfaces on eth0 those that are, and gives them their addresses.
+    pub fn configure(&mut self, interfaces: &[Interface]) {
+        for interface in interfaces {
+            self.add(interface);
+        }
+    }
+
+    fn add(&mut self, interface: &Interface) {
+        let dev = interface.dev();
+        if let Some(vid) = interface.vid {
+            self.run(&format!("ip link add link eth0 name {dev} type vlan id {vid}"));
+            self.run(&format!("ip link set dev {dev} address {}", text(interface.mac)));
+        }
+        self.run(&format!("ip link set dev {dev} up"));
+        for subnet in interface.subnets() {
+            self.run(&format!("ip address add {subnet} dev {dev}"));
+        }
+    }
+
+    /// Runs `command` in it, and returns what that printed.
+    ///
+    /// # Panics
+    /// When it fails, with all that it said.
+    pub fn run(&mut self, command: &str) -> String {
+        let (status, printed) = self.console.run(command);
+        assert_eq!(status, 0, "{command:?} in the VM:\n{printed}");
+        printed
+    }
+
+    /// Whether `command` ends well in it.
+    pub fn succeeds(&mut self, command: &str) -> bool {
+        self.console.run(command).0 == 0
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the VM's kernel said\n{}", std::fs::read_to_string(&self.log).unwrap_or_default());
+        }
+        // It may have ended; a drop does not panic.
+        drop(self.qemu.kill());
+        drop(self.qemu.wait());
+    }
+}
