@@ -47,15 +47,15 @@ fn a_link_that_fits_is_ok() {
 #[test]
 fn what_is_wrong_is_named_with_what_to_do() {
     let Some(namespace) = Namespace::new("what_is_wrong_is_named_with_what_to_do") else { return };
-    namespace.ip("link add v0 mtu 9000 numrxqueues 1 numtxqueues 2 type veth peer name v1 numtxqueues 2");
+    namespace.ip("link add v0 mtu 40000 numrxqueues 1 numtxqueues 2 type veth peer name v1 numtxqueues 2");
     let (ok, screen) = check(&namespace, "v0");
     for part in [
         "warning  link v0",
         "-> ip link set dev v0 up",
         "MISSING  link v0       only generic XDP is possible",
         "numrxqueues",
-        "MTU 9000: frames over 1792 bytes",
-        "1 missing",
+        "MISSING  link v0       MTU 40000: packets over 28626 bytes cannot be sent",
+        "2 missing",
     ] {
         assert!(screen.contains(part), "{part}: {screen}");
     }

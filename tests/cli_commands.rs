@@ -113,7 +113,7 @@ fn answer(query: &Query) -> Result<Value, String> {
         Query::Stats => json!({
             "ports": [{"lport": LPORT, "received_frames": 12, "received_bytes": 1200, "sent_frames": 5,
                        "sent_bytes": 400, "drops": {"destination_unknown": 7, "classify_truncated": 0}}],
-            "devices": [{"device": "tap0", "redirected": 12, "passed": 0, "dropped": 3, "sockets": [
+            "devices": [{"device": "tap0", "redirected": 12, "passed": 0, "dropped": 3, "transmit_dropped": 8, "sockets": [
                 {"queue": 2, "rx_dropped": 0, "rx_invalid": 0, "tx_invalid": 0, "rx_ring_full": 9,
                  "fill_ring_empty": 0, "tx_ring_empty": 55}]}],
             "frames": {"total": 10, "pool": 4, "fill": 5, "rx": 0, "in_hand": 0, "tx": 0, "completion": 0,
@@ -185,6 +185,7 @@ fn stats_show_what_was_lost_and_where_and_hide_zeros() {
     assert!(has_line(&stats, &[LPORT, "12", "1200", "5", "400", "7"]), "{stats}");
     assert!(has_line(&stats, &[LPORT, "destination_unknown", "7"]), "{stats}");
     assert!(!stats.contains("classify_truncated") && !stats.contains("55"), "{stats}");
+    assert!(has_line(&stats, &["tap0", "12", "0", "3", "8"]), "{stats}");
     assert!(has_line(&stats, &["tap0/2", "rx_ring_full", "9"]), "{stats}");
     assert!(has_line(&stats, &["pool 4 + fill 5", "9 of 10: NOT ALL THERE"]), "{stats}");
 }
