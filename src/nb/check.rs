@@ -59,7 +59,11 @@ fn id_of(object: &Map<String, Value>) -> Result<String, RecordError> {
     };
     match value.as_str().filter(legal) {
         Some(id) => Ok(id.to_owned()),
-        None => Err(RecordError::bad("id", value, "1 to 255 bytes of text without blanks and '/'")),
+        None => Err(RecordError::bad(
+            "id",
+            value,
+            "1 to 255 bytes of text without blanks, control characters and '/'",
+        )),
     }
 }
 

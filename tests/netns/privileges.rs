@@ -69,8 +69,8 @@ fn only_the_daemons_user_may_use_its_files() {
 #[test]
 fn names_do_nothing_to_a_terminal() {
     const EVIL: &str = "x\u{1b}[2J\nFORGED \u{9b}31m\u{202e}";
-    // Ids have no blanks.
-    const EVIL_ID: &str = "x\u{1b}[2JFORGED\u{9b}31m\u{202e}";
+    // Ids have no blanks and no control characters.
+    const EVIL_ID: &str = "x\u{202e}FORGED";
     in_lab(|lab| {
         let pair = Pair::new(lab);
         lab.write_records();
