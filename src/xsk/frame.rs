@@ -153,7 +153,8 @@ impl Frame {
     pub fn trim_front(&mut self, bytes: usize) {
         let Self { span, .. } = self;
         let bytes = bytes.min(span.len());
-        *span = span.with(span.start() + bytes, span.len() - bytes);
+        // `start` gets what `len` loses, and both stay within their bits.
+        *span = Span(span.0 + ((bytes as u64) << 16) - bytes as u64);
     }
 
     /// Adds `bytes` bytes of undefined content in front; `false`, and nothing done, when there is no headroom.
@@ -164,7 +165,8 @@ impl Frame {
         if bytes > span.start() {
             return false;
         }
-        *span = span.with(span.start() - bytes, span.len() + bytes);
+        // `len` gets what `start` loses, and both stay within their bits.
+        *span = Span(span.0 - ((bytes as u64) << 16) + bytes as u64);
         true
     }
 
