@@ -33,7 +33,7 @@ pub const BURST_FRAMES: usize = 64;
 const TRANSMIT_BUFFERS: usize = 17;
 
 /// Bytes of the longest frame that can be sent. With less in each buffer than it takes, because tags were stripped from
-/// it, such a frame still has no more than [`TRANSMIT_BUFFERS`].
+/// it, such a frame still has no more than `TRANSMIT_BUFFERS`.
 pub const LONGEST_FRAME: usize = (TRANSMIT_BUFFERS - 1) * (FRAME_BYTES - HEADROOM_BYTES);
 
 /// Descriptors in the fill ring and in the RX ring. Both are of one size, so the RX ring never overflows: the fill ring
