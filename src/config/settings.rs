@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::{
     Config, ConfigError, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, NoSocketPolicy,
@@ -186,10 +187,10 @@ impl PortSettings {
     pub fn from_pair(key: &str, value: &str) -> Result<Self, ConfigError> {
         let mut said = Self::default();
         match key {
-            "no_socket" => said.no_socket = Some(no_socket(value)?),
+            "no_socket" => said.no_socket = Some(word("no_socket", value, "drop or pass")?),
             "allow_generic" => said.allow_generic = Some(switch("allow_generic", value)?),
             "complete_checksums" => said.complete_checksums = Some(switch("complete_checksums", value)?),
-            "unknown_tags" => said.unknown_tags = Some(unknown_tags(value)?),
+            "unknown_tags" => said.unknown_tags = Some(word("unknown_tags", value, "pass or drop")?),
             unknown => return Err(unknown_key(unknown, " of a port", &PORT_KEYS)),
         }
         Ok(said)
@@ -215,28 +216,15 @@ impl PortSettings {
     }
 }
 
-fn no_socket(value: &str) -> Result<NoSocketPolicy, ConfigError> {
-    match value {
-        "drop" => Ok(NoSocketPolicy::Drop),
-        "pass" => Ok(NoSocketPolicy::Pass),
-        _ => Err(ConfigError::BadPortOption {
-            key: "no_socket",
-            value: value.to_owned(),
-            expected: "drop or pass",
-        }),
-    }
-}
-
-fn unknown_tags(value: &str) -> Result<UnknownTags, ConfigError> {
-    match value {
-        "pass" => Ok(UnknownTags::Pass),
-        "drop" => Ok(UnknownTags::Drop),
-        _ => Err(ConfigError::BadPortOption {
-            key: "unknown_tags",
-            value: value.to_owned(),
-            expected: "pass or drop",
-        }),
-    }
+/// One of the words that a file can say as well.
+fn word<T: DeserializeOwned>(
+    key: &'static str,
+    value: &str,
+    expected: &'static str,
+) -> Result<T, ConfigError> {
+    T::deserialize(value.into_deserializer()).map_err(|_: serde::de::value::Error| {
+        ConfigError::BadPortOption { key, value: value.to_owned(), expected }
+    })
 }
 
 fn switch(key: &'static str, value: &str) -> Result<bool, ConfigError> {

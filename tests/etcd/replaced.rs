@@ -71,17 +71,18 @@ async fn after_a_quiet_time_that_was_compacted_a_watch_goes_on() {
     let mut raw = raw(&servers).await;
     let mut quiet = 0;
     for message in 0..5 {
+        let written = std::time::Instant::now();
         let put = raw.put("/pubsub/D", message.to_string(), None).await.unwrap();
         quiet = put.header().unwrap().revision();
-    }
-    let written = std::time::Instant::now();
-    tokio::select! {
-        news = reader.next() => panic!("{news:?}"),
-        () = async {
-            while db.confirmed().is_none_or(|confirmed| confirmed < written) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        } => {}
+        // One by one: what confirms is then this one, and not one before that was under way still.
+        tokio::select! {
+            news = reader.next() => panic!("{news:?}"),
+            () = async {
+                while db.confirmed().is_none_or(|confirmed| confirmed < written) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            } => {}
+        }
     }
     raw.compact(quiet, None).await.unwrap();
     reader.changes = db.watch(reader.revision);
