@@ -14,11 +14,9 @@ SEGMENTATIONS = "child_port_segmentation"
 
 def held(etcd):
     """(parent, child, tag) of each segmentation in etcd."""
-    found = json.loads(etcd.ctl("get", "--prefix", f"/{SEGMENTATIONS}/", "-w", "json")).get("kvs", [])
-    values = (
-        [json.loads(etcd.ctl("get", "--print-value-only", key)) for key in etcd.keys(SEGMENTATIONS)] if found else []
-    )
-    return {(record["parent"], record["port"], record["segmentation_id"]) for record in values}
+    values = etcd.ctl("get", "--prefix", "--print-value-only", f"/{SEGMENTATIONS}/").splitlines()
+    records = [json.loads(value) for value in values if value]
+    return {(record["parent"], record["port"], record["segmentation_id"]) for record in records}
 
 
 def wanted(api):
@@ -73,10 +71,10 @@ def test_what_a_killed_neutron_has_committed_is_written_by_the_next_one(etcd, ne
     assert held(etcd) == {(parent["id"], child["id"], 100)}
 
 
-def test_two_slow_processes_never_leave_a_difference(etcd, mariadb, neutron_on):
-    # Every 2 s each also writes what the other has marked: those that are faster and those that are slower meet.
+def test_four_slow_processes_never_leave_a_difference(etcd, mariadb, neutron_on):
+    # Every 0.2 s each also writes what the other has marked: those that are faster and those that are slower meet.
     cloud = neutron_on(etcd.url, database=mariadb.url, options="drain_interval = 0.2\nreconcile_interval = 3600\n")
-    apis = [cloud.start(delay=0.2), cloud.start(delay=0.2)]
+    apis = [cloud.start(delay=0.2) for _ in range(4)]
     api = apis[0]
     lan, other = api.create("network"), api.create("network")
     trunks = [api.trunk(parent) for parent in api.ports(lan, 3)]
