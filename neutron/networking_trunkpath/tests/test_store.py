@@ -155,7 +155,8 @@ def test_who_is_not_there_is_named(kind):
     with pytest.raises(StoreUnavailable) as error:
         connect(f"{kind}://127.0.0.1:{port}").read([PORT], [])
     assert str(port) in str(error.value)
-    assert "refused" in str(error.value)
+    # "ECONNREFUSED" where eventlet is at work, as up to 2025.1.
+    assert "refused" in str(error.value).lower()
 
 
 def test_a_refused_password_is_said_without_it(server):
