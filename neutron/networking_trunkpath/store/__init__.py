@@ -77,3 +77,10 @@ class Store(Protocol):
 def counter_of(value: bytes | None) -> int | None:
     """A counter as a number; None when there is none, or when it is not one."""
     return int(value) if value is not None and value.isdigit() else None
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The reason behind all others: libraries wrap it, some three times, each with its address in memory."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return error

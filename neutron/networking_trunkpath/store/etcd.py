@@ -8,7 +8,15 @@ from typing import Any
 import requests
 from oslo_utils import uuidutils
 
-from networking_trunkpath.store import PORT_UP_PREFIX, WRITER_KEY, Key, Snapshot, StoreRefused, StoreUnavailable
+from networking_trunkpath.store import (
+    PORT_UP_PREFIX,
+    WRITER_KEY,
+    Key,
+    Snapshot,
+    StoreRefused,
+    StoreUnavailable,
+    innermost,
+)
 from networking_trunkpath.store.address import Address
 
 # Records of a table that are asked for at once: far below the 4 MiB that an answer may have.
@@ -143,7 +151,8 @@ class EtcdStore:
         except requests.exceptions.SSLError as error:
             raise StoreRefused(f"{server}: TLS: {error}: see ca, cert and key in [trunkpath] nb") from error
         except requests.RequestException as error:
-            raise StoreUnavailable(f"{server}: {_cause(error)}") from error
+            cause = innermost(error)
+            raise StoreUnavailable(f"{server}: {str(cause) or type(cause).__name__}") from error
 
     def _judge(self, server: str, response: requests.Response) -> Any:
         try:
@@ -182,13 +191,6 @@ def _code(response: requests.Response) -> int:
         return int(response.json()["code"])
     except (ValueError, TypeError, KeyError):
         return -1
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason: urllib3 wraps it in three others, each with its address in memory."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
-    return str(error) or type(error).__name__
 
 
 def _bracketed(host: str) -> str:

@@ -2,6 +2,7 @@
 
 import importlib.resources
 import re
+import ssl
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,15 @@ import msgpack
 import redis
 from oslo_utils import uuidutils
 
-from networking_trunkpath.store import PORT_UP_PREFIX, WRITER_KEY, Key, Snapshot, StoreRefused, StoreUnavailable
+from networking_trunkpath.store import (
+    PORT_UP_PREFIX,
+    WRITER_KEY,
+    Key,
+    Snapshot,
+    StoreRefused,
+    StoreUnavailable,
+    innermost,
+)
 from networking_trunkpath.store.address import Address
 from networking_trunkpath.store.etcd import chassis_in
 
@@ -106,6 +115,8 @@ class RedisStore:
                 "+@read +@connection +eval +set +del +publish)"
             ) from error
         except (redis.ConnectionError, redis.TimeoutError) as error:
+            if isinstance(innermost(error), ssl.SSLError):
+                raise StoreRefused(f"{self._address}: TLS: {error}: see ca, cert and key in [trunkpath] nb") from error
             raise StoreUnavailable(f"{self._address}: {error}") from error
         except redis.RedisError as error:
             raise StoreRefused(f"{self._address}: {error}") from error

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+import trustme
 from oslo_config import cfg
 
 from networking_trunkpath import options
@@ -40,18 +41,24 @@ def running(port, *command):
         process.wait()
 
 
-def etcd(folder):
+def etcd(folder, tls=()):
     client, peer = free_port(), free_port()
-    urls = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
+    urls = f"http{'s' if tls else ''}://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
     options = ["--listen-client-urls", urls[0], "--advertise-client-urls", urls[0]]
     options += ["--listen-peer-urls", urls[1], "--initial-advertise-peer-urls", urls[1]]
     options += ["--initial-cluster", f"default={urls[1]}", "--data-dir", str(folder / "etcd")]
+    for option, file in zip(("--trusted-ca-file", "--cert-file", "--key-file"), tls, strict=bool(tls)):
+        options += [option, file]
+    options += ["--client-cert-auth"] if tls else []
     return client, running(client, "etcd", *options)
 
 
-def redis(folder):
+def redis(folder, tls=()):
     port = free_port()
-    return port, running(port, "redis-server", "--port", str(port), "--save", "", "--dir", str(folder))
+    options = ["--save", "", "--dir", str(folder), *(("--port", "0", "--tls-port") if tls else ("--port",)), str(port)]
+    for option, file in zip(("--tls-ca-cert-file", "--tls-cert-file", "--tls-key-file"), tls, strict=bool(tls)):
+        options += [option, file]
+    return port, running(port, "redis-server", *options)
 
 
 @pytest.fixture(scope="module", params=[("etcd", etcd), ("redis", redis)], ids=["etcd", "redis"])
@@ -186,3 +193,32 @@ def test_messages_are_in_dragonflows_msgpack():
 
     expected = b"\x85\xa5table\xa5lport\xa3key\xa2p1\xa6action\xa6delete\xa5value\xc0\xa5topic\xa1D"
     assert _message(Key("lport", "t", "p1"), b"{}", None) == expected
+
+
+@pytest.fixture(scope="module", params=[("etcd", etcd), ("redis", redis)], ids=["etcd", "redis"])
+def secure_server(request, tmp_path_factory):
+    """The URL of a server that wants certificates, our files for it, and the CA of another."""
+    kind, start = request.param
+    folder = tmp_path_factory.mktemp(kind)
+    ours = certificates(folder, "ours")
+    port, process = start(folder, ours)
+    with process:
+        yield f"{kind}s://127.0.0.1:{port}", ours, certificates(folder, "other")[0]
+
+
+def certificates(folder, name):
+    """Files of a CA, and of a certificate by it and its key, which serves a server as well as a client."""
+    ca = trustme.CA()
+    issued = ca.issue_cert("127.0.0.1")
+    files = [folder / f"{name}-{part}.pem" for part in ("ca", "cert", "key")]
+    for file, part in zip(files, (ca.cert_pem, issued.cert_chain_pems[0], issued.private_key_pem), strict=True):
+        part.write_to_path(file)
+    return [str(file) for file in files]
+
+
+def test_tls_with_certificates_of_both(secure_server):
+    url, (ca, cert, key), other = secure_server
+    assert write(connect(f"{url}?ca={ca}&cert={cert}&key={key}"), {PORT: None})
+    for bad in (f"ca={other}&cert={cert}&key={key}", f"ca={ca}"):
+        with pytest.raises(StoreRefused, match="see ca, cert and key in"):
+            connect(f"{url}?{bad}").read([PORT], [])
