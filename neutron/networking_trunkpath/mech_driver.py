@@ -84,20 +84,8 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
         """See MechanismDriver."""
         self._mark_own(context, records.LSWITCH)
 
-    def update_network_precommit(self, context: Any) -> None:
-        """See MechanismDriver."""
-        self._mark_own(context, records.LSWITCH)
-
-    def delete_network_precommit(self, context: Any) -> None:
-        """See MechanismDriver."""
-        self._mark_own(context, records.LSWITCH)
-
-    def create_network_postcommit(self, context: Any) -> None:
-        """See MechanismDriver."""
-        self._worker.wake()
-
-    update_network_postcommit = create_network_postcommit
-    delete_network_postcommit = create_network_postcommit
+    update_network_precommit = create_network_precommit
+    delete_network_precommit = create_network_precommit
 
     # --- subnets ------------------------------------------------------------------------------------------------
 
@@ -109,13 +97,6 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
 
     update_subnet_precommit = create_subnet_precommit
     delete_subnet_precommit = create_subnet_precommit
-
-    def create_subnet_postcommit(self, context: Any) -> None:
-        """See MechanismDriver."""
-        self._worker.wake()
-
-    update_subnet_postcommit = create_subnet_postcommit
-    delete_subnet_postcommit = create_subnet_postcommit
 
     # --- ports --------------------------------------------------------------------------------------------------
 
@@ -136,12 +117,20 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
         """See MechanismDriver."""
         self._mark_port(context)
 
-    def create_port_postcommit(self, context: Any) -> None:
+    # --- behind each of them --------------------------------------------------------------------------------------
+
+    def create_network_postcommit(self, context: Any) -> None:
         """See MechanismDriver."""
         self._worker.wake()
 
-    update_port_postcommit = create_port_postcommit
-    delete_port_postcommit = create_port_postcommit
+    update_network_postcommit = create_network_postcommit
+    delete_network_postcommit = create_network_postcommit
+    create_subnet_postcommit = create_network_postcommit
+    update_subnet_postcommit = create_network_postcommit
+    delete_subnet_postcommit = create_network_postcommit
+    create_port_postcommit = create_network_postcommit
+    update_port_postcommit = create_network_postcommit
+    delete_port_postcommit = create_network_postcommit
 
     # --- marks --------------------------------------------------------------------------------------------------
 

@@ -153,8 +153,13 @@ impl Pins {
     }
 
     fn path(&self, device: IfIndex) -> PathBuf {
-        self.folder.join(device.to_string())
+        pin_in(&self.folder, device)
     }
+}
+
+/// The pin of a device in the folder of its network namespace.
+fn pin_in(folder: &Path, device: IfIndex) -> PathBuf {
+    folder.join(device.to_string())
 }
 
 /// Removes a pin, if it is there. What it holds goes off its device, unless somebody else holds it, too.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{PinError, folder_of, is_bpffs, is_on, own_folder};
+use super::{PinError, folder_of, is_bpffs, is_on, own_folder, pin_in};
 use crate::kernel::program::BpfLink;
 use crate::types::IfIndex;
 
@@ -72,7 +72,7 @@ pub fn find_pins(root: &Path) -> Result<Vec<FoundPin>, PinError> {
     for folder in folders_in(root).map_err(failed)? {
         let in_use = folder_of(&folder).is_ok_and(|folder| is_locked(&folder));
         for device in devices_in(&folder) {
-            let path = folder.join(device.to_string());
+            let path = pin_in(&folder, device);
             let link =
                 BpfLink::pinned_at(&path).map_err(|source| PinError::Io { path: path.clone(), source })?;
             let state = match link.info() {
@@ -119,11 +119,10 @@ pub(super) fn take_off(pin: &Path) -> io::Result<()> {
 /// Removes stale pins, and the folders that nobody uses any more.
 pub(super) fn sweep(root: &Path) -> io::Result<()> {
     for folder in folders_in(root)? {
-        let devices = devices_in(&folder);
         let is_stale = |path: &Path| {
             BpfLink::pinned_at(path).and_then(|link| link.info()).is_ok_and(|info| info.device.is_none())
         };
-        let paths = devices.iter().map(|device| folder.join(device.to_string()));
+        let paths = devices_in(&folder).into_iter().map(|device| pin_in(&folder, device));
         for path in paths.filter(|path| is_stale(path)) {
             tracing::info!(pin = %path.display(), "stale pin removed: its device is gone");
             super::remove(&path);
