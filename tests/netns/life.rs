@@ -3,7 +3,6 @@
 use crate::support::frame::{Frame, tci};
 use crate::support::lab::{Lab, Port, in_lab};
 use crate::support::stream::Stream;
-use crate::support::wait::until;
 
 pub const VID: u16 = tci(0, false, 100);
 
@@ -45,9 +44,7 @@ fn killed_daemon_with_policy_pass_leaves_nothing_and_starts_again() {
                 Stream::new(lab.sender(&pair.vm), Frame::new(pair.sub.mac, pair.peer.mac).tagged(VID));
             let traffic = traffic.start();
             lab.take_daemon().kill();
-            until("the kernel to take the programs of a dead daemon off", || {
-                (!lab.host.ip("-details link show").contains("prog/xdp")).then_some(())
-            });
+            lab.wait_for_no_programs();
             lab.relaunch();
             lab.wait_until_all_up();
             drop(traffic.stop());

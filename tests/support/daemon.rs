@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::chown;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -247,10 +247,14 @@ impl Daemon {
         });
     }
 
-    /// Ends it as a service manager would, and returns how it ended.
-    pub fn stop(mut self) -> ExitStatus {
+    /// Ends it as a service manager would.
+    ///
+    /// # Panics
+    /// When it ends with an error.
+    pub fn stop(mut self) {
         kill(self.pid(), Signal::SIGTERM).unwrap();
-        until("the daemon to end after SIGTERM", || self.process.try_wait().unwrap())
+        let status = until("the daemon to end after SIGTERM", || self.process.try_wait().unwrap());
+        assert!(status.success(), "trunkpath run ended with {status} after SIGTERM");
     }
 
     /// Ends it in the middle of whatever it does.

@@ -12,6 +12,9 @@ use super::command::{run, succeed};
 /// What the names of all of them begin with; the process that made them follows.
 const PREFIX: &str = "tp-test-";
 
+/// What `ip` says of a link with an XDP program.
+const PROGRAM: &str = "prog/xdp";
+
 /// A network namespace. Gone, with all its links, when dropped.
 #[derive(Debug)]
 pub struct Netns {
@@ -42,6 +45,17 @@ impl Netns {
     /// `ip -n NAME ARGUMENTS`, and what it printed.
     pub fn ip(&self, arguments: &str) -> String {
         run(&format!("ip -n {} {arguments}", self.name))
+    }
+
+    /// Whether there is an XDP program on any link.
+    pub fn has_programs(&self) -> bool {
+        self.ip("-details link show").contains(PROGRAM)
+    }
+
+    /// Makes sure that there is none.
+    pub fn assert_no_programs(&self) {
+        let links = self.ip("-details link show");
+        assert!(!links.contains(PROGRAM), "an XDP program stays behind:\n{links}");
     }
 
     /// Does what each of `lines` says to `ip`, by one process.
