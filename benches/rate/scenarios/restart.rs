@@ -16,8 +16,8 @@ use crate::peers::{Lab, Ours, Ovs, Peer, Ports, Setup};
 use crate::report::median;
 use crate::sink::Counter;
 
-/// Ports of our daemon.
-const PORTS: usize = 100;
+/// Ports of our daemon: as the peer has them, and as a host has them.
+const PORTS: [usize; 2] = [3, 100];
 /// Frames a second; together with [`LOOK`] how exact a figure is.
 const RATE: u32 = 100_000;
 /// Between two looks at the counter.
@@ -43,19 +43,20 @@ struct Times {
 }
 
 pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
-    let mut ours = Ours::start(lab, &Setup { ports: PORTS, ..Setup::new(lab) })?;
-    for (how, signal) in [("ended by SIGTERM", Signal::SIGTERM), ("ended by SIGKILL", Signal::SIGKILL)] {
-        let what = format!("ours, {PORTS} ports, {how}");
-        several(lab, &mut ours, &what, notes, |ours| {
-            ours.daemon.signal(signal);
-            ours.daemon.wait()?;
-            let exec = Instant::now();
-            ours.start_again()?;
-            ours.wait_until_up()?;
-            Ok(Restarted { exec, all_up: Instant::now() })
-        })?;
+    for ports in PORTS {
+        let mut ours = Ours::start(lab, &Setup { ports, ..Setup::new(lab) })?;
+        for (how, signal) in [("ended by SIGTERM", Signal::SIGTERM), ("ended by SIGKILL", Signal::SIGKILL)] {
+            let what = format!("ours, {ports} ports, {how}");
+            several(lab, &mut ours, &what, notes, |ours| {
+                ours.daemon.signal(signal);
+                ours.daemon.wait()?;
+                let exec = Instant::now();
+                ours.start_again()?;
+                ours.wait_until_up()?;
+                Ok(Restarted { exec, all_up: Instant::now() })
+            })?;
+        }
     }
-    drop(ours);
     match Ovs::start(lab, Ports::Afxdp) {
         Ok(mut ovs) => several(lab, &mut ovs, "ovs-afxdp, 3 ports", notes, |ovs| {
             let exec = ovs.restart()?;
