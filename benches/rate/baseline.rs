@@ -100,7 +100,7 @@ impl Baseline {
         Ok(())
     }
 
-    /// Compares `now` with this, and prints how. An error when something is worse than it may be.
+    /// Compares `now` with this, and prints how. An error when something is worse than it may be, or was not measured.
     pub fn compare(&self, now: &Self) -> Result<()> {
         let same_compiler = self.compiler == now.compiler;
         if !same_compiler && !now.instructions.is_empty() {
@@ -126,9 +126,13 @@ impl Baseline {
             println!("new: {what}: scripts/bench --rebase takes it into the baseline");
         }
         println!("{}", table(&findings));
-        let worse = findings.iter().filter(|finding| finding.verdict == Verdict::Worse).count();
-        if worse > 0 {
-            bail!("{worse} of {} figures are worse than {FILE} allows", findings.len());
+        let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+        let (worse, missing) = (count(Verdict::Worse), count(Verdict::NotMeasured));
+        if worse + missing > 0 {
+            bail!(
+                "of {} figures {worse} are worse than {FILE} allows, and {missing} were not measured",
+                findings.len()
+            );
         }
         Ok(())
     }
@@ -209,7 +213,7 @@ fn table(findings: &[Finding]) -> Table {
             Verdict::Good => "ok",
             Verdict::Better => "ok; better: scripts/bench --rebase keeps it so",
             Verdict::Worse => "WORSE",
-            Verdict::NotMeasured => "not measured",
+            Verdict::NotMeasured => "NOT MEASURED",
         };
         let number =
             |value: f64| if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.3}") };
