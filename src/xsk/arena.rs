@@ -11,8 +11,9 @@ use xsk_rs::config::{BindFlags, FrameSize, Interface, LibxdpFlags, QueueSize, So
 use xsk_rs::{CompQueue, FillQueue, RxQueue, TxQueue, Umem};
 
 use super::descriptor::DescriptorLayout;
-use super::frame::{Frame, Span};
+use super::frame::Frame;
 use super::socket::{RECEIVE_RING_FRAMES, TRANSMIT_RING_FRAMES};
+use super::span::Span;
 
 /// Bytes of one chunk: the smallest that UMEM allows (`XDP_UMEM_MIN_CHUNK_SIZE`), and enough for an MTU of 1500 and
 /// several tags.

@@ -6,7 +6,6 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::fmt;
-use std::marker::PhantomData;
 use std::mem;
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -15,7 +14,9 @@ use std::slice;
 use xsk_rs::FrameDesc;
 
 use super::arena::{Arena, FRAME_BYTES, HEADROOM_BYTES, Place};
+use super::buffers::{Buffers, slice_of};
 use super::descriptor::{DescriptorLayout, XDP_PKT_CONTD};
+use super::span::Span;
 
 /// A frame that user space holds, in one buffer or, if it is long, in several.
 ///
@@ -25,50 +26,6 @@ pub struct Frame {
     arena: &'static Arena,
     /// The first buffer.
     span: Span,
-}
-
-/// Which chunk, whether the frame goes on in another, where the data starts in this one, and how long it is there: 32,
-/// 1, 15 and 16 bits.
-///
-/// One word, so that a frame is passed on in two registers. As fields in memory they would be read as one right after
-/// one of them was written, and such a read waits for that write, which waits for the data written before it.
-#[derive(Clone, Copy)]
-pub(super) struct Span(pub(super) u64);
-
-impl Span {
-    const CONTINUED: u64 = 1 << 31;
-
-    /// `start` and `len` are at most [`FRAME_BYTES`], which fits 15 bits.
-    #[inline]
-    const fn new(index: u32, start: usize, len: usize) -> Self {
-        Self((index as u64) << 32 | (start as u64) << 16 | len as u64)
-    }
-
-    /// The same chunk with other data in it.
-    #[inline]
-    const fn with(self, start: usize, len: usize) -> Self {
-        Self((self.0 & (u64::MAX << 32 | Self::CONTINUED)) | (start as u64) << 16 | len as u64)
-    }
-
-    #[inline]
-    const fn is_continued(self) -> bool {
-        self.0 & Self::CONTINUED != 0
-    }
-
-    #[inline]
-    const fn index(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    #[inline]
-    const fn start(self) -> usize {
-        (self.0 >> 16) as usize & 0x7fff
-    }
-
-    #[inline]
-    const fn len(self) -> usize {
-        self.0 as u16 as usize
-    }
 }
 
 impl Frame {
@@ -112,7 +69,8 @@ impl Frame {
     #[inline]
     #[must_use]
     pub fn buffers(&self) -> Buffers<'_> {
-        Buffers { arena: self.arena, next: Some(self.span), _frame: PhantomData }
+        // SAFETY: the span is this token's, which is borrowed as long as the result.
+        unsafe { Buffers::of(self.arena, self.span) }
     }
 
     /// The bytes in `range`, in pieces. Those that are not there are left out.
@@ -151,22 +109,15 @@ impl Frame {
     /// Drops the first `bytes` bytes of the first buffer (all, if there are fewer): the start moves, the data does not.
     #[inline]
     pub fn trim_front(&mut self, bytes: usize) {
-        let Self { span, .. } = self;
-        let bytes = bytes.min(span.len());
-        // `start` gets what `len` loses, and both stay within their bits.
-        *span = Span(span.0 + ((bytes as u64) << 16) - bytes as u64);
+        self.span = self.span.trimmed(bytes);
     }
 
     /// Adds `bytes` bytes of undefined content in front; `false`, and nothing done, when there is no headroom.
     #[inline]
     #[must_use]
     pub fn grow_front(&mut self, bytes: usize) -> bool {
-        let Self { span, .. } = self;
-        if bytes > span.start() {
-            return false;
-        }
-        // `len` gets what `start` loses, and both stay within their bits.
-        *span = Span(span.0 - ((bytes as u64) << 16) + bytes as u64);
+        let Some(grown) = self.span.grown(bytes) else { return false };
+        self.span = grown;
         true
     }
 
@@ -251,7 +202,7 @@ impl Frame {
     pub(super) fn append(&mut self, rest: Self) {
         let last = self.last();
         self.arena.set_rest(last.index(), rest.span);
-        self.replace_last(Span(last.0 | Span::CONTINUED));
+        self.replace_last(last.continued());
         // Its chunks are this token's now.
         mem::forget(rest);
     }
@@ -263,7 +214,7 @@ impl Frame {
             return None;
         }
         let rest = self.arena.rest_of(self.span.index());
-        self.span = Span(self.span.0 & !Span::CONTINUED);
+        self.span = self.span.ended();
         Some(Self { arena: self.arena, span: rest })
     }
 
@@ -297,7 +248,7 @@ impl Frame {
         let mut count = 0;
         loop {
             let descriptor = descriptors.get_mut(count)?;
-            *descriptor = layout.descriptor(address(span), span.len());
+            *descriptor = layout.descriptor(span.address(), span.len());
             count += 1;
             if !span.is_continued() {
                 return Some(count);
@@ -310,7 +261,7 @@ impl Frame {
     /// The offset of the first buffer's data in the UMEM.
     #[inline]
     pub(super) fn address(&self) -> usize {
-        address(self.span)
+        self.span.address()
     }
 
     /// Gives the chunks up to `to`, which the caller moves them into.
@@ -327,67 +278,6 @@ impl Frame {
     fn data(&self) -> NonNull<u8> {
         // SAFETY: `start` is at most FRAME_BYTES, so the result lies in the chunk or just behind it.
         unsafe { self.arena.chunk(self.span.index()).add(self.span.start()) }
-    }
-}
-
-/// The offset of a span's data in the UMEM.
-#[inline]
-fn address(span: Span) -> usize {
-    span.index() as usize * FRAME_BYTES + span.start()
-}
-
-/// The bytes of a span.
-///
-/// # Safety
-/// The caller holds the token for its chunk as long as `'a`, and nobody writes to it meanwhile.
-#[inline]
-unsafe fn slice_of<'a>(arena: &'static Arena, span: Span) -> &'a [u8] {
-    let chunk = arena.chunk(span.index());
-    // SAFETY: `start` is at most FRAME_BYTES, so the result lies in the chunk or just behind it.
-    let data = unsafe { chunk.add(span.start()) };
-    // SAFETY: `start + len` lies in the chunk (kept by every method of a frame), whose memory is never freed; the rest is
-    // the caller's promise.
-    unsafe { slice::from_raw_parts(data.as_ptr(), span.len()) }
-}
-
-/// The buffers of a frame, in order.
-#[derive(Clone)]
-pub struct Buffers<'a> {
-    arena: &'static Arena,
-    next: Option<Span>,
-    _frame: PhantomData<&'a Frame>,
-}
-
-impl Buffers<'_> {
-    /// Those behind the next one.
-    #[inline]
-    fn rest(mut self) -> Self {
-        self.step();
-        self
-    }
-
-    #[inline]
-    fn step(&mut self) -> Option<Span> {
-        let span = self.next?;
-        self.next = span.is_continued().then(|| self.arena.rest_of(span.index()));
-        Some(span)
-    }
-}
-
-impl<'a> Iterator for Buffers<'a> {
-    type Item = &'a [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let span = self.step()?;
-        // SAFETY: `'a` borrows the frame that holds the chunk.
-        Some(unsafe { slice_of(self.arena, span) })
-    }
-}
-
-impl fmt::Debug for Buffers<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.clone().map(<[u8]>::len)).finish()
     }
 }
 
@@ -412,113 +302,4 @@ impl fmt::Debug for Frame {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::HEADROOM_BYTES;
-    use super::*;
-
-    #[test]
-    fn a_frame_never_leaves_its_chunk() {
-        let arena = Arena::heap(2).unwrap();
-        let mut frame = arena.take().unwrap();
-        assert!(!frame.set_bytes(&[1; FRAME_BYTES]));
-        assert!(frame.set_bytes(&[1; FRAME_BYTES - HEADROOM_BYTES]));
-        assert!(!frame.grow_front(HEADROOM_BYTES + 1));
-        assert!(frame.grow_front(HEADROOM_BYTES));
-        assert_eq!(frame.bytes().len(), FRAME_BYTES);
-        frame.trim_front(usize::MAX);
-        assert_eq!(frame.bytes().len(), 0);
-        assert!(frame.grow_front(FRAME_BYTES));
-    }
-
-    #[test]
-    fn a_dropped_frame_comes_home_and_none_is_made_twice() {
-        let arena = Arena::heap(3).unwrap();
-        let frames: Vec<_> = std::iter::from_fn(|| arena.take()).collect();
-        assert_eq!(frames.len(), 3);
-        let mut addresses: Vec<_> = frames.iter().map(Frame::address).collect();
-        addresses.dedup();
-        assert_eq!(addresses.len(), 3);
-        drop(frames);
-        assert_eq!(arena.free_count(), 3);
-    }
-
-    #[test]
-    fn a_copy_is_a_frame_of_its_own() {
-        let arena = Arena::heap(2).unwrap();
-        let (mut a, mut b) = (arena.take().unwrap(), arena.take().unwrap());
-        assert!(a.set_bytes(b"original"));
-        assert!(b.copy_from(&a, || None));
-        b.bytes_mut()[0] = b'O';
-        assert_eq!((a.bytes(), b.bytes()), (&b"original"[..], &b"Original"[..]));
-    }
-
-    #[test]
-    fn a_long_frame_is_one_frame_in_several_chunks() {
-        const BUFFER: usize = FRAME_BYTES - HEADROOM_BYTES;
-        let arena = Arena::heap(6).unwrap();
-        let bytes: Vec<u8> = (0..2 * BUFFER + 100).map(|n| (n % 251) as u8).collect();
-        let mut frame = arena.take().unwrap();
-        frame.clear();
-        assert!(frame.extend(bytes.chunks(700), || arena.take()));
-        assert_eq!((frame.buffer_count(), frame.len(), arena.free_count()), (3, bytes.len(), 3));
-        assert_eq!(frame.to_vec(), bytes);
-        assert!(frame.grow_front(4));
-        frame.trim_front(8);
-        assert_eq!(frame.to_vec(), bytes[4..]);
-        assert_eq!(
-            frame.slices(BUFFER - 10..BUFFER + 10).collect::<Vec<_>>().concat(),
-            bytes[4..][BUFFER - 10..BUFFER + 10]
-        );
-        assert_eq!(frame.slices(9000..9001).count(), 0);
-
-        let mut copy = arena.take().unwrap();
-        assert!(copy.copy_from(&frame, || arena.take()));
-        assert_eq!((copy.to_vec(), arena.free_count()), (frame.to_vec(), 0));
-        assert!(!copy.copy_from(&frame, || None), "there are no more chunks");
-        drop(copy);
-        assert_eq!(arena.free_count(), 3);
-        assert!(frame.set_bytes(b"short"));
-        assert_eq!((frame.to_vec(), arena.free_count()), (b"short".to_vec(), 5));
-    }
-
-    #[test]
-    fn the_chunks_of_a_long_frame_go_and_come_home_together() {
-        let arena = Arena::heap(4).unwrap();
-        let mut frame = arena.take().unwrap();
-        frame.clear();
-        assert!(frame.extend([&[7; 3 * FRAME_BYTES][..]], || arena.take()));
-        let mut descriptors = [FrameDesc::default(); 4];
-        assert_eq!(frame.describe(arena.layout(), &mut descriptors[..3]), None);
-        assert_eq!(frame.describe(arena.layout(), &mut descriptors), Some(4));
-        assert_eq!(
-            descriptors.map(|descriptor| descriptor.options()),
-            [XDP_PKT_CONTD, XDP_PKT_CONTD, XDP_PKT_CONTD, 0]
-        );
-        assert_eq!(
-            descriptors.map(|descriptor| descriptor.lengths().data()).iter().sum::<usize>(),
-            3 * FRAME_BYTES
-        );
-        let ring = Place::transmitting(7);
-        frame.surrender(ring);
-        assert_eq!(arena.census().transmitting, 4);
-        arena.reclaim(ring);
-        assert_eq!(arena.free_count(), 4);
-    }
-
-    #[test]
-    fn only_who_holds_a_chunk_can_claim_it() {
-        let arena = Arena::heap(1).unwrap();
-        let (receiving, transmitting) = (Place::receiving(7), Place::transmitting(7));
-        arena.take().unwrap().surrender(receiving);
-        assert!(arena.claim(0, transmitting, 0, 0).is_none());
-        assert!(arena.claim(1, receiving, 0, 0).is_none());
-        assert!(arena.claim(0, receiving, FRAME_BYTES, 1).is_none());
-        let frame = arena.claim(0, receiving, 256, 60).unwrap();
-        assert!(arena.claim(0, receiving, 256, 60).is_none(), "the kernel named the same chunk twice");
-        frame.surrender(transmitting);
-        arena.reclaim(receiving);
-        assert_eq!(arena.free_count(), 0);
-        arena.reclaim(transmitting);
-        assert_eq!(arena.free_count(), 1);
-    }
-}
+mod tests;

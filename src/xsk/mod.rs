@@ -5,13 +5,16 @@
 //! rings, or its TX and completion rings.
 
 mod arena;
+mod buffers;
 mod descriptor;
 mod frame;
 mod pool;
 mod socket;
+mod span;
 
 pub use arena::{Arena, ArenaCensus, ArenaError, FRAME_BYTES, HEADROOM_BYTES};
-pub use frame::{Buffers, Frame};
+pub use buffers::Buffers;
+pub use frame::Frame;
 pub use pool::FramePool;
 pub use socket::{
     BURST_FRAMES, LONGEST_FRAME, OpenError, RECEIVE_RING_FRAMES, RingCensus, SocketStatistics,

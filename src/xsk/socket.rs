@@ -8,14 +8,15 @@
 //! Each arrow moves [`Frame`] tokens in or out of [`Place`]s, so a frame that the kernel names comes back as a token
 //! only if it was given to that very ring pair.
 
+mod closing;
+mod counts;
+
 use std::collections::VecDeque;
 use std::ffi::CString;
 use std::io;
 use std::mem::size_of_val;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::thread;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use parking_lot::Mutex;
 use xsk_rs::config::{BindFlags, Interface, LibxdpFlags, SocketConfig};
 use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, TxQueue};
 
@@ -24,6 +25,8 @@ use super::descriptor::XDP_PKT_CONTD;
 use super::frame::Frame;
 use super::pool::FramePool;
 use crate::types::QueueId;
+
+pub use counts::{RingCensus, SocketStatistics};
 
 /// Frames handled in one go. Enough to share the cost of a system call, few enough to stay in the cache.
 pub const BURST_FRAMES: usize = 64;
@@ -43,9 +46,6 @@ pub const RECEIVE_RING_FRAMES: usize = 4096;
 
 /// Descriptors in the TX ring and in the completion ring. In copy mode a system call empties the whole TX ring.
 pub const TRANSMIT_RING_FRAMES: usize = 2048;
-
-/// Threads that close sockets when there are as many to close.
-const CLOSING_THREADS: usize = 32;
 
 /// A socket bound to one queue of one link. One thread at a time works with it.
 #[derive(Debug)]
@@ -87,37 +87,6 @@ pub enum OpenError {
         /// The kernel's answer.
         source: io::Error,
     },
-}
-
-/// How many buffers a socket's rings hold.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RingCensus {
-    /// Given to the kernel to receive into.
-    pub fill: usize,
-    /// Received, not yet taken.
-    pub rx: usize,
-    /// Handed over for sending, not yet sent.
-    pub tx: usize,
-    /// Sent, not yet taken back.
-    pub completion: usize,
-}
-
-/// The kernel's counters of one socket (`XDP_STATISTICS`, `Documentation/networking/af_xdp.rst`). Frames, from the
-/// opening of the socket on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SocketStatistics {
-    /// Dropped for other reasons than a full ring; too long for a frame, for one.
-    pub rx_dropped: u64,
-    /// Fill descriptors that name no chunk.
-    pub rx_invalid: u64,
-    /// TX descriptors that name no chunk or are too long.
-    pub tx_invalid: u64,
-    /// Dropped because the RX ring was full.
-    pub rx_ring_full: u64,
-    /// Dropped because the fill ring was empty.
-    pub fill_ring_empty: u64,
-    /// Times the TX ring was found empty.
-    pub tx_ring_empty: u64,
 }
 
 impl XskSocket {
@@ -334,49 +303,6 @@ impl XskSocket {
         taken
     }
 
-    /// Counts the buffers in each ring.
-    pub fn census(&mut self) -> RingCensus {
-        let rx = (self.rx.nb_avail_exact() as usize).min(self.receiving);
-        let tx = self.tx_queued().min(self.transmitting);
-        RingCensus { fill: self.receiving - rx, rx, tx, completion: self.transmitting - tx }
-    }
-
-    /// The kernel's counters.
-    ///
-    /// # Errors
-    /// What `getsockopt` answered.
-    pub fn statistics(&self) -> io::Result<SocketStatistics> {
-        let kernel = self.rx.fd().xdp_statistics()?;
-        Ok(SocketStatistics {
-            rx_dropped: kernel.rx_dropped(),
-            rx_invalid: kernel.rx_invalid_descs(),
-            tx_invalid: kernel.tx_invalid_descs(),
-            rx_ring_full: kernel.rx_ring_full(),
-            fill_ring_empty: kernel.rx_fill_ring_empty_descs(),
-            tx_ring_empty: kernel.tx_ring_empty_descs(),
-        })
-    }
-
-    /// Closes sockets and brings their frames home to the arena. Control does it, never a worker: for each one the
-    /// kernel waits until no CPU uses it any more. It waits for many at a time as long as for one.
-    pub fn close_all(sockets: Vec<Self>) {
-        let (mut last_hold, mut emptied) = (Vec::new(), Vec::new());
-        for socket in sockets {
-            // libxdp closes one after the other, under a lock. With another hold on the socket that takes no time.
-            last_hold.extend(socket.as_fd().try_clone_to_owned());
-            let Self { id, arena, rx, tx, fill, completion, .. } = socket;
-            drop((rx, tx, fill, completion));
-            emptied.push((arena, id));
-        }
-        drop_side_by_side(last_hold);
-        // In copy mode the kernel holds no chunk now: what is still on its way through a device is in socket buffers of
-        // its own.
-        for (arena, id) in emptied {
-            arena.reclaim(Place::receiving(id));
-            arena.reclaim(Place::transmitting(id));
-        }
-    }
-
     /// Lets one system call send a full TX ring instead of 32 frames, where the kernel can (6.18 and later).
     fn send_whole_ring_at_once(&self) {
         const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
@@ -400,25 +326,6 @@ impl AsFd for XskSocket {
         // SAFETY: the descriptor stays open as long as the queues, which `self` owns.
         unsafe { BorrowedFd::borrow_raw(self.rx.fd().as_raw_fd()) }
     }
-}
-
-fn drop_side_by_side(descriptors: Vec<OwnedFd>) {
-    let threads = descriptors.len().min(CLOSING_THREADS);
-    let descriptors = Mutex::new(descriptors.into_iter());
-    let close = || {
-        while let Some(descriptor) = { descriptors.lock().next() } {
-            drop(descriptor);
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            // Those that start do the work of one that does not.
-            if thread::Builder::new().spawn_scoped(scope, close).is_err() {
-                break;
-            }
-        }
-        close();
-    });
 }
 
 /// Adds `buffer` to the frame that is not finished yet. Returns that frame when this was its last buffer.

@@ -1,0 +1,108 @@
+use super::super::HEADROOM_BYTES;
+use super::*;
+
+#[test]
+fn a_frame_never_leaves_its_chunk() {
+    let arena = Arena::heap(2).unwrap();
+    let mut frame = arena.take().unwrap();
+    assert!(!frame.set_bytes(&[1; FRAME_BYTES]));
+    assert!(frame.set_bytes(&[1; FRAME_BYTES - HEADROOM_BYTES]));
+    assert!(!frame.grow_front(HEADROOM_BYTES + 1));
+    assert!(frame.grow_front(HEADROOM_BYTES));
+    assert_eq!(frame.bytes().len(), FRAME_BYTES);
+    frame.trim_front(usize::MAX);
+    assert_eq!(frame.bytes().len(), 0);
+    assert!(frame.grow_front(FRAME_BYTES));
+}
+
+#[test]
+fn a_dropped_frame_comes_home_and_none_is_made_twice() {
+    let arena = Arena::heap(3).unwrap();
+    let frames: Vec<_> = std::iter::from_fn(|| arena.take()).collect();
+    assert_eq!(frames.len(), 3);
+    let mut addresses: Vec<_> = frames.iter().map(Frame::address).collect();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 3);
+    drop(frames);
+    assert_eq!(arena.free_count(), 3);
+}
+
+#[test]
+fn a_copy_is_a_frame_of_its_own() {
+    let arena = Arena::heap(2).unwrap();
+    let (mut a, mut b) = (arena.take().unwrap(), arena.take().unwrap());
+    assert!(a.set_bytes(b"original"));
+    assert!(b.copy_from(&a, || None));
+    b.bytes_mut()[0] = b'O';
+    assert_eq!((a.bytes(), b.bytes()), (&b"original"[..], &b"Original"[..]));
+}
+
+#[test]
+fn a_long_frame_is_one_frame_in_several_chunks() {
+    const BUFFER: usize = FRAME_BYTES - HEADROOM_BYTES;
+    let arena = Arena::heap(6).unwrap();
+    let bytes: Vec<u8> = (0..2 * BUFFER + 100).map(|n| (n % 251) as u8).collect();
+    let mut frame = arena.take().unwrap();
+    frame.clear();
+    assert!(frame.extend(bytes.chunks(700), || arena.take()));
+    assert_eq!((frame.buffer_count(), frame.len(), arena.free_count()), (3, bytes.len(), 3));
+    assert_eq!(frame.to_vec(), bytes);
+    assert!(frame.grow_front(4));
+    frame.trim_front(8);
+    assert_eq!(frame.to_vec(), bytes[4..]);
+    assert_eq!(
+        frame.slices(BUFFER - 10..BUFFER + 10).collect::<Vec<_>>().concat(),
+        bytes[4..][BUFFER - 10..BUFFER + 10]
+    );
+    assert_eq!(frame.slices(9000..9001).count(), 0);
+
+    let mut copy = arena.take().unwrap();
+    assert!(copy.copy_from(&frame, || arena.take()));
+    assert_eq!((copy.to_vec(), arena.free_count()), (frame.to_vec(), 0));
+    assert!(!copy.copy_from(&frame, || None), "there are no more chunks");
+    drop(copy);
+    assert_eq!(arena.free_count(), 3);
+    assert!(frame.set_bytes(b"short"));
+    assert_eq!((frame.to_vec(), arena.free_count()), (b"short".to_vec(), 5));
+}
+
+#[test]
+fn the_chunks_of_a_long_frame_go_and_come_home_together() {
+    let arena = Arena::heap(4).unwrap();
+    let mut frame = arena.take().unwrap();
+    frame.clear();
+    assert!(frame.extend([&[7; 3 * FRAME_BYTES][..]], || arena.take()));
+    let mut descriptors = [FrameDesc::default(); 4];
+    assert_eq!(frame.describe(arena.layout(), &mut descriptors[..3]), None);
+    assert_eq!(frame.describe(arena.layout(), &mut descriptors), Some(4));
+    assert_eq!(
+        descriptors.map(|descriptor| descriptor.options()),
+        [XDP_PKT_CONTD, XDP_PKT_CONTD, XDP_PKT_CONTD, 0]
+    );
+    assert_eq!(
+        descriptors.map(|descriptor| descriptor.lengths().data()).iter().sum::<usize>(),
+        3 * FRAME_BYTES
+    );
+    let ring = Place::transmitting(7);
+    frame.surrender(ring);
+    assert_eq!(arena.census().transmitting, 4);
+    arena.reclaim(ring);
+    assert_eq!(arena.free_count(), 4);
+}
+
+#[test]
+fn only_who_holds_a_chunk_can_claim_it() {
+    let arena = Arena::heap(1).unwrap();
+    let (receiving, transmitting) = (Place::receiving(7), Place::transmitting(7));
+    arena.take().unwrap().surrender(receiving);
+    assert!(arena.claim(0, transmitting, 0, 0).is_none());
+    assert!(arena.claim(1, receiving, 0, 0).is_none());
+    assert!(arena.claim(0, receiving, FRAME_BYTES, 1).is_none());
+    let frame = arena.claim(0, receiving, 256, 60).unwrap();
+    assert!(arena.claim(0, receiving, 256, 60).is_none(), "the kernel named the same chunk twice");
+    frame.surrender(transmitting);
+    arena.reclaim(receiving);
+    assert_eq!(arena.free_count(), 0);
+    arena.reclaim(transmitting);
+    assert_eq!(arena.free_count(), 1);
+}
