@@ -18,6 +18,10 @@ use super::buffers::{Buffers, slice_of};
 use super::descriptor::{DescriptorLayout, XDP_PKT_CONTD};
 use super::span::Span;
 
+/// What a CPU fetches at a time.
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE_BYTES: usize = 64;
+
 /// A frame that user space holds, in one buffer or, if it is long, in several.
 ///
 /// Whoever has it owns the chunks of memory behind it: it cannot be copied, and it ends by moving into a ring, a pool
@@ -121,13 +125,14 @@ impl Frame {
         true
     }
 
-    /// Has the CPU fetch the first line of the frame, which is soon read.
+    /// Has the CPU fetch the first buffer, which is soon read: by us, and by the kernel when it sends.
     #[inline]
     pub(super) fn prefetch(&self) {
-        // SAFETY: a hint, which neither reads nor writes, wherever it points.
         #[cfg(target_arch = "x86_64")]
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(self.data().as_ptr().cast_const().cast());
+        for line in (0..self.span.len()).step_by(CACHE_LINE_BYTES) {
+            let line = self.data().as_ptr().cast_const().wrapping_add(line);
+            // SAFETY: a hint, which neither reads nor writes, wherever it points.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
         }
     }
 
