@@ -33,26 +33,30 @@ pub fn check(lab: Option<&Lab>, instructions: Option<&Path>) -> Result<()> {
         Some(file) => now.add_instructions(file)?,
         None => baseline.instructions.clear(),
     }
-    if lab.is_none() {
-        baseline.ratios.clear();
-    }
-    if let Some(lab) = lab {
-        let mut results = plan().run(lab)?;
-        add_ratios(&mut now, &results);
-        for _ in 0..SECOND_LOOKS {
-            let worse = baseline.worse_ratios(&now, true);
-            if worse.is_empty() {
-                break;
-            }
-            eprintln!("{} ratios look worse: measured again, and all rounds taken together", worse.len());
-            let more = plan().run(lab)?;
-            for (key, samples) in more.samples {
-                results.samples.entry(key).or_default().extend(samples);
-            }
-            add_ratios(&mut now, &results);
-        }
+    match lab {
+        Some(lab) => measure_ratios(lab, &baseline, &mut now)?,
+        None => baseline.ratios.clear(),
     }
     baseline.compare(&now)
+}
+
+/// Adds the ratios to `now`, those that look worse than in `baseline` after a second look.
+fn measure_ratios(lab: &Lab, baseline: &Baseline, now: &mut Baseline) -> Result<()> {
+    let mut results = plan().run(lab)?;
+    add_ratios(now, &results);
+    for _ in 0..SECOND_LOOKS {
+        let worse = baseline.worse_ratios(now, true);
+        if worse.is_empty() {
+            break;
+        }
+        eprintln!("{} ratios look worse: measured again, and all rounds taken together", worse.len());
+        let more = plan().run(lab)?;
+        for (key, samples) in more.samples {
+            results.samples.entry(key).or_default().extend(samples);
+        }
+        add_ratios(now, &results);
+    }
+    Ok(())
 }
 
 /// Takes the figures and makes them the file.

@@ -261,12 +261,13 @@ impl Arena {
         }
     }
 
-    /// The start of chunk `index`.
+    /// Where the data of `span` starts.
     #[inline]
-    pub(super) fn chunk(&self, index: u32) -> NonNull<u8> {
-        debug_assert!((index as usize) < self.places.len());
-        // SAFETY: frames are made for indexes below `frame_count` only, and that many chunks lie behind `base`.
-        unsafe { self.base.add(index as usize * FRAME_BYTES) }
+    pub(super) fn data(&self, span: Span) -> NonNull<u8> {
+        debug_assert!((span.index() as usize) < self.places.len());
+        // SAFETY: frames are made for indexes below `frame_count` only, and that many chunks lie behind `base`. A span starts
+        // at most FRAME_BYTES into its chunk (kept by every method of a frame), so in it or just behind it.
+        unsafe { self.base.add(span.address()) }
     }
 
     pub(super) const fn layout(&self) -> DescriptorLayout {

@@ -14,12 +14,9 @@ use super::span::Span;
 /// The caller holds the token for its chunk as long as `'a`, and nobody writes to it meanwhile.
 #[inline]
 pub(super) unsafe fn slice_of<'a>(arena: &'static Arena, span: Span) -> &'a [u8] {
-    let chunk = arena.chunk(span.index());
-    // SAFETY: `start` is at most FRAME_BYTES, so the result lies in the chunk or just behind it.
-    let data = unsafe { chunk.add(span.start()) };
     // SAFETY: `start + len` lies in the chunk (kept by every method of a frame), whose memory is never freed; the rest is
     // the caller's promise.
-    unsafe { slice::from_raw_parts(data.as_ptr(), span.len()) }
+    unsafe { slice::from_raw_parts(arena.data(span).as_ptr(), span.len()) }
 }
 
 /// The buffers of a frame, in order.

@@ -8,7 +8,6 @@ use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::fmt;
 use std::mem;
 use std::ops::Range;
-use std::ptr::NonNull;
 use std::slice;
 
 use xsk_rs::FrameDesc;
@@ -65,7 +64,8 @@ impl Frame {
         let rest = self.buffers().rest();
         // SAFETY: `start + len` lies in the chunk (kept by every method), the chunk is this token's alone and its
         // memory is never freed. `&mut self` makes the borrow the only one; `rest` never comes back to this chunk.
-        let first = unsafe { slice::from_raw_parts_mut(self.data().as_ptr(), self.span.len()) };
+        let first =
+            unsafe { slice::from_raw_parts_mut(self.arena.data(self.span).as_ptr(), self.span.len()) };
         (first, rest)
     }
 
@@ -129,10 +129,9 @@ impl Frame {
     #[inline]
     pub(super) fn prefetch(&self) {
         #[cfg(target_arch = "x86_64")]
-        for line in (0..self.span.len()).step_by(CACHE_LINE_BYTES) {
-            let line = self.data().as_ptr().cast_const().wrapping_add(line);
+        for line in self.bytes().chunks(CACHE_LINE_BYTES) {
             // SAFETY: a hint, which neither reads nor writes, wherever it points.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
         }
     }
 
@@ -194,8 +193,7 @@ impl Frame {
         let (bytes, rest) = bytes.split_at(bytes.len().min(FRAME_BYTES - end));
         let grown = last.with(last.start(), last.len() + bytes.len());
         self.replace_last(grown);
-        // SAFETY: `end` is at most FRAME_BYTES, so the result lies in the chunk or just behind it.
-        let room = unsafe { self.arena.chunk(last.index()).add(end) };
+        let room = self.arena.data(last.with(end, bytes.len()));
         // SAFETY: `end + bytes.len()` is at most FRAME_BYTES, so the slice lies in the chunk, which is this token's
         // alone; `&mut self` makes the borrow the only one.
         let room = unsafe { slice::from_raw_parts_mut(room.as_ptr(), bytes.len()) };
@@ -277,12 +275,6 @@ impl Frame {
         }
         self.arena.surrender(self.span.index(), to);
         mem::forget(self);
-    }
-
-    #[inline]
-    fn data(&self) -> NonNull<u8> {
-        // SAFETY: `start` is at most FRAME_BYTES, so the result lies in the chunk or just behind it.
-        unsafe { self.arena.chunk(self.span.index()).add(self.span.start()) }
     }
 }
 
