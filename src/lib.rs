@@ -58,6 +58,7 @@ pub mod control;
 pub mod datapath;
 #[allow(unsafe_code, reason = "system calls that no crate wraps; each block has its proof")]
 pub mod kernel;
+pub mod logging;
 pub mod nb;
 #[cfg(test)]
 #[path = "../tests/support/root.rs"]

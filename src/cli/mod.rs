@@ -8,6 +8,8 @@ mod show;
 mod stats;
 mod trace;
 
+use std::error::Error;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ use serde_json::Value;
 
 use crate::api::{Client, Query};
 use crate::config::DEFAULT_API;
+pub(crate) use output::printable;
 
 /// An AF_XDP switch that maps 802.1Q tags to logical ports
 #[derive(Debug, Parser)]
@@ -47,7 +50,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(&args),
         Command::Nb(args) => nb::run(args).map(|()| ExitCode::SUCCESS),
         Command::Show(args) => show::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Stats(args) => stats::run(&args).map(|()| ExitCode::SUCCESS),
@@ -58,17 +61,25 @@ pub fn main() -> ExitCode {
         if output::is_closed(&error) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("trunkpath: {}", output::printable(&sentence(&error)));
+        // Not `eprintln!`, which panics when stderr is closed or full.
+        writeln!(io::stderr(), "{}", failure(error.as_ref())).unwrap_or_default();
         ExitCode::FAILURE
     })
 }
 
-/// The error and its causes, each said once: some of our errors say their cause themselves.
-fn sentence(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
-        "" => cause,
-        _ if said.contains(&cause) => said,
-        _ => format!("{said}: {cause}"),
+/// The line that a command ends with when it fails.
+fn failure(error: &(dyn Error + 'static)) -> String {
+    format!("trunkpath: {}", output::printable(&sentence(error)))
+}
+
+/// The error and its causes, without repetition: some errors include the text of their cause.
+fn sentence(error: &(dyn Error + 'static)) -> String {
+    anyhow::Chain::new(error).map(ToString::to_string).fold(String::new(), |said, cause| {
+        match said.as_str() {
+            "" => cause,
+            _ if said.contains(&cause) => said,
+            _ => format!("{said}: {cause}"),
+        }
     })
 }
 

@@ -27,7 +27,7 @@ pub(super) fn is_closed(error: &anyhow::Error) -> bool {
 
 /// The text with every character escaped that would do something to a terminal: names and aliases of links are
 /// whatever somebody wrote.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(acts) {
         return Cow::Borrowed(text);
     }

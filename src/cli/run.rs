@@ -1,21 +1,19 @@
 //! `trunkpath run`: the daemon.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, stderr};
+use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt::FormatFields;
-use tracing_subscriber::fmt::format::debug_fn;
 
-use super::output::printable;
+use super::failure;
 use crate::config::{
     Config, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, OnWorkerPanic, PortSettings, Settings,
 };
-use crate::control;
+use crate::control::{self, Prepared};
+use crate::logging;
 use crate::nb::DEFAULT_URL;
 
 const PORT_HELP: &str = "An option of a port, or of all (*): no_socket=drop|pass, allow_generic=true|false, \
@@ -117,66 +115,15 @@ fn port_option(text: &str) -> anyhow::Result<(String, PortSettings)> {
     Ok((lport.to_owned(), PortSettings::from_pair(key, value)?))
 }
 
-/// Runs the command. The log goes to stderr; `RUST_LOG` says how much of it (default: `info`).
-pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
-    let config = args.config()?;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours = stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_writer(stderr).with_ansi(colours).with_env_filter(filter);
-    log.fmt_fields(one_line()).init();
-    Ok(control::run(config)?)
-}
-
-/// Writes what a log line says with everything escaped that would end the line or do something to a terminal: guests and
-/// tenants choose some of the words.
-fn one_line() -> impl for<'writer> FormatFields<'writer> + 'static {
-    let fields = debug_fn(|writer, field, value| {
-        let text = format!("{value:?}");
-        match field.name() {
-            "message" => write!(writer, "{}", printable(&text)),
-            name => write!(writer, "{name}={}", printable(&text)),
-        }
-    });
-    fields.delimited(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{self, Write};
-    use std::sync::Arc;
-
-    use parking_lot::Mutex;
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+/// Runs the command. `RUST_LOG` filters the log (default: `info`).
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let prepared = Prepared::new(args.config()?)?;
+    let log = logging::start().context("cannot start the log thread")?;
+    let ended = control::run(prepared, log.loss());
+    if let Err(error) = &ended {
+        // Not to stderr itself, which may block.
+        writeln!(log.writer(), "{}", failure(error)).unwrap_or_default();
     }
-
-    #[test]
-    fn a_log_line_stays_one_line_whatever_it_says() {
-        let evil = "a\x1b[2J\nERROR all is lost \u{202e}\u{9b}1m";
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
-        tracing::subscriber::with_default(subscriber.fmt_fields(one_line()).finish(), || {
-            tracing::warn!(device = evil, reason = %evil, "cannot use {evil}");
-        });
-        let said = String::from_utf8(log.0.lock().clone()).unwrap();
-        assert_eq!((said.lines().count(), said.ends_with('\n')), (1, true), "{said:?}");
-        assert!(!said.trim_end().chars().any(|found| found.is_control() || found == '\u{202e}'), "{said:?}");
-        let name = "a\\u{1b}[2J\\nERROR all is lost \\u{202e}\\u{9b}1m";
-        for part in [format!("cannot use {name}"), format!("device=\"{name}\""), format!("reason={name}")] {
-            assert!(said.contains(&part), "{part}: {said}");
-        }
-    }
+    log.finish();
+    Ok(if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -11,6 +11,7 @@ use super::pinning::{Folder, Pinning};
 use super::plane::Plane;
 use crate::config::{Config, OnWorkerPanic};
 use crate::kernel::inspect;
+use crate::logging::LogLoss;
 use crate::nb::Snapshot;
 use crate::tables::{PortState, WorkerId};
 use crate::types::{IfIndex, Problem};
@@ -23,6 +24,7 @@ pub(super) struct Daemon {
     pub(super) cloud: Cloud,
     /// How often each worker did.
     panics: BTreeMap<WorkerId, u64>,
+    log: LogLoss,
 }
 
 impl Daemon {
@@ -33,6 +35,7 @@ impl Daemon {
         cloud: Cloud,
         copy: Option<Snapshot>,
         folder: Folder,
+        log: LogLoss,
     ) -> Result<Self, ControlError> {
         let arena = AfXdp::register(&config).await?;
         // There is no other switch in this network namespace from here on: its pins are ours.
@@ -42,7 +45,7 @@ impl Daemon {
         if let Some(copy) = copy {
             plane.read(&copy);
         }
-        Ok(Self { plane, cloud, panics: BTreeMap::new() })
+        Ok(Self { plane, cloud, panics: BTreeMap::new(), log })
     }
 
     /// Takes news from the NB DB.
@@ -124,6 +127,16 @@ impl Daemon {
             );
             Problem::new(format!("worker {worker}"), reason)
         })
+    }
+
+    /// Log lines that could not be written.
+    pub(super) fn log_problem(&self) -> Option<Problem> {
+        let reason = format!(
+            "{} lines were lost, because it cannot be written: {}; forwarding goes on -> make room, or read it",
+            self.log.lines(),
+            self.log.reason()?,
+        );
+        Some(Problem::new("log", reason))
     }
 
     /// Takes the programs off the links, stops the workers, closes all sockets and withdraws what we reported.

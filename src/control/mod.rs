@@ -19,6 +19,7 @@ mod views;
 
 use std::time::Duration;
 
+use caps::errors::CapsError;
 use futures::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -27,6 +28,7 @@ use tokio::time::{Instant, interval, sleep_until};
 use crate::api::{ApiError, Call, Server};
 use crate::config::Config;
 use crate::kernel;
+use crate::logging::LogLoss;
 use crate::nb::{self, NbError};
 use crate::worker::WorkerPoolError;
 use crate::xsk::ArenaError;
@@ -72,32 +74,54 @@ pub enum ControlError {
     Runtime(#[from] std::io::Error),
 }
 
+/// What takes capabilities that the switch does not keep: the pin folder. Rights belong to a thread and those that it
+/// starts, so this comes before any other thread.
+#[derive(Debug)]
+pub struct Prepared {
+    config: Config,
+    folder: Folder,
+    dropped: Result<(), CapsError>,
+}
+
+impl Prepared {
+    /// Prepares the host for `config`, then drops the capabilities that are no longer needed.
+    ///
+    /// # Errors
+    /// [`ControlError::Nb`] for a URL of no known kind; nothing has been created then.
+    pub fn new(config: Config) -> Result<Self, ControlError> {
+        nb::check_url(&config.nb).map_err(|source| nb_error(&config, source))?;
+        let folder = Folder::prepare(&config);
+        Ok(Self { config, folder, dropped: kernel::drop_privileges() })
+    }
+}
+
 /// Runs the daemon until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// [`ControlError`].
-pub fn run(config: Config) -> Result<(), ControlError> {
+pub fn run(prepared: Prepared, log: LogLoss) -> Result<(), ControlError> {
     kernel::log_libbpf();
-    let folder = Folder::prepare(&config);
-    // As long as this is the only thread: each has rights of its own.
-    if let Err(error) = kernel::drop_privileges() {
-        tracing::warn!("rights that are not needed cannot be dropped: {error}");
+    let Prepared { config, folder, dropped } = prepared;
+    if let Err(error) = dropped {
+        tracing::warn!("cannot drop the capabilities that are no longer needed: {error}");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(config, folder))
+    runtime.block_on(serve(config, folder, log))
 }
 
-async fn serve(config: Config, folder: Folder) -> Result<(), ControlError> {
+fn nb_error(config: &Config, source: NbError) -> ControlError {
+    ControlError::Nb { url: nb::masked(&config.nb), source: Box::new(source) }
+}
+
+async fn serve(config: Config, folder: Folder, log: LogLoss) -> Result<(), ControlError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let api = Server::bind(&config.api).await?;
-    let cloud = Cloud::open(&config).await;
-    let (cloud, copy) =
-        cloud.map_err(|source| ControlError::Nb { url: nb::masked(&config.nb), source: Box::new(source) })?;
+    let (cloud, copy) = Cloud::open(&config).await.map_err(|source| nb_error(&config, source))?;
     let (links, mut link_watch) = LinkWatch::open().await?;
     let mut follower = Follower::new(cloud.db());
     let chassis = config.chassis.clone();
-    let mut daemon = Daemon::start(config, links, cloud, copy, folder).await?;
+    let mut daemon = Daemon::start(config, links, cloud, copy, folder, log).await?;
     daemon.reconcile().await?;
 
     let (calls, mut questions) = mpsc::channel::<Call>(16);

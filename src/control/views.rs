@@ -165,6 +165,7 @@ impl Daemon {
         let mut problems = self.plane.problems();
         problems.extend(self.cloud.problems());
         problems.extend(self.panic_problems());
+        problems.extend(self.log_problem());
         let name = |ifindex: IfIndex| {
             self.plane.links.get(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone())
         };

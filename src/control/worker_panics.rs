@@ -14,6 +14,7 @@ use super::links::LinkWatch;
 use super::pinning::Folder;
 use crate::config::{OnWorkerPanic, Settings};
 use crate::kernel::{clean_pins, inspect};
+use crate::logging::LogLoss;
 use crate::nb::{self, Op, Table};
 use crate::needs::is_root;
 use crate::tables::WorkerId;
@@ -97,7 +98,8 @@ impl Lab {
         let (cloud, copy) = Cloud::open(&config).await.expect("the NB DB");
         let (links, _) = LinkWatch::open().await.expect("links");
         let snapshot = cloud.db().snapshot().await.expect("records");
-        let mut daemon = Daemon::start(config, links, cloud, copy, pins).await.expect("a daemon");
+        let mut daemon =
+            Daemon::start(config, links, cloud, copy, pins, LogLoss::default()).await.expect("a daemon");
         daemon.hear(News::All(snapshot));
         let arena = daemon.plane.devices.arena;
         let guests = GUESTS.iter().zip(FIRST_GUEST_SOCKET..).map(|(guest, id)| {

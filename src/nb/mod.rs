@@ -36,5 +36,5 @@ pub(crate) use index::compact;
 pub use model::{ChildPortSegmentation, LogicalPort, LogicalSwitch};
 pub use reports::Reports;
 pub use table::{Table, TableError};
-pub use url::{DEFAULT_URL, is_remote, masked, open, open_existing, reports};
+pub use url::{DEFAULT_URL, check_url, is_remote, masked, open, open_existing, reports};
 pub use view::{Edit, Northbound};

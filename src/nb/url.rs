@@ -12,6 +12,14 @@ use super::{NbError, NorthboundDb, Reports};
 /// Where the northbound DB is when nothing else is said.
 pub const DEFAULT_URL: &str = "sqlite:/var/lib/trunkpath/nb.db";
 
+/// Checks that `url` names a kind of store, without opening it.
+///
+/// # Errors
+/// [`NbError::Url`].
+pub fn check_url(url: &str) -> Result<(), NbError> {
+    Store::parse(url).map(drop)
+}
+
 /// Opens the store at `url`, and makes an embedded one that does not exist yet. A server is asked nothing yet: it may be
 /// away, and the first use then says so.
 ///

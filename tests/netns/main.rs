@@ -25,6 +25,8 @@ mod hostile;
 mod life;
 #[cfg(test)]
 mod links;
+#[cfg(test)]
+mod log;
 mod long_frames;
 #[cfg(test)]
 mod pins;

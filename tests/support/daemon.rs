@@ -32,6 +32,8 @@ pub struct Files {
     pub url: String,
     /// The namespace that `trunkpath nb` runs in.
     netns: Option<String>,
+    /// Where the daemon writes its log instead of the file `log`.
+    pub stderr: Option<File>,
 }
 
 impl Files {
@@ -41,7 +43,7 @@ impl Files {
         let url = format!("sqlite:{}", dir.path().join("nb.db").display());
         let bpffs = Bpffs::new();
         let pin_folder = bpffs.path().join("trunkpath");
-        Self { dir, _bpffs: bpffs, pin_folder, url, netns: None }
+        Self { dir, _bpffs: bpffs, pin_folder, url, netns: None, stderr: None }
     }
 
     /// The NB DB is at `url`, and what a test writes to it is written from `netns`.
@@ -104,6 +106,13 @@ impl Files {
         succeed(Command::new(TRUNKPATH).args(words).arg("--api").arg(self.path("api.sock")), "")
     }
 
+    fn open_log(&self) -> File {
+        match &self.stderr {
+            Some(stderr) => stderr.try_clone().unwrap(),
+            None => File::options().create(true).append(true).open(self.path("log")).unwrap(),
+        }
+    }
+
     /// What the daemon said so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
@@ -156,7 +165,7 @@ impl Daemon {
 
     fn start_by(mut command: Command, files: &Files, arguments: &[String]) -> Self {
         let api = files.path("api.sock");
-        let log = File::options().create(true).append(true).open(files.path("log")).unwrap();
+        let log = files.open_log();
         let process = command
             .args(["run", "--nb", &files.url, "--chassis", CHASSIS, "--api"])
             .arg(&api)

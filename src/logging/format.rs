@@ -1,0 +1,60 @@
+//! What a log line looks like.
+
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::debug_fn;
+
+use crate::cli::printable;
+
+/// Escapes everything that would end the line or control a terminal: guests and tenants choose some of the text.
+pub(super) fn one_line() -> impl for<'writer> FormatFields<'writer> + 'static {
+    let fields = debug_fn(|writer, field, value| {
+        let text = format!("{value:?}");
+        match field.name() {
+            "message" => write!(writer, "{}", printable(&text)),
+            name => write!(writer, "{name}={}", printable(&text)),
+        }
+    });
+    fields.delimited(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_line_stays_one_line_whatever_it_says() {
+        let evil = "a\x1b[2J\nERROR all is lost \u{202e}\u{9b}1m";
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+        tracing::subscriber::with_default(subscriber.fmt_fields(one_line()).finish(), || {
+            tracing::warn!(device = evil, reason = %evil, "cannot use {evil}");
+        });
+        let said = String::from_utf8(log.0.lock().clone()).unwrap();
+        assert_eq!((said.lines().count(), said.ends_with('\n')), (1, true), "{said:?}");
+        assert!(!said.trim_end().chars().any(|found| found.is_control() || found == '\u{202e}'), "{said:?}");
+        let name = "a\\u{1b}[2J\\nERROR all is lost \\u{202e}\\u{9b}1m";
+        for part in [format!("cannot use {name}"), format!("device=\"{name}\""), format!("reason={name}")] {
+            assert!(said.contains(&part), "{part}: {said}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The log cannot be written: the switch forwards all the same, says so, and ends as usual.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use super::life::Pair;
+use crate::support::lab::{Lab, in_lab};
+
+/// A pair that is served while log lines have nowhere to go.
+fn serve_with_log_at(lab: &mut Lab, stderr: File) -> Pair {
+    let pair = Pair::new(lab);
+    lab.files.stderr = Some(stderr);
+    lab.start();
+    // Closing and opening a port logs a line each.
+    let vm = lab.dev(&pair.vm).to_owned();
+    for _ in 0..3 {
+        lab.host.ip(&format!("link set dev {vm} alias none"));
+        lab.daemon().wait_until_up("ports", 2);
+        lab.host.ip(&format!("link set dev {vm} alias {}", pair.vm.id()));
+        lab.daemon().wait_until_up("ports", 3);
+    }
+    pair.assert_served(lab);
+    pair
+}
+
+fn pipe() -> (File, File) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    (OwnedFd::from(reader).into(), OwnedFd::from(writer).into())
+}
+
+#[test]
+fn a_full_disk_under_the_log_does_not_end_the_switch() {
+    in_lab(|lab| {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        serve_with_log_at(lab, full);
+        lab.daemon().wait_for_problem("No space left on device");
+    });
+}
+
+#[test]
+fn a_log_pipe_without_a_reader_does_not_end_the_switch() {
+    in_lab(|lab| {
+        let (reader, writer) = pipe();
+        drop(reader);
+        serve_with_log_at(lab, writer);
+        lab.daemon().wait_for_problem("Broken pipe");
+    });
+}
+
+#[test]
+fn a_log_pipe_that_nobody_reads_blocks_neither_the_switch_nor_its_end() {
+    in_lab(|lab| {
+        let (mut reader, mut writer) = pipe();
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        while writer.write(&[b'.'; 4096]).is_ok() {}
+        // The flag belongs to the pipe's end, which the daemon shares.
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        serve_with_log_at(lab, writer);
+        lab.take_daemon().stop();
+        lab.files.stderr = None;
+        let mut log = String::new();
+        reader.read_to_string(&mut log).unwrap();
+        assert!(log.trim_start_matches('.').is_empty(), "the pipe had room: {log}");
+    });
+}
