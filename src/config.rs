@@ -5,6 +5,7 @@
 
 mod cpus;
 mod settings;
+mod update;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ use crate::tables::Policy;
 
 pub use cpus::CpusError;
 pub use settings::{NetworkSettings, PortSettings, Settings};
+pub use update::Update;
 
 /// Where the daemon listens and its clients look, unless told otherwise.
 pub const DEFAULT_API: &str = "/run/trunkpath/api.sock";

@@ -73,7 +73,7 @@ fn failure(error: &(dyn Error + 'static)) -> String {
 }
 
 /// The error and its causes, without repetition: some errors include the text of their cause.
-fn sentence(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn sentence(error: &(dyn Error + 'static)) -> String {
     anyhow::Chain::new(error).map(ToString::to_string).fold(String::new(), |said, cause| {
         match said.as_str() {
             "" => cause,

@@ -71,6 +71,14 @@ impl RunArgs {
         Ok(self.settings()?.over(file).check()?)
     }
 
+    /// The configuration as it is now, for a switch that runs.
+    fn config_again(&self) -> anyhow::Result<Config> {
+        if self.config.is_none() {
+            bail!("there is no --config file to read again");
+        }
+        self.config()
+    }
+
     fn settings(&self) -> anyhow::Result<Settings> {
         let mut attach = BTreeMap::new();
         for (lport, device) in &self.attach {
@@ -119,7 +127,7 @@ fn port_option(text: &str) -> anyhow::Result<(String, PortSettings)> {
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let prepared = Prepared::new(args.config()?)?;
     let log = logging::start().context("cannot start the log thread")?;
-    let ended = control::run(prepared, log.loss());
+    let ended = control::run(prepared, &|| args.config_again(), log.loss());
     if let Err(error) = &ended {
         // Not to stderr itself, which may block.
         writeln!(log.writer(), "{}", failure(error)).unwrap_or_default();

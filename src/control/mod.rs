@@ -14,6 +14,8 @@ mod last_good;
 pub mod links;
 mod pinning;
 mod plane;
+mod reload;
+mod signals;
 mod trace;
 mod views;
 
@@ -21,7 +23,6 @@ use std::time::Duration;
 
 use caps::errors::CapsError;
 use futures::FutureExt;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
 
@@ -39,12 +40,17 @@ pub use follow::{Follower, News};
 use links::{LinkWatch, LinksError};
 use pinning::Folder;
 pub use plane::{Evidence, Plane};
+pub use reload::ReadConfig;
+use signals::{Request, Signals};
 
 #[cfg(test)]
 mod worker_panics;
 
 /// How much of what the NB DB has told goes into one round.
 const BATCH: usize = 10_000;
+
+/// How long the end waits for calls that are still under way.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the daemon does not run (any longer).
 #[derive(Debug, thiserror::Error)]
@@ -95,33 +101,54 @@ impl Prepared {
     }
 }
 
-/// Runs the daemon until SIGTERM or SIGINT.
+/// Runs the daemon until SIGTERM or SIGINT. `read` reads the configuration again on SIGHUP.
 ///
 /// # Errors
 /// [`ControlError`].
-pub fn run(prepared: Prepared, log: LogLoss) -> Result<(), ControlError> {
+pub fn run(prepared: Prepared, read: &ReadConfig, log: LogLoss) -> Result<(), ControlError> {
     kernel::log_libbpf();
     let Prepared { config, folder, dropped } = prepared;
     if let Err(error) = dropped {
         tracing::warn!("cannot drop the capabilities that are no longer needed: {error}");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(config, folder, log))
+    let outcome = runtime.block_on(serve(config, folder, read, log));
+    // A call that the kernel does not return from keeps its thread, and not the process.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    outcome
 }
 
 fn nb_error(config: &Config, source: NbError) -> ControlError {
     ControlError::Nb { url: nb::masked(&config.nb), source: Box::new(source) }
 }
 
-async fn serve(config: Config, folder: Folder, log: LogLoss) -> Result<(), ControlError> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// Opens everything that the daemon needs; no link is touched yet.
+async fn start(
+    config: Config,
+    folder: Folder,
+    log: LogLoss,
+) -> Result<(Daemon, Server, LinkWatch), ControlError> {
     let api = Server::bind(&config.api).await?;
     let (cloud, copy) = Cloud::open(&config).await.map_err(|source| nb_error(&config, source))?;
-    let (links, mut link_watch) = LinkWatch::open().await?;
-    let mut follower = Follower::new(cloud.db());
-    let chassis = config.chassis.clone();
-    let mut daemon = Daemon::start(config, links, cloud, copy, folder, log).await?;
+    let (links, link_watch) = LinkWatch::open().await?;
+    let daemon = Daemon::start(config, links, cloud, copy, folder, log).await?;
+    Ok((daemon, api, link_watch))
+}
+
+async fn serve(
+    config: Config,
+    folder: Folder,
+    read: &ReadConfig<'_>,
+    log: LogLoss,
+) -> Result<(), ControlError> {
+    let mut signals = Signals::open()?;
+    // A start may wait: for a DB, for a predecessor's memory.
+    let (mut daemon, api, mut link_watch) = tokio::select! {
+        started = start(config, folder, log) => started?,
+        () = signals.stop() => return Ok(()),
+    };
+    let mut follower = Follower::new(daemon.cloud.db());
+    let chassis = daemon.plane.config.chassis.clone();
     daemon.reconcile().await?;
 
     let (calls, mut questions) = mpsc::channel::<Call>(16);
@@ -152,8 +179,10 @@ async fn serve(config: Config, folder: Folder, log: LogLoss) -> Result<(), Contr
                     continue;
                 }
             }
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            request = signals.next() => match request {
+                Request::Stop => break,
+                Request::Reload => daemon.reload(read),
+            },
         }
         daemon.reconcile().await?;
     }

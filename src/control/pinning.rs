@@ -70,6 +70,18 @@ impl Pinning {
         Self { folder, pins, failure, unpinned: BTreeMap::new() }
     }
 
+    /// Looks whether another configuration wants pins that the start did not prepare.
+    pub(super) fn reconsider(&mut self, config: &Config) {
+        if !config.drops_without_socket() {
+            self.failure = None;
+        } else if self.pins.is_none() && self.failure.is_none() {
+            let reason =
+                "no port had no_socket = drop at the start, so no folder was prepared: restart the switch";
+            tracing::warn!(folder = self.folder, "{reason}; {CONSEQUENCE}");
+            self.failure = Some(reason.to_owned());
+        }
+    }
+
     pub(super) const fn pins(&self) -> Option<&Pins> {
         self.pins.as_ref()
     }

@@ -38,7 +38,7 @@ pub struct Plane<D: Devices> {
     pub(super) publisher: Publisher,
     pub(super) links: Links,
     /// Whether the last round was before the last news of a link.
-    links_changed: bool,
+    pub(super) links_changed: bool,
     pub(super) desired: Desired,
     pub(super) devices: D,
     /// Devices that are ours.
@@ -292,8 +292,12 @@ impl<D: Devices> Plane<D> {
     fn is_kept(&self, port: &OpenPort<D::Handle>) -> bool {
         let Some(link) = self.links.get(port.ifindex).filter(|_| !port.lost) else { return false };
         match self.desired.owner_of(port.ifindex) {
-            // Each queue needs a socket of its own.
-            Some(lport) => *lport == port.lport && usize::from(link.rx_queues) == port.queues.len(),
+            // Each queue needs a socket of its own, and each set of options its own program.
+            Some(lport) => {
+                *lport == port.lport
+                    && usize::from(link.rx_queues) == port.queues.len()
+                    && self.config.port(lport) == port.options
+            }
             // One that is only switched off keeps its sockets, which work again when it comes back; unless the
             // port has another device meanwhile.
             None => {

@@ -86,6 +86,15 @@ impl Compiler {
         }
     }
 
+    /// Replaces the operator's decisions; the next [`compile`](Self::compile) makes every piece anew.
+    pub fn set_policy(&mut self, policy: Policy) {
+        if self.policy != policy {
+            self.tables.flood_rate = policy.flood_rate;
+            self.policy = policy;
+            self.touched.extend(self.links.keys().cloned());
+        }
+    }
+
     /// The records.
     #[must_use]
     pub const fn northbound(&self) -> &Northbound {

@@ -39,6 +39,8 @@ mod redis;
 #[cfg(test)]
 mod reported;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod storm;

@@ -1,0 +1,113 @@
+//! Which settings change while the switch runs.
+
+use std::fmt::Debug;
+
+use super::Config;
+use crate::nb::masked;
+use crate::tables::Policy;
+
+/// The outcome of a configuration that was read again: a line for each setting that differs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Update {
+    /// Settings that have their new value.
+    pub changed: Vec<String>,
+    /// Settings that keep their old value until a restart.
+    pub kept: Vec<String>,
+}
+
+impl Config {
+    /// Takes from `new` each setting that can change while the switch runs.
+    pub fn update(&mut self, new: Self) -> Update {
+        let Self {
+            nb,
+            chassis,
+            workers,
+            attach,
+            api,
+            state,
+            pin_folder,
+            on_worker_panic,
+            local_ip,
+            umem_mib,
+            idle,
+            default_port,
+            policy: Policy { unknown_tags, flood_rate },
+            ports,
+        } = new;
+        let mut update = Update::default();
+        update.keep("nb", &masked(&self.nb), &masked(&nb));
+        update.keep("chassis", &self.chassis, &chassis);
+        update.keep("workers", &self.workers, &workers);
+        update.keep("api", &self.api, &api);
+        update.keep("state", &self.state, &state);
+        update.keep("pin_folder", &self.pin_folder, &pin_folder);
+        update.keep("local_ip", &self.local_ip, &local_ip);
+        update.keep("umem_mib", &self.umem_mib, &umem_mib);
+        update.keep("idle", &self.idle, &idle);
+        update.change_value("on_worker_panic", &mut self.on_worker_panic, on_worker_panic);
+        update.change_value("flood_rate", &mut self.policy.flood_rate, flood_rate);
+        update.change("unknown_tags", &mut self.policy.unknown_tags, unknown_tags);
+        update.change("attach", &mut self.attach, attach);
+        update.change("port.\"*\"", &mut self.default_port, default_port);
+        update.change("port", &mut self.ports, ports);
+        update
+    }
+}
+
+impl Update {
+    fn keep<T: PartialEq + Debug>(&mut self, key: &str, old: &T, new: &T) {
+        if old != new {
+            self.kept.push(format!("{key}: kept {old:?}, {new:?} needs a restart"));
+        }
+    }
+
+    fn change_value<T: PartialEq + Debug>(&mut self, key: &str, value: &mut T, new: T) {
+        let line = format!("{key}: {new:?} instead of {value:?}");
+        self.replace(line, value, new);
+    }
+
+    /// For tables, which are too long for a line.
+    fn change<T: PartialEq>(&mut self, key: &str, value: &mut T, new: T) {
+        self.replace(format!("{key}: changed"), value, new);
+    }
+
+    fn replace<T: PartialEq>(&mut self, line: String, value: &mut T, new: T) {
+        if *value != new {
+            self.changed.push(line);
+            *value = new;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Settings;
+
+    fn settings() -> Settings {
+        Settings { workers: Some("0".to_owned()), chassis: Some("c1".to_owned()), ..Settings::default() }
+    }
+
+    #[test]
+    fn what_can_change_does_and_the_rest_keeps_its_value() {
+        let mut config = settings().check().unwrap();
+        let mut new = Settings { flood_rate: Some(7), umem_mib: Some(64), ..settings() };
+        new.nb = Some("redis://u:secret@h".to_owned());
+        let update = config.update(new.check().unwrap());
+        assert_eq!(update.changed, ["flood_rate: 7 instead of 100000"]);
+        assert_eq!(
+            update.kept,
+            [
+                r#"nb: kept "sqlite:/var/lib/trunkpath/nb.db", "redis://u:***@h" needs a restart"#,
+                "umem_mib: kept 256, 64 needs a restart",
+            ]
+        );
+        assert_eq!((config.policy.flood_rate, config.umem_mib), (7, 256));
+    }
+
+    #[test]
+    fn the_same_settings_change_nothing() {
+        let mut config = settings().check().unwrap();
+        let update = config.update(settings().check().unwrap());
+        assert_eq!(update, super::Update::default());
+    }
+}

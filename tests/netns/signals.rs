@@ -1,0 +1,106 @@
+//! Signals: none that a process may send by habit ends the switch, and SIGHUP reads the configuration again.
+
+use std::fs;
+
+use nix::libc;
+use nix::sys::signal::{Signal, kill};
+
+use super::life::Pair;
+use crate::support::frame::{Frame, tci};
+use crate::support::lab::{Lab, in_lab};
+use crate::support::wait::until;
+
+const UNKNOWN: u16 = tci(0, false, 7);
+
+/// Sends a signal by its number: realtime signals have no name.
+fn send(lab: &Lab, signal: i32) {
+    let sent = std::process::Command::new("kill")
+        .args([format!("-{signal}"), lab.daemon().pid().to_string()])
+        .status();
+    assert!(sent.unwrap().success(), "signal {signal}");
+}
+
+#[test]
+fn signals_without_a_meaning_are_ignored() {
+    in_lab(|lab| {
+        let pair = Pair::new(lab);
+        lab.start();
+        let named = [
+            libc::SIGUSR1,
+            libc::SIGUSR2,
+            libc::SIGPIPE,
+            libc::SIGALRM,
+            libc::SIGVTALRM,
+            libc::SIGPROF,
+            libc::SIGIO,
+            libc::SIGPWR,
+            libc::SIGSTKFLT,
+            libc::SIGXCPU,
+            libc::SIGXFSZ,
+            libc::SIGTTIN,
+            libc::SIGTTOU,
+        ];
+        for signal in named.into_iter().chain([libc::SIGRTMIN(), libc::SIGRTMAX()]) {
+            send(lab, signal);
+            pair.assert_served(lab);
+        }
+    });
+}
+
+/// Sends SIGHUP and waits for a new log line with `text`.
+fn reload(lab: &Lab, text: &str) {
+    let lines = || lab.files.log().lines().filter(|line| line.contains(text)).count();
+    let before = lines();
+    kill(lab.daemon().pid(), Signal::SIGHUP).unwrap();
+    until(&format!("a log line with {text:?}"), || (lines() > before).then_some(()));
+}
+
+#[test]
+fn sighup_applies_what_can_change_and_names_what_cannot() {
+    in_lab(|lab| {
+        let one = lab.network();
+        let (vm, peer) = (lab.guest("vm", one), lab.guest("peer", one));
+        let file = lab.files.path("trunkpath.toml");
+        fs::write(&file, "umem_mib = 64\n").unwrap();
+        lab.arguments.extend(["--config".to_owned(), file.display().to_string()]);
+        lab.start();
+        let tagged = Frame::new(vm.mac, peer.mac).tagged(UNKNOWN);
+        lab.exchange(&vm, &tagged, &[(&peer, &tagged)]);
+
+        fs::write(&file, "umem_mib = 128\nflood_rate = 50000\n[port.\"*\"]\nunknown_tags = \"drop\"\n")
+            .unwrap();
+        reload(lab, "flood_rate: 50000 instead of 100000");
+        reload(lab, "umem_mib: kept 64, 128 needs a restart");
+        lab.exchange(&vm, &tagged, &[]);
+        until("the drop by the new policy", || {
+            (lab.daemon().dropped(&vm.id(), "classify_unknown_tag") == 1).then_some(())
+        });
+
+        for (broken, complaint) in [
+            ("flood_rate = \"many\"", "flood_rate"),
+            ("umem = 1", "unknown key"),
+            ("[", "the configuration stays as it is"),
+        ] {
+            fs::write(&file, broken).unwrap();
+            reload(lab, complaint);
+            lab.exchange(&vm, &tagged, &[]);
+        }
+
+        // Another program, and so another attachment.
+        fs::write(&file, "umem_mib = 64\n[port.\"*\"]\nno_socket = \"pass\"\n").unwrap();
+        reload(lab, "port.\"*\"");
+        lab.wait_until_all_up();
+        lab.exchange(&vm, &tagged, &[(&peer, &tagged)]);
+        until("the pins to go", || lab.files.pins().is_empty().then_some(()));
+    });
+}
+
+#[test]
+fn sighup_without_a_file_says_that_there_is_none() {
+    in_lab(|lab| {
+        let pair = Pair::new(lab);
+        lab.start();
+        reload(lab, "there is no --config file to read again");
+        pair.assert_served(lab);
+    });
+}
