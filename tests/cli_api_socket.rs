@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what helps a test may fail as a test does")]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -62,8 +62,11 @@ async fn raw(path: &Path, request: String) -> String {
     let path = path.to_owned();
     let exchange = move || -> std::io::Result<String> {
         let mut stream = UnixStream::connect(path)?;
-        stream.write_all(request.as_bytes())?;
-        std::io::read_to_string(&mut stream)
+        // A server that closes before it has read everything resets the connection, behind its answer.
+        stream.write_all(request.as_bytes()).unwrap_or_default();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap_or_default();
+        Ok(String::from_utf8_lossy(&answer).into_owned())
     };
     tokio::task::spawn_blocking(exchange).await.unwrap().unwrap()
 }
@@ -85,6 +88,50 @@ async fn plain_http_works_as_curl_sends_it() {
         let answer = raw(&path, request).await;
         assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("not a trace request"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn requests_that_are_never_finished_keep_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.sock");
+    let _daemon = daemon(&path).await;
+    let mut unfinished = vec![];
+    for number in 0..1000 {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        let head = "POST /v1/trace HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n";
+        // Nothing, half a head, or half a body. One whose turn is over may be closed already.
+        let parts = [String::new(), head.to_owned(), format!("{head}\r\n{{")];
+        stream.write_all(parts[number % 3].as_bytes()).unwrap_or_default();
+        unfinished.push(stream);
+        if number % 100 == 0 {
+            let mut client = Client::connect(&path).await.unwrap();
+            assert_eq!(client.ask(&Query::Ports).await.unwrap(), json!(["/v1/ports"]), "{number} unfinished");
+        }
+    }
+    let mut client = Client::connect(&path).await.unwrap();
+    assert_eq!(client.ask(&Query::Ports).await.unwrap(), json!(["/v1/ports"]));
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_long_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.sock");
+    let _daemon = daemon(&path).await;
+    let head = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    let body = "x".repeat(300_000);
+    let answer =
+        raw(&path, format!("POST /v1/trace {head}Content-Length: {}\r\n\r\n{body}", body.len())).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    let answer = raw(&path, format!("GET /v1/{} {head}\r\n", "x".repeat(100_000))).await;
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_lock_on_its_folder_stops_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = std::fs::File::open(folder.path()).unwrap();
+    lock.lock().unwrap();
+    drop(Server::bind(&folder.path().join("api.sock")).await.unwrap());
 }
 
 #[tokio::test]

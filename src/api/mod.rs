@@ -4,13 +4,16 @@
 //! answers between two of its other events, so what a client reads is never half an update.
 
 mod client;
+mod connections;
 mod hex;
 mod server;
+mod socket_file;
 pub mod view;
 
 pub use client::{Client, ClientError};
 pub use hex::{Hex, HexError};
-pub use server::{ApiError, Server};
+pub use server::Server;
+pub use socket_file::ApiError;
 use tokio::sync::oneshot;
 
 use view::TraceRequest;
