@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, RenameFlags, renameat_with};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::kernel::Made;
+
 /// The socket cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -40,6 +42,8 @@ pub enum ApiError {
 pub(super) struct SocketFile {
     path: PathBuf,
     inode: u64,
+    /// The folders that it is in, unless they were there before.
+    _made: Made,
 }
 
 impl SocketFile {
@@ -57,7 +61,8 @@ impl SocketFile {
             Refusal::NotASocket => ApiError::NotASocket { path: path.to_owned() },
             Refusal::Io(source) => ApiError::Io { path: path.to_owned(), source },
         };
-        fs::create_dir_all(folder_of(path)).map_err(|error| refusal(error.into()))?;
+        let mut made = Made::default();
+        made.folder(folder_of(path)).map_err(|error| refusal(error.into()))?;
         remove_dead(path).await.map_err(refusal)?;
         let listener = match bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -67,7 +72,7 @@ impl SocketFile {
             bound => bound.map_err(|error| refusal(error.into()))?,
         };
         let inode = fs::metadata(path).map_err(|error| refusal(error.into()))?.ino();
-        Ok((listener, Self { path: path.to_owned(), inode }))
+        Ok((listener, Self { path: path.to_owned(), inode, _made: made }))
     }
 }
 

@@ -1,10 +1,12 @@
 //! What we ask of the kernel besides sockets: the XDP program's life, and questions. The other folder with `unsafe`.
 
 pub mod inspect;
+mod made;
 mod pins;
 mod privileges;
 mod program;
 
+pub use made::Made;
 pub use pins::{
     CleanError, Cleaned, FoundPin, PinError, PinFolder, PinState, Pins, clean_pins, find_pins, is_bpffs,
 };

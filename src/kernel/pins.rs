@@ -9,19 +9,21 @@
 //! A device that goes takes its program with it and leaves a pin that holds nothing: that one is stale.
 
 mod inventory;
+mod lock;
 
 use std::ffi::CString;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, Mode, OFlags, flock, open, statfs};
+use rustix::fs::{Mode, OFlags, open, statfs};
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{getegid, geteuid, getppid};
 
 use super::inspect;
+use super::made::Made;
 use super::program::BpfLink;
 use crate::types::IfIndex;
 pub use inventory::{CleanError, Cleaned, FoundPin, PinState, clean_pins, find_pins};
@@ -61,8 +63,7 @@ pub enum PinError {
 pub struct PinFolder {
     root: PathBuf,
     own: PathBuf,
-    /// The mount ends with us.
-    fleeting: bool,
+    made: Made,
 }
 
 impl PinFolder {
@@ -71,24 +72,30 @@ impl PinFolder {
     /// # Errors
     /// [`PinError`].
     pub fn prepare(root: &Path) -> Result<Self, PinError> {
-        let mounted = !is_bpffs(root) && mount_bpffs(mount_point(root))?;
+        let mut made = Made::default();
+        if !is_bpffs(root) {
+            mount_bpffs(mount_point(root), &mut made)?;
+        }
         let own = own_folder(root)?;
-        make_folder(&own).map_err(|source| PinError::Io { path: own.clone(), source })?;
-        Ok(Self { root: root.to_owned(), own, fleeting: mounted && is_mount_namespace_ours() })
+        made.folder(&own).map_err(|source| PinError::Io { path: own.clone(), source })?;
+        Ok(Self { root: root.to_owned(), own, made })
     }
 
     /// Takes possession of it, and removes what is stale. It is for the one switch of this network namespace.
     ///
     /// # Errors
     /// [`PinError::Io`].
-    pub fn lock(self) -> Result<Pins, PinError> {
+    pub fn lock(mut self) -> Result<Pins, PinError> {
         let failed = |source| PinError::Io { path: self.own.clone(), source };
         // A daemon elsewhere may have found it without a lock, and removed it.
-        make_folder(&self.own).map_err(failed)?;
-        let lock = folder_of(&self.own).map_err(failed)?;
-        flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+        self.made.folder(&self.own).map_err(failed)?;
+        let folder = folder_of(&self.own).map_err(failed)?;
+        lock::lock(&folder).map_err(failed)?;
         inventory::sweep(&self.root).map_err(failed)?;
-        Ok(Pins { folder: self.own, fleeting: self.fleeting, _lock: lock })
+        if let Some(point) = self.made.mount() {
+            tracing::info!("bpffs mounted at {}", point.display());
+        }
+        Ok(Pins { folder: self.own, _lock: folder, made: self.made })
     }
 }
 
@@ -96,8 +103,9 @@ impl PinFolder {
 #[derive(Debug)]
 pub struct Pins {
     folder: PathBuf,
-    fleeting: bool,
+    /// Released before what was made is taken away: an open folder keeps its mount.
     _lock: OwnedFd,
+    made: Made,
 }
 
 impl Pins {
@@ -110,8 +118,8 @@ impl Pins {
     /// Whether they end with this process all the same: the bpffs is one that we mounted in a mount namespace which was
     /// made for us, as `ip netns exec` does.
     #[must_use]
-    pub const fn is_fleeting(&self) -> bool {
-        self.fleeting
+    pub fn is_fleeting(&self) -> bool {
+        self.made.mount().is_some() && is_mount_namespace_ours()
     }
 
     /// The devices that have one.
@@ -187,10 +195,6 @@ fn own_folder(root: &Path) -> Result<PathBuf, PinError> {
     Ok(root.join(format!("net-{}", namespace.ino())))
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 fn folder_of(path: &Path) -> io::Result<OwnedFd> {
     Ok(open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
@@ -207,22 +211,26 @@ fn mount_point(root: &Path) -> &Path {
     if root.starts_with(BPFFS) { Path::new(BPFFS) } else { root }
 }
 
-/// Mounts a bpffs; false if another process was faster.
-fn mount_bpffs(point: &Path) -> Result<bool, PinError> {
+/// Mounts a bpffs, unless another process was faster.
+fn mount_bpffs(point: &Path, made: &mut Made) -> Result<(), PinError> {
     let failed = |source| PinError::Mount { point: point.to_owned(), source };
-    fs::create_dir_all(point).map_err(failed)?;
-    // A second mount would hide what is pinned in the first.
-    let lock = folder_of(point).map_err(failed)?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+    made.folder(point).map_err(failed)?;
+    // A second mount would hide what is pinned in the first. Whoever holds the lock for longer than the wait is no
+    // switch that starts.
+    let folder = folder_of(point).map_err(failed)?;
+    match lock::lock(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(failed(error)),
+        _ => {}
+    }
     if is_bpffs(point) {
-        return Ok(false);
+        return Ok(());
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     let options = CString::new(format!("mode=0700,uid={},gid={}", geteuid().as_raw(), getegid().as_raw()));
     let options = options.map_err(|error| failed(error.into()))?;
     mount("bpf", point, "bpf", flags, options.as_c_str()).map_err(|error| failed(error.into()))?;
-    tracing::info!("bpffs mounted at {}", point.display());
-    Ok(true)
+    made.mounted_at(point);
+    Ok(())
 }
 
 /// Whether our mount namespace is not that of the process which started us: it ends with us then, and what is mounted in

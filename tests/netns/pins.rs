@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::life::{Pair, VID};
-use crate::support::command::succeed;
+use crate::support::command::{output, succeed};
 use crate::support::daemon::Daemon;
 use crate::support::frame::Frame;
 use crate::support::lab::{Lab, Port, in_lab};
@@ -207,6 +207,9 @@ fn bpffs_is_mounted_where_it_is_missing() {
         lab.write_records();
         lab.adopt(Daemon::start_among_our_mounts(&lab.host, &lab.files, &lab.arguments));
         assert_eq!(lab.files.pins().len(), 3);
+        lab.take_daemon().stop();
+        assert!(!lab.files.pin_folder.exists(), "a clean end leaves neither the mount nor its folder");
+        lab.adopt(Daemon::start_among_our_mounts(&lab.host, &lab.files, &lab.arguments));
         assert_eq!(lab.daemon().show("problems").unwrap().as_array().unwrap().len(), 0);
         lab.take_daemon().kill();
         assert_all_dropped(lab, &pair);
@@ -215,6 +218,30 @@ fn bpffs_is_mounted_where_it_is_missing() {
         lab.take_daemon().stop();
         assert_eq!(lab.files.pins(), [""; 0]);
         drop(mounted);
+    });
+}
+
+#[test]
+fn start_that_fails_leaves_nothing() {
+    in_lab(|lab| {
+        let (pins, api) = (lab.files.path("made/pins"), lab.files.path("made/too/api.sock"));
+        let not_a_socket = lab.files.path("file");
+        fs::write(&not_a_socket, "").unwrap();
+        let sqlite = lab.files.url.clone();
+        for (nb, api, complaint) in [
+            ("mysql://x", &api, "mysql://x"),
+            ("sqlite:/proc/no/nb.db", &api, "/proc/no"),
+            (sqlite.as_str(), &not_a_socket, "not a socket"),
+        ] {
+            let mut command = Command::new("nsenter");
+            command.arg(format!("--net=/run/netns/{}", lab.host.name())).arg(env!("CARGO_BIN_EXE_trunkpath"));
+            command.args(["run", "--nb", nb, "--chassis", "c1", "--api"]).arg(api);
+            command.arg("--pin-folder").arg(&pins).arg("--state").arg(lab.files.state());
+            let ended = output(&mut command, "");
+            let said = String::from_utf8(ended.stderr).unwrap();
+            assert!(!ended.status.success() && said.contains(complaint), "{said}");
+            assert!(!lab.files.path("made").exists(), "{nb}: {said}");
+        }
     });
 }
 

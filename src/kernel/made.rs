@@ -1,0 +1,110 @@
+//! What a start had to make: folders, a mount. It is taken away when the switch ends.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{UnmountFlags, unmount};
+
+/// What was made, in this order. When dropped, what is empty is removed, in the opposite order; a folder that something
+/// is in stays, and so does the mount that it is in.
+#[derive(Debug, Default)]
+pub struct Made(Vec<Step>);
+
+#[derive(Debug)]
+enum Step {
+    Folder(PathBuf),
+    Mount(PathBuf),
+}
+
+impl Made {
+    /// Makes `path` and the folders that it is in, for the daemon's user alone (mode 0700). Those that exist are left as
+    /// they are.
+    ///
+    /// # Errors
+    /// The file system's refusal.
+    pub fn folder(&mut self, path: &Path) -> io::Result<()> {
+        let missing: Vec<_> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+        for folder in missing.into_iter().rev().filter(|folder| *folder != Path::new("")) {
+            match DirBuilder::new().mode(0o700).create(folder) {
+                // By another switch that starts.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(()) => self.0.push(Step::Folder(folder.to_owned())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a file system was mounted at `point`.
+    pub(super) fn mounted_at(&mut self, point: &Path) {
+        self.0.push(Step::Mount(point.to_owned()));
+    }
+
+    /// The mount that was made, if any.
+    pub(super) fn mount(&self) -> Option<&Path> {
+        self.0.iter().find_map(|step| match step {
+            Step::Mount(point) => Some(point.as_path()),
+            Step::Folder(_) => None,
+        })
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for step in self.0.drain(..).rev() {
+            let undone = match &step {
+                Step::Folder(path) => remove_if_empty(path),
+                Step::Mount(point) => unmount_if_empty(point),
+            };
+            if let Err(error) = undone {
+                tracing::warn!("left behind: {step:?}: {error}");
+            }
+        }
+    }
+}
+
+fn remove_if_empty(path: &Path) -> io::Result<()> {
+    match fs::remove_dir(path) {
+        Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::DirectoryNotEmpty].contains(&error.kind()) => {
+            Ok(())
+        }
+        removed => removed,
+    }
+}
+
+/// Another switch may use the mount by now, in another network namespace.
+fn unmount_if_empty(point: &Path) -> io::Result<()> {
+    /// What the kernel puts into every bpffs (`kernel/bpf/inode.c`).
+    const ALWAYS_THERE: [&str; 2] = ["maps.debug", "progs.debug"];
+    for entry in fs::read_dir(point)? {
+        if !ALWAYS_THERE.iter().any(|name| entry.as_ref().is_ok_and(|entry| entry.file_name() == *name)) {
+            return Ok(());
+        }
+    }
+    Ok(unmount(point, UnmountFlags::empty())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_goes_and_what_was_there_or_is_in_use_stays() {
+        let top = tempfile::tempdir().unwrap();
+        let path = |name: &str| top.path().join(name);
+        fs::create_dir(path("there")).unwrap();
+        let mut made = Made::default();
+        for name in ["there/a/b", "empty/c", "used/d"] {
+            made.folder(&path(name)).unwrap();
+        }
+        fs::write(path("used/file"), "").unwrap();
+        drop(made);
+        let left = |name: &str| path(name).exists();
+        assert_eq!(
+            ["there", "there/a", "empty", "used", "used/d"].map(left),
+            [true, false, false, true, false]
+        );
+    }
+}
