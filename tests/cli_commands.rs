@@ -265,3 +265,29 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     assert!(child.wait().unwrap().success(), "{complaint}");
     assert_eq!(complaint, "");
 }
+
+#[test]
+fn a_full_disk_under_the_output_is_an_error() {
+    let daemon = Daemon::start();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = daemon.command("show ports").stdout(full.try_clone().unwrap()).output().unwrap();
+    assert!(!output.status.success() && text(&output.stderr).contains("No space left"), "{output:?}");
+    // Neither can the error be written.
+    let status = trunkpath("show ports --api /none").stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(1), "a failure, not a panic");
+}
+
+#[test]
+fn with_json_an_error_is_json() {
+    for words in [
+        "show ports --json --api /none",
+        "stats --json --api /none",
+        "nb --nb sqlite:/none list lport --json",
+    ] {
+        let output = trunkpath(words).output().unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = answer["error"].as_str().unwrap();
+        assert!(!output.status.success() && error.contains("/none"), "{words}: {error}");
+        assert_eq!(text(&output.stderr), "", "{words}");
+    }
+}

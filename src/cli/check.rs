@@ -28,7 +28,7 @@ pub struct CheckArgs {
     clean: bool,
     /// Print the findings as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// One thing looked at.

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::{Client, Query};
 use crate::config::DEFAULT_API;
@@ -46,10 +46,27 @@ enum Command {
     Check(check::CheckArgs),
 }
 
-/// Parses the command line and does what it says. Errors go to stderr.
+impl Command {
+    /// Whether the output is read by a program, and so is an error.
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Run(_) => false,
+            Self::Nb(args) => args.wants_json(),
+            Self::Show(args) => args.daemon.json,
+            Self::Stats(args) => args.daemon.json,
+            Self::Trace(args) => args.daemon.json,
+            Self::Check(args) => args.json,
+        }
+    }
+}
+
+/// Parses the command line and does what it says. Errors go to stderr, or with `--json` to stdout
+/// as `{"error": ...}`.
 #[must_use]
 pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    let wants_json = command.wants_json();
+    let done = match command {
         Command::Run(args) => run::run(&args),
         Command::Nb(args) => nb::run(args).map(|()| ExitCode::SUCCESS),
         Command::Show(args) => show::run(&args).map(|()| ExitCode::SUCCESS),
@@ -60,6 +77,11 @@ pub fn main() -> ExitCode {
     done.unwrap_or_else(|error| {
         if output::is_closed(&error) {
             return ExitCode::SUCCESS;
+        }
+        if wants_json {
+            let answer = json!({ "error": sentence(error.as_ref()) });
+            output::print_json(&answer).unwrap_or_default();
+            return ExitCode::FAILURE;
         }
         // Not `eprintln!`, which panics when stderr is closed or full.
         writeln!(io::stderr(), "{}", failure(error.as_ref())).unwrap_or_default();

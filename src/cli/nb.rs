@@ -22,6 +22,13 @@ pub struct NbArgs {
     command: NbCommand,
 }
 
+impl NbArgs {
+    /// Whether `--json` is given.
+    pub(super) const fn wants_json(&self) -> bool {
+        matches!(self.command, NbCommand::List { json: true, .. })
+    }
+}
+
 #[derive(Debug, clap::Subcommand)]
 enum NbCommand {
     /// Make the DB, unless it exists

@@ -17,7 +17,7 @@ pub struct ShowArgs {
     /// What to show
     what: What,
     #[command(flatten)]
-    daemon: DaemonArgs,
+    pub(super) daemon: DaemonArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -15,7 +15,7 @@ pub struct StatsArgs {
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
-    daemon: DaemonArgs,
+    pub(super) daemon: DaemonArgs,
 }
 
 /// Runs the command.

@@ -33,7 +33,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "MAC", required_unless_present = "hex")]
     dst: Option<MacAddr>,
     #[command(flatten)]
-    daemon: DaemonArgs,
+    pub(super) daemon: DaemonArgs,
 }
 
 /// Runs the command.

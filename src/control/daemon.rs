@@ -28,12 +28,11 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Registers the packet memory and starts the workers. `copy` is what is known of the DB before it was asked.
+    /// Registers the packet memory and starts the workers. The NB DB comes with what is known of it before it is asked.
     pub(super) async fn start(
         config: Config,
         links: Links,
-        cloud: Cloud,
-        copy: Option<Snapshot>,
+        (cloud, copy): (Cloud, Option<Snapshot>),
         folder: Folder,
         log: LogLoss,
     ) -> Result<Self, ControlError> {

@@ -129,9 +129,9 @@ async fn start(
     log: LogLoss,
 ) -> Result<(Daemon, Server, LinkWatch), ControlError> {
     let api = Server::bind(&config.api).await?;
-    let (cloud, copy) = Cloud::open(&config).await.map_err(|source| nb_error(&config, source))?;
+    let cloud = Cloud::open(&config).await.map_err(|source| nb_error(&config, source))?;
     let (links, link_watch) = LinkWatch::open().await?;
-    let daemon = Daemon::start(config, links, cloud, copy, folder, log).await?;
+    let daemon = Daemon::start(config, links, cloud, folder, log).await?;
     Ok((daemon, api, link_watch))
 }
 

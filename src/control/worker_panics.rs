@@ -95,11 +95,11 @@ impl Lab {
 
         nb::open(&config.nb).await.expect("the NB DB").transact(records()).await.expect("records");
         let pins = Folder::prepare(&config);
-        let (cloud, copy) = Cloud::open(&config).await.expect("the NB DB");
+        let cloud = Cloud::open(&config).await.expect("the NB DB");
         let (links, _) = LinkWatch::open().await.expect("links");
-        let snapshot = cloud.db().snapshot().await.expect("records");
+        let snapshot = cloud.0.db().snapshot().await.expect("records");
         let mut daemon =
-            Daemon::start(config, links, cloud, copy, pins, LogLoss::default()).await.expect("a daemon");
+            Daemon::start(config, links, cloud, pins, LogLoss::default()).await.expect("a daemon");
         daemon.hear(News::All(snapshot));
         let arena = daemon.plane.devices.arena;
         let guests = GUESTS.iter().zip(FIRST_GUEST_SOCKET..).map(|(guest, id)| {

@@ -9,9 +9,10 @@ pub(super) fn log_panics() {
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or("unnamed");
         let backtrace = Backtrace::capture();
-        match backtrace.status() {
-            BacktraceStatus::Captured => tracing::error!(thread, "{panic}\n{backtrace}"),
-            _ => tracing::error!(thread, "{panic}"),
+        if backtrace.status() == BacktraceStatus::Captured {
+            tracing::error!(thread, "{panic}\n{backtrace}");
+        } else {
+            tracing::error!(thread, "{panic}");
         }
     }));
 }
