@@ -16,7 +16,7 @@ fuzz_target!(|frame: &[u8]| {
         }
         Err(_) => assert!(frame.len() < 18),
     }
-    if let Some(sender) = Sender::of(frame) {
+    if let Some(sender) = Sender::of(frame, frame.len()) {
         assert_eq!(sender.mac.bytes(), frame[6..12]);
         // Each address that it claims stands in the frame.
         let stands = |bytes: &[u8]| frame.windows(bytes.len()).any(|window| window == bytes);

@@ -15,6 +15,7 @@ use crate::config::{
 use crate::control::{self, Prepared};
 use crate::logging;
 use crate::nb::DEFAULT_URL;
+use crate::types::ReservedMulticast;
 
 const PORT_HELP: &str = "An option of a port, or of all (*): no_socket=drop|pass, allow_generic=true|false, \
                          complete_checksums=true|false, unknown_tags=pass|drop; repeatable";
@@ -60,6 +61,9 @@ pub struct RunArgs {
     /// [default: 100000]
     #[arg(long, value_name = "COPIES")]
     flood_rate: Option<u32>,
+    /// Frames that no bridge forwards, to 01:80:c2:00:00:0X [default: drop]
+    #[arg(long, value_name = "WHAT")]
+    reserved_multicast: Option<ReservedMulticast>,
 }
 
 impl RunArgs {
@@ -104,6 +108,7 @@ impl RunArgs {
             umem_mib: self.umem_mib,
             idle: self.idle,
             flood_rate: self.flood_rate,
+            reserved_multicast: self.reserved_multicast,
             port,
             network: BTreeMap::new(),
         })

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::nb::DEFAULT_URL;
 use crate::tables::Policy;
-use crate::types::{TagPolicy, UnknownTags};
+use crate::types::{ReservedMulticast, TagPolicy, UnknownTags};
 
 /// 64 GiB: more is a slip of the keyboard.
 pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;
@@ -26,7 +26,7 @@ const EVERY_PORT: &str = "*";
 
 const DEFAULT_FLOOD_RATE: u32 = 100_000;
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "nb",
     "chassis",
     "local_ip",
@@ -39,6 +39,7 @@ const KEYS: [&str; 14] = [
     "umem_mib",
     "idle",
     "flood_rate",
+    "reserved_multicast",
     "port",
     "network",
 ];
@@ -62,6 +63,7 @@ pub struct Settings {
     pub umem_mib: Option<u32>,
     pub idle: Option<IdleMode>,
     pub flood_rate: Option<u32>,
+    pub reserved_multicast: Option<ReservedMulticast>,
     pub port: BTreeMap<String, PortSettings>,
     pub network: BTreeMap<String, NetworkSettings>,
 }
@@ -123,6 +125,7 @@ impl Settings {
             umem_mib: self.umem_mib.or(below.umem_mib),
             idle: self.idle.or(below.idle),
             flood_rate: self.flood_rate.or(below.flood_rate),
+            reserved_multicast: self.reserved_multicast.or(below.reserved_multicast),
             port,
             network: below.network.into_iter().chain(self.network).collect(),
         }
@@ -175,6 +178,7 @@ impl Settings {
                 ports: ports.filter_map(|(id, port)| Some((id.clone(), said(port)?))).collect(),
             },
             flood_rate: self.flood_rate.unwrap_or(DEFAULT_FLOOD_RATE),
+            reserved_multicast: self.reserved_multicast.unwrap_or_default(),
         }
     }
 }

@@ -31,7 +31,7 @@ impl Config {
             umem_mib,
             idle,
             default_port,
-            policy: Policy { unknown_tags, flood_rate },
+            policy: Policy { unknown_tags, flood_rate, reserved_multicast },
             ports,
         } = new;
         let mut update = Update::default();
@@ -46,6 +46,7 @@ impl Config {
         update.keep("idle", &self.idle, &idle);
         update.change_value("on_worker_panic", &mut self.on_worker_panic, on_worker_panic);
         update.change_value("flood_rate", &mut self.policy.flood_rate, flood_rate);
+        update.change_value("reserved_multicast", &mut self.policy.reserved_multicast, reserved_multicast);
         update.change("unknown_tags", &mut self.policy.unknown_tags, unknown_tags);
         update.change("attach", &mut self.attach, attach);
         update.change("port.\"*\"", &mut self.default_port, default_port);

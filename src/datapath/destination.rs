@@ -2,8 +2,8 @@
 //! DB; nothing is learned from frames.
 
 use super::{DropReason, Source};
-use crate::tables::{PortSlot, Tables};
-use crate::types::MacAddr;
+use crate::tables::{Network, PortSlot, Tables};
+use crate::types::{MacAddr, ReservedMulticast};
 use crate::xsk::Frame;
 
 /// Where a frame goes.
@@ -13,6 +13,18 @@ pub enum Destination<'t> {
     Port(PortSlot),
     /// To each of these but the sender.
     Flood(&'t [PortSlot]),
+}
+
+/// Finds where a frame to a group address goes.
+fn group<'t>(
+    address: MacAddr,
+    network: &'t Network,
+    tables: &'t Tables,
+) -> Result<Destination<'t>, DropReason> {
+    if address.is_bridge_reserved() && tables.reserved_multicast == ReservedMulticast::Drop {
+        return Err(DropReason::DestinationReserved);
+    }
+    Ok(Destination::Flood(&network.flood))
 }
 
 /// Finds where a frame from `source` goes.
@@ -30,7 +42,7 @@ pub fn destination<'t>(
     let address = frame.bytes().first_chunk().copied().map(MacAddr::new);
     let address = address.ok_or(DropReason::ClassifyTruncated)?;
     if address.is_group() {
-        return Ok(Destination::Flood(&network.flood));
+        return group(address, network, tables);
     }
     match network.macs.get(&address) {
         Some(port) if *port == source.port => Err(DropReason::DestinationIsSource),

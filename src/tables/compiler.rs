@@ -74,7 +74,7 @@ impl Compiler {
         Self {
             northbound: Northbound::default(),
             links: BTreeMap::new(),
-            tables: Tables { flood_rate: policy.flood_rate, ..Tables::empty(counters.no_port()) },
+            tables: Tables::empty(counters.no_port()).with(&policy),
             policy,
             counters,
             pieces: BTreeMap::new(),
@@ -89,7 +89,7 @@ impl Compiler {
     /// Replaces the operator's decisions; the next [`compile`](Self::compile) makes every piece anew.
     pub fn set_policy(&mut self, policy: Policy) {
         if self.policy != policy {
-            self.tables.flood_rate = policy.flood_rate;
+            self.tables = self.tables.clone().with(&policy);
             self.policy = policy;
             self.touched.extend(self.links.keys().cloned());
         }

@@ -21,7 +21,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::packet::{ETHERTYPE_DOT1Q, Tag};
-use crate::types::{AllowedSources, IfIndex, MacAddr, NetworkKey, PortKey, UnknownTags, VlanId};
+use crate::types::{
+    AllowedSources, IfIndex, MacAddr, NetworkKey, PortKey, ReservedMulticast, UnknownTags, VlanId,
+};
 
 pub use claims::parent_of;
 pub use compiler::{Compiler, Touched};
@@ -70,6 +72,8 @@ pub struct Tables {
     pub no_port: PortCounters,
     /// Copies a second that the floods of one guest may come to, for each worker; 0: any number.
     pub flood_rate: u32,
+    /// The fate of frames that no bridge forwards.
+    pub reserved_multicast: ReservedMulticast,
 }
 
 /// A device of this host whose frames come here, and the ports that hang on it.
@@ -226,7 +230,19 @@ impl Tables {
     /// Tables that know of nothing.
     #[must_use]
     pub const fn empty(no_port: PortCounters) -> Self {
-        Self { links: Vec::new(), networks: Vec::new(), no_port, flood_rate: 0 }
+        Self {
+            links: Vec::new(),
+            networks: Vec::new(),
+            no_port,
+            flood_rate: 0,
+            reserved_multicast: ReservedMulticast::Drop,
+        }
+    }
+
+    /// The same with what `policy` sets for all ports.
+    fn with(self, policy: &Policy) -> Self {
+        let Policy { unknown_tags: _, flood_rate, reserved_multicast } = *policy;
+        Self { flood_rate, reserved_multicast, ..self }
     }
 
     /// The link at `slot`; `None` once it is no longer ours.

@@ -1,6 +1,6 @@
 //! What an operator decides about all ports.
 
-use crate::types::TagPolicy;
+use crate::types::{ReservedMulticast, TagPolicy};
 
 /// What goes into the tables beside records and links. The default is the specification's way, without limits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -9,4 +9,6 @@ pub struct Policy {
     pub unknown_tags: TagPolicy,
     /// Copies a second that the floods of one guest may come to, for each worker; 0: any number.
     pub flood_rate: u32,
+    /// The fate of frames that no bridge forwards.
+    pub reserved_multicast: ReservedMulticast,
 }

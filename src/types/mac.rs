@@ -41,6 +41,12 @@ impl MacAddr {
         Ipv6Addr::from_octets([0xfe, 0x80, 0, 0, 0, 0, 0, 0, first ^ 2, second, third, 0xff, 0xfe, x, y, z])
     }
 
+    /// True for the addresses that bridges do not forward: 01:80:c2:00:00:00 to 0f (IEEE Std 802.1Q-2022, table 8-1).
+    #[must_use]
+    pub const fn is_bridge_reserved(self) -> bool {
+        matches!(self.0, [0x01, 0x80, 0xc2, 0, 0, 0..=0x0f])
+    }
+
     /// True for group addresses: multicast and broadcast (the I/G bit, IEEE Std 802-2014, 8.2.2).
     #[must_use]
     pub const fn is_group(self) -> bool {

@@ -52,22 +52,30 @@ fn assert_dropped(frame: &[u8], reason: DropReason) {
 }
 
 fn arp(source: Mac, operation: u16, announced: Mac, sender: [u8; 4]) -> Vec<u8> {
-    let packet = [
-        &[0x08, 0x06, 0, 1, 0x08, 0, 6, 4][..],
-        &operation.to_be_bytes(),
-        &announced,
-        &sender,
-        &[0; 6],
-        &[10, 0, 0, 2],
-    ];
-    frame(BROADCAST, source, &[], &packet.concat())
+    frame(BROADCAST, source, &[], &arp_packet(0x0806, operation, announced, sender, [10, 0, 0, 2]))
+}
+
+fn arp_packet(ethertype: u16, operation: u16, announced: Mac, sender: [u8; 4], target: [u8; 4]) -> Vec<u8> {
+    let (ethertype, operation) = (ethertype.to_be_bytes(), operation.to_be_bytes());
+    let packet = [&ethertype[..], &[0, 1, 0x08, 0, 6, 4], &operation, &announced, &sender, &[0; 6], &target];
+    packet.concat()
 }
 
 /// UDP over IPv4 between two ports.
 fn udp_rest(ip: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
-    let header = [0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0];
+    udp_to([255; 4], ip, ports, &[])
+}
+
+fn udp_to(to: [u8; 4], ip: [u8; 4], ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
+    let header = [0x45, 0, 0, 28 + payload.len() as u8, 0, 1, 0, 0, 64, 17, 0, 0];
     let ports = [ports.0.to_be_bytes(), ports.1.to_be_bytes()].concat();
-    [&[0x08, 0x00][..], &header, &ip, &[255; 4], &ports, &[0, 8, 0, 0]].concat()
+    [&[0x08, 0x00][..], &header, &ip, &to, &ports, &[0, 8, 0, 0], payload].concat()
+}
+
+/// A DHCP request to `to` for the client `chaddr`.
+fn dhcp(source: Mac, to: [u8; 4], ip: [u8; 4], chaddr: Mac) -> Vec<u8> {
+    let message = [&[1, 1, 6][..], &[0; 25], &chaddr, &[0; 10]].concat();
+    frame(BROADCAST, source, &[], &udp_to(to, ip, (68, 67), &message))
 }
 
 fn udp(source: Mac, ip: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
@@ -115,13 +123,32 @@ fn ipv4_must_come_from_an_address_that_goes_with_the_mac_address() {
 
 #[test]
 fn without_an_address_a_guest_may_ask_for_one() {
-    assert_passes(&udp(VM, [0; 4], (68, 67)));
+    let discover = dhcp(VM, [255; 4], [0; 4], VM);
+    assert_passes(&discover);
     assert_dropped(&udp(VM, [0; 4], (67, 68)), DropReason::GuardSourceIp);
-    assert_dropped(&udp(OTHER, [0; 4], (68, 67)), DropReason::GuardSourceMac);
+    assert_dropped(&dhcp(OTHER, [255; 4], [0; 4], VM), DropReason::GuardSourceMac);
+    assert_dropped(&dhcp(VM, [10, 0, 0, 2], [0; 4], VM), DropReason::GuardSourceIp);
     // A later fragment's first bytes are no ports.
-    let mut fragment = udp(VM, [0; 4], (68, 67));
+    let mut fragment = discover;
     fragment[21] = 1;
     assert_dropped(&fragment, DropReason::GuardSourceIp);
+}
+
+#[test]
+fn a_dhcp_client_asks_for_itself() {
+    assert_passes(&dhcp(VM, [10, 0, 0, 2], OWN_IP, VM));
+    assert_dropped(&dhcp(VM, [255; 4], [0; 4], OTHER), DropReason::GuardSourceMac);
+    assert_dropped(&dhcp(VM, [10, 0, 0, 2], OWN_IP, OTHER), DropReason::GuardSourceMac);
+    let renewal = dhcp(VM, [10, 0, 0, 2], OWN_IP, VM);
+    // More fragments follow.
+    let mut fragment = renewal.clone();
+    fragment[20] = 0x20;
+    assert_dropped(&fragment, DropReason::GuardUnreadable);
+    // Token ring.
+    let mut other_hardware = renewal.clone();
+    other_hardware[43] = 6;
+    assert_dropped(&other_hardware, DropReason::GuardUnreadable);
+    assert_dropped(&renewal[..70], DropReason::GuardUnreadable);
 }
 
 #[test]
@@ -129,16 +156,47 @@ fn arp_must_announce_addresses_of_the_port() {
     assert_passes(&arp(VM, 1, VM, OWN_IP));
     assert_passes(&arp(VM, 2, VM, OWN_IP));
     assert_passes(&arp(VM, 2, SHARED, SHARED_IP));
-    assert_passes(&arp(VM, 1, VM, [0; 4]));
+    let probe = |target| frame(BROADCAST, VM, &[], &arp_packet(0x0806, 1, VM, [0; 4], target));
+    assert_passes(&probe(OWN_IP));
+    assert_dropped(&probe(OTHER_IP), DropReason::GuardSourceIp);
     assert_dropped(&arp(VM, 2, VM, [0; 4]), DropReason::GuardSourceIp);
     assert_dropped(&arp(VM, 2, VM, OTHER_IP), DropReason::GuardSourceIp);
     assert_dropped(&arp(VM, 2, OTHER, OWN_IP), DropReason::GuardSourceMac);
     assert_dropped(&arp(OTHER, 2, VM, OWN_IP), DropReason::GuardSourceMac);
     let cut = arp(VM, 1, VM, OWN_IP);
-    assert_dropped(&cut[..30], DropReason::GuardUnreadable);
+    assert_dropped(&cut[..41], DropReason::GuardUnreadable);
     let mut other_hardware = cut;
     other_hardware[15] = 6;
     assert_dropped(&other_hardware, DropReason::GuardUnreadable);
+}
+
+#[test]
+fn reverse_arp_must_announce_the_ports_mac_address() {
+    let reverse =
+        |operation, mac, ip| frame(BROADCAST, VM, &[], &arp_packet(0x8035, operation, mac, ip, [0; 4]));
+    assert_passes(&reverse(3, VM, [0; 4]));
+    assert_dropped(&reverse(3, OTHER, [0; 4]), DropReason::GuardSourceMac);
+    assert_dropped(&reverse(4, VM, OTHER_IP), DropReason::GuardSourceIp);
+}
+
+#[test]
+fn llc_hides_nothing() {
+    let behind = |llc: &[u8], packet: &[u8]| frame(BROADCAST, VM, &[], &[&[0, 80], llc, packet].concat());
+    for organization in [[0, 0, 0], [0, 0, 0xf8]] {
+        let snap = [&[0xaa, 0xaa, 3][..], &organization].concat();
+        assert_passes(&behind(&snap, &udp_rest(OWN_IP, (1, 2))));
+        assert_dropped(&behind(&snap, &udp_rest(OTHER_IP, (1, 2))), DropReason::GuardSourceIp);
+        let spoofed = arp_packet(0x0806, 2, OTHER, OWN_IP, OTHER_IP);
+        assert_dropped(&behind(&snap, &spoofed), DropReason::GuardSourceMac);
+        let tagged = [&[0x81, 0, 0, 7][..], &spoofed].concat();
+        assert_dropped(&behind(&snap, &tagged), DropReason::GuardUnreadable);
+        assert_dropped(&behind(&snap[..5], &[]), DropReason::GuardUnreadable);
+        let behind_a_tag = [&[0, 80], &snap[..], &spoofed].concat();
+        assert_dropped(&frame(BROADCAST, VM, &[(DOT1Q, 7)], &behind_a_tag), DropReason::GuardSourceMac);
+    }
+    assert_dropped(&behind(&[6, 6, 3], &[0x45, 0, 0, 20]), DropReason::GuardUnreadable);
+    assert_passes(&behind(&[0x42, 0x42, 3], &[0; 35]));
+    assert_passes(&behind(&[0xaa, 0xaa, 3, 0x08, 0, 7], &[0x80, 0x9b, 0, 0]));
 }
 
 #[test]
@@ -156,9 +214,16 @@ fn ipv6_must_come_from_an_address_of_the_port_or_the_link_local_one() {
 fn neighbour_discovery_must_announce_addresses_of_the_port() {
     const SOLICITATION: u8 = 135;
     const ADVERTISEMENT: u8 = 136;
+    const REDIRECT: u8 = 137;
     let discovery = |ip, message: Vec<u8>| ipv6(VM, ip, 58, &message);
     let target = |target, mac| neighbour(ADVERTISEMENT, target, &link_layer(2, mac));
     assert_passes(&discovery(NONE_IP6, neighbour(SOLICITATION, OWN_IP6, &[])));
+    assert_dropped(&discovery(NONE_IP6, neighbour(SOLICITATION, OTHER_IP6, &[])), DropReason::GuardSourceIp);
+    let redirect =
+        |target, mac| neighbour(REDIRECT, target, &[&OTHER_IP6.octets()[..], &link_layer(2, mac)].concat());
+    assert_passes(&discovery(LINK_LOCAL, redirect(LINK_LOCAL, VM)));
+    assert_dropped(&discovery(LINK_LOCAL, redirect(OTHER_IP6, VM)), DropReason::GuardSourceIp);
+    assert_dropped(&discovery(LINK_LOCAL, redirect(LINK_LOCAL, OTHER)), DropReason::GuardSourceMac);
     assert_passes(&discovery(LINK_LOCAL, neighbour(SOLICITATION, OTHER_IP6, &link_layer(1, VM))));
     assert_passes(&discovery(LINK_LOCAL, target(OWN_IP6, VM)));
     assert_dropped(&discovery(LINK_LOCAL, target(OTHER_IP6, VM)), DropReason::GuardSourceIp);
@@ -177,6 +242,46 @@ fn neighbour_discovery_must_announce_addresses_of_the_port() {
     // A report of the groups it listens to, as a host without an address sends it.
     let report = [&[58, 0, 5, 2, 0, 0, 1, 0][..], &[143, 0, 0, 0, 0, 0, 0, 0]].concat();
     assert_passes(&ipv6(VM, NONE_IP6, 0, &report));
+}
+
+#[test]
+fn neighbour_discovery_cannot_be_hidden() {
+    let spoofed = neighbour(136, OTHER_IP6, &link_layer(2, VM));
+    let honest = neighbour(136, OWN_IP6, &link_layer(2, VM));
+    // Fragment headers: first of several, atomic, later.
+    for (offset_and_flag, message, expected) in [
+        (1, &honest, Some(DropReason::GuardUnreadable)),
+        (0, &honest, Some(DropReason::GuardUnreadable)),
+        (8, &spoofed, None),
+    ] {
+        let fragment = [&[58, 0, 0, offset_and_flag, 0, 0, 0, 1][..], message].concat();
+        let frame = ipv6(VM, LINK_LOCAL, 44, &fragment);
+        expected.map_or_else(|| assert_passes(&frame), |reason| assert_dropped(&frame, reason));
+    }
+    // A first fragment without the header that the second would bring.
+    let chain = [&[60, 0, 0, 1, 0, 0, 0, 1][..], &[58, 0, 1, 4, 0, 0, 0, 0]].concat();
+    assert_dropped(&ipv6(VM, LINK_LOCAL, 44, &chain), DropReason::GuardUnreadable);
+    // Behind an authentication header, a header for mobility, one of an experiment.
+    let authentication = [&[58, 4, 0, 0][..], &[0; 20], &spoofed].concat();
+    assert_dropped(&ipv6(VM, LINK_LOCAL, 51, &authentication), DropReason::GuardSourceIp);
+    let extension = [&[58, 0, 1, 4, 0, 0, 0, 0][..], &spoofed].concat();
+    assert_dropped(&ipv6(VM, LINK_LOCAL, 135, &extension), DropReason::GuardSourceIp);
+    assert_dropped(&ipv6(VM, LINK_LOCAL, 253, &extension), DropReason::GuardUnreadable);
+    // Behind more headers than any host sends.
+    let option = |next| [next, 0, 1, 4, 0, 0, 0, 0];
+    for (headers, reason) in [(8, DropReason::GuardSourceIp), (9, DropReason::GuardUnreadable)] {
+        let options: Vec<u8> = (1..headers).flat_map(|_| option(60)).chain(option(58)).collect();
+        assert_dropped(&ipv6(VM, LINK_LOCAL, 60, &[&options[..], &spoofed].concat()), reason);
+    }
+    // Longer than the frame, and shorter than the message; as a jumbogram has it.
+    let mut wrong_length = ipv6(VM, LINK_LOCAL, 58, &honest);
+    for length in [33, 8] {
+        wrong_length[19] = length;
+        assert_dropped(&wrong_length, DropReason::GuardUnreadable);
+    }
+    let mut jumbo = ipv6(VM, LINK_LOCAL, 0, &extension);
+    jumbo[18..20].fill(0);
+    assert_dropped(&jumbo, DropReason::GuardSourceIp);
 }
 
 #[test]

@@ -190,3 +190,28 @@ fn without_frames_for_all_segments_the_others_leave() {
     assert_eq!(switch.drops()[&(Some("peer-a".to_owned()), DropReason::DispatchNoFrame)], 6);
     assert_eq!(switch.outlet.arena.free_count(), 12);
 }
+
+/// An advertisement of a neighbour's address behind so many bytes of destination options.
+fn spoofed_behind(options: usize) -> Vec<u8> {
+    let address =
+        |last: u8| [&[0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0][..], &[last]].concat();
+    let own = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 1];
+    let message = [&[136, 0, 0, 0, 0x20, 0, 0, 0][..], &address(0x0a), &[2, 1], &VM].concat();
+    let mut header = vec![58, (options / 8 - 1) as u8];
+    header.resize(options, 0);
+    let length = ((header.len() + message.len()) as u16).to_be_bytes();
+    let mut packet = [&[0x86, 0xdd, 0x60, 0, 0, 0][..], &length, &[60, 255], &own, &address(0x0b)].concat();
+    packet.extend([header, message].concat());
+    frame(PEER_A, VM, &[], &packet)
+}
+
+#[test]
+fn neighbour_discovery_behind_the_first_buffer_is_dropped() {
+    let mut world = World::vm_and_peers().mtu("vm", 9000).mtu("peer-a", 9000);
+    world.port_mut("vm").security = Some((vec!["10.0.0.1"], vec![]));
+    for (options, reason) in [(8, DropReason::GuardSourceIp), (2048, DropReason::GuardUnreadable)] {
+        let mut switch = Switch::with_frames(&world, 64);
+        assert_eq!(switch.send("vm", &spoofed_behind(options)), []);
+        assert_eq!(switch.drops(), [((Some("vm".to_owned()), reason), 1)].into());
+    }
+}

@@ -1,6 +1,9 @@
 //! The rules of the datapath, one example each.
 
+use std::collections::BTreeMap;
+
 use trunkpath::datapath::DropReason;
+use trunkpath::types::ReservedMulticast;
 
 use crate::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
 use crate::switch::{Sent, Switch};
@@ -126,6 +129,32 @@ fn a_full_frame_has_room_for_one_tag_and_not_for_two() {
     let sent = Switch::new(&World::vm_and_peers()).send("peer-b", &full);
     assert_eq!(sent, by("vm", with_tags(&[100])));
     assert_dropped(&World::vm_and_peers(), "peer-b", &with_tags(&[7]), "web", DropReason::DispatchTooLong);
+}
+
+#[test]
+fn a_source_address_is_a_stations() {
+    for (source, drops) in
+        [([0; 6], 1), ([3, 0, 0, 0, 0, 1], 1), (BROADCAST, 1), (PEER_B, 0), ([0, 0, 0, 0, 0, 1], 0)]
+    {
+        let mut switch = Switch::new(&World::vm_and_peers());
+        let sent = switch.send("vm", &frame(PEER_A, source, &[], &payload())).len();
+        let dropped = switch.drops().get(&(Some("vm".into()), DropReason::GuardSourceInvalid)).copied();
+        assert_eq!((sent, dropped.unwrap_or_default()), (1 - drops, drops as u64), "{source:02x?}");
+    }
+}
+
+#[test]
+fn what_no_bridge_forwards_is_dropped_unless_it_is_to_pass() {
+    let to = |last| frame([0x01, 0x80, 0xc2, 0, 0, last], VM, &[], &payload());
+    let mut world = World::vm_and_peers();
+    let mut switch = Switch::new(&world);
+    for last in [0, 1, 2, 3, 0x0e, 0x0f] {
+        assert_eq!(switch.send("vm", &to(last)), [], "{last}");
+    }
+    assert_eq!(switch.drops(), BTreeMap::from([((Some("vm".into()), DropReason::DestinationReserved), 6)]));
+    assert_eq!(switch.send("vm", &to(0x10)).len(), 1);
+    world.reserved_multicast = ReservedMulticast::Pass;
+    assert_eq!(Switch::new(&world).send("vm", &to(0x0e)).len(), 1);
 }
 
 #[test]

@@ -7,12 +7,14 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::Union;
+use trunkpath::types::ReservedMulticast;
 
 use crate::frames::{BROADCAST, Checksum, Packet, frame, payload, tci};
 use crate::world::{Link, Mac, Port, Segmentation, World};
 
 const VIDS: [u16; 3] = [1, 100, 4094];
 const MULTICAST: Mac = [0x33, 0x33, 0, 0, 0, 1];
+const RESERVED_MULTICAST: Mac = [0x01, 0x80, 0xc2, 0, 0, 0x0e];
 
 /// The address that port `number` usually has.
 const fn mac(number: u8) -> Mac {
@@ -42,6 +44,7 @@ pub fn world() -> impl Strategy<Value = World> {
         .prop_map(|(networks, ports, segmentations, links, strict)| World {
             strict,
             flood_rate: 0,
+            reserved_multicast: ReservedMulticast::Drop,
             networks: numbered('n', networks).map(|(id, number, key)| (id, key.unwrap_or(number))).collect(),
             ports: numbered('p', ports).map(|(id, number, port)| (id, named(number, port))).collect(),
             segmentations,
@@ -106,8 +109,14 @@ pub fn any_frame() -> impl Strategy<Value = Hex> {
 }
 
 fn sound_frame() -> impl Strategy<Value = Vec<u8>> {
-    let destination = prop_oneof![12 => any_mac(), 3 => Just(BROADCAST), 1 => any::<Mac>()];
-    (destination, any_mac(), vec(tag(), 0..=3), rest())
+    let destination = prop_oneof![
+        12 => any_mac(),
+        3 => Just(BROADCAST),
+        1 => any::<Mac>(),
+        1 => Just(RESERVED_MULTICAST),
+    ];
+    let source = prop_oneof![30 => any_mac(), 1 => Just([0; 6])];
+    (destination, source, vec(tag(), 0..=3), rest())
         .prop_map(|(destination, source, tags, rest)| frame(destination, source, &tags, &rest))
 }
 

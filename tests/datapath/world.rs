@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use trunkpath::nb::{Record, Table};
 use trunkpath::tables::Policy;
-use trunkpath::types::{TagPolicy, UnknownTags};
+use trunkpath::types::{ReservedMulticast, TagPolicy, UnknownTags};
 
 pub type Mac = [u8; 6];
 
@@ -26,6 +26,7 @@ pub struct World {
     pub strict: BTreeSet<String>,
     /// Copies a second that a guest may cause; 0: any number.
     pub flood_rate: u32,
+    pub reserved_multicast: ReservedMulticast,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -113,7 +114,11 @@ impl World {
     /// What the operator decides about all ports.
     pub fn policy(&self) -> Policy {
         let ports = self.strict.iter().map(|port| (port.clone(), UnknownTags::Drop)).collect();
-        Policy { unknown_tags: TagPolicy { ports, ..TagPolicy::default() }, flood_rate: self.flood_rate }
+        Policy {
+            unknown_tags: TagPolicy { ports, ..TagPolicy::default() },
+            flood_rate: self.flood_rate,
+            reserved_multicast: self.reserved_multicast,
+        }
     }
 
     pub fn port_mut(&mut self, id: &str) -> &mut Port {

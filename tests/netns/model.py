@@ -16,7 +16,7 @@ import struct
 import sys
 from collections import Counter
 
-C_TAG, S_TAG, IPV4, ARP, IPV6 = 0x8100, 0x88A8, 0x0800, 0x0806, 0x86DD
+C_TAG, S_TAG, IPV4, ARP, RARP, IPV6 = 0x8100, 0x88A8, 0x0800, 0x0806, 0x8035, 0x86DD
 # Frames of the test harness.
 MARKER = 0x88B6
 VIDS = [0, 1, 7, 100, 101, 200, 300, 4094, 4095]
@@ -62,6 +62,8 @@ class Site:
         priority = first_tag(frame)[1] & 0xF000 if first_tag(frame) and len(frame) >= 18 else 0
         try:
             port, frame = self.classify(self.own_port(guest), frame)
+            if frame[6] & 1 or frame[6:12] == bytes(6):
+                raise Dropped(port.name, "guard_source_invalid")
             if port.ips is not None:
                 guard(port, frame)
             receivers = self.receivers(port, frame)
@@ -101,6 +103,8 @@ class Site:
     def receivers(self, sender, frame):
         destination = frame[:6]
         members = [port for port in self.ports if port.network == sender.network]
+        if destination[:5] == b"\x01\x80\xc2\x00\x00" and destination[5] < 16:
+            raise Dropped(sender.name, "destination_reserved")
         if destination[0] & 1:
             others = [port for port in members if port is not sender]
             if not others:
@@ -142,7 +146,7 @@ def behind_tags(frame):
 
 
 def ipv6_upper(packet):
-    """Protocol and offset behind the extension headers, or None."""
+    """Protocol and offset behind the extension headers that a checksum is looked for behind, or None."""
     if len(packet) < 7 or packet[0] >> 4 != 6:
         return None
     protocol, at = packet[6], 40
@@ -151,6 +155,30 @@ def ipv6_upper(packet):
             return None
         protocol, at = packet[at], at + 8 + 8 * packet[at + 1]
     return protocol, at
+
+
+def ipv6_headers(packet, end):
+    """Protocol, offset and whether it is in a fragment, behind the extension headers; "later" for a later fragment; None when that cannot be told."""
+    protocol, at, fragment = packet[6], 40, False
+    for _ in range(9):
+        if protocol in (253, 254):
+            return None
+        if protocol not in (0, 43, 44, 51, 60, 135, 139, 140):
+            if fragment and at >= end:
+                return (protocol, at, True) if protocol == 59 else None
+            return protocol, at, fragment
+        if at + (4 if protocol == 44 else 2) > end:
+            return None
+        if protocol == 44:
+            if packet[at + 2] or packet[at + 3] & 0xF8:
+                return "later"
+            size, fragment = 8, True
+        elif protocol == 51:
+            size = 8 + 4 * packet[at + 1]
+        else:
+            size = 8 + 8 * packet[at + 1]
+        protocol, at = packet[at], at + size
+    return None
 
 
 # --- port security ----------------------------------------------------------------------------------------------
@@ -175,38 +203,69 @@ def speaker(frame):
     if ethertype is None:
         return None
     macs, ips = [frame[6:12]], []
-    if ethertype == ARP:
-        if packet[:6] != b"\x00\x01\x08\x00\x06\x04" or len(packet) < 18:
+    if ethertype < 0x600:
+        if len(packet) < 2:
             return None
+        if packet[:2] != b"\xaa\xaa":
+            return None if {6, 0x98} & set(packet[:2]) else (macs, ips)
+        if len(packet) < 6:
+            return None
+        if packet[3:6] not in (b"\0\0\0", b"\0\0\xf8"):
+            return macs, ips
+        if len(packet) < 8:
+            return None
+        (ethertype,) = struct.unpack("!H", packet[6:8])
+        packet = packet[8:]
+        if ethertype in (C_TAG, S_TAG):
+            return None
+    if ethertype in (ARP, RARP):
+        if packet[:6] != b"\x00\x01\x08\x00\x06\x04" or len(packet) < 28:
+            return None
+        operation, nobody = packet[6:8], packet[14:18] == bytes(4)
         macs.append(packet[8:14])
-        if not (packet[14:18] == bytes(4) and packet[6:8] == b"\x00\x01"):
-            ips.append(packet[14:18])
+        if ethertype == RARP:
+            if not (nobody and operation == b"\x00\x03"):
+                ips.append(packet[14:18])
+        else:
+            ips.append(packet[24:28] if nobody and operation == b"\x00\x01" else packet[14:18])
     elif ethertype == IPV4:
-        header = (packet[0] & 15) * 4 if packet else 0
-        if len(packet) < 16 or packet[0] >> 4 != 4 or header < 20:
+        if len(packet) < 20 or packet[0] >> 4 != 4 or packet[0] & 15 < 5:
             return None
-        ports = packet[header : header + 4]
-        first_fragment = not (packet[6] & 0x1F or packet[7])
-        asks = packet[9] == 17 and first_fragment and ports == b"\x00\x44\x00\x43"
+        udp = packet[(packet[0] & 15) * 4 :]
+        asks = False
+        if packet[9] == 17 and not (packet[6] & 0x1F or packet[7]):
+            if len(udp) < 4:
+                return None
+            if udp[2:4] == b"\x00\x43":
+                if packet[6] & 0x20 or udp[9:11] != b"\x01\x06" or len(udp) < 42:
+                    return None
+                macs.append(udp[36:42])
+                asks = udp[:2] == b"\x00\x44" and packet[16:20] == b"\xff" * 4
         if not (packet[12:16] == bytes(4) and asks):
             ips.append(packet[12:16])
     elif ethertype == IPV6:
-        upper = ipv6_upper(packet)
-        if upper is None or len(packet) < 24:
+        if len(packet) < 24 or packet[0] >> 4 != 6:
             return None
-        protocol, at = upper
-        message = packet[at:] if protocol == 58 else b""
+        length = struct.unpack("!H", packet[4:6])[0]
+        end = len(packet) if length == 0 and packet[6] == 0 else 40 + length
+        if end > len(packet):
+            return None
+        upper = ipv6_headers(packet, end)
+        if upper is None:
+            return None
+        protocol, at, fragment = (None, 0, False) if upper == "later" else upper
+        if protocol == 58 and at > end:
+            return None
+        message = packet[at:end] if protocol == 58 else b""
         kind = message[0] if message else None
         if not (packet[8:24] == bytes(16) and kind in (131, 132, 133, 135, 143)):
             ips.append(packet[8:24])
-        if kind == 136:
-            if len(message) < 24:
-                return None
-            ips.append(message[8:24])
-        options_at, wanted = {133: (8, 1), 134: (16, 1), 135: (24, 1), 136: (24, 2)}.get(kind, (None, None))
+        options_at, wanted = {133: (8, 1), 134: (16, 1), 135: (24, 1), 136: (24, 2), 137: (40, 2)}.get(kind, (None, None))
         if options_at is not None:
-            if len(message) < options_at:
+            if fragment or len(message) < options_at:
                 return None
+            if kind in (136, 137) or (kind == 135 and packet[8:24] == bytes(16)):
+                ips.append(message[8:24])
             announced = link_layer(message[options_at:], wanted)
             if announced is None:
                 return None
@@ -216,7 +275,9 @@ def speaker(frame):
 
 def link_layer(options, wanted):
     found = set()
-    while len(options) >= 2:
+    while options:
+        if len(options) < 2:
+            return None
         kind, length = options[0], options[1] * 8
         if length == 0 or length > len(options):
             return None
@@ -280,10 +341,17 @@ class Hostile:
         here = [port for port in ports if port.guest == guest]
         sender = pick.choice(here)
         neighbours = [port for port in ports if port.network == sender.network]
-        source = sender.mac if pick.random() < 0.85 else pick.choice(ports).mac
+        source = sender.mac if pick.random() < 0.85 else pick.choice([pick.choice(ports).mac] * 8 + [bytes(6), b"\xff" * 6])
         destination = pick.choices(
-            [pick.choice(neighbours).mac, pick.choice(ports).mac, b"\xff" * 6, b"\x33\x33\x00\x00\x00\x01", pick.randbytes(6)],
-            [10, 4, 2, 1, 1],
+            [
+                pick.choice(neighbours).mac,
+                pick.choice(ports).mac,
+                b"\xff" * 6,
+                b"\x33\x33\x00\x00\x00\x01",
+                pick.randbytes(6),
+                b"\x01\x80\xc2\x00\x00" + bytes([pick.randrange(32)]),
+            ],
+            [20, 8, 4, 2, 2, 1],
         )[0]
         frame = destination + source + self.tags(sender) + self.content(sender)
         if pick.random() < 0.1:
@@ -316,8 +384,10 @@ class Hostile:
         ethertype = self.random.choice([*edges, self.random.randrange(0x10000)])
         return struct.pack("!H", ethertype) + self.payload()
 
-    def llc(self, _):
-        body = self.random.choice([b"\x42\x42\x03", b"\xaa\xaa\x03\x00\x00\x00\x08\x00", b"\xe0\xe0\x03"]) + self.payload()
+    def llc(self, sender):
+        snap = b"\xaa\xaa\x03" + self.random.choice([b"\0\0\0", b"\0\0\xf8", b"\x08\0\x07"])
+        packet = self.random.choice([self.ipv4, self.ipv6, self.arp, self.discovery])
+        body = self.random.choice([b"\x42\x42\x03", b"\x06\x06\x03", b"\xe0\xe0\x03", snap + packet(sender), snap + b"\x81\0\0\1"]) + self.payload()
         length = self.random.choice([len(body), 0, 3, 1500])
         return struct.pack("!H", length & 0xFFFF) + body
 
@@ -328,11 +398,11 @@ class Hostile:
         return self.random.choice([*own, *own, *own, bytes(size), self.random.randbytes(size)])
 
     def arp(self, sender):
-        operation = self.random.choice([1, 1, 2, 2, 3, 8])
+        operation = self.random.choice([1, 1, 2, 2, 3, 3, 8])
         announced = self.random.choice([sender.mac, sender.mac, self.random.randbytes(6)])
         kind = self.random.choice([b"\x00\x01\x08\x00\x06\x04"] * 8 + [b"\x00\x06\x08\x00\x06\x04", b"\x00\x01\x86\xdd\x06\x10"])
-        packet = kind + struct.pack("!H", operation) + announced + self.ip(sender, 4) + bytes(6) + self.random.randbytes(4)
-        return struct.pack("!H", ARP) + packet + bytes(self.random.choice([0, 18]))
+        packet = kind + struct.pack("!H", operation) + announced + self.ip(sender, 4) + bytes(6) + self.ip(sender, 4)
+        return struct.pack("!H", self.random.choice([ARP] * 6 + [RARP])) + packet + bytes(self.random.choice([0, 18]))
 
     def segment(self, protocol, addresses):
         """TCP or UDP, its checksum partial, complete, absent or wrong."""
@@ -340,7 +410,10 @@ class Hostile:
         ports = pick.choice([b"\x00\x44\x00\x43", pick.randbytes(4)])
         head = {6: 20, 17: 8}[protocol]
         field = {6: 16, 17: 6}[protocol]
-        segment = bytearray(ports + bytes(head - 4) + self.payload(60))
+        chaddr = pick.choice([*(port.mac for port in self.site.ports), pick.randbytes(6)])
+        dhcp = b"\1" + pick.choice([b"\1\6"] * 6 + [b"\6\6", b"\1\x10"]) + bytes(25) + chaddr + bytes(10)
+        body = dhcp if protocol == 17 and ports == b"\x00\x44\x00\x43" and pick.random() < 0.9 else self.payload(60)
+        segment = bytearray(ports + bytes(head - 4) + body)
         pseudo = addresses + struct.pack("!HH", protocol, len(segment))
         partial = ones_complement(pseudo)
         complete = 0xFFFF - ones_complement(pseudo + bytes(segment))
@@ -350,7 +423,7 @@ class Hostile:
     def ipv4(self, sender):
         pick = self.random
         protocol = pick.choice([6, 17, 17, 1, 132])
-        addresses = self.ip(sender, 4) + pick.randbytes(4)
+        addresses = self.ip(sender, 4) + pick.choice([pick.randbytes(4), b"\xff" * 4])
         body = self.segment(protocol, addresses) if protocol in (6, 17) else self.payload(60)
         options = bytes(pick.choice([0, 0, 0, 4, 40]))
         length = 20 + len(options) + len(body)
@@ -363,8 +436,13 @@ class Hostile:
     def ipv6_packet(self, addresses, protocol, body):
         pick = self.random
         while pick.random() < 0.25:
-            kind, units = pick.choice([0, 43, 60, 44]), pick.choice([0, 0, 1, 2])
-            body = bytes([protocol, units]) + bytes(6 + 8 * units) + body
+            kind, units = pick.choice([0, 43, 60, 44, 44, 51, 139, 253]), pick.choice([0, 0, 1, 2])
+            if kind == 44:
+                body = bytes([protocol, 0, 0, pick.choice([0, 1, 8])]) + bytes(4) + body
+            elif kind == 51:
+                body = bytes([protocol, 2 * units]) + bytes(6 + 8 * units) + body
+            else:
+                body = bytes([protocol, units]) + bytes(6 + 8 * units) + body
             protocol = kind
         length = pick.choice([len(body)] * 6 + [0, len(body) + 1, max(len(body) - 3, 0), 0xFFFF])
         first = pick.choice([0x60] * 8 + [0x40])
@@ -380,7 +458,8 @@ class Hostile:
         pick = self.random
         kind = pick.choice([131, 133, 134, 135, 135, 136, 136, 137, 143])
         fixed = {133: 4, 134: 12}.get(kind, 4)
-        target = self.ip(sender, 6) if kind in (135, 136) else b""
+        target = self.ip(sender, 6) if kind in (135, 136, 137) else b""
+        target += pick.randbytes(16) if kind == 137 else b""
         option = bytes([pick.choice([1, 2, 2]), 1]) + pick.choice([sender.mac, sender.mac, pick.randbytes(6)])
         options = option * pick.choice([0, 1, 1, 2]) + pick.choice([b"", b"", b"", b"\x05\x00", b"\x05\x02\x00", b"\x01"])
         body = bytes([kind, 0, 0, 0]) + bytes(fixed) + target + options

@@ -33,10 +33,12 @@ pub enum Difference {
     NoHairpin,
     DisguiseDelivered,
     ChecksumLeftPartial,
+    InvalidSourceForwarded,
+    ReservedFlooded,
 }
 
 impl Difference {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::ServiceTagSelects,
         Self::CutTagIsPayload,
         Self::TwoTagsSeen,
@@ -47,6 +49,8 @@ impl Difference {
         Self::NoHairpin,
         Self::DisguiseDelivered,
         Self::ChecksumLeftPartial,
+        Self::InvalidSourceForwarded,
+        Self::ReservedFlooded,
     ];
 
     /// Whose flows are to blame; where it is Open vSwitch itself, all of them.
@@ -60,7 +64,9 @@ impl Difference {
             | Self::CutTagIsPayload
             | Self::PriorityLost
             | Self::DisguiseDelivered
-            | Self::ChecksumLeftPartial => &Pipeline::ALL,
+            | Self::ChecksumLeftPartial
+            | Self::InvalidSourceForwarded
+            | Self::ReservedFlooded => &Pipeline::ALL,
         }
     }
 }

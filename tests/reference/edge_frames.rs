@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::difference::Difference::{
-    self, ChecksumLeftPartial, CutTagIsPayload, DisguiseDelivered, NoHairpin, PriorityLost, SenderIsReceiver,
-    ServiceTagSelects, TagLeaks, TagOverwritten, TwoTagsSeen,
+    self, ChecksumLeftPartial, CutTagIsPayload, DisguiseDelivered, InvalidSourceForwarded, NoHairpin,
+    PriorityLost, ReservedFlooded, SenderIsReceiver, ServiceTagSelects, TagLeaks, TagOverwritten,
+    TwoTagsSeen,
 };
 use crate::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
 use crate::world::Mac;
@@ -119,6 +120,14 @@ fn of_other_kinds() -> Vec<Row> {
         ("0x9100, VID of a subport", "one", behind(PEER_A, &[(0x9100, 100)]), &[]),
         ("802.3 length and LLC", "one", frame(PEER_A, ONE, &[], &llc), &[]),
         ("tagged 802.3 length and LLC", "one", frame(PEER_B, ONE_B, &[(0x8100, 100)], &llc), &[]),
+        ("from a group address", "one", tagged(PEER_A, GROUP, &[]), &[InvalidSourceForwarded]),
+        ("from zero", "one", tagged(PEER_A, [0; 6], &[]), &[InvalidSourceForwarded]),
+        (
+            "LLDP",
+            "one",
+            tagged([0x01, 0x80, 0xc2, 0, 0, 0x0e], ONE, &[]),
+            &[NoHairpin, ReservedFlooded, SenderIsReceiver, TagLeaks, TagOverwritten],
+        ),
     ]
 }
 

@@ -17,6 +17,14 @@ const LONGEST: usize = 1518;
 pub fn forward(world: &World, ingress: &str, bytes: &[u8], with: &BTreeSet<Difference>) -> Output {
     let mut output = Output::new();
     let Some((source, mut frame)) = classify(world, ingress, bytes, with) else { return output };
+    let is_station = bytes[6] & 1 == 0 && bytes[6..12] != [0; 6];
+    if !is_station && !with.contains(&Difference::InvalidSourceForwarded) {
+        return output;
+    }
+    let is_reserved = bytes[..5] == [0x01, 0x80, 0xc2, 0, 0] && bytes[5] < 16;
+    if is_reserved && !with.contains(&Difference::ReservedFlooded) {
+        return output;
+    }
     for receiver in receivers(world, &source, frame.destination(), with) {
         if frame.is_disguised_for(world, receiver) && !with.contains(&Difference::DisguiseDelivered) {
             continue;

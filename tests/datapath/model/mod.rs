@@ -5,6 +5,7 @@ mod checksum;
 mod records;
 
 use trunkpath::datapath::DropReason;
+use trunkpath::types::ReservedMulticast;
 
 use crate::world::{Port, World};
 use records::{Path, Tag};
@@ -36,6 +37,10 @@ pub fn forward(world: &World, link: usize, frame: &[u8]) -> Outcome {
         Ok(classified) => classified,
         Err((port, reason)) => return dropped(port, reason),
     };
+    let source = &classified.frame[6..12];
+    if source[0] & 1 == 1 || source == [0; 6] {
+        return dropped(classified.port, DropReason::GuardSourceInvalid);
+    }
     let receivers = match receivers(world, &classified) {
         Ok(receivers) => receivers,
         Err(reason) => return dropped(classified.port, reason),
@@ -106,6 +111,9 @@ fn receivers(world: &World, classified: &Classified) -> Result<Vec<(String, Path
     let network = &world.ports[&classified.port].network;
     let mut members =
         world.ports.iter().filter(|(id, port)| port.network == *network && records::is_up(world, id));
+    if is_reserved(address) && world.reserved_multicast == ReservedMulticast::Drop {
+        return Err(DropReason::DestinationReserved);
+    }
     if address[0] & 1 == 1 {
         let others = members.filter(|(id, _)| **id != classified.port);
         let paths: Vec<_> = others.filter_map(way).collect();
@@ -116,6 +124,11 @@ fn receivers(world: &World, classified: &Classified) -> Result<Vec<(String, Path
         Some(member) => Ok(way(member).into_iter().collect()),
         None => Err(DropReason::DestinationUnknown),
     }
+}
+
+/// Whether bridges do not forward frames to `address`.
+pub fn is_reserved(address: &[u8]) -> bool {
+    address[..5] == [0x01, 0x80, 0xc2, 0, 0] && address[5] < 16
 }
 
 /// The frame with these 802.1Q tags, from the outermost on, in front of all it carries.

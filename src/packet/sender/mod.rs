@@ -1,0 +1,62 @@
+//! The addresses that a frame claims for its sender.
+//!
+//! A claim counts only if all of it was read: a packet that hides a part (behind the first buffer of a long frame, in
+//! fragments, behind headers without end) has no [`Sender`].
+
+mod arp;
+mod discovery;
+mod ipv4;
+mod ipv6;
+
+use std::net::IpAddr;
+
+use arrayvec::ArrayVec;
+
+use super::ip::{ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_RARP, packet};
+use super::llc::{self, Llc};
+use crate::types::MacAddr;
+
+/// The addresses that a receiver would take for the sender's. Tags in front of the packet hide nothing: a receiver may
+/// well look behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// The frame's source address.
+    pub mac: MacAddr,
+    /// The hardware address that ARP, IPv6 neighbour discovery or DHCP names for the sender.
+    pub announced: Option<MacAddr>,
+    /// IP addresses that it uses, or claims. Not the unspecified address where a host without an address may use it.
+    pub ips: ArrayVec<IpAddr, 2>,
+}
+
+/// A packet in a frame, as far as it lies in the frame's first buffer.
+#[derive(Debug, Clone, Copy)]
+struct Visible<'a> {
+    bytes: &'a [u8],
+    /// Bytes of the packet and what follows it, visible or not.
+    len: usize,
+}
+
+impl Sender {
+    /// Reads a frame of `frame_len` bytes whose first buffer is `first`. `None` when it cannot be told who an IP or ARP
+    /// packet is from.
+    #[must_use]
+    pub fn of(first: &[u8], frame_len: usize) -> Option<Self> {
+        let mac = MacAddr::new(*first.get(6..)?.first_chunk()?);
+        let sender = Self { mac, announced: None, ips: ArrayVec::new() };
+        let (mut ethertype, mut start) = packet(first)?;
+        if llc::is_length(ethertype) {
+            match llc::parse(first.get(start..)?)? {
+                Llc::Snap { ethertype: inner, payload } => (ethertype, start) = (inner, start + payload),
+                Llc::Other => return Some(sender),
+            }
+        }
+        let packet = Visible { bytes: first.get(start..)?, len: frame_len.saturating_sub(start) };
+        match ethertype {
+            ETHERTYPE_ARP => sender.of_arp(packet.bytes),
+            ETHERTYPE_RARP => sender.of_reverse_arp(packet.bytes),
+            ETHERTYPE_IPV4 => sender.of_ipv4(packet.bytes),
+            ETHERTYPE_IPV6 => sender.of_ipv6(packet),
+            _ => Some(sender),
+        }
+    }
+}
