@@ -42,7 +42,7 @@ fn run_dispatch(tables: &mut Reader, burst: &mut Burst) {
     let tables = tables.latest();
     for (frame, found) in burst.frames.drain(..).zip(&burst.found) {
         if let Some(to) = found.to {
-            dispatch(frame, found.source.pcp, to, tables, &mut burst.end);
+            dispatch(frame, &found.source, to, tables, &mut burst.end);
         }
     }
 }

@@ -57,8 +57,8 @@ pub struct RunArgs {
     /// What workers do when nothing comes [default: adaptive]
     #[arg(long, value_name = "MODE")]
     idle: Option<IdleMode>,
-    /// Copies a second that one guest's broadcasts and multicasts may come to, for each worker; 0: any number
-    /// [default: 100000]
+    /// Frames a second that one guest may cause beyond those it sends (copies of floods, surplus segments), for each
+    /// worker; 0: any number [default: 100000]
     #[arg(long, value_name = "COPIES")]
     flood_rate: Option<u32>,
     /// Frames that no bridge forwards, to 01:80:c2:00:00:0X [default: drop]

@@ -1,16 +1,22 @@
 //! Step 3: how does it get there? Destination port → link, and the tags that tell the port apart on it.
 
-use super::{DropReason, Outlet, count_drop, end};
+use super::ration::may_cause;
+use super::{DropReason, Outlet, Source, count_drop, end};
 use crate::packet::{Header, LongTcp, dot1q};
-use crate::tables::{Egress, PortSlot, Tables, TagMeaning, VlanTable};
+use crate::tables::{Egress, PortSlot, Tables, TagMeaning, Tags, VlanTable};
 use crate::types::{Pcp, Tci};
 use crate::xsk::Frame;
 
-/// Pushes the port's tags, each with the priority `pcp`, and sends the frame out of the port's link: the one it came
-/// from as well as any other. A TCP packet too long for the link leaves in segments.
+/// The most frames that a frame is cut into: enough for 64 KiB of TCP and the smallest MTU that every host supports, 576
+/// bytes (RFC 791, 3.1). Up to twice as many as its bytes would fill, segments are what the receiver's MTU takes; those
+/// beyond that are headers repeated, and count against the guest's ration.
+const MAX_SEGMENTS: usize = 128;
+
+/// Pushes the port's tags, each with the priority that the frame came with, and sends the frame out of the port's link:
+/// the one it came from as well as any other. A TCP packet too long for the link leaves in segments.
 #[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
 #[inline(always)]
-pub fn dispatch(frame: Frame, pcp: Pcp, to: PortSlot, tables: &Tables, outlet: &mut impl Outlet) {
+pub fn dispatch(frame: Frame, source: &Source, to: PortSlot, tables: &Tables, outlet: &mut impl Outlet) {
     let Some(egress) = tables.egress(to) else {
         return end(frame, None, DropReason::TransmitNoSocket, tables, outlet);
     };
@@ -19,9 +25,9 @@ pub fn dispatch(frame: Frame, pcp: Pcp, to: PortSlot, tables: &Tables, outlet: &
     }
     // Tagged, it may be shorter than it looks here; that is asked where it takes no time of the others.
     if frame.len() > egress.link.mtu + Header::LEN {
-        return dispatch_long(frame, pcp, egress, tables, outlet);
+        return dispatch_long(frame, source, egress, tables, outlet);
     }
-    leave(frame, pcp, egress, tables, outlet);
+    leave(frame, source.pcp, egress, tables, outlet);
 }
 
 /// Whether the receiver would take the frame for what it is: a frame of the receiver's own network, with a tag that is
@@ -35,22 +41,54 @@ fn is_as_it_came(frame: &Frame, table: &VlanTable) -> bool {
 #[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
 #[inline(always)]
 fn leave(mut frame: Frame, pcp: Pcp, egress: Egress<'_>, tables: &Tables, outlet: &mut impl Outlet) {
+    match tag(&mut frame, pcp, egress) {
+        Ok(()) => outlet.transmit(egress, frame),
+        Err(reason) => end(frame, Some(egress.slot), reason, tables, outlet),
+    }
+}
+
+/// Pushes the port's tags.
+#[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
+#[inline(always)]
+fn tag(frame: &mut Frame, pcp: Pcp, egress: Egress<'_>) -> Result<(), DropReason> {
     for vid in &egress.port.tags {
-        if dot1q::push(&mut frame, Tci::new(*vid, pcp)).is_err() {
-            return end(frame, Some(egress.slot), DropReason::DispatchNoHeadroom, tables, outlet);
-        }
+        dot1q::push(frame, Tci::new(*vid, pcp)).map_err(|_| DropReason::DispatchNoHeadroom)?;
     }
     if frame.len() > egress.link.longest_frame {
-        return end(frame, Some(egress.slot), DropReason::DispatchTooLong, tables, outlet);
+        return Err(DropReason::DispatchTooLong);
     }
-    outlet.transmit(egress, frame);
+    Ok(())
+}
+
+/// Replaces the tags `old`, which a frame got for a port, by those that the port has now.
+///
+/// # Errors
+/// The reason to drop it.
+pub fn retag(frame: &mut Frame, old: &Tags, egress: Egress<'_>) -> Result<(), DropReason> {
+    let pcp = Header::parse(frame.bytes()).map_err(|_| DropReason::ClassifyTruncated)?.pcp();
+    old.iter().for_each(|_| dot1q::strip(frame));
+    tag(frame, pcp, egress)
 }
 
 #[cold]
-fn dispatch_long(frame: Frame, pcp: Pcp, egress: Egress<'_>, tables: &Tables, outlet: &mut impl Outlet) {
+fn dispatch_long(
+    frame: Frame,
+    source: &Source,
+    egress: Egress<'_>,
+    tables: &Tables,
+    outlet: &mut impl Outlet,
+) {
     let Some(tcp) = LongTcp::find(frame.bytes(), frame.len(), egress.link.mtu) else {
-        return leave(frame, pcp, egress, tables, outlet);
+        return leave(frame, source.pcp, egress, tables, outlet);
     };
+    let segments = tcp.payloads().len();
+    if segments > MAX_SEGMENTS {
+        return end(frame, Some(source.port), DropReason::DispatchTooManySegments, tables, outlet);
+    }
+    let surplus = segments.saturating_sub(2 * frame.len().div_ceil(egress.link.mtu));
+    if surplus > 0 && !may_cause(surplus, source, tables, outlet) {
+        return end(frame, Some(source.port), DropReason::FloodRate, tables, outlet);
+    }
     for payload in tcp.payloads() {
         let Some(mut segment) = outlet.take() else {
             count_drop(Some(egress.slot), DropReason::DispatchNoFrame, tables, outlet);
@@ -65,7 +103,7 @@ fn dispatch_long(frame: Frame, pcp: Pcp, egress: Egress<'_>, tables: &Tables, ou
         }
         let (first, rest) = segment.split_mut();
         tcp.finish(&payload, first, rest);
-        leave(segment, pcp, egress, tables, outlet);
+        leave(segment, source.pcp, egress, tables, outlet);
     }
     outlet.release(frame);
 }

@@ -54,13 +54,15 @@ drop_reasons! {
     DestinationIsSource => "destination_is_source",
     /// A broadcast or multicast in a network without another port that is up.
     DestinationNobody => "destination_nobody",
-    /// Its guest has caused more flood copies of late than `flood_rate` allows.
+    /// Its guest has lately caused more frames beyond those it sent than `flood_rate` allows.
     FloodRate => "flood_rate",
     /// There was no free frame for this copy of a broadcast or multicast.
     DispatchNoFrame => "dispatch_no_frame",
     /// It carries a tag that means a subport to this receiver, whose port it is not from; or one that the receiver takes
     /// none of.
     DispatchTagRefused => "dispatch_tag_refused",
+    /// Its headers are so long that it would leave in more segments than any honest sender causes.
+    DispatchTooManySegments => "dispatch_too_many_segments",
     /// There was no room in front of it for the tag.
     DispatchNoHeadroom => "dispatch_no_headroom",
     /// With its tags it is longer than the receiver's link takes.

@@ -5,19 +5,22 @@ mod classify;
 mod destination;
 mod dispatch;
 mod drops;
+mod flood;
 mod guard;
+mod ration;
 
 pub use classify::{Source, classify};
 pub use destination::{Destination, destination};
-pub use dispatch::dispatch;
+pub use dispatch::{dispatch, retag};
 pub use drops::DropReason;
 pub use guard::guard;
 
 use arrayvec::ArrayVec;
 
 use crate::packet::checksum;
-use crate::tables::{Egress, LINK_OWNER, LinkSlot, PortSlot, Tables, WorkerId};
+use crate::tables::{Egress, LinkSlot, PortSlot, Tables, WorkerId};
 use crate::xsk::{BURST_FRAMES, Frame};
+use flood::flood;
 
 /// Where frames go that the datapath is done with. A worker's outlet leads to TX rings; a test's to a list.
 pub trait Outlet {
@@ -98,42 +101,11 @@ where
                 }
             }
             match destination {
-                Destination::Port(port) => dispatch(frame, source.pcp, port, tables, outlet),
+                Destination::Port(port) => dispatch(frame, &source, port, tables, outlet),
                 Destination::Flood(ports) => flood(frame, &source, ports, tables, outlet),
             }
         }
     }
-}
-
-/// Sends a copy of the untouched frame to each port but the sender; the last one gets the frame itself.
-fn flood(frame: Frame, source: &Source, ports: &[PortSlot], tables: &Tables, outlet: &mut impl Outlet) {
-    let mut receivers = ports.iter().copied().filter(|port| *port != source.port);
-    let Some(mut receiver) = receivers.next() else {
-        return end(frame, Some(source.port), DropReason::DestinationNobody, tables, outlet);
-    };
-    if !may_flood(source, ports.len() - 1, tables, outlet) {
-        return end(frame, Some(source.port), DropReason::FloodRate, tables, outlet);
-    }
-    for next in receivers {
-        match copy(&frame, outlet) {
-            Some(copy) => dispatch(copy, source.pcp, receiver, tables, outlet),
-            None => count_drop(Some(receiver), DropReason::DispatchNoFrame, tables, outlet),
-        }
-        receiver = next;
-    }
-    dispatch(frame, source.pcp, receiver, tables, outlet);
-}
-
-fn copy(frame: &Frame, outlet: &mut impl Outlet) -> Option<Frame> {
-    let mut copy = outlet.take()?;
-    copy.copy_from(frame, || outlet.take()).then_some(copy)
-}
-
-/// Whether the guest that a frame is from may cause so many copies now. All ports of a link are one guest's.
-fn may_flood(source: &Source, copies: usize, tables: &Tables, outlet: &mut impl Outlet) -> bool {
-    let guest = PortSlot { number: LINK_OWNER, ..source.port };
-    let counters = tables.counters(guest).of(outlet.worker());
-    counters.is_none_or(|counters| counters.flood_allowance.take(copies, tables.flood_rate, || outlet.now()))
 }
 
 /// Ends a frame, on account of `port`.

@@ -34,10 +34,14 @@ pub struct LongTcp {
 
 impl LongTcp {
     /// Looks for one in a frame of `frame_len` bytes whose first buffer is `first`, behind any number of tags. `None` if
-    /// its packet is no longer than `mtu` bytes, is no TCP, or is one that cannot be cut: a fragment, one with SYN, RST
+    /// its packet is no longer than `mtu` bytes, is no TCP, goes to a group, or is one that cannot be cut: a fragment, one with SYN, RST
     /// or URG, one that is malformed or whose headers leave no room for payload.
     #[must_use]
     pub fn find(first: &[u8], frame_len: usize, mtu: usize) -> Option<Self> {
+        const GROUP: u8 = 1;
+        if first.first()? & GROUP != 0 {
+            return None;
+        }
         let (ethertype, ip) = packet(first)?;
         let bytes = first.get(ip..)?;
         let (tcp, packet_len) = match ethertype {
@@ -68,7 +72,7 @@ impl LongTcp {
     }
 
     /// Where the payload of each segment is, in order.
-    pub fn payloads(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+    pub fn payloads(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
         let Self { payload, end, segment_bytes, .. } = *self;
         (payload..end).step_by(segment_bytes).map(move |start| start..end.min(start + segment_bytes))
     }

@@ -70,7 +70,7 @@ pub struct Tables {
     networks: Vec<Option<Arc<Network>>>,
     /// Counts what no port can be blamed for.
     pub no_port: PortCounters,
-    /// Copies a second that the floods of one guest may come to, for each worker; 0: any number.
+    /// Frames a second that one guest may cause beyond those it sends, for each worker; 0: any number.
     pub flood_rate: u32,
     /// The fate of frames that no bridge forwards.
     pub reserved_multicast: ReservedMulticast,

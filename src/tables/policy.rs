@@ -7,7 +7,7 @@ use crate::types::{ReservedMulticast, TagPolicy};
 pub struct Policy {
     /// What becomes of tags that no segmentation has.
     pub unknown_tags: TagPolicy,
-    /// Copies a second that the floods of one guest may come to, for each worker; 0: any number.
+    /// Frames a second that one guest may cause beyond those it sends, for each worker; 0: any number.
     pub flood_rate: u32,
     /// The fate of frames that no bridge forwards.
     pub reserved_multicast: ReservedMulticast,

@@ -6,6 +6,9 @@ use super::budget::Budget;
 use crate::tables::LinkSlot;
 use crate::xsk::{BURST_FRAMES, Frame, FramePool, XskSocket};
 
+/// Buffers after which a burst ends.
+const BURST_BUFFERS: usize = 2 * BURST_FRAMES;
+
 /// Passes for which a socket counts as under load after a full burst came in by it.
 const LOADED_PASSES: u16 = 256;
 
@@ -98,11 +101,18 @@ impl OpenSocket {
         received
     }
 
-    /// Moves the next burst that waits behind `burst`. Returns how many buffers its frames have.
+    /// Moves the next burst that waits behind `burst`. Returns how many buffers its frames have: it ends early behind a
+    /// long frame, so that a turn of long frames, each of which may leave in many, is no longer than others.
     #[inline]
     pub(super) fn next_burst(&mut self, burst: &mut Vec<Frame>) -> usize {
-        let frames = self.waiting.len().min(BURST_FRAMES);
-        let buffers = self.waiting.iter().take(frames).map(Frame::buffer_count).sum();
+        let (mut frames, mut buffers) = (0, 0);
+        for frame in self.waiting.iter().take(BURST_FRAMES) {
+            frames += 1;
+            buffers += frame.buffer_count();
+            if buffers >= BURST_BUFFERS {
+                break;
+            }
+        }
         burst.extend(self.waiting.drain(..frames));
         self.since_empty += frames;
         if self.waiting.is_empty() {

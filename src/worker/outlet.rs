@@ -8,8 +8,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::doorbell::Doorbell;
 use super::sockets::Sockets;
-use crate::datapath::{DropReason, Outlet};
-use crate::tables::{Egress, PortCounters, PortSlot, Tables, WorkerId};
+use crate::datapath::{DropReason, Outlet, retag};
+use crate::tables::{Egress, PortCounters, PortSlot, Tables, Tags, WorkerId};
 use crate::types::{PortKey, QueueId};
 use crate::xsk::{Frame, FramePool};
 
@@ -24,6 +24,8 @@ pub(super) struct HandedOver {
     port: PortSlot,
     /// The key of that port. The receiver may have other tables by now, and another port there.
     key: PortKey,
+    /// The tags that the frame got for that port, which may have others by now.
+    tags: Tags,
 }
 
 /// A worker's inbox: frames from other workers.
@@ -64,12 +66,22 @@ impl WorkerOutlet {
     #[inline]
     pub(super) fn take_handed_over(&mut self, tables: &Tables) -> bool {
         let Some(handed) = self.inbox().and_then(|inbox| inbox.frames.pop()) else { return false };
-        let HandedOver { frame, queue, port, key } = handed;
+        let HandedOver { frame, queue, port, key, tags } = handed;
         match tables.egress(port).filter(|to| to.port.key == key) {
-            Some(to) => self.stage(queue, to, frame),
+            Some(to) if to.port.tags == tags => self.stage(queue, to, frame),
+            Some(to) => self.stage_with_other_tags(queue, to, frame, &tags),
             None => self.lose(&tables.no_port, DropReason::TransmitNoSocket, frame),
         }
         true
+    }
+
+    /// Replaces the tags that a port had by those that it has, and sends the frame.
+    #[cold]
+    fn stage_with_other_tags(&mut self, queue: QueueId, to: Egress<'_>, mut frame: Frame, old: &Tags) {
+        match retag(&mut frame, old, to) {
+            Ok(()) => self.stage(queue, to, frame),
+            Err(reason) => self.lose(&to.port.counters, reason, frame),
+        }
     }
 
     /// Ends a pass: sends everything staged, and wakes the workers that frames were left for.
@@ -105,7 +117,7 @@ impl WorkerOutlet {
     }
 
     fn hand_over(&mut self, owner: WorkerId, queue: QueueId, to: Egress<'_>, frame: Frame) {
-        let handed = HandedOver { frame, queue, port: to.slot, key: to.port.key };
+        let handed = HandedOver { frame, queue, port: to.slot, key: to.port.key, tags: to.port.tags.clone() };
         let pushed = match self.inboxes.get(owner) {
             Some(inbox) => inbox.frames.push(handed),
             None => Err(handed),

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails fails its test")]
 
 mod agrees_with_the_model;
+mod amplification;
 mod dragonflow_defects;
 mod frame_conservation;
 mod frames;
@@ -12,6 +13,7 @@ mod guard;
 mod long_frames;
 mod model;
 mod no_allocation;
+mod retag;
 mod rules;
 mod strategies;
 mod switch;

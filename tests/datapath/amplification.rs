@@ -1,0 +1,113 @@
+//! What one received frame may cause: a bounded number of frames, and more than the honest ones only within the ration.
+
+use proptest::prelude::*;
+use trunkpath::datapath::DropReason;
+
+use crate::frames::{BROADCAST, Checksum, Packet, frame};
+use crate::switch::Switch;
+use crate::world::{Mac, PEER_A, VM, World};
+
+/// The most segments of a frame.
+const MAX_SEGMENTS: usize = 128;
+
+const GROUP: Mac = [0x33, 0x33, 0, 0, 0, 1];
+
+/// A VM that sends super-packets, and a peer with this MTU.
+fn world(mtu: usize, flood_rate: u32) -> World {
+    let mut world = World::vm_and_peers().mtu("vm", 9000).mtu("peer-a", mtu);
+    world.flood_rate = flood_rate;
+    world
+}
+
+/// A TCP packet to `destination` with `options` bytes of hop-by-hop options, as long as a frame may be.
+fn super_packet(destination: Mac, options: u16) -> Vec<u8> {
+    let data = vec![7; 65_000 - usize::from(options)];
+    let packet = Packet { odd_header: options, ..Packet::new(true, 6, Checksum::Partial, &data) };
+    frame(destination, VM, &[], &packet.bytes())
+}
+
+fn drops(switch: &Switch) -> Vec<(Option<String>, DropReason, u64)> {
+    switch.drops().into_iter().map(|((port, reason), count)| (port, reason, count)).collect()
+}
+
+proptest! {
+    #[test]
+    fn a_frame_causes_a_bounded_number_of_frames(
+        options in (0_u16..=255).prop_map(|units| units * 8),
+        mtu in prop_oneof![Just(576), Just(1280), Just(1500), 576_usize..9000],
+        to_group: bool,
+    ) {
+        let mut switch = Switch::with_frames(&world(mtu, 0), 4096);
+        let sent = switch.send("vm", &super_packet(if to_group { GROUP } else { PEER_A }, options));
+        let bytes: usize = sent.iter().map(|(_, bytes)| bytes.len()).sum();
+        let most = if to_group { 0 } else { MAX_SEGMENTS };
+        prop_assert!(sent.len() <= most);
+        prop_assert!(bytes <= MAX_SEGMENTS * (mtu + 14));
+        let dropped: u64 = switch.drops().values().sum();
+        prop_assert_eq!(dropped, u64::from(sent.is_empty()));
+        prop_assert_eq!(switch.outlet.arena.free_count(), 4096);
+    }
+}
+
+#[test]
+fn a_packet_that_would_leave_in_too_many_segments_is_the_senders_loss() {
+    let mut switch = Switch::with_frames(&world(1500, 0), 4096);
+    assert_eq!(switch.send("vm", &super_packet(PEER_A, 1400)), []);
+    assert_eq!(drops(&switch), [(Some("vm".to_owned()), DropReason::DispatchTooManySegments, 1)]);
+}
+
+#[test]
+fn a_super_packet_to_a_group_is_not_cut() {
+    let other: Mac = [2, 0, 0, 0, 0, 0x0c];
+    let mut switch = Switch::with_frames(&world(1500, 0).port("other", 12, "a", other).link("other"), 64);
+    for destination in [GROUP, BROADCAST] {
+        assert_eq!(switch.send("vm", &super_packet(destination, 0)), []);
+    }
+    let too_long = |port: &str| (Some(port.to_owned()), DropReason::DispatchTooLong, 2);
+    assert_eq!(drops(&switch), [too_long("other"), too_long("peer-a")]);
+}
+
+#[test]
+fn segments_beyond_what_the_bytes_would_fill_count_against_the_ration() {
+    // 103 segments where 44 would be full: 15 beyond twice as many.
+    let mut switch = Switch::with_frames(&world(1500, 1000), 4096);
+    let packet = super_packet(PEER_A, 816);
+    let mut sent = 0;
+    for tick in 0..1000_u64 {
+        switch.outlet.now = 1_000_000_000 + tick * 1_000_000;
+        sent += usize::from(!switch.send("vm", &packet).is_empty());
+    }
+    assert!((1100 / 15..=1100 / 15 + 1).contains(&sent), "{sent}");
+    assert!(
+        drops(&switch)
+            .iter()
+            .all(|(port, reason, _)| { (port.as_deref(), *reason) == (Some("vm"), DropReason::FloodRate) })
+    );
+}
+
+#[test]
+fn honest_super_packets_are_not_rationed() {
+    for (mtu, segments) in [(1500, 46), (9000, 8), (576, 126)] {
+        let mut switch = Switch::with_frames(&world(mtu, 1), 4096);
+        for _ in 0..10 {
+            switch.outlet.now = 1_000_000_000;
+            let data = vec![7; 65_000];
+            let packet = Packet::new(true, 6, Checksum::Partial, &data);
+            let sent = switch.send("vm", &frame(PEER_A, VM, &[], &packet.bytes()));
+            assert_eq!(sent.len(), segments, "MTU {mtu}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_of_a_long_frame_costs_as_much_as_it_has_buffers() {
+    let mut switch = Switch::with_frames(&world(9000, 1000), 4096);
+    let long = frame(BROADCAST, VM, &[], &[&[0x88, 0xb5][..], &[9; 8900]].concat());
+    let mut sent = 0;
+    for tick in 0..1000_u64 {
+        switch.outlet.now = 1_000_000_000 + tick * 1_000_000;
+        sent += switch.send("vm", &long).len();
+    }
+    // 8,914 bytes in five buffers.
+    assert!((1100 / 5..=1100 / 5 + 1).contains(&sent), "{sent}");
+}
