@@ -6,13 +6,14 @@ use super::ControlError;
 use super::af_xdp::AfXdp;
 use super::cloud::Cloud;
 use super::follow::News;
+use super::incumbent_store::IncumbentStore;
 use super::links::{LinkEvent, Links};
 use super::pinning::{Folder, Pinning};
 use super::plane::Plane;
 use crate::config::{Config, OnWorkerPanic};
 use crate::kernel::inspect;
 use crate::logging::LogLoss;
-use crate::nb::Snapshot;
+use crate::nb::{self, Snapshot};
 use crate::tables::{PortState, WorkerId};
 use crate::types::{IfIndex, Problem};
 use crate::worker::WorkerPoolError;
@@ -25,6 +26,9 @@ pub(super) struct Daemon {
     /// How often each worker did.
     panics: BTreeMap<WorkerId, u64>,
     log: LogLoss,
+    incumbents: IncumbentStore,
+    /// Whether there may be others than when they were stored last.
+    incumbents_changed: bool,
 }
 
 impl Daemon {
@@ -40,11 +44,14 @@ impl Daemon {
         // There is no other switch in this network namespace from here on: its pins are ours.
         let pinning = Pinning::start(&config, folder);
         let start = |config: &Config, publisher: &_| AfXdp::start(config, arena, pinning, publisher);
+        let (incumbents, remembered) = IncumbentStore::open(&config.state, &nb::masked(&config.nb));
         let mut plane = Plane::new(config, links, start)?;
+        plane.remember(remembered);
         if let Some(copy) = copy {
             plane.read(&copy);
         }
-        Ok(Self { plane, cloud, panics: BTreeMap::new(), log })
+        let panics = BTreeMap::new();
+        Ok(Self { plane, cloud, panics, log, incumbents, incumbents_changed: false })
     }
 
     /// Takes news from the NB DB.
@@ -73,6 +80,19 @@ impl Daemon {
         Ok(())
     }
 
+    /// Writes down who holds what several records claim; once a second or so.
+    pub(super) async fn store_incumbents(&mut self) {
+        if self.incumbents.is_ready() && (self.incumbents_changed || self.incumbents.problem().is_some()) {
+            self.incumbents_changed = false;
+            self.incumbents.store(self.plane.incumbents()).await;
+        }
+    }
+
+    /// Why they are not kept, if they are not.
+    pub(super) fn incumbents_problem(&self) -> Option<Problem> {
+        self.incumbents.problem()
+    }
+
     /// Makes it all true, and tells the cloud which ports forward: their sockets and tables are in force.
     pub(super) async fn reconcile(&mut self) -> Result<(), WorkerPoolError> {
         match self.plane.reconcile().await {
@@ -82,6 +102,7 @@ impl Daemon {
             outcome => outcome?,
         }
         let reported = self.plane.take_reported();
+        self.incumbents_changed = true;
         let compiler = self.plane.compiler();
         let is_up = |lport: &str| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
         self.cloud.report(reported.into_iter().map(|lport| (lport.to_string(), is_up(&lport))));
@@ -140,8 +161,10 @@ impl Daemon {
 
     /// Takes the programs off the links, stops the workers, closes all sockets and withdraws what we reported.
     pub(super) async fn stop(self) {
+        let incumbents = self.plane.incumbents();
         let Plane { ports, devices, .. } = self.plane;
         devices.stop(ports.into_values().map(|port| port.handle));
+        self.incumbents.close(incumbents).await;
         self.cloud.close().await;
     }
 }

@@ -10,6 +10,7 @@ mod daemon;
 mod desired;
 mod devices;
 mod follow;
+mod incumbent_store;
 mod last_good;
 pub mod links;
 mod pinning;
@@ -175,6 +176,7 @@ async fn serve(
             _ = health.tick() => {
                 let revived = daemon.revive_workers().await?;
                 daemon.cloud.tick();
+                daemon.store_incumbents().await;
                 if !daemon.recount_queues() && !revived {
                     continue;
                 }

@@ -12,7 +12,7 @@ use super::links::{Link, LinkEvent, Links};
 use crate::config::{Config, PortOptions};
 use crate::nb::{ChangeSet, Snapshot};
 use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, Publisher, TableDump, Tables, Touched, WorkerId};
-use crate::types::{Id, IfIndex, Numbers, Problem};
+use crate::types::{Id, IfIndex, Incumbents, Numbers, Problem};
 use crate::worker::WorkerPoolError;
 
 /// The first and the longest pause before a device that refused is tried again. A socket closed a moment ago is
@@ -29,7 +29,8 @@ const MAX_LINKS: u32 = u16::MAX as u32;
 /// The records and links as they are known, the devices that are ours, and the tables in force.
 ///
 /// Whoever hears of something says so ([`read`](Self::read), [`follow`](Self::follow), [`see`](Self::see)), and then has
-/// it all made true by [`reconcile`](Self::reconcile). What comes out does not depend on the order.
+/// it all made true by [`reconcile`](Self::reconcile). What comes out does not depend on the order, but for who holds what
+/// several claim: see [`incumbents`](Self::incumbents).
 #[derive(Debug)]
 pub struct Plane<D: Devices> {
     pub(super) config: Config,
@@ -78,6 +79,7 @@ pub struct Evidence {
     links: Vec<LocalLink>,
     workers: usize,
     policy: Policy,
+    incumbents: Incumbents,
 }
 
 impl Evidence {
@@ -86,6 +88,7 @@ impl Evidence {
     #[must_use]
     pub fn differences(self, snapshot: &Snapshot) -> Vec<String> {
         let mut fresh = Compiler::new(self.workers, self.policy);
+        fresh.remember(self.incumbents);
         fresh.replace(snapshot);
         self.links.into_iter().for_each(|link| fresh.set_link(link));
         let wanted = fresh.compile();
@@ -130,6 +133,20 @@ impl<D: Devices> Plane<D> {
     #[must_use]
     pub fn tables(&self) -> Arc<Tables> {
         self.publisher.current()
+    }
+
+    /// Takes the [incumbents](Self::incumbents) of an earlier run, before any records.
+    pub fn remember(&mut self, incumbents: Incumbents) {
+        self.desired.remember(&incumbents);
+        self.compiler.remember(incumbents);
+    }
+
+    /// Who holds what several records or ports claim. A newcomer takes nothing from them.
+    #[must_use]
+    pub fn incumbents(&self) -> Incumbents {
+        let mut incumbents = self.compiler.incumbents();
+        incumbents.extend(self.desired.incumbents());
+        incumbents
     }
 
     /// Takes all records: what is not among them is no more.
@@ -246,10 +263,7 @@ impl<D: Devices> Plane<D> {
             let link = self.links.get(*ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone());
             Problem::new(format!("link {link}"), refusal.reason.clone())
         });
-        let no_device = self
-            .desired
-            .ports(&self.links)
-            .filter_map(|(lport, device)| Some(Problem::new(format!("lport {lport}"), device.err()?)));
+        let no_device = self.desired.problems(&self.links);
         self.compiler.problems().into_iter().chain(no_device).chain(refused).collect()
     }
 
@@ -261,6 +275,7 @@ impl<D: Devices> Plane<D> {
             links: self.ports.values().map(|port| self.local_link(port)).collect(),
             workers: self.config.workers.len(),
             policy: self.config.policy.clone(),
+            incumbents: self.compiler.incumbents(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the API answers.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
@@ -14,12 +16,15 @@ use crate::api::view::{
 use crate::api::{Call, Query};
 use crate::kernel::inspect;
 use crate::nb::{self, ChildPortSegmentation};
-use crate::tables::{PortTotals, parent_of};
+use crate::tables::PortTotals;
 use crate::types::{IfIndex, Problem};
 use crate::worker::{SocketReport, WorkerReport};
 
 /// The name that counters show for frames that no port can be blamed for.
 const NO_PORT: &str = "(no port)";
+
+/// Problems that are shown at most: more than an operator reads, and an answer of some 200 KB.
+const MAX_PROBLEMS: usize = 1000;
 
 impl Daemon {
     /// Answers a question, or says why not.
@@ -53,9 +58,10 @@ impl Daemon {
 
     fn ports_view(&self) -> Vec<PortView> {
         let nb = self.plane.compiler.northbound();
+        let opened: BTreeMap<&str, _> = self.plane.ports.values().map(|open| (&*open.lport, open)).collect();
         let ports = self.plane.desired.ports(&self.plane.links).filter_map(|(lport, device)| {
             let port = nb.lports().get(lport)?;
-            let open = self.plane.ports.values().find(|open| open.lport == lport);
+            let open = opened.get(lport).copied();
             let ifindex = open.map(|open| open.ifindex).or(device.ok());
             let options = self.plane.config.port(lport);
             Some(PortView {
@@ -97,7 +103,7 @@ impl Daemon {
     fn subports_view(&self) -> Vec<SubportView> {
         let nb = self.plane.compiler.northbound();
         let subports = nb.lports().values().filter_map(|port| {
-            let segmentation = parent_of(nb, &port.id)?;
+            let segmentation = nb.segmentation_above(&port.id)?;
             let ChildPortSegmentation { parent, segmentation: tag, .. } = segmentation;
             self.is_here(parent).then(|| SubportView {
                 lport: port.id.to_string(),
@@ -119,7 +125,7 @@ impl Daemon {
 
     /// Whether the port is in the tables, or bound here.
     fn is_here(&self, lport: &str) -> bool {
-        self.plane.compiler.report(lport).is_some() || self.plane.desired.has(lport)
+        self.plane.compiler.report(lport).is_some() || self.plane.desired.wants(lport)
     }
 
     fn networks_view(&self) -> Vec<NetworkView> {
@@ -166,6 +172,7 @@ impl Daemon {
         problems.extend(self.cloud.problems());
         problems.extend(self.panic_problems());
         problems.extend(self.log_problem());
+        problems.extend(self.incumbents_problem());
         let name = |ifindex: IfIndex| {
             self.plane.links.get(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone())
         };
@@ -174,6 +181,7 @@ impl Daemon {
         problems.extend(self.plane.devices.pinning.problems(name, is_taken));
         problems.sort();
         problems.dedup();
+        cut(&mut problems);
         problems
     }
 
@@ -232,6 +240,16 @@ impl Daemon {
             between_workers: between_workers as u64,
             sum: (arena.free + arena.held + arena.receiving + arena.transmitting) as u64,
         }
+    }
+}
+
+/// Leaves [`MAX_PROBLEMS`], and says how many more there are.
+fn cut(problems: &mut Vec<Problem>) {
+    let more = problems.len().saturating_sub(MAX_PROBLEMS);
+    problems.truncate(MAX_PROBLEMS);
+    if more > 0 {
+        let reason = format!("{more} more are not shown -> solve some of those shown");
+        problems.push(Problem::new("problems", reason));
     }
 }
 

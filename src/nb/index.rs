@@ -93,6 +93,11 @@ impl<K: Ord> Index<K> {
         self.0.values().flat_map(Ids::iter)
     }
 
+    /// The keys with ids.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.0.keys()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

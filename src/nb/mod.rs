@@ -10,6 +10,7 @@
 
 mod chassis;
 mod check;
+mod claims;
 mod db;
 mod draft;
 mod embedded;
@@ -30,6 +31,7 @@ mod view;
 
 pub use chassis::write_chassis;
 pub use check::segmentation_id;
+pub(crate) use claims::Claims;
 pub use db::{Change, ChangeSet, NorthboundDb, Op, Record, RecordId, Revision, Snapshot};
 pub use error::{NbError, RecordError};
 pub(crate) use index::compact;
@@ -37,4 +39,5 @@ pub use model::{ChildPortSegmentation, LogicalPort, LogicalSwitch};
 pub use reports::Reports;
 pub use table::{Table, TableError};
 pub use url::{DEFAULT_URL, check_url, is_remote, masked, open, open_existing, reports};
+pub(crate) use view::in_order;
 pub use view::{Edit, Northbound};

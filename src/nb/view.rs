@@ -1,13 +1,21 @@
 //! The northbound DB in memory, as far as the datapath needs it. Pure.
 
+mod holding;
+mod incumbents;
+
+pub(crate) use incumbents::in_order;
+
 use std::collections::BTreeMap;
 
 use super::index::{Index, compact};
 use super::texts::Texts;
-use super::{Change, ChildPortSegmentation, LogicalPort, LogicalSwitch, Record, Snapshot, Table};
-use crate::types::{Id, NetworkKey, PortKey, Problem, Segmentation};
+use super::{Change, ChildPortSegmentation, Claims, LogicalPort, LogicalSwitch, Record, Snapshot, Table};
+use crate::types::{Id, Incumbents, NetworkKey, PortKey, Problem, Segmentation};
 
-/// The typed picture of the northbound DB. Depends only on the records' last state, not on the order of changes.
+/// The typed picture of the northbound DB, and who holds what several records claim.
+///
+/// A record that claims what another one holds waits, whatever its id: a newcomer evicts nothing that works. The picture
+/// depends on the records' last state and on the holders of contested claims ([`incumbents`](Self::incumbents)) only.
 ///
 /// It is kept with the indexes that the compiler asks, so that the cost of a change depends on what it touches, not
 /// on the size of the DB.
@@ -17,12 +25,12 @@ pub struct Northbound {
     lports: BTreeMap<Id, LogicalPort>,
     segmentations: BTreeMap<Id, ChildPortSegmentation>,
     unreadable: BTreeMap<(Table, Id), Problem>,
-    lswitches_by_key: Index<NetworkKey>,
-    lports_by_key: Index<PortKey>,
+    lswitches_by_key: Claims<NetworkKey>,
+    lports_by_key: Claims<PortKey>,
     lports_by_lswitch: Index<Id>,
     lports_by_chassis: Index<Id>,
-    segmentations_by_tag: BTreeMap<Id, Index<Segmentation>>,
-    segmentations_by_port: Index<Id>,
+    segmentations_by_tag: BTreeMap<Id, Claims<Segmentation>>,
+    segmentations_by_port: Claims<Id>,
     texts: Texts,
 }
 
@@ -69,23 +77,21 @@ impl State {
 }
 
 impl Northbound {
-    /// The picture of a snapshot.
+    /// The picture of a snapshot. What several records claim goes to the incumbent, else to the lowest id.
     #[must_use]
-    pub fn from_snapshot(snapshot: &Snapshot) -> Self {
+    pub fn from_snapshot(snapshot: &Snapshot, incumbents: &Incumbents) -> Self {
         let mut northbound = Self::default();
-        for record in &snapshot.records {
-            northbound.follow(northbound.put(record));
+        for record in in_order(snapshot, incumbents) {
+            if let Some(edit) = northbound.put(record) {
+                northbound.make(edit);
+            }
         }
         northbound
     }
 
     /// Follows one change.
     pub fn apply(&mut self, change: &Change) {
-        self.follow(self.edit(change));
-    }
-
-    fn follow(&mut self, edit: Option<Edit>) {
-        if let Some(edit) = edit {
+        if let Some(edit) = self.edit(change) {
             self.make(edit);
         }
     }
@@ -113,16 +119,22 @@ impl Northbound {
         (!self.is(table, id, &State::Absent)).then_some(edit)
     }
 
-    /// Makes an edit.
-    pub fn make(&mut self, edit: Edit) {
+    /// Makes an edit. Returns the other records that hold their claims since then, or no longer.
+    pub fn make(&mut self, edit: Edit) -> Vec<(Table, Id)> {
         let Edit { table, id, now } = edit;
-        self.remove(table, &id);
+        if !self.unreadable.is_empty() {
+            self.unreadable.remove(&(table, id.clone()));
+        }
         match now {
-            State::Absent => {}
-            State::Unreadable(problem) => drop(self.unreadable.insert((table, id), problem)),
-            State::Lswitch(lswitch) => self.insert_lswitch(lswitch),
-            State::Lport(lport) => self.insert_lport(lport),
-            State::Segmentation(segmentation) => self.insert_segmentation(segmentation),
+            State::Absent => self.remove(table, &id),
+            State::Unreadable(problem) => {
+                let turned = self.remove(table, &id);
+                self.unreadable.insert((table, id), problem);
+                turned
+            }
+            State::Lswitch(lswitch) => self.put_lswitch(lswitch),
+            State::Lport(lport) => self.put_lport(lport),
+            State::Segmentation(segmentation) => self.put_segmentation(segmentation),
         }
     }
 
@@ -136,7 +148,7 @@ impl Northbound {
         self.lports_by_key.compact();
         self.lports_by_lswitch.compact();
         self.lports_by_chassis.compact();
-        self.segmentations_by_tag.values_mut().for_each(Index::compact);
+        self.segmentations_by_tag.values_mut().for_each(Claims::compact);
         self.segmentations_by_port.compact();
     }
 
@@ -173,14 +185,26 @@ impl Northbound {
         &self.unreadable
     }
 
-    /// The networks with this key, in the order of their ids. There should be one.
-    pub fn lswitches_with_key(&self, key: NetworkKey) -> impl Iterator<Item = &LogicalSwitch> {
-        self.lswitches_by_key.get(&key).filter_map(|id| self.lswitches.get(id))
+    /// The network that has this key, of those that claim it.
+    #[must_use]
+    pub fn lswitch_with_key(&self, key: NetworkKey) -> Option<&LogicalSwitch> {
+        self.lswitches.get(self.lswitches_by_key.holder(&key)?)
     }
 
-    /// The ports with this key, in the order of their ids. There should be one.
-    pub fn lports_with_key(&self, key: PortKey) -> impl Iterator<Item = &LogicalPort> {
-        self.lports_by_key.get(&key).filter_map(|id| self.lports.get(id))
+    /// The port that has this key, of those that claim it.
+    #[must_use]
+    pub fn lport_with_key(&self, key: PortKey) -> Option<&LogicalPort> {
+        self.lports.get(self.lports_by_key.holder(&key)?)
+    }
+
+    /// The networks whose key another one has, and that one.
+    pub fn lswitches_without_key(&self) -> impl Iterator<Item = (&LogicalSwitch, &Id)> {
+        self.lswitches_by_key.waiting().filter_map(|(id, holder)| Some((self.lswitches.get(id)?, holder)))
+    }
+
+    /// The ports whose key another one has, and that one.
+    pub fn lports_without_key(&self) -> impl Iterator<Item = (&LogicalPort, &Id)> {
+        self.lports_by_key.waiting().filter_map(|(id, holder)| Some((self.lports.get(id)?, holder)))
     }
 
     /// The ports that say they are on this network, in the order of their ids.
@@ -191,27 +215,6 @@ impl Northbound {
     /// The ports that are bound to this chassis, in the order of their ids.
     pub fn lports_at(&self, chassis: &str) -> impl Iterator<Item = &LogicalPort> {
         self.lports_by_chassis.get(chassis).filter_map(|id| self.lports.get(id))
-    }
-
-    /// The segmentations that name `lport` as parent, in the order of their tags.
-    pub fn segmentations_below(&self, lport: &str) -> impl Iterator<Item = &ChildPortSegmentation> {
-        let ids = self.segmentations_by_tag.get(lport).into_iter().flat_map(Index::ids);
-        ids.filter_map(|id| self.segmentations.get(id))
-    }
-
-    /// The segmentations that claim `tag` of `lport`, in the order of their ids. There should be one at the most.
-    pub fn segmentations_with(
-        &self,
-        lport: &str,
-        tag: Segmentation,
-    ) -> impl Iterator<Item = &ChildPortSegmentation> {
-        let ids = self.segmentations_by_tag.get(lport).map(|tags| tags.get(&tag));
-        ids.into_iter().flatten().filter_map(|id| self.segmentations.get(id))
-    }
-
-    /// The segmentations that name `lport` as subport, in the order of their ids. There should be one at the most.
-    pub fn segmentations_above(&self, lport: &str) -> impl Iterator<Item = &ChildPortSegmentation> {
-        self.segmentations_by_port.get(lport).filter_map(|id| self.segmentations.get(id))
     }
 
     /// Whether this is what is known of a record.
@@ -240,69 +243,77 @@ impl Northbound {
         if self.unreadable.is_empty() { None } else { self.unreadable.get(&(table, id.into())) }
     }
 
-    fn insert_lswitch(&mut self, mut lswitch: LogicalSwitch) {
+    fn put_lswitch(&mut self, mut lswitch: LogicalSwitch) -> Vec<(Table, Id)> {
         self.texts.share(&mut lswitch.id);
+        let mut turned = Vec::new();
+        if let Some(before) = self.lswitches.get(&lswitch.id).filter(|before| before.key != lswitch.key) {
+            let heir = self.lswitches_by_key.remove_and_pass_on(&before.key, &lswitch.id);
+            turned.extend(heir.map(|heir| (Table::Lswitch, heir)));
+        }
         self.lswitches_by_key.insert(lswitch.key, lswitch.id.clone());
         self.lswitches.insert(lswitch.id.clone(), lswitch);
+        turned
     }
 
-    fn insert_lport(&mut self, mut lport: LogicalPort) {
+    fn put_lport(&mut self, mut lport: LogicalPort) -> Vec<(Table, Id)> {
         self.texts.share(&mut lport.id);
         self.texts.share(&mut lport.lswitch);
-        self.lports_by_key.insert(lport.key, lport.id.clone());
-        self.lports_by_lswitch.insert(lport.lswitch.clone(), lport.id.clone());
         if let Some(chassis) = &mut lport.chassis {
             self.texts.share(chassis);
-            self.lports_by_chassis.insert(chassis.clone(), lport.id.clone());
         }
-        self.lports.insert(lport.id.clone(), lport);
+        let id = lport.id.clone();
+        let mut turned = Vec::new();
+        let before = self.lports.remove(&id);
+        if let Some(before) = &before {
+            self.ungroup(before);
+            if before.key != lport.key {
+                let heir = self.lports_by_key.remove_and_pass_on(&before.key, &id);
+                turned.extend(heir.map(|heir| (Table::Lport, heir)));
+            }
+        }
+        self.lports_by_key.insert(lport.key, id.clone());
+        self.lports_by_lswitch.insert(lport.lswitch.clone(), id.clone());
+        if let Some(chassis) = &lport.chassis {
+            self.lports_by_chassis.insert(chassis.clone(), id.clone());
+        }
+        self.lports.insert(id.clone(), lport);
+        if before.is_none() {
+            self.hold_with(&id, &mut turned);
+        }
+        turned
     }
 
-    fn insert_segmentation(&mut self, mut segmentation: ChildPortSegmentation) {
-        self.texts.share(&mut segmentation.parent);
-        self.texts.share(&mut segmentation.port);
-        let tags = self.segmentations_by_tag.entry(segmentation.parent.clone()).or_default();
-        tags.insert(segmentation.segmentation, segmentation.id.clone());
-        self.segmentations_by_port.insert(segmentation.port.clone(), segmentation.id.clone());
-        self.segmentations.insert(segmentation.id.clone(), segmentation);
+    /// Takes a port out of the groups that it is in.
+    fn ungroup(&mut self, lport: &LogicalPort) {
+        self.lports_by_lswitch.remove(&lport.lswitch, &lport.id);
+        if let Some(chassis) = &lport.chassis {
+            self.lports_by_chassis.remove(chassis, &lport.id);
+        }
     }
 
-    fn remove(&mut self, table: Table, id: &str) {
-        #[allow(
-            clippy::wildcard_enum_match_arm,
-            reason = "a table more is one more that the datapath ignores"
-        )]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a table more is one more that the datapath ignores")]
+    fn remove(&mut self, table: Table, id: &Id) -> Vec<(Table, Id)> {
+        let mut turned = Vec::new();
         match table {
             Table::Lswitch => {
                 if let Some(lswitch) = self.lswitches.remove(id) {
-                    self.lswitches_by_key.remove(&lswitch.key, id);
+                    let heir = self.lswitches_by_key.remove_and_pass_on(&lswitch.key, id);
+                    turned.extend(heir.map(|heir| (Table::Lswitch, heir)));
                 }
             }
             Table::Lport => {
+                let without = self.held_with(id);
                 if let Some(lport) = self.lports.remove(id) {
-                    self.lports_by_key.remove(&lport.key, id);
-                    self.lports_by_lswitch.remove(&lport.lswitch, id);
-                    if let Some(chassis) = &lport.chassis {
-                        self.lports_by_chassis.remove(chassis, id);
-                    }
+                    self.ungroup(&lport);
+                    let heir = self.lports_by_key.remove_and_pass_on(&lport.key, id);
+                    turned.extend(heir.map(|heir| (Table::Lport, heir)));
+                    self.release(without, &mut turned);
                 }
             }
-            Table::ChildPortSegmentation => {
-                if let Some(segmentation) = self.segmentations.remove(id) {
-                    if let Some(tags) = self.segmentations_by_tag.get_mut(&segmentation.parent) {
-                        tags.remove(&segmentation.segmentation, id);
-                        if tags.is_empty() {
-                            self.segmentations_by_tag.remove(&segmentation.parent);
-                        }
-                    }
-                    self.segmentations_by_port.remove(&segmentation.port, id);
-                }
-            }
-            _ => return,
+            Table::ChildPortSegmentation => self.remove_segmentation(id, &mut turned),
+            _ => {}
         }
-        if !self.unreadable.is_empty() {
-            self.unreadable.remove(&(table, id.into()));
-        }
+        turned
     }
 }
 

@@ -6,16 +6,18 @@ mod touch;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims;
+use super::mac_holders::MacHolders;
 use super::network::Member;
 use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, Policy, PortReport, PortSlot, Tables};
-use crate::nb::{Change, Edit, Northbound, Snapshot, Table};
-use crate::types::{Id, NetworkKey, Numbers, Problem};
+use crate::nb::{Change, Edit, Northbound, Snapshot, Table, in_order};
+use crate::types::{Id, Incumbents, NetworkKey, Numbers, Problem};
 
 /// Keeps [`Tables`] in step with the records and links.
 ///
-/// The tables depend on what the records and links have become, not on the way there: [`compile`](Self::compile)
-/// makes every piece anew that a change may have touched, each as a function of the records and its link alone. A new
-/// compiler that is given everything at once makes the same tables but for the numbers of ports and networks.
+/// The tables depend on what the records and links have become and on who holds what several claim, not on the way
+/// there: [`compile`](Self::compile) builds every piece again that a change may have touched. A new compiler that is
+/// given the [incumbents](Self::incumbents), and then everything at once, makes the same tables but for the numbers of
+/// ports and networks.
 #[derive(Debug)]
 pub struct Compiler {
     policy: Policy,
@@ -30,6 +32,9 @@ pub struct Compiler {
     /// Networks in the tables, by id.
     networks: BTreeMap<Id, NetworkState>,
     network_slots: Numbers,
+    /// Who held contested claims in an earlier run; for the first read.
+    incumbents: Incumbents,
+    mac_holders: MacHolders,
     touched: Touched,
     /// The ports of the pieces that were made anew since somebody asked.
     rebuilt: Touched,
@@ -81,9 +86,25 @@ impl Compiler {
             placed: BTreeMap::new(),
             networks: BTreeMap::new(),
             network_slots: Numbers::default(),
+            incumbents: Incumbents::new(),
+            mac_holders: MacHolders::default(),
             touched: Touched::new(),
             rebuilt: Touched::new(),
         }
+    }
+
+    /// Takes the [incumbents](Self::incumbents) of an earlier run, before the first records.
+    pub fn remember(&mut self, incumbents: Incumbents) {
+        self.mac_holders = MacHolders::of(&incumbents);
+        self.incumbents = incumbents;
+    }
+
+    /// Who holds what two or more records claim.
+    #[must_use]
+    pub fn incumbents(&self) -> Incumbents {
+        let mut incumbents = self.northbound.incumbents();
+        incumbents.extend(self.mac_holders.incumbents(&self.northbound));
+        incumbents
     }
 
     /// Replaces the operator's decisions; the next [`compile`](Self::compile) makes every piece anew.
@@ -121,9 +142,8 @@ impl Compiler {
     /// The port at `slot`.
     #[must_use]
     pub fn port_at(&self, slot: PortSlot) -> Option<&str> {
-        let piece = self.pieces.values().find(|piece| piece.slot == slot.link)?;
-        let (lport, _) = piece.numbers.iter().find(|(_, number)| **number == slot.number)?;
-        Some(lport)
+        let key = self.tables.port(slot)?.key;
+        self.northbound.lport_with_key(key).map(|port| port.id.as_str())
     }
 
     /// Records that could not be used.
@@ -135,14 +155,11 @@ impl Compiler {
                 format!("its unique_key {key} is {owner}'s already, so it is left out: give it a free one");
             Problem::new(format!("{table} {id}"), reason)
         };
-        let ports = nb.lports().values().filter_map(|port| {
-            let owner = nb.lports_with_key(port.key).next().filter(|owner| owner.id != port.id)?;
-            Some(keys("lport", &port.id, port.key.get(), &owner.id))
-        });
-        let networks = nb.lswitches().values().filter_map(|network| {
-            let owner = nb.lswitches_with_key(network.key).next().filter(|owner| owner.id != network.id)?;
-            Some(keys("lswitch", &network.id, network.key.get(), &owner.id))
-        });
+        let ports = nb.lports_without_key();
+        let ports = ports.map(|(port, owner)| keys("lport", &port.id, port.key.get(), owner));
+        let networks = nb.lswitches_without_key();
+        let networks =
+            networks.map(|(network, owner)| keys("lswitch", &network.id, network.key.get(), owner));
         let found = self.pieces.values().flat_map(|piece| &piece.problems);
         let found = found.chain(self.networks.values().flat_map(|network| &network.problems)).cloned();
         let unreadable = nb.unreadable().values().cloned();
@@ -161,9 +178,10 @@ impl Compiler {
         if self.northbound.ids().next().is_none() {
             // The first read: no port is in the tables, and what may come there hangs on a link or on a port that is
             // bound, which is quicker found than by a look at each record.
-            self.northbound = Northbound::from_snapshot(snapshot);
+            self.northbound = Northbound::from_snapshot(snapshot, &self.incumbents);
             let bound = self.northbound.lports().values().filter(|port| port.chassis.is_some());
             self.touched.extend(bound.map(|port| port.id.clone()).chain(self.links.keys().cloned()));
+            self.incumbents = Incumbents::new();
         } else {
             self.replace_by(snapshot);
         }
@@ -180,7 +198,7 @@ impl Compiler {
         for edit in gone {
             self.make(edit);
         }
-        for record in &snapshot.records {
+        for record in in_order(snapshot, &Incumbents::new()) {
             if let Some(edit) = self.northbound.put(record) {
                 self.make(edit);
             }
@@ -189,11 +207,20 @@ impl Compiler {
 
     fn make(&mut self, edit: Edit) {
         let (table, id) = edit.about();
+        let before = self.northbound.lports().get(&id).filter(|_| table == Table::Lport);
+        let before = before.filter(|_| !self.mac_holders.is_empty()).cloned();
         // What depends on the record as it was, and what depends on it as it is.
         touch::touch(&self.northbound, table, &id, &mut self.touched);
-        self.northbound.make(edit);
+        let turned = self.northbound.make(edit);
         touch::touch(&self.northbound, table, &id, &mut self.touched);
-        if table == Table::Lport && !self.northbound.lports().contains_key(&id) {
+        for (table, id) in turned {
+            touch::touch(&self.northbound, table, &id, &mut self.touched);
+        }
+        let now = self.northbound.lports().get(&id);
+        if let Some(before) = before {
+            self.mac_holders.give_up(&before, now);
+        }
+        if table == Table::Lport && now.is_none() {
             self.counters.forget(&id);
         }
     }

@@ -8,6 +8,7 @@ mod compiler;
 mod counters;
 mod dump;
 mod flood_allowance;
+mod mac_holders;
 mod network;
 mod piece;
 mod policy;
@@ -25,7 +26,6 @@ use crate::types::{
     AllowedSources, IfIndex, MacAddr, NetworkKey, PortKey, ReservedMulticast, UnknownTags, VlanId,
 };
 
-pub use claims::parent_of;
 pub use compiler::{Compiler, Touched};
 pub use counters::{CounterBook, PortCounters, PortTotals, WorkerCounters};
 pub use dump::TableDump;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::mac_holders::MacHolders;
 use super::{MacTable, Network, PortSlot};
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
 use crate::types::{Id, MacAddr, NetworkKey, Problem};
@@ -22,7 +23,7 @@ pub(super) fn network_of<'a>(nb: &'a Northbound, port: &LogicalPort) -> Result<&
             "waits for its network {}, which table lswitch does not have: create it",
             port.lswitch
         )),
-        Some(network) if nb.lswitches_with_key(network.key).next() != Some(network) => {
+        Some(network) if nb.lswitch_with_key(network.key) != Some(network) => {
             problem(format!("its network {} is left out for its unique_key", port.lswitch))
         }
         Some(network) => Ok(network),
@@ -30,33 +31,64 @@ pub(super) fn network_of<'a>(nb: &'a Northbound, port: &LogicalPort) -> Result<&
 }
 
 impl Network {
-    /// The network `lswitch` with `members`, by the ids of their ports: of two that have the same address, the lower
-    /// id gets its frames.
-    pub(super) fn of(key: NetworkKey, lswitch: &str, members: &BTreeMap<Id, Member>) -> (Self, Vec<Problem>) {
+    /// The network `lswitch` with `members`, by the ids of their ports. An address that several have is its holder's;
+    /// `had` tells who had it in the tables before.
+    pub(super) fn of(
+        key: NetworkKey,
+        lswitch: &Id,
+        members: &BTreeMap<Id, Member>,
+        holders: &mut MacHolders,
+        had: impl Fn(&Id, MacAddr) -> bool,
+    ) -> (Self, Vec<Problem>) {
         let mut network = Self { key, macs: MacTable::default(), flood: Vec::with_capacity(members.len()) };
         let mut problems = Vec::new();
+        let mut contested = BTreeMap::<MacAddr, Vec<&Id>>::new();
         for (lport, member) in members {
             network.flood.push(member.slot);
             for &mac in &*member.macs {
-                let reason = network.add_address(mac, member.slot, lswitch);
-                problems.extend(reason.map(|reason| Problem::new(format!("lport {lport}"), reason)));
+                if mac.is_group() {
+                    problems.push(group_address(lport, mac));
+                } else if *network.macs.entry(mac).or_insert(member.slot) != member.slot {
+                    contested.entry(mac).or_default();
+                }
             }
+        }
+        if !contested.is_empty() {
+            gather_claims(members, &mut contested);
+        }
+        for (mac, ports) in contested {
+            let Some(holder) = holders.decide((lswitch, mac), &ports, |lport| had(lport, mac)) else {
+                continue;
+            };
+            if let Some(member) = members.get(holder) {
+                network.macs.insert(mac, member.slot);
+            }
+            let others = ports.iter().filter(|lport| **lport != holder);
+            problems.extend(others.map(|lport| held_address(lport, mac, holder, lswitch)));
         }
         (network, problems)
     }
+}
 
-    /// Says that `mac` lives at `slot`, or why it does not.
-    fn add_address(&mut self, mac: MacAddr, slot: PortSlot, lswitch: &str) -> Option<String> {
-        if mac.is_group() {
-            return Some(format!(
-                "its address {mac} is a group address, no frame will be sent to it: give it a unicast one"
-            ));
+/// Adds the ports that have each contested address, in the order of their ids.
+fn gather_claims<'a>(members: &'a BTreeMap<Id, Member>, contested: &mut BTreeMap<MacAddr, Vec<&'a Id>>) {
+    for (lport, member) in members {
+        for mac in &*member.macs {
+            if let Some(ports) = contested.get_mut(mac).filter(|ports| ports.last() != Some(&lport)) {
+                ports.push(lport);
+            }
         }
-        let holder = *self.macs.entry(mac).or_insert(slot);
-        (holder != slot).then(|| {
-            format!(
-                "its address {mac} is another port's of network {lswitch} already: give it one of its own"
-            )
-        })
     }
+}
+
+fn group_address(lport: &Id, mac: MacAddr) -> Problem {
+    let reason =
+        format!("its address {mac} is a group address, no frame will be sent to it: give it a unicast one");
+    Problem::new(format!("lport {lport}"), reason)
+}
+
+fn held_address(lport: &Id, mac: MacAddr, holder: &Id, lswitch: &Id) -> Problem {
+    let reason =
+        format!("its address {mac} is lport {holder}'s on network {lswitch} already: give it one of its own");
+    Problem::new(format!("lport {lport}"), reason)
 }

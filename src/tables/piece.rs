@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::claims::{Claim, parent_of, tags_of};
 use super::network::network_of;
 use super::{
     CounterBook, LINK_OWNER, LinkEntry, LinkSlot, MAX_NESTING, NetworkSlot, Port, PortReport, PortSlot,
@@ -74,9 +73,9 @@ pub(super) fn gather<'a>(
     gatherer.piece
 }
 
-/// Whether the port has its `unique_key` to itself: of those that share one, the lowest id has it.
+/// Whether the port has its `unique_key`, which others may claim.
 pub(super) fn owns_key(nb: &Northbound, port: &LogicalPort) -> bool {
-    nb.lports_with_key(port.key).next().is_none_or(|owner| owner.id == port.id)
+    nb.lport_with_key(port.key).is_some_and(|owner| owner.id == port.id)
 }
 
 struct Gatherer<'a, 'n> {
@@ -95,7 +94,7 @@ impl<'a> Gatherer<'a, '_> {
     fn add_root(&mut self, link: &LocalLink) {
         let record = self.nb.lports().get(&link.lport).filter(|port| owns_key(self.nb, port));
         let Some(record) = record else { return };
-        if let Some(segmentation) = parent_of(self.nb, &record.id) {
+        if let Some(segmentation) = self.nb.segmentation_above(&record.id) {
             let reason = format!(
                 "it is a subport of {} by segmentation {}, so the device it also has is left out: remove one of the two",
                 segmentation.parent, segmentation.id,
@@ -135,11 +134,13 @@ impl<'a> Gatherer<'a, '_> {
 
         let unknown = self.unknown_tags.of(&record.id, &record.lswitch);
         let mut table = (unknown == UnknownTags::Drop).then(|| VlanTable::empty(slot.link, unknown));
-        for (tag, claim) in tags_of(self.nb, &record.id) {
+        let nb = self.nb;
+        for (tag, segmentation) in nb.tags_of(&record.id) {
             let Segmentation::Vlan(vid) = tag;
-            let meaning = match claim {
-                Claim::Subport(child) => self.add_subport((record, slot, state, &tags), child, tag),
-                Claim::Unusable => TagMeaning::Unusable,
+            let meaning = match segmentation.and_then(|segmentation| nb.lports().get(&segmentation.port)) {
+                Some(child) => self.add_subport((record, slot, state, &tags), child, tag),
+                // Claimed, but held by nobody: its frames are no longer the parent's.
+                None => TagMeaning::Unusable,
             };
             table.get_or_insert_with(|| VlanTable::empty(slot.link, unknown)).set(vid, meaning);
         }

@@ -2,6 +2,7 @@
 //! afterwards. No I/O here.
 
 mod id;
+mod incumbents;
 mod key;
 mod link;
 mod mac;
@@ -14,6 +15,7 @@ mod tag_policy;
 mod vlan;
 
 pub use id::Id;
+pub use incumbents::{Claim, Incumbents};
 pub use key::{KeyError, NetworkKey, PortKey};
 pub use link::{IfIndex, QueueId};
 pub use mac::{MacAddr, MacAddrError};

@@ -82,9 +82,10 @@ impl Host {
         }
     }
 
-    /// Compares the devices taken with those that a host takes which sees it all at once.
+    /// Compares the devices taken with those that a host takes which gets it all at once, and remembers the incumbents.
     async fn devices_differ(&self, snapshot: &Snapshot) -> Option<String> {
         let mut fresh = simulated::plane(HERE, self.links.iter().cloned());
+        fresh.remember(self.plane.incumbents());
         fresh.read(snapshot);
         fresh.reconcile().await.unwrap();
         // One that is switched off, or that another program holds by now, is kept if it was taken before.

@@ -1,4 +1,5 @@
-//! Whatever happens, in whatever order: in the end the tables are those that a fresh read of the DB gives.
+//! Whatever happens, in whatever order: in the end the tables are those that a fresh read of the DB gives to who
+//! remembers the incumbents.
 //!
 //! Thousands of steps of random changes, link events and breaks, on every kind of store. `TRUNKPATH_SEED` repeats a run
 //! that failed; `TRUNKPATH_STEPS` makes it longer or shorter.
@@ -13,6 +14,7 @@
 mod backend;
 mod host;
 mod moves;
+mod newcomers;
 #[path = "../support/simulated.rs"]
 mod simulated;
 mod step;

@@ -12,6 +12,7 @@ mod frames;
 mod guard;
 mod long_frames;
 mod model;
+mod newcomers;
 mod no_allocation;
 mod retag;
 mod rules;

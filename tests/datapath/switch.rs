@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use trunkpath::datapath::{DropReason, Outlet, forward};
-use trunkpath::nb::{Change, Record};
+use trunkpath::nb::{Change, Record, Revision, Snapshot};
 use trunkpath::tables::{Compiler, Egress, LinkSlot, LocalLink, PortSlot, PortTotals, Tables, WorkerId};
-use trunkpath::types::IfIndex;
+use trunkpath::types::{IfIndex, Incumbents};
 use trunkpath::xsk::{Arena, Frame};
 
 use crate::world::World;
@@ -36,9 +36,19 @@ impl Switch {
         Self::with_frames(world, 64)
     }
 
+    /// A switch that remembers who held what in an earlier run.
+    pub fn remembering(world: &World, incumbents: Incumbents) -> Self {
+        Self::start(world, incumbents, 64)
+    }
+
     /// A switch with `frames` frames of memory.
     pub fn with_frames(world: &World, frames: usize) -> Self {
+        Self::start(world, Incumbents::new(), frames)
+    }
+
+    fn start(world: &World, incumbents: Incumbents, frames: usize) -> Self {
         let mut compiler = Compiler::new(1, world.policy());
+        compiler.remember(incumbents);
         let tables = compiler.compile();
         let outlet =
             Recorder { arena: Arena::heap(frames).unwrap(), sent: Vec::with_capacity(frames), now: 0 };
@@ -54,6 +64,11 @@ impl Switch {
             .into_iter()
             .map(|record| ((record.table.to_string(), record.id.clone()), record))
             .collect();
+        if self.records.is_empty() {
+            // As at the start of the switch: all at once.
+            self.compiler.replace(&Snapshot { revision: Revision(1), records: world.records() });
+            self.records.clone_from(&records);
+        }
         for (key, record) in &self.records {
             if !records.contains_key(key) {
                 self.compiler.apply(&Change::Delete { table: record.table, id: record.id.clone() });

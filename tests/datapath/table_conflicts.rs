@@ -1,4 +1,4 @@
-//! Records that contradict each other or refer to nothing: who wins, who waits, and what is said about it.
+//! Records that contradict each other or refer to nothing: who wins, who waits, and what is reported.
 
 use trunkpath::datapath::DropReason;
 use trunkpath::tables::{MAX_NESTING, PortState};
@@ -50,7 +50,7 @@ fn a_port_waits_for_its_network() {
 }
 
 #[test]
-fn of_two_ports_with_one_key_the_lower_id_has_it_until_it_goes() {
+fn of_two_new_ports_with_one_key_the_lower_id_has_it_until_it_goes() {
     let mut world = World::vm_and_peers().port("aaa", 2, "b", [2, 0, 0, 0, 0, 9]);
     let mut switch = Switch::new(&world);
     assert_problem(&switch, &["lport web", "unique_key 2 is aaa's", "give it a free one"]);
@@ -63,7 +63,7 @@ fn of_two_ports_with_one_key_the_lower_id_has_it_until_it_goes() {
 }
 
 #[test]
-fn of_two_networks_with_one_key_the_lower_id_has_it_until_it_goes() {
+fn of_two_new_networks_with_one_key_the_lower_id_has_it_until_it_goes() {
     let mut world = World::vm_and_peers().network("aa", 2);
     let mut switch = Switch::new(&world);
     assert!(!reaches_web(&mut switch));
@@ -75,13 +75,13 @@ fn of_two_networks_with_one_key_the_lower_id_has_it_until_it_goes() {
 }
 
 #[test]
-fn of_two_ports_with_one_address_the_lower_id_has_it_whatever_the_order_of_the_links() {
+fn of_two_new_ports_with_one_address_the_lower_id_has_it_whatever_the_order_of_the_links() {
     for links in [["peer-a", "peer-c"], ["peer-c", "peer-a"]] {
         let mut world = World::vm_and_peers().port("peer-c", 12, "a", PEER_A);
         world.links.clear();
         world = world.link("vm").link(links[0]).link(links[1]);
         let mut switch = Switch::new(&world);
-        assert_problem(&switch, &["lport peer-c", "02:00:00:00:00:0a", "another port's of network a"]);
+        assert_problem(&switch, &["lport peer-c", "02:00:00:00:00:0a", "lport peer-a's on network a"]);
         let frame = tagged(PEER_A, VM, &[]);
         assert_eq!(switch.send("vm", &frame), [("peer-a".to_owned(), frame.clone())]);
         world.port_mut("peer-a").enabled = false;

@@ -1,9 +1,10 @@
-//! The order in which the world changes does not matter, only what it has become.
+//! The order in which the world changes does not matter, only what it has become and who held what several claim.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use trunkpath::nb::{Change, Northbound, Record};
+use trunkpath::nb::{Change, Record, Revision, Snapshot};
 use trunkpath::tables::{Compiler, LocalLink, Policy, TableDump};
+use trunkpath::types::Incumbents;
 
 use crate::strategies::world;
 use crate::switch::local_links;
@@ -44,36 +45,62 @@ fn delete(record: &Record) -> Change {
     Change::Delete { table: record.table, id: record.id.clone() }
 }
 
-/// What there is after `changes`. With `each` the tables are compiled after each, as a switch would, else once at the
-/// end.
-fn tables_after(changes: &[Change], links: &[LocalLink], each: bool) -> (Northbound, TableDump) {
+/// A compiler that followed `changes`, compiled after each, as a switch would.
+fn followed(changes: &[Change], links: &[LocalLink]) -> Compiler {
     let mut compiler = Compiler::new(1, Policy::default());
     links.iter().cloned().for_each(|link| compiler.set_link(link));
     for change in changes {
         compiler.apply(change);
-        if each {
-            drop(compiler.compile());
-        }
+        drop(compiler.compile());
     }
+    compiler
+}
+
+/// A compiler that gets `records` at once.
+fn fresh(records: Vec<Record>, links: &[LocalLink], incumbents: Incumbents) -> Compiler {
+    let mut compiler = Compiler::new(1, Policy::default());
+    compiler.remember(incumbents);
+    links.iter().cloned().for_each(|link| compiler.set_link(link));
+    compiler.replace(&Snapshot { revision: Revision(1), records });
+    compiler
+}
+
+fn dump(compiler: &mut Compiler) -> TableDump {
     let tables = compiler.compile();
-    (compiler.northbound().clone(), TableDump::of(&compiler, &tables))
+    TableDump::of(compiler, &tables)
 }
 
 proptest! {
     #[test]
-    fn any_history_that_ends_in_the_same_records_gives_the_same_tables(
+    fn any_history_that_ends_in_the_same_records_and_incumbents_gives_the_same_tables(
         before in world(),
         last in world(),
         draws in vec(any::<prop::sample::Index>(), 64),
         rotation in 0..4_usize,
     ) {
         let mut links = local_links(&last);
-        let puts: Vec<_> = last.records().into_iter().map(Change::Put).collect();
-        let (expected_nb, expected) = tables_after(&puts, &links, false);
         let rotation = rotation % links.len();
         links.rotate_left(rotation);
-        let (nb, tables) = tables_after(&history(&before, &last, &draws), &links, true);
-        prop_assert_eq!(nb, expected_nb);
-        prop_assert_eq!(tables, expected);
+        let mut followed = followed(&history(&before, &last, &draws), &links);
+        let tables = dump(&mut followed);
+        links.rotate_right(rotation);
+        let mut fresh = fresh(last.records(), &links, followed.incumbents());
+        prop_assert_eq!(followed.northbound(), fresh.northbound());
+        prop_assert_eq!(&tables, &dump(&mut fresh));
+        prop_assert_eq!(followed.incumbents(), fresh.incumbents());
+    }
+
+    /// Without incumbents, as at the first start of a switch, the lowest ids win: no order matters at all.
+    #[test]
+    fn the_same_records_in_any_order_at_once_give_the_same_tables(
+        (last, records) in world().prop_flat_map(|last| {
+            let records = Just(last.records()).prop_shuffle();
+            (Just(last), records)
+        }),
+    ) {
+        let links = local_links(&last);
+        let mut expected = fresh(last.records(), &links, Incumbents::new());
+        let mut shuffled = fresh(records, &links, Incumbents::new());
+        prop_assert_eq!(dump(&mut expected), dump(&mut shuffled));
     }
 }

@@ -117,7 +117,8 @@ async fn keys_of_others_are_left_out_and_bad_records_are_passed_on() {
     reader.follow(last).await;
     reader.assert_same_as_a_fresh_read().await;
 
-    let mut northbound = Northbound::from_snapshot(&db.snapshot().await.unwrap());
+    let mut northbound =
+        Northbound::from_snapshot(&db.snapshot().await.unwrap(), &trunkpath::types::Incumbents::new());
     assert_eq!(northbound.lports().len(), 2);
     let unreadable: Vec<_> = northbound.unreadable().keys().map(|(_, id)| id.as_str()).collect();
     assert_eq!(unreadable, ["", "a/b", "broken", "renamed", "odd"]);

@@ -219,7 +219,8 @@ async fn changes_by_another_program_and_far_behind_are_followed() {
     }
     // A bad record is in the picture as what it is, and does not keep others out.
     db.transact(vec![lport("good")]).await.unwrap();
-    let northbound = nb::Northbound::from_snapshot(&db.snapshot().await.unwrap());
+    let northbound =
+        nb::Northbound::from_snapshot(&db.snapshot().await.unwrap(), &trunkpath::types::Incumbents::new());
     assert_eq!((northbound.lports().len(), northbound.unreadable().len()), (1, 21_000));
 }
 

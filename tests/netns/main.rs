@@ -29,6 +29,8 @@ mod links;
 mod log;
 mod long_frames;
 #[cfg(test)]
+mod newcomers;
+#[cfg(test)]
 mod pins;
 #[cfg(test)]
 mod privileges;

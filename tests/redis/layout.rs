@@ -113,7 +113,11 @@ async fn what_another_program_wrote_badly_is_passed_on() {
     let db = open(&server.url_with("reread=1")).await;
     let mut follower = Follower::new(Arc::clone(&db)).await;
     let problems = |view: &Snapshot| -> Vec<String> {
-        nb::Northbound::from_snapshot(view).unreadable().values().map(ToString::to_string).collect()
+        nb::Northbound::from_snapshot(view, &trunkpath::types::Incumbents::new())
+            .unreadable()
+            .values()
+            .map(ToString::to_string)
+            .collect()
     };
     let found = problems(&follower.view);
     assert_eq!(found.len(), 4, "{found:?}");
@@ -129,7 +133,10 @@ async fn what_another_program_wrote_badly_is_passed_on() {
     server.does::<()>(&["SET", "{lport.t}torn", &lport_text("torn", "t")]);
     server.does::<u32>(&["DEL", "{lport.t}", "{lport}p", "{lport.t}hash"]);
     follower.until(|view| problems(view).is_empty()).await;
-    assert_eq!(nb::Northbound::from_snapshot(&follower.view).lports().len(), 2);
+    assert_eq!(
+        nb::Northbound::from_snapshot(&follower.view, &trunkpath::types::Incumbents::new()).lports().len(),
+        2
+    );
 }
 
 #[tokio::test]

@@ -7,8 +7,12 @@ fn record(table: Table, json: Value) -> Record {
     Record { table, id: json["id"].as_str().unwrap_or("?").to_owned(), json }
 }
 
+fn with(records: Vec<Record>, incumbents: &Incumbents) -> Northbound {
+    Northbound::from_snapshot(&Snapshot { records, ..Snapshot::default() }, incumbents)
+}
+
 fn of(records: Vec<Record>) -> Northbound {
-    Northbound::from_snapshot(&Snapshot { records, ..Snapshot::default() })
+    with(records, &Incumbents::new())
 }
 
 #[test]
@@ -87,18 +91,31 @@ fn change() -> impl Strategy<Value = Change> {
         Just(Table::ChildPortSegmentation),
         Just(Table::Chassis)
     ];
-    (table, 0..4_u8, 0..3_u32, any::<bool>()).prop_map(|(table, id, key, there)| {
+    let ports = (0..4_u8, 0..4_u8);
+    (table, 0..4_u8, ports, 0..3_u32, any::<bool>()).prop_map(|(table, id, (parent, port), key, there)| {
         let id = id.to_string();
-        let json = json!({"id": id, "unique_key": key, "lswitch": "n", "parent": "a", "port": "b",
-            "segmentation_type": "vlan", "segmentation_id": key});
+        let json = json!({"id": id, "unique_key": key, "lswitch": "n", "parent": parent.to_string(),
+            "port": port.to_string(), "segmentation_type": "vlan", "segmentation_id": key});
         if there { Change::Put(Record { table, id, json }) } else { Change::Delete { table, id } }
     })
 }
 
+/// The segmentations that hold.
+fn held(northbound: &Northbound) -> impl Iterator<Item = &ChildPortSegmentation> {
+    northbound.segmentations().values().filter(|segmentation| northbound.holds(segmentation))
+}
+
+/// Whether `now` has a segmentation and both its ports as `segmentation` says.
+fn still_claims(now: &Northbound, segmentation: &ChildPortSegmentation) -> bool {
+    let ports = [&segmentation.parent, &segmentation.port];
+    now.segmentations().get(&segmentation.id) == Some(segmentation)
+        && ports.iter().all(|port| now.lports().contains_key(*port))
+}
+
 proptest! {
-    /// Any history leads to the picture of its last state, and so does that state in any order.
+    /// Any history leads to the picture of its last state with the incumbents, and so does that state in any order.
     #[test]
-    fn only_the_last_state_of_each_record_matters(
+    fn only_the_last_state_of_each_record_and_the_incumbents_matter(
         (history, order) in prop::collection::vec(change(), 0..60).prop_flat_map(|history| {
             let order = Just((0..history.len()).collect::<Vec<_>>()).prop_shuffle();
             (Just(history), order)
@@ -114,8 +131,48 @@ proptest! {
             };
         }
         let last: Vec<Record> = last.into_values().flatten().collect();
-        prop_assert_eq!(&followed, &of(last.clone()));
+        let incumbents = followed.incumbents();
+        prop_assert_eq!(&followed, &with(last.clone(), &incumbents));
         let shuffled = order.into_iter().filter_map(|index| last.get(index).cloned()).collect();
-        prop_assert_eq!(&followed, &of(shuffled));
+        prop_assert_eq!(&followed, &with(shuffled, &incumbents));
+    }
+
+    /// No change takes a claim from a record that still makes it.
+    #[test]
+    fn a_newcomer_takes_nothing(history in prop::collection::vec(change(), 0..60)) {
+        let mut northbound = Northbound::default();
+        for change in &history {
+            let before = northbound.clone();
+            northbound.apply(change);
+            for segmentation in held(&before).filter(|held| still_claims(&northbound, held)) {
+                prop_assert!(northbound.holds(segmentation), "{segmentation:?} by {change:?}");
+            }
+            for port in before.lports().values().filter(|port| before.lport_with_key(port.key) == Some(port)) {
+                let now = northbound.lports().get(&port.id).filter(|now| now.key == port.key);
+                prop_assert!(now.is_none() || northbound.lport_with_key(port.key) == now, "{port:?} by {change:?}");
+            }
+        }
+    }
+
+    /// No segmentation waits for a claim that nobody holds, and each that begins or ends to hold is returned.
+    #[test]
+    fn what_is_given_up_is_held_by_another(history in prop::collection::vec(change(), 0..60)) {
+        let mut northbound = Northbound::default();
+        for change in &history {
+            let before = northbound.clone();
+            let Some(edit) = northbound.edit(change) else { continue };
+            let about = edit.about();
+            let turned = northbound.make(edit);
+            for segmentation in northbound.segmentations().values() {
+                let holds = northbound.holds(segmentation);
+                let mut tried = northbound.clone();
+                let now = State::Segmentation(segmentation.clone());
+                tried.make(Edit { table: Table::ChildPortSegmentation, id: segmentation.id.clone(), now });
+                prop_assert_eq!(tried.holds(segmentation), holds, "{:?} by {:?}", segmentation, change);
+                let this = (Table::ChildPortSegmentation, segmentation.id.clone());
+                let is_returned = this == about || turned.contains(&this);
+                prop_assert!(is_returned || before.holds(segmentation) == holds, "{this:?} by {change:?}");
+            }
+        }
     }
 }

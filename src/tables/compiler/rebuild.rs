@@ -9,7 +9,7 @@ use crate::tables::claims::root_of;
 use crate::tables::network::Member;
 use crate::tables::piece::{Piece, gather};
 use crate::tables::{Network, NetworkSlot, Tables, put};
-use crate::types::{Id, NetworkKey, Numbers};
+use crate::types::{Id, MacAddr, NetworkKey, Numbers};
 
 /// Members of networks, by the ids of the networks.
 type Memberships = BTreeMap<Id, Members>;
@@ -115,7 +115,15 @@ impl Compiler {
             if left.get(id) == joined.get(id) && state.key == lswitch.key {
                 continue;
             }
-            let (network, problems) = Network::of(lswitch.key, id, &state.members);
+            let tables = self.tables.network(state.slot);
+            let had = |lport: &Id, mac: MacAddr| {
+                let moved = |members: &Memberships| members.get(id)?.get(lport).map(|member| member.slot);
+                let stayed = || state.members.get(lport).map(|member| member.slot);
+                let slot = moved(left).or_else(|| moved(joined).is_none().then(stayed).flatten());
+                slot.is_some() && tables.and_then(|network| network.macs.get(&mac)).copied() == slot
+            };
+            let (network, problems) =
+                Network::of(lswitch.key, id, &state.members, &mut self.mac_holders, had);
             state.key = lswitch.key;
             state.problems = problems;
             put(&mut self.tables.networks, place, Some(Arc::new(network)));

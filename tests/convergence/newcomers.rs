@@ -1,0 +1,97 @@
+//! A device, too, stays with the port that has it.
+
+use serde_json::json;
+use trunkpath::control::Plane;
+use trunkpath::control::links::{Link, LinkEvent};
+use trunkpath::nb::{Change, ChangeSet, Record, Revision, Table};
+
+use super::simulated::{self, Simulated};
+use super::step::HERE;
+
+/// Both ports look for the link of this name.
+const TAP: &str = "tapsame-prefix";
+const WORKING: &str = "same-prefix-b";
+const NEWCOMER: &str = "same-prefix-a";
+
+struct Host(Plane<Simulated>, tokio::runtime::Runtime);
+
+impl Host {
+    fn new(links: Vec<Link>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        Self(simulated::plane(HERE, links), runtime)
+    }
+
+    fn put(&mut self, lports: &[&str]) {
+        let network = ("n", Table::Lswitch, json!({"id": "n", "unique_key": 1}));
+        let ports = lports.iter().map(|id| {
+            let key = u32::from(*id == WORKING) + 1;
+            let binding = json!({"type": "chassis", "chassis": HERE});
+            (*id, Table::Lport, json!({"id": id, "unique_key": key, "lswitch": "n", "binding": binding}))
+        });
+        let records = [network].into_iter().chain(ports);
+        let puts = records.map(|(id, table, json)| Change::Put(Record { table, id: id.to_owned(), json }));
+        self.0.follow(&ChangeSet { revision: Revision(1), changes: puts.collect() });
+        self.reconcile();
+    }
+
+    fn see(&mut self, link: Link) {
+        self.0.see(LinkEvent::Changed(link));
+        self.reconcile();
+    }
+
+    fn reconcile(&mut self) {
+        self.1.block_on(self.0.reconcile()).unwrap();
+    }
+
+    /// The ports with a device, and its number.
+    fn taken(&self) -> Vec<(u32, &str)> {
+        self.0.taken().map(|(ifindex, lport)| (ifindex.get(), lport)).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        self.0.problems().iter().map(ToString::to_string).collect()
+    }
+}
+
+fn tap(up: bool) -> Link {
+    Link { name: TAP.to_owned(), alias: None, up, ..simulated::link(1, "") }
+}
+
+#[test]
+fn a_port_of_a_lower_id_takes_no_device_nor_after_it_was_down_nor_after_a_restart() {
+    let mut host = Host::new(vec![tap(true)]);
+    host.put(&[WORKING]);
+    host.put(&[NEWCOMER]);
+    assert_eq!(host.taken(), [(1, WORKING)]);
+    let expected =
+        format!("lport {NEWCOMER}: link {TAP} is lport {WORKING}'s already: a device is one port's");
+    assert_eq!(host.problems(), [expected]);
+    host.see(tap(false));
+    host.see(tap(true));
+    assert_eq!(host.taken(), [(1, WORKING)]);
+
+    let mut restarted = Host::new(vec![tap(true)]);
+    restarted.0.remember(host.0.incumbents());
+    restarted.put(&[NEWCOMER, WORKING]);
+    assert_eq!(restarted.taken(), [(1, WORKING)]);
+
+    let mut forgetful = Host::new(vec![tap(true)]);
+    forgetful.put(&[WORKING, NEWCOMER]);
+    assert_eq!(forgetful.taken(), [(1, NEWCOMER)]);
+}
+
+#[test]
+fn a_second_device_of_a_port_does_not_take_it_from_the_first() {
+    let second = || simulated::link(2, WORKING);
+    let mut host = Host::new(vec![simulated::link(7, WORKING)]);
+    host.put(&[WORKING]);
+    host.see(second());
+    assert_eq!(host.taken(), [(7, WORKING)]);
+    let problems = host.problems();
+    assert!(problems.len() == 1 && problems[0].contains("sim2 and sim7 both have its id"), "{problems:?}");
+
+    let mut restarted = Host::new(vec![second(), simulated::link(7, WORKING)]);
+    restarted.0.remember(host.0.incumbents());
+    restarted.put(&[WORKING]);
+    assert_eq!(restarted.taken(), [(7, WORKING)]);
+}
