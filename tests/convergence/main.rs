@@ -12,9 +12,12 @@
 )]
 
 mod backend;
+mod growth;
 mod host;
 mod moves;
 mod newcomers;
+#[path = "../support/shapes.rs"]
+mod shapes;
 #[path = "../support/simulated.rs"]
 mod simulated;
 mod step;

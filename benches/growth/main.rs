@@ -1,0 +1,38 @@
+//! What one change and a list of all problems cost, as more and more records claim the same or hang below each other:
+//! N = 1000, 2000 and 4000. `cargo bench --bench growth`.
+#![allow(clippy::unwrap_used, reason = "a bench ends when it cannot go on")]
+
+#[path = "../../tests/support/shapes.rs"]
+mod shapes;
+#[path = "../../tests/support/simulated.rs"]
+mod simulated;
+
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+
+use shapes::Shape;
+
+const COUNTS: [u32; 3] = [1000, 2000, 4000];
+
+fn growth(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    for shape in Shape::ALL {
+        let mut group = criterion.benchmark_group(format!("{shape:?}"));
+        group.sample_size(10).warm_up_time(Duration::from_millis(100));
+        group.measurement_time(Duration::from_millis(500));
+        for count in COUNTS {
+            let mut plane = shape.plane(count, &runtime);
+            let (before, changed) = (shape.last_record(count), shape.changed_record(count));
+            group.bench_with_input(BenchmarkId::new("change and back", count), &count, |bencher, _| {
+                bencher.iter(|| shapes::follow(&mut plane, [changed.clone(), before.clone()], &runtime));
+            });
+            group.bench_with_input(BenchmarkId::new("problems", count), &count, |bencher, _| {
+                bencher.iter(|| plane.problems().len());
+            });
+        }
+    }
+}
+
+criterion_group!(benches, growth);
+criterion_main!(benches);

@@ -1,0 +1,44 @@
+//! What one change costs, while many records claim the same or hang below each other: at most as many times more as
+//! there are times more of them. Counts work, and no time.
+
+use allocation_counter::measure;
+use tokio::runtime::Builder;
+
+use super::shapes::{Shape, follow};
+
+const FEW: u32 = 100;
+const MANY: u32 = 4 * FEW;
+
+/// Memory allocations of a change to and fro, and of a list of all problems.
+fn work(shape: Shape, count: u32) -> (u64, u64) {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let mut plane = shape.plane(count, &runtime);
+    let to_and_fro = || [shape.changed_record(count), shape.last_record(count)];
+    // What is allocated once is allocated then.
+    follow(&mut plane, to_and_fro(), &runtime);
+    let (records, mut rebuilt) = (to_and_fro(), 0);
+    let change = measure(|| rebuilt = follow(&mut plane, records, &runtime)).count_total;
+    assert!(rebuilt <= 12, "{shape:?} of {count}: {rebuilt} ports were built again");
+    (change, measure(|| drop(plane.problems())).count_total)
+}
+
+#[test]
+fn a_change_and_a_list_of_problems_cost_no_more_than_linear_work() {
+    for shape in Shape::ALL {
+        let (few, many) = (work(shape, FEW), work(shape, MANY));
+        println!("{shape:?}: a change {} -> {}, problems {} -> {}", few.0, many.0, few.1, many.1);
+        assert!(many.0 <= 5 * few.0 + 100, "{shape:?}: {} allocations became {}", few.0, many.0);
+        assert!(many.1 <= 5 * few.1 + 100, "{shape:?}: {} allocations became {}", few.1, many.1);
+    }
+}
+
+#[test]
+fn a_thousand_records_that_claim_the_same_are_read_and_changed() {
+    for shape in Shape::ALL {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let mut plane = shape.plane(1000, &runtime);
+        let problems = plane.problems().len();
+        follow(&mut plane, [shape.changed_record(1000), shape.last_record(1000)], &runtime);
+        assert_eq!(plane.problems().len(), problems, "{shape:?}");
+    }
+}
