@@ -5,6 +5,7 @@ mod cli;
 mod crash;
 #[path = "../support/fixture.rs"]
 mod fixture;
+mod latency;
 mod reporting;
 mod watch;
 

@@ -12,10 +12,10 @@ use trunkpath::nb::{self, Change, ChangeSet, NbError, NorthboundDb, Op, Revision
 
 use super::{Place, lport_line, succeeded};
 
-type Changes = BoxStream<'static, Result<ChangeSet, NbError>>;
+pub(crate) type Changes = BoxStream<'static, Result<ChangeSet, NbError>>;
 
 /// The next item, however slow the machine is.
-async fn next(changes: &mut Changes) -> Result<ChangeSet, NbError> {
+pub(crate) async fn next(changes: &mut Changes) -> Result<ChangeSet, NbError> {
     tokio::time::timeout(Duration::from_mins(1), changes.next())
         .await
         .expect("nothing came")

@@ -1,0 +1,84 @@
+//! How long a commit takes to be followed where it becomes visible long after the write that inotify reports.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use trunkpath::nb::{self, Revision};
+
+use super::watch::next;
+use super::{Place, succeeded};
+
+const CHANGES: u64 = 12;
+/// Half of the longest wait of a follower that no event reaches.
+const MISSED: Duration = Duration::from_millis(500);
+
+/// Compiles `slow_sync.c` into the folder of `place`.
+fn slow_sync(place: &Place) -> PathBuf {
+    let library = place.folder.path().join("slow_sync.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nb/slow_sync.c");
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).output();
+    succeeded(&compiled.expect("cc: run `scripts/setup test`"));
+    library
+}
+
+/// Follows changes, each by a process that `prepare` was applied to, and returns for each how long after the end of
+/// that process it was delivered, in order of size.
+async fn latencies(place: &Place, prepare: impl Fn(&mut Command)) -> Vec<Duration> {
+    place.nb(&["init"]);
+    let db = nb::open(&place.url()).await.unwrap();
+    let mut changes = db.watch(Revision(0));
+    let mut latencies = Vec::new();
+    for number in 1..=CHANGES {
+        let json = format!(r#"{{"id": "{number}", "topic": "t", "lswitch": "n"}}"#);
+        let mut command = place.command(&["put", "lport", &json]);
+        prepare(&mut command);
+        let writer = tokio::task::spawn_blocking(move || (command.output().unwrap(), Instant::now()));
+        assert_eq!(next(&mut changes).await.unwrap().revision, Revision(number));
+        let seen = Instant::now();
+        let (output, committed) = writer.await.unwrap();
+        succeeded(&output);
+        latencies.push(seen.saturating_duration_since(committed));
+    }
+    latencies.sort();
+    println!("seen after the writer's end: {latencies:?}");
+    latencies
+}
+
+/// Most changes are delivered without waiting for the longest pause of an idle follower.
+fn assert_followed(latencies: &[Duration]) {
+    let late = latencies.iter().filter(|latency| **latency > MISSED).count();
+    assert!(late <= latencies.len() / 4, "{late} of {latencies:?}");
+}
+
+#[tokio::test]
+async fn a_commit_on_a_disk_with_a_slow_fsync_is_seen_without_the_longest_pause() {
+    let place = Place::new();
+    let library = slow_sync(&place);
+    let preload = |command: &mut Command| {
+        command.env("LD_PRELOAD", &library);
+    };
+    assert_followed(&latencies(&place, preload).await);
+}
+
+#[tokio::test]
+async fn a_commit_on_a_busy_machine_is_seen_without_the_longest_pause() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let cpus = thread::available_parallelism().unwrap().get();
+    let spinning = |_| {
+        let stop = Arc::clone(&stop);
+        thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        })
+    };
+    let threads: Vec<_> = (0..2 * cpus).map(spinning).collect();
+    let latencies = latencies(&Place::new(), |_| {}).await;
+    stop.store(true, Ordering::Relaxed);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_followed(&latencies);
+}
