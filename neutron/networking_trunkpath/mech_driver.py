@@ -1,5 +1,6 @@
 """The ML2 mechanism driver: marks what changes, binds ports as taps, and waits for their reports."""
 
+import re
 from typing import Any
 
 import netaddr
@@ -102,13 +103,13 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
 
     def create_port_precommit(self, context: Any) -> None:
         """Raises BadRequest for what a record cannot hold."""
-        _check_address_pairs(context.current)
+        _check_addresses(context.current)
         self._mark_port(context)
         self._wait_for_report(context)
 
     def update_port_precommit(self, context: Any) -> None:
         """Raises BadRequest for what a record cannot hold."""
-        _check_address_pairs(context.current)
+        _check_addresses(context.current)
         self._mark_port(context)
         if context.host != context.original_host:
             self._wait_for_report(context)
@@ -149,9 +150,24 @@ def _mark(table: str, project: str | None, source: str) -> Mark:
     return Mark(Key(table, project or "", source), source)
 
 
-def _check_address_pairs(port: dict[str, Any]) -> None:
-    """Dragonflow's records have addresses there, and its readers fail at a prefix."""
+# As the switch reads it. netaddr takes one digit an octet as well.
+_MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", re.IGNORECASE)
+
+
+def _check_mac(field: str, mac: str) -> None:
+    if not _MAC.fullmatch(mac):
+        raise n_exc.BadRequest(
+            resource="port",
+            msg=f"{field}: {mac[:100]} is not a MAC address; give two digits an octet as in fa:16:3e:00:01:66",
+        )
+
+
+def _check_addresses(port: dict[str, Any]) -> None:
+    """Dragonflow's records have addresses in the pairs, and its readers fail at a prefix."""
+    _check_mac("mac_address", str(port["mac_address"]))
     for pair in port.get("allowed_address_pairs") or []:
+        if pair.get("mac_address"):
+            _check_mac("allowed_address_pairs", str(pair["mac_address"]))
         network = netaddr.IPNetwork(pair["ip_address"])
         if network.size != 1:
             raise n_exc.BadRequest(

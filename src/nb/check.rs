@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::error::nearest;
 use super::schema::{Field, Kind, Need};
 use super::{RecordError, Table};
-use crate::types::{MacAddr, Segmentation};
+use crate::types::{MacAddr, Segmentation, shorten};
 
 /// Dragonflow's namespace for the ids of segmentations.
 const SEGMENTATION_NAMESPACE: Uuid = Uuid::from_u128(0xa11f_ee2a_d833_4e22_be31_f915_b55f_1f77);
@@ -24,7 +24,7 @@ pub fn segmentation_id(parent: &str, port: &str) -> String {
 /// `unique_key` and `version` may be absent: the transaction sets them.
 pub(super) fn complete(table: Table, json: &mut Value) -> Result<String, RecordError> {
     let Some(object) = json.as_object_mut() else {
-        return Err(RecordError::NotAnObject(json.to_string()));
+        return Err(RecordError::not_an_object(json));
     };
     if table == Table::ChildPortSegmentation && !object.contains_key("id") {
         let text = |field| object.get(field).and_then(Value::as_str);
@@ -99,7 +99,7 @@ fn check_object(object: &mut Map<String, Value>, fields: &[Field], path: &str) -
             Some(near) => format!("did you mean {near}?"),
             None => format!("expected {}", names().collect::<Vec<_>>().join(", ")),
         };
-        return Err(RecordError::Unknown { field: format!("{path}{unknown}"), hint });
+        return Err(RecordError::Unknown { field: format!("{path}{}", shorten(unknown)), hint });
     }
     for field in fields {
         match (object.get_mut(field.name), field.need) {
@@ -179,7 +179,7 @@ fn expected(kind: Kind) -> String {
         Kind::Number(min, max) if max > u64::from(u32::MAX) => format!("a whole number, {min} or more"),
         Kind::Number(min, max) => format!("a whole number, {min} to {max}"),
         Kind::Time => "a number of seconds".to_owned(),
-        Kind::Mac => "a MAC address as in fa:16:3e:00:01:66".to_owned(),
+        Kind::Mac => "a MAC address of two digits an octet as in fa:16:3e:00:01:66".to_owned(),
         Kind::Ip => "an IP address".to_owned(),
         Kind::Network => "a network as in 10.10.0.0/24".to_owned(),
         Kind::OneOf(choices) => format!("one of {}", choices.join(", ")),
@@ -210,8 +210,8 @@ mod tests {
 
     #[test]
     fn a_record_is_written_as_dragonflow_writes_it() {
-        let mut json = json!({"id": "p", "topic": "t", "lswitch": "n", "macs": ["FA-16-3E-0-1-66"],
-            "ips": ["FE80:0::1"], "allowed_address_pairs": [{"ip_address": "10.0.0.1", "mac_address": "2:0:0:0:0:A"}]});
+        let mut json = json!({"id": "p", "topic": "t", "lswitch": "n", "macs": ["FA-16-3E-00-01-66"],
+            "ips": ["FE80:0::1"], "allowed_address_pairs": [{"ip_address": "10.0.0.1", "mac_address": "02-00-00-00-00-0A"}]});
         complete(Table::Lport, &mut json).unwrap();
         let written = json!({"id": "p", "topic": "t", "lswitch": "n", "macs": ["fa:16:3e:00:01:66"],
             "ips": ["fe80::1"], "subnets": [], "security_groups": [],

@@ -5,16 +5,19 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{Revision, Table, TableError};
-use crate::types::SegmentationError;
+use crate::types::{SegmentationError, shorten, shorten_message};
 
 /// A failed operation on the northbound DB.
 #[derive(Debug, thiserror::Error)]
 pub enum NbError {
     /// The URL's scheme is none that this program knows, or its rest is empty.
-    #[error("{0:?} is no northbound DB: expected sqlite:PATH, etcd://HOST:PORT,... or redis://HOST:PORT")]
+    #[error(
+        "{:?} is no northbound DB: expected sqlite:PATH, etcd://HOST:PORT,... or redis://HOST:PORT",
+        shorten(.0)
+    )]
     Url(String),
     /// The URL's scheme is known, and the rest is wrong.
-    #[error("northbound DB {url}: {reason}")]
+    #[error("northbound DB {}: {}", shorten(url), shorten_message(reason))]
     Address {
         /// The URL, without its password.
         url: String,
@@ -40,7 +43,7 @@ pub enum NbError {
     #[error("the changes after revision {0} are not kept any more: read a snapshot and watch from there")]
     Compacted(Revision),
     /// A transaction was refused, and nothing of it stored.
-    #[error("{about}: {reason}")]
+    #[error("{}: {}", shorten(about), shorten_message(&reason.to_string()))]
     Refused {
         /// Which operation of the transaction, from 0.
         op: usize,
@@ -56,13 +59,25 @@ pub enum NbError {
     #[error("table {0} has no unique_key left to allocate: give one that is free in the record")]
     KeysExhausted(Table),
     /// The store itself failed.
-    #[error("northbound DB {store}: {source}")]
+    #[error("northbound DB {store}: {}", shorten_message(&source.to_string()))]
     Store {
         /// The file or server.
         store: String,
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl NbError {
+    /// The error without the store's name, for where that has been said.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        if let Self::Store { source, .. } = self {
+            shorten_message(&source.to_string()).into_owned()
+        } else {
+            self.to_string()
+        }
+    }
 }
 
 /// A record that cannot be used, or written.
@@ -165,13 +180,24 @@ pub enum RecordError {
 impl RecordError {
     /// A field that holds `value` instead of what is `expected`.
     pub(super) fn bad(field: impl Into<String>, value: &Value, expected: impl Into<String>) -> Self {
-        Self::Bad { field: field.into(), value: value.to_string(), expected: expected.into() }
+        Self::Bad {
+            field: field.into(),
+            value: shorten(&value.to_string()).into_owned(),
+            expected: expected.into(),
+        }
+    }
+
+    /// A record that is `value` instead of an object.
+    pub(super) fn not_an_object(value: &Value) -> Self {
+        Self::NotAnObject(shorten(&value.to_string()).into_owned())
     }
 }
 
 /// The candidate that `word` was probably meant to be.
 pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // A field's name may be of any length, and the distance takes the product of both lengths.
     candidates
+        .filter(|candidate| word.len().abs_diff(candidate.len()) <= 1 + candidate.len() / 4)
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
         .min()

@@ -16,7 +16,7 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields of a whole record.
     pub fn of(json: &'a Value) -> Result<Self, RecordError> {
-        let object = json.as_object().ok_or_else(|| RecordError::NotAnObject(json.to_string()))?;
+        let object = json.as_object().ok_or_else(|| RecordError::not_an_object(json))?;
         Ok(Self { object, path: "" })
     }
 

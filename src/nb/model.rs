@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fields::Fields;
 use super::{Record, RecordError};
-use crate::types::{AddressPair, AllowedSources, Id, MacAddr, NetworkKey, PortKey, Segmentation};
+use crate::types::{AddressPair, AllowedSources, Id, MacAddr, NetworkKey, PortKey, Segmentation, shorten};
 
 /// A network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,9 @@ pub struct ChildPortSegmentation {
     pub segmentation: Segmentation,
 }
 
+/// What a MAC address looks like.
+const MAC: &str = "a MAC address of two digits an octet as in fa:16:3e:00:01:66";
+
 /// A record's fields and id, when the id is also the one in its key.
 fn open(record: &Record) -> Result<(Fields<'_>, Id), RecordError> {
     let fields = Fields::of(&record.json)?;
@@ -65,7 +68,7 @@ fn open(record: &Record) -> Result<(Fields<'_>, Id), RecordError> {
     if id == record.id {
         Ok((fields, id.into()))
     } else {
-        let expected = format!("{:?}, the id in the record's key", record.id);
+        let expected = format!("{:?}, the id in the record's key", shorten(&record.id));
         Err(RecordError::bad("id", &id.into(), expected))
     }
 }
@@ -88,7 +91,7 @@ impl LogicalPort {
     /// Reads a record of table `lport`.
     pub(super) fn read(record: &Record) -> Result<Self, RecordError> {
         let (fields, id) = open(record)?;
-        let macs = fields.list("macs", "a MAC address as in fa:16:3e:00:01:66")?;
+        let macs = fields.list("macs", MAC)?;
         Ok(Self {
             id,
             key: fields.key("unique_key")?,
@@ -116,7 +119,7 @@ fn allowed_sources(port: Fields<'_>, macs: &[MacAddr]) -> Result<Option<AllowedS
 /// Neutron takes a network for an address, too.
 fn address_pair(pair: Fields<'_>) -> Result<AddressPair, RecordError> {
     const IPS: &str = "an IP address as in 10.10.0.10, or a network as in 10.10.0.0/24";
-    let mac = pair.parsed("mac_address", "a MAC address as in fa:16:3e:00:01:66")?;
+    let mac = pair.parsed("mac_address", MAC)?;
     let mac = mac.ok_or_else(|| pair.missing("mac_address"))?;
     let ip = pair.required_text("ip_address")?;
     let ips = ip.parse().or_else(|_| ip.parse().map(|ip: IpAddr| ip.into()));

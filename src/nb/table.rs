@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::types::shorten;
+
 /// A text that names no table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown table {name:?}: {hint}")]
+#[error("unknown table {:?}: {hint}", shorten(name))]
 pub struct TableError {
     name: String,
     hint: String,

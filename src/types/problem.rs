@@ -1,8 +1,11 @@
 //! Something the control thread could not use, in words for an operator.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::shorten_message;
 
 /// One skipped record, port or link: what it is about, and why, with the way out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,7 +19,15 @@ pub struct Problem {
 impl Problem {
     /// A problem with `about`, for this `reason`.
     pub fn new(about: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { about: about.into(), reason: reason.into() }
+        Self { about: short(about.into()), reason: short(reason.into()) }
+    }
+}
+
+/// Ids and names of records may be of any length.
+fn short(text: String) -> String {
+    match shorten_message(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(cut) => cut,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{VlanId, VlanIdError};
+use super::{VlanId, VlanIdError, shorten};
 
 /// What marks a frame of a parent port as a subport's.
 ///
@@ -18,7 +18,7 @@ pub enum Segmentation {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SegmentationError {
     /// The type is one that this program does not forward (Dragonflow also knows `macvlan` and `ipvlan`).
-    #[error("segmentation type {0:?} is not supported: expected \"vlan\"")]
+    #[error("segmentation type {:?} is not supported: expected \"vlan\"", shorten(.0))]
     UnsupportedType(String),
     /// A type that carries an id came without one.
     #[error("segmentation type \"vlan\" needs a segmentation_id: expected 1 to 4094")]

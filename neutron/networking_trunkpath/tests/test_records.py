@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+from neutron_lib import exceptions as n_exc
 from neutron_lib.api.definitions import portbindings
 from oslo_config import cfg
 
-from networking_trunkpath import records
+from networking_trunkpath import mech_driver, records
 from networking_trunkpath.store import Key
 from networking_trunkpath.tests.base import TrunkpathTestCase
 
@@ -141,6 +142,22 @@ class TestRecords(TrunkpathTestCase):
         self.assertEqual(400, response.status_int)
         self.assertIn("10.10.0.0/24 is a range of addresses; give single addresses", response.text)
         self.assertEqual(0, self.drain())
+
+    def test_an_octet_of_one_digit_is_refused(self):
+        good = "fa:16:3e:00:01:07"
+        for field, port in (
+            ("mac_address", {"mac_address": "fa:16:3e:00:01:7"}),
+            (
+                "allowed_address_pairs",
+                {
+                    "mac_address": good,
+                    "allowed_address_pairs": [{"ip_address": "10.10.0.1", "mac_address": "fa:16:3e:00:01:7"}],
+                },
+            ),
+        ):
+            with self.assertRaisesRegex(n_exc.BadRequest, f"{field}: fa:16:3e:00:01:7 is not .* two digits an octet"):
+                mech_driver._check_addresses(port)
+        mech_driver._check_addresses({"mac_address": good})
 
     def test_unique_keys_are_never_used_twice(self):
         network = self.network()

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::nb::{NbError, NorthboundDb, Op, Record, Revision, Table};
+use crate::types::shorten_message;
 
 /// A line that is not empty: its number, from 1, and what it wants.
 pub(super) type Line = (usize, Op);
@@ -35,8 +36,10 @@ pub(super) fn read(file: &str) -> anyhow::Result<Vec<Line>> {
 }
 
 fn parse(line: &str) -> anyhow::Result<Op> {
-    let entry: Entry = serde_json::from_str(line)
-        .map_err(|error| anyhow!("{error}: expected {{\"table\": \"...\", \"record\": {{...}}}}"))?;
+    let entry: Entry = serde_json::from_str(line).map_err(|error| {
+        let error = error.to_string();
+        anyhow!("{}: expected {{\"table\": \"...\", \"record\": {{...}}}}", shorten_message(&error))
+    })?;
     let table: Table = entry.table.parse()?;
     Ok(Op::Put { table, json: entry.record })
 }
