@@ -107,7 +107,7 @@ fn answer(query: &Query) -> Result<Value, String> {
         Query::Problems => json!([{"about": "lport x", "reason": "it is its own parent"}]),
         Query::Nb => {
             json!({"url": "etcd://me@h1", "state": "stale: the DB is away", "revision": 77, "age_seconds": 12.34,
-                            "error": "no server answers", "reported_up": 3, "unusable": 2})
+                            "error": "no server answers", "chassis_record": "written", "reported_up": 3, "unusable": 2})
         }
         Query::Drift => json!(["port 7 is None: expected Some"]),
         Query::Stats => json!({

@@ -258,7 +258,9 @@ pub struct NbView {
     pub age_seconds: Option<f64>,
     /// Why it is not followed.
     pub error: Option<String>,
-    /// How many ports are reported to it as up.
+    /// Whether this host's record in table `chassis` is written, and if not, why.
+    pub chassis_record: String,
+    /// How many ports it has as up here: the last report that it took, until that expires.
     pub reported_up: u64,
     /// How many of its records cannot be used as they are; `show problems` says which, and why.
     pub unusable: u64,

@@ -4,12 +4,15 @@ mod apply;
 mod table;
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 use super::output::printable_json;
 use crate::nb::{DEFAULT_URL, NorthboundDb, Op, Record, Table, masked, open, open_existing};
+use crate::types::{shorten, shorten_message};
 
 /// Options of `trunkpath nb`.
 #[derive(Debug, clap::Args)]
@@ -18,6 +21,9 @@ pub struct NbArgs {
     /// TLS
     #[arg(long, value_name = "URL", default_value = DEFAULT_URL, global = true)]
     nb: String,
+    /// How long the command may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..), global = true)]
+    timeout: u64,
     #[command(subcommand)]
     command: NbCommand,
 }
@@ -87,69 +93,114 @@ enum NbCommand {
     },
 }
 
+impl NbCommand {
+    const fn writes(&self) -> bool {
+        match self {
+            Self::Init | Self::List { .. } | Self::Get { .. } | Self::Dump => false,
+            Self::Apply { .. } | Self::Put { .. } | Self::Delete { .. } => true,
+            Self::AddSubport { .. } | Self::DelSubport { .. } => true,
+        }
+    }
+}
+
 /// Does what `args` say.
 ///
 /// # Errors
 /// In words for the person at the terminal.
 pub fn run(args: NbArgs) -> anyhow::Result<()> {
+    // Whoever writes the lines may take longer than the DB should.
+    let lines = if let NbCommand::Apply { file } = &args.command { apply::read(file)? } else { Vec::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = Vec::new();
-    runtime.block_on(execute(args, &mut out))?;
+    let done = runtime.block_on(within_deadline(args, lines, &mut out));
+    // A call to a disk that hangs is not waited for.
+    runtime.shutdown_background();
+    done?;
     match io::stdout().lock().write_all(&out) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
         _ => Ok(()),
     }
 }
 
-async fn execute(NbArgs { nb: url, command }: NbArgs, out: &mut Vec<u8>) -> anyhow::Result<()> {
+/// Opens the DB and executes the command; after `--timeout` both are given up.
+async fn within_deadline(args: NbArgs, lines: Vec<apply::Line>, out: &mut Vec<u8>) -> anyhow::Result<()> {
+    let NbArgs { nb: url, timeout, command } = args;
+    let limit = Duration::from_secs(timeout);
+    let late = |last: Option<String>| {
+        let last =
+            last.map_or_else(|| "it has not answered".to_owned(), |said| shorten_message(&said).into_owned());
+        let unknown = if command.writes() {
+            "; whether it was written is not known: read before you try again"
+        } else {
+            ""
+        };
+        anyhow!(
+            "northbound DB {}: no result within {timeout} s: {last}{unknown} -> look at the DB, or give a longer --timeout",
+            shorten(&masked(&url))
+        )
+    };
+    let deadline = Instant::now() + limit;
+    let creates = matches!(command, NbCommand::Init | NbCommand::Apply { .. } | NbCommand::Put { .. });
+    let opening = async { if creates { open(&url).await } else { open_existing(&url).await } };
+    let db = timeout_at(deadline, opening).await.map_err(|_| late(None))??;
+    let executing = execute(&command, &*db, &url, lines, out);
+    timeout_at(deadline, executing).await.map_err(|_| late(db.last_failure()))?
+}
+
+async fn execute(
+    command: &NbCommand,
+    db: &dyn NorthboundDb,
+    url: &str,
+    lines: Vec<apply::Line>,
+    out: &mut Vec<u8>,
+) -> anyhow::Result<()> {
     match command {
         NbCommand::Init => {
             // Asked something, so that a server is known to be there and to let us in.
-            open(&url).await?.list(Table::Chassis).await?;
-            writeln!(out, "{} is ready", masked(&url))?;
+            db.list(Table::Chassis).await?;
+            writeln!(out, "{} is ready", masked(url))?;
         }
-        NbCommand::Apply { file } => {
-            let lines = apply::read(&file)?;
+        NbCommand::Apply { .. } => {
             let count = lines.len();
-            let revision = apply::write(&*open(&url).await?, lines).await?;
+            let revision = apply::write(db, lines).await?;
             writeln!(out, "{count} records applied, revision {revision}")?;
         }
         NbCommand::List { table, json } => {
-            let records = open_existing(&url).await?.list(table).await?;
-            if json {
+            let records = db.list(*table).await?;
+            if *json {
                 let records: Vec<_> = records.into_iter().map(|record| record.json).collect();
                 writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&records)?))?;
             } else {
-                table::write(out, table, &records)?;
+                table::write(out, *table, &records)?;
             }
         }
         NbCommand::Get { table, id } => {
-            let record = open_existing(&url).await?.get(table, &id).await?;
+            let record = db.get(*table, id).await?;
             let record =
                 record.with_context(|| format!("no {table} {id}: `nb list {table}` shows what exists"))?;
             writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&record.json)?))?;
         }
         NbCommand::Put { table, json } => {
-            let json = serde_json::from_str(&json)
-                .map_err(|error| anyhow!("{table} {json:?} is not JSON: {error}"))?;
-            let revision = open(&url).await?.put(table, json).await?;
+            let json = serde_json::from_str(json)
+                .map_err(|error| anyhow!("{table} {:?} is not JSON: {error}", shorten(json)))?;
+            let revision = db.put(*table, json).await?;
             writeln!(out, "{table} written, revision {revision}")?;
         }
         NbCommand::Delete { table, id } => {
-            let revision = open_existing(&url).await?.delete(table, &id).await?;
+            let revision = db.delete(*table, id).await?;
             writeln!(out, "{table} {id} deleted, revision {revision}")?;
         }
         NbCommand::Dump => {
-            for record in open_existing(&url).await?.snapshot().await?.records {
+            for record in db.snapshot().await?.records {
                 writeln!(out, "{}", printable_json(&apply::line(record)?))?;
             }
         }
         NbCommand::AddSubport { parent, port, vid } => {
-            add_subport(&*open_existing(&url).await?, &parent, &port, vid).await?;
+            add_subport(db, parent, port, *vid).await?;
             writeln!(out, "{port} is a subport of {parent}, VLAN {vid}")?;
         }
         NbCommand::DelSubport { parent, port } => {
-            del_subport(&*open_existing(&url).await?, &parent, &port).await?;
+            del_subport(db, parent, port).await?;
             writeln!(out, "{port} is no subport of {parent} any more")?;
         }
     }

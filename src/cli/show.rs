@@ -199,9 +199,12 @@ fn nb(nb: &NbView) -> String {
         age,
         nb.reported_up.to_string(),
         nb.unusable.to_string(),
+        nb.chassis_record.clone(),
     ];
     let error = nb.error.as_deref().map(|error| format!("{}\n", printable(error))).unwrap_or_default();
-    table(["URL", "STATE", ">REVISION", ">AGE", ">REPORTED UP", ">UNUSABLE RECORDS"], [row]) + &error
+    let columns =
+        ["URL", "STATE", ">REVISION", ">AGE", ">REPORTED UP", ">UNUSABLE RECORDS", "CHASSIS RECORD"];
+    table(columns, [row]) + &error
 }
 
 fn drift(differences: &[String]) -> String {

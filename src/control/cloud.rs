@@ -1,6 +1,7 @@
 //! What we see of the NB DB, and what it hears of us.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -34,7 +35,7 @@ pub(super) struct Cloud {
     url: String,
     reports: Reports,
     announcing: JoinHandle<()>,
-    announcement: Announcement,
+    announcement: Arc<Mutex<Announcement>>,
     /// For a DB that is not on this host anyway.
     last_good: Option<LastGood>,
     next_confirmation: Instant,
@@ -61,8 +62,28 @@ struct Lost {
     error: String,
 }
 
-/// Why our record is not written, while it is not.
-type Announcement = Arc<Mutex<Option<String>>>;
+/// The state of this host's record in table `chassis`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Announcement {
+    /// It is being written for the first time.
+    Pending,
+    /// There is no address to write: no default route, and no `--local-ip`.
+    NoAddress,
+    Written,
+    /// The last attempt failed; there will be another.
+    Failed(String),
+}
+
+impl fmt::Display for Announcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending => f.write_str("not written yet"),
+            Self::NoAddress => f.write_str("not written: no default route, and no --local-ip"),
+            Self::Written => f.write_str("written"),
+            Self::Failed(reason) => write!(f, "not written: {reason}"),
+        }
+    }
+}
 
 impl Cloud {
     /// Opens the DB, which may be away, and the copy of it, which is returned.
@@ -75,7 +96,7 @@ impl Cloud {
             let (keeper, found) = LastGood::open(&config.state, &url);
             (last_good, copy) = (Some(keeper), found);
         }
-        let announcement = Announcement::default();
+        let announcement = Arc::new(Mutex::new(Announcement::Pending));
         let announced =
             announce(Arc::clone(&db), config.chassis.clone(), config.local_ip, Arc::clone(&announcement));
         let cloud = Self {
@@ -115,7 +136,7 @@ impl Cloud {
                 }
             }
             News::Lost(error) => {
-                let error = error.to_string();
+                let error = error.reason();
                 if self.lost.as_ref().is_none_or(|lost| lost.error != error) {
                     tracing::warn!(url = self.url, "{error}; forwarding goes on with what was read last");
                 }
@@ -174,7 +195,8 @@ impl Cloud {
             revision: self.revision.map(|revision| revision.0),
             age_seconds: self.age().map(|age| age.as_secs_f64()),
             error: lost.map(|lost| lost.error.clone()),
-            reported_up: self.up.len() as u64,
+            chassis_record: self.announcement.lock().to_string(),
+            reported_up: self.reports.confirmed_up() as u64,
             unusable: unusable as u64,
         }
     }
@@ -203,8 +225,10 @@ impl Cloud {
         // A DB that is away takes no reports either, and that need not be said twice.
         let is_read = self.lost().is_none();
         let unreported = self.reports.failure().map(|reason| format!("reports: {reason}"));
-        let unannounced = self.announcement.lock().clone();
-        let unannounced = unannounced.map(|reason| format!("our record in table chassis: {reason}"));
+        let unannounced = match &*self.announcement.lock() {
+            Announcement::Failed(reason) => Some(format!("this host's record in table chassis: {reason}")),
+            Announcement::Pending | Announcement::NoAddress | Announcement::Written => None,
+        };
         let (unreported, unannounced) = (unreported.filter(|_| is_read), unannounced.filter(|_| is_read));
         let unkept = self.last_good.as_ref().and_then(LastGood::failure);
         let reasons = [view, unreported, unannounced, unkept].into_iter().flatten();
@@ -230,20 +254,26 @@ impl Cloud {
 }
 
 /// Writes our record in table `chassis`, as Dragonflow's controllers do at their start; patiently.
-async fn announce(db: Arc<dyn NorthboundDb>, chassis: String, ip: Option<IpAddr>, failure: Announcement) {
+async fn announce(
+    db: Arc<dyn NorthboundDb>,
+    chassis: String,
+    ip: Option<IpAddr>,
+    announcement: Arc<Mutex<Announcement>>,
+) {
     let Some(ip) = ip.or_else(default_ip) else {
         tracing::info!(
             "our record in table chassis is not written: this host has no default route, and no --local-ip was given"
         );
+        *announcement.lock() = Announcement::NoAddress;
         return;
     };
     let mut pause = ANNOUNCE_FIRST;
     while let Err(error) = nb::write_chassis(&*db, &chassis, ip).await {
-        *failure.lock() = Some(error.to_string());
+        *announcement.lock() = Announcement::Failed(error.reason());
         sleep(pause).await;
         pause = (pause * 2).min(ANNOUNCE_LONGEST);
     }
-    *failure.lock() = None;
+    *announcement.lock() = Announcement::Written;
 }
 
 /// The address that this host's packets to the world come from. Nothing is sent.

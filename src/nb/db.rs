@@ -151,6 +151,11 @@ pub trait NorthboundDb: Send + Sync + fmt::Debug {
     /// history cannot say.
     fn confirmed(&self) -> Option<Instant>;
 
+    /// The last failure that was met by retrying, for a caller that waits no longer.
+    fn last_failure(&self) -> Option<String> {
+        None
+    }
+
     /// Makes or replaces one record.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ pub use chassis::write_chassis;
 pub use check::segmentation_id;
 pub(crate) use claims::Claims;
 pub use db::{Change, ChangeSet, NorthboundDb, Op, Record, RecordId, Revision, Snapshot};
+pub(crate) use embedded::describe_sqlite;
 pub use error::{NbError, RecordError};
 pub(crate) use index::compact;
 pub use model::{ChildPortSegmentation, LogicalPort, LogicalSwitch};

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::NbError;
 
@@ -19,8 +19,9 @@ use super::NbError;
 pub(super) const LIFETIME: Duration = Duration::from_secs(10);
 /// How often reports are renewed.
 const RENEWAL: Duration = Duration::from_secs(3);
-/// How long to wait before a store that failed is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+/// How long to wait before a store that failed is tried again, at first and at most. It doubles: some failures stay.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(8);
 
 /// A store's side: the reports of one host.
 #[async_trait]
@@ -37,16 +38,25 @@ pub(super) trait ReportStore: Send + std::fmt::Debug {
 #[derive(Debug)]
 pub struct Reports {
     up: watch::Sender<BTreeSet<String>>,
-    failure: Arc<Mutex<Option<String>>>,
+    outcome: Arc<Mutex<Outcome>>,
     renewing: JoinHandle<()>,
+}
+
+/// What the store has answered.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// How many ports are up in the last report that it took, and when that was sent.
+    confirmed: Option<(usize, Instant)>,
+    /// Why it did not take the last one.
+    failure: Option<String>,
 }
 
 impl Reports {
     pub(super) fn start(store: Box<dyn ReportStore>) -> Self {
         let (up, wanted) = watch::channel(BTreeSet::new());
-        let failure = Arc::default();
-        let renewing = tokio::spawn(renew(store, wanted, Arc::clone(&failure)));
-        Self { up, failure, renewing }
+        let outcome = Arc::default();
+        let renewing = tokio::spawn(renew(store, wanted, Arc::clone(&outcome)));
+        Self { up, outcome, renewing }
     }
 
     /// From now on exactly these logical ports forward here. Does not wait for the store.
@@ -61,7 +71,14 @@ impl Reports {
     /// Why the store does not have the reports, while that is so.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        self.failure.lock().clone()
+        self.outcome.lock().failure.clone()
+    }
+
+    /// How many ports the store holds as up: those of the last report that it took, until that expires.
+    #[must_use]
+    pub fn confirmed_up(&self) -> usize {
+        let confirmed = self.outcome.lock().confirmed;
+        confirmed.filter(|(_, sent)| sent.elapsed() < LIFETIME).map_or(0, |(up, _)| up)
     }
 
     /// Withdraws them all, and waits until that is done.
@@ -77,16 +94,26 @@ impl Reports {
 async fn renew(
     mut store: Box<dyn ReportStore>,
     mut wanted: watch::Receiver<BTreeSet<String>>,
-    failure: Arc<Mutex<Option<String>>>,
+    outcome: Arc<Mutex<Outcome>>,
 ) {
+    let mut retry = FIRST_RETRY;
     loop {
         let up = wanted.borrow_and_update().clone();
-        let outcome = store.report(&up).await.map_err(|error| error.to_string());
-        let pause = if outcome.is_ok() { RENEWAL } else { RETRY };
-        if let Err(error) = &outcome {
-            tracing::debug!("reports are not written: {error}");
-        }
-        *failure.lock() = outcome.err();
+        let sent = Instant::now();
+        let pause = match store.report(&up).await {
+            Ok(()) => {
+                *outcome.lock() = Outcome { confirmed: Some((up.len(), sent)), failure: None };
+                retry = FIRST_RETRY;
+                RENEWAL
+            }
+            Err(error) => {
+                tracing::debug!("reports are not written: {error}");
+                outcome.lock().failure = Some(error.reason());
+                let pause = retry;
+                retry = (retry * 2).min(LONGEST_RETRY);
+                pause
+            }
+        };
         // A change that comes now is reported now.
         if let Ok(Err(_)) = timeout(pause, wanted.changed()).await {
             break;

@@ -10,6 +10,7 @@ mod follow;
 mod history;
 #[path = "../support/mortal.rs"]
 mod mortal;
+mod quota;
 mod replaced;
 mod reporting;
 mod servers;

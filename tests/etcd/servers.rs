@@ -17,6 +17,8 @@ pub struct Servers {
     folder: TempDir,
     members: Vec<Member>,
     certificates: Option<Certificates>,
+    /// Further options of etcd.
+    options: Vec<String>,
 }
 
 struct Member {
@@ -38,16 +40,28 @@ impl Servers {
         servers
     }
 
+    /// Starts one server with further options, and waits until it serves.
+    pub async fn start_with(options: &[&str]) -> Self {
+        let options = options.iter().map(ToString::to_string).collect();
+        let servers = Self::launched(1, false, options);
+        servers.serving().await;
+        servers
+    }
+
     /// Starts a server that speaks TLS and wants to see a certificate.
     pub fn start_secure() -> Self {
         Self::started(1, true)
     }
 
     fn started(count: usize, secure: bool) -> Self {
+        Self::launched(count, secure, Vec::new())
+    }
+
+    fn launched(count: usize, secure: bool, options: Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let certificates = secure.then(|| Certificates::make(folder.path()));
         let member = |_| Member { client_port: free_port(), peer_port: free_port(), child: None };
-        let mut servers = Self { folder, members: (0..count).map(member).collect(), certificates };
+        let mut servers = Self { folder, members: (0..count).map(member).collect(), certificates, options };
         (0..count).for_each(|index| servers.run(index));
         servers
     }
@@ -65,6 +79,7 @@ impl Servers {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]);
         command.args(etcd::command_line(index, &members, self.folder.path()));
+        command.args(&self.options);
         if let Some(files) = &self.certificates {
             command.arg("--cert-file").arg(&files.server_cert).arg("--key-file").arg(&files.server_key);
             command.arg("--trusted-ca-file").arg(&files.ca).arg("--client-cert-auth");

@@ -7,6 +7,7 @@ mod crash;
 mod fixture;
 mod latency;
 mod reporting;
+mod unwritable;
 mod watch;
 
 use std::io::Write;

@@ -11,6 +11,7 @@ mod follow;
 mod layout;
 #[path = "../support/mortal.rs"]
 mod mortal;
+mod refusals;
 mod reporting;
 mod server;
 

@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use super::failure::failed;
 use crate::nb::NbError;
 
 /// "TPNB", in the file's header, where `file` and `PRAGMA application_id` show it.
@@ -17,7 +18,7 @@ const APPLICATION_ID: i32 = 0x5450_4e42;
 /// The version of `schema.sql`.
 const SCHEMA_VERSION: i32 = 1;
 /// How long a writer waits for another one's transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An open file.
 #[derive(Debug)]
@@ -33,17 +34,6 @@ fn identity(path: &Path) -> Result<(u64, u64), NbError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(NbError::Absent(path.to_owned())),
         Err(error) => Err(failed(path, error)),
     }
-}
-
-/// The error for a failure at the file.
-pub(super) fn failed(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> NbError {
-    let mut source = error.into();
-    let code = source.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
-    if code == Some(ErrorCode::DatabaseBusy) {
-        let waited = BUSY_TIMEOUT.as_secs();
-        source = format!("another process has been writing for {waited} s: end it, or try again").into();
-    }
-    NbError::Store { store: format!("sqlite:{}", path.display()), source }
 }
 
 impl Opened {

@@ -4,6 +4,7 @@
 //! transactions only.
 
 mod bell;
+mod failure;
 mod file;
 mod reports;
 mod state;
@@ -18,7 +19,9 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use self::file::{Opened, failed};
+pub(crate) use self::failure::describe as describe_sqlite;
+use self::failure::failed;
+use self::file::Opened;
 pub(super) use self::reports::Expiring;
 use self::state::Uncommitted;
 use super::freshness::Freshness;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::Embedded;
-use super::file::failed;
+use super::failure::failed;
 use crate::nb::NbError;
 use crate::nb::reports::{LIFETIME, ReportStore};
 

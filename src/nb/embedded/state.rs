@@ -6,7 +6,7 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
-use super::file::failed;
+use super::failure::failed;
 use crate::nb::transaction::{By, State};
 use crate::nb::{NbError, Record, RecordId, Revision, Table};
 

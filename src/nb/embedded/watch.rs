@@ -12,7 +12,8 @@ use futures::stream::{self, BoxStream, StreamExt};
 use rusqlite::Connection;
 
 use super::bell::Bell;
-use super::file::{Opened, failed};
+use super::failure::failed;
+use super::file::Opened;
 use super::state::{revision, value};
 use crate::nb::freshness::Freshness;
 use crate::nb::{Change, ChangeSet, NbError, Record, Revision, Table};

@@ -39,6 +39,7 @@ pub(super) struct Cluster {
 struct Session {
     turn: usize,
     client: Option<Arc<Client>>,
+    last_failure: Option<String>,
 }
 
 /// A client, and when it was chosen.
@@ -71,13 +72,18 @@ impl Cluster {
             options = options.with_tls(tls(files).map_err(|error| named(&address, error))?);
         }
         let turn = RandomState::new().hash_one(std::process::id()) as usize % address.endpoints.len();
-        let session = Mutex::new(Session { turn, client: None });
+        let session = Mutex::new(Session { turn, client: None, last_failure: None });
         Ok(Self { address, options, session })
     }
 
     /// The error with the cluster's name.
     pub fn named(&self, error: EtcdError) -> NbError {
         named(&self.address, error)
+    }
+
+    /// The last failure of a server.
+    pub fn last_failure(&self) -> Option<String> {
+        self.session.lock().last_failure.clone()
     }
 
     fn endpoint(&self, turn: usize) -> &str {
@@ -112,6 +118,7 @@ impl Cluster {
     /// Leaves the server of that turn, unless that was done.
     fn blame(&self, turn: usize, failure: Failure) -> Failure {
         let mut session = self.session.lock();
+        session.last_failure = Some(failure.error.to_string());
         if session.turn == turn && failure.remedy != Remedy::None {
             session.client = None;
             if failure.remedy == Remedy::OtherServer {

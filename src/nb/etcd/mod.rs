@@ -80,6 +80,10 @@ impl NorthboundDb for Etcd {
         u32::try_from(key).map_err(|_| NbError::KeysExhausted(table))
     }
 
+    fn last_failure(&self) -> Option<String> {
+        self.cluster.last_failure()
+    }
+
     fn confirmed(&self) -> Option<Instant> {
         self.freshness.last()
     }

@@ -91,6 +91,9 @@ impl Etcd {
             }
             match self.attempt(&work, &writer, &token).await? {
                 Outcome::Done(done, revision) => return Ok((done, revision)),
+                Outcome::Unknown(unknown) if since.elapsed() > BUSY_TIMEOUT => {
+                    return Err(self.cluster.named(EtcdError::Unknown(unknown.error)));
+                }
                 Outcome::Unknown(unknown) => sent = Some(unknown),
                 Outcome::Again if since.elapsed() > BUSY_TIMEOUT => {
                     return Err(self.cluster.named(EtcdError::Busy(BUSY_TIMEOUT.as_secs())));

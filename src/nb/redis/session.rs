@@ -126,9 +126,29 @@ impl Server {
     }
 }
 
+/// What to do about the errors that redis answers with, by the first word of each.
+const SERVER_ERRORS: [(&str, &str); 10] = [
+    ("OOM", "the server's maxmemory is used up and it evicts nothing: raise maxmemory, or delete keys"),
+    ("READONLY", "this server is a replica: give the address of its master"),
+    ("LOADING", "the server is reading its data from disk: try again when it has"),
+    ("MISCONF", "the server cannot save to its disk and takes no writes: look at its log and free space"),
+    ("CLUSTERDOWN", "a redis cluster is not supported: give a server of its own"),
+    ("MASTERDOWN", "the replica has lost its master: give the address of the master"),
+    (
+        "NOREPLICAS",
+        "the server takes writes only with enough replicas: start them, or lower min-replicas-to-write",
+    ),
+    ("BUSY", "a script of another client holds the server: end it with SCRIPT KILL"),
+    ("TRYAGAIN", "the server is moving keys: try again"),
+    ("EXECABORT", "the server refused a part of the transaction: look at its log"),
+];
+
 /// What to do about an error.
 fn advice(error: &RedisError, secure: bool) -> Option<&'static str> {
     let text = error.to_string();
+    if let Some((_, advice)) = SERVER_ERRORS.iter().find(|(code, _)| error.code() == Some(code)) {
+        return Some(advice);
+    }
     if matches!(error.code(), Some("WRONGPASS" | "NOAUTH")) || error.kind() == ErrorKind::AuthenticationFailed
     {
         return Some("check the user and the password in the URL, redis://USER:PASSWORD@HOST");

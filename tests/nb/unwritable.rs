@@ -1,0 +1,66 @@
+//! A file that cannot be written or used is named with the reason.
+
+use std::process::{Command, Output};
+
+use super::{Place, failed, lport_line, succeeded};
+
+/// Runs `trunkpath nb` where the folder of `place` is mounted read-only.
+fn on_a_read_only_mount(place: &Place, args: &str) -> Output {
+    let script = r#"mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" nb --nb "$3" $4"#;
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+    command.arg(place.folder.path()).arg(env!("CARGO_BIN_EXE_trunkpath")).arg(place.url()).arg(args);
+    command.output().expect("unshare: run `scripts/setup test`")
+}
+
+#[test]
+fn a_read_only_mount_is_named() {
+    let place = Place::new();
+    succeeded(&place.apply(&lport_line("p")));
+    for args in ["list lport", "delete lport p"] {
+        let error = failed(&on_a_read_only_mount(&place, args));
+        assert!(error.contains("the file is on a read-only file system: mount it read-write"), "{error}");
+    }
+    assert_eq!(place.list("lport").len(), 1);
+}
+
+#[test]
+fn a_damaged_file_is_named() {
+    let place = Place::new();
+    succeeded(&place.apply(&lport_line("p")));
+    let mut bytes = std::fs::read(place.file()).unwrap();
+    // The header stays, the pages behind the first do not.
+    bytes[4096..].fill(0xaa);
+    std::fs::write(place.file(), bytes).unwrap();
+    let error = place.refused(&["list", "lport"]);
+    assert!(error.contains("the file is damaged") && error.contains("backup"), "{error}");
+}
+
+#[test]
+fn a_value_of_megabytes_is_cut_in_messages() {
+    let place = Place::new();
+    let long = "a".repeat(2_000_000);
+    let line = format!(
+        r#"{{"table": "lport", "record": {{"id": "p", "topic": "t", "lswitch": "n", "macs": ["{long}"]}}}}"#
+    );
+    let wrong_table = format!(r#"{{"table": "{long}", "record": {{}}}}"#);
+    let wrong_form = format!(r#"{{"table": "lport", "record": {{}}, "{long}": 1}}"#);
+    let wrong_field = format!(r#"{{"table": "lport", "record": {{"id": "p", "{long}": 1}}}}"#);
+    for line in [line, wrong_table, wrong_form, wrong_field] {
+        let error = failed(&place.apply(&line));
+        assert!(
+            error.len() < 2_000 && error.contains("aaa... (200"),
+            "{} bytes: {:.300}",
+            error.len(),
+            error
+        );
+    }
+}
+
+#[test]
+fn an_octet_of_one_digit_is_refused() {
+    let place = Place::new();
+    let json = r#"{"id": "p", "topic": "t", "lswitch": "n", "macs": ["fa:16:3e:00:01:7"]}"#;
+    let error = place.refused(&["put", "lport", json]);
+    assert!(error.contains("fa:16:3e:00:01:7") && error.contains("two digits an octet"), "{error}");
+}
