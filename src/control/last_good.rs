@@ -3,21 +3,23 @@
 //! A file of SQLite beside the daemon's other state, written by a thread of its own, so that no disk holds up control. It is
 //! a copy and nothing else: it may be lost at any time, and is read at the start only.
 
-use std::fs::{OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+mod file;
+mod pending;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crossbeam::channel::{Receiver, Sender, unbounded};
-use parking_lot::Mutex;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::nb::{Change, ChangeSet, Record, Revision, Snapshot};
+use self::pending::Pending;
+use crate::nb::{Change, ChangeSet, Record, Revision, Snapshot, describe_sqlite};
 
-/// The layout of the file. Another number is another layout, whose file is begun anew.
-const LAYOUT: i32 = 1;
+/// How long the end waits for a disk that does not answer. The copy stays as it was written last.
+const CLOSING: Duration = Duration::from_secs(3);
 
 /// A copy of the records, and when it was known to be all of them.
 #[derive(Debug)]
@@ -26,62 +28,107 @@ pub(super) struct Copy {
     pub(super) confirmed: SystemTime,
 }
 
-/// Keeps the copy.
+/// Keeps the copy. No method waits for the disk but [`LastGood::open`] and [`LastGood::close`].
 #[derive(Debug)]
 pub(super) struct LastGood {
-    notes: Sender<Note>,
+    queue: Arc<Queue>,
     failure: Arc<Mutex<Option<String>>>,
     path: PathBuf,
-    writer: thread::JoinHandle<()>,
+    /// Disconnected when the writer has ended.
+    ended: Receiver<()>,
 }
 
-/// What there is to write.
-enum Note {
-    All(Snapshot),
-    Changes(ChangeSet),
-    Confirmed,
+/// What the writer has to write.
+#[derive(Debug, Default)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pending: Pending,
+    /// Something was added since the writer looked.
+    fresh: bool,
+    closed: bool,
+}
+
+impl Queue {
+    fn add(&self, add: impl FnOnce(&mut Pending, SystemTime)) {
+        let mut state = self.state.lock();
+        add(&mut state.pending, SystemTime::now());
+        state.fresh = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits for something to write; `None` at the end.
+    fn take(&self) -> Option<Pending> {
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, |state| !state.fresh && !state.closed);
+        let fresh = std::mem::take(&mut state.fresh);
+        fresh.then(|| std::mem::take(&mut state.pending))
+    }
+
+    /// Gives back what could not be written, for the next attempt.
+    fn give_back(&self, mut older: Pending) {
+        let mut state = self.state.lock();
+        older.append(std::mem::take(&mut state.pending));
+        state.pending = older;
+    }
 }
 
 impl LastGood {
     /// Reads the copy of the DB at `url`, if there is one, and keeps it from now on in the file `path`.
     pub(super) fn open(path: &Path, url: &str) -> (Self, Option<Copy>) {
         let failure = Arc::new(Mutex::new(None));
-        let (notes, received) = unbounded();
-        let opened = open(path).and_then(|connection| Ok((read(&connection, url)?, connection)));
-        let (copy, connection) = match opened {
-            Ok((copy, connection)) => (copy, Some(connection)),
+        let queue = Arc::<Queue>::default();
+        let (ending, ended) = bounded(0);
+        let opened = file::open(path).map_err(|error| error.to_string()).and_then(|connection| {
+            let copy = read(&connection, url).map_err(|error| describe_sqlite(path, &error))?;
+            Ok((copy, connection))
+        });
+        let copy = match opened {
+            Ok((copy, connection)) => {
+                let writer = Writer {
+                    connection,
+                    url: url.to_owned(),
+                    path: path.to_owned(),
+                    queue: Arc::clone(&queue),
+                    failure: Arc::clone(&failure),
+                    _ending: ending,
+                };
+                thread::spawn(move || writer.run());
+                copy
+            }
             Err(error) => {
-                *failure.lock() = Some(error.to_string());
-                (None, None)
+                *failure.lock() = Some(error);
+                queue.state.lock().closed = true;
+                None
             }
         };
-        let (url, failed) = (url.to_owned(), Arc::clone(&failure));
-        let writer = thread::spawn(move || {
-            if let Some(connection) = connection {
-                keep(connection, &url, &received, &failed);
-            }
-        });
-        (Self { notes, failure, path: path.to_owned(), writer }, copy)
+        (Self { queue, failure, path: path.to_owned(), ended }, copy)
     }
 
     /// Takes all records.
     pub(super) fn read(&self, snapshot: Snapshot) {
-        self.note(Note::All(snapshot));
+        self.add(|pending, now| pending.add_snapshot(snapshot, now));
     }
 
     /// Takes changes.
     pub(super) fn follow(&self, changes: ChangeSet) {
-        self.note(Note::Changes(changes));
+        self.add(|pending, now| pending.add_changes(changes, now));
     }
 
     /// Says that the records are still these.
     pub(super) fn confirm(&self) {
-        self.note(Note::Confirmed);
+        self.add(|pending, now| pending.confirmed = Some(now));
     }
 
-    fn note(&self, note: Note) {
-        // Nobody takes it when the file cannot be used, which is said elsewhere.
-        drop(self.notes.send(note));
+    fn add(&self, add: impl FnOnce(&mut Pending, SystemTime)) {
+        // Without a writer, which is said elsewhere, nothing would ever be taken.
+        if !self.queue.state.lock().closed {
+            self.queue.add(add);
+        }
     }
 
     /// Why the copy is not kept, if it is not.
@@ -93,58 +140,48 @@ impl LastGood {
         ))
     }
 
-    /// Writes what is left to write.
+    /// Writes what is left to write, unless the disk does not answer.
     pub(super) fn close(self) {
-        drop(self.notes);
-        drop(self.writer.join());
+        self.queue.state.lock().closed = true;
+        self.queue.changed.notify_one();
+        // Nothing is ever sent: either the writer ends, or it takes too long.
+        if self.ended.recv_timeout(CLOSING) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                "{}: the disk does not answer: the last changes are not kept",
+                self.path.display()
+            );
+        }
     }
 }
 
-fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
-    if let Some(folder) = path.parent() {
-        // If that fails, so does the next line, and says why.
-        drop(std::fs::create_dir_all(folder));
-    }
-    let connection = open_private(path)?;
-    let layout = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0));
-    // A new file has none, one of another program has its own, and what is no such file at all has an error.
-    let connection = if layout == Ok(LAYOUT) {
-        connection
-    } else {
-        drop(connection);
-        begin_anew(path)?
-    };
-    connection.busy_timeout(Duration::from_secs(5))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    Ok(connection)
+/// Writes the copy, on a thread of its own.
+struct Writer {
+    connection: Connection,
+    url: String,
+    path: PathBuf,
+    queue: Arc<Queue>,
+    failure: Arc<Mutex<Option<String>>>,
+    /// Dropped at the end.
+    _ending: Sender<()>,
 }
 
-/// Only our user may read it, from its first byte on: it has all that the tenants' records say. SQLite gives what it
-/// writes beside a file the mode of that.
-fn open_private(path: &Path) -> Result<Connection, rusqlite::Error> {
-    const MODE: u32 = 0o600;
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(MODE).open(path);
-    // If that fails, so does the next line, and says why.
-    drop(file.and_then(|file| file.set_permissions(Permissions::from_mode(MODE))));
-    Connection::open(path)
-}
-
-fn begin_anew(path: &Path) -> Result<Connection, rusqlite::Error> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        drop(std::fs::remove_file(name));
+impl Writer {
+    fn run(mut self) {
+        let mut gap = false;
+        while let Some(pending) = self.queue.take() {
+            let written = write(&mut self.connection, &self.url, &pending);
+            gap = pending.gap || gap && pending.snapshot.is_none();
+            let failure = match written {
+                Ok(()) if gap => Some("the disk did not keep up with the changes".to_owned()),
+                Ok(()) => None,
+                Err(error) => {
+                    self.queue.give_back(pending);
+                    Some(describe_sqlite(&self.path, &error))
+                }
+            };
+            *self.failure.lock() = failure;
+        }
     }
-    let connection = open_private(path)?;
-    connection.execute_batch(
-        "BEGIN;
-         CREATE TABLE record (tbl TEXT NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID;
-         CREATE TABLE origin (url TEXT NOT NULL, revision INTEGER NOT NULL, confirmed INTEGER NOT NULL);",
-    )?;
-    connection.pragma_update(None, "user_version", LAYOUT)?;
-    connection.execute_batch("COMMIT")?;
-    Ok(connection)
 }
 
 fn read(connection: &Connection, url: &str) -> Result<Option<Copy>, rusqlite::Error> {
@@ -170,38 +207,25 @@ fn read(connection: &Connection, url: &str) -> Result<Option<Copy>, rusqlite::Er
     Ok(Some(Copy { snapshot, confirmed: UNIX_EPOCH + Duration::from_secs(confirmed.cast_unsigned()) }))
 }
 
-/// Writes notes until there are no more to come.
-fn keep(mut connection: Connection, url: &str, notes: &Receiver<Note>, failure: &Mutex<Option<String>>) {
-    while let Ok(first) = notes.recv() {
-        // What has come meanwhile goes into one transaction.
-        let all: Vec<_> = std::iter::once(first).chain(notes.try_iter()).collect();
-        let written = write(&mut connection, url, &all);
-        *failure.lock() = written.err().map(|error| error.to_string());
-    }
-}
-
-fn write(connection: &mut Connection, url: &str, notes: &[Note]) -> Result<(), rusqlite::Error> {
+fn write(connection: &mut Connection, url: &str, pending: &Pending) -> Result<(), rusqlite::Error> {
     let transaction = connection.transaction()?;
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    for note in notes {
-        match note {
-            Note::All(snapshot) => {
-                replace(&transaction, snapshot)?;
-                transaction.execute("DELETE FROM origin", [])?;
-                transaction.execute(
-                    "INSERT INTO origin VALUES (?1, ?2, 0)",
-                    params![url, snapshot.revision.0.cast_signed()],
-                )?;
-            }
-            Note::Changes(changes) => {
-                changes.changes.iter().try_for_each(|change| apply(&transaction, change))?;
-                let revision = changes.revision.0.cast_signed();
-                transaction.execute("UPDATE origin SET revision = ?1", [revision])?;
-            }
-            Note::Confirmed => {}
-        }
+    if pending.gap {
+        transaction.execute("DELETE FROM origin", [])?;
     }
-    transaction.execute("UPDATE origin SET confirmed = ?1", [seconds.cast_signed()])?;
+    if let Some(snapshot) = &pending.snapshot {
+        replace(&transaction, snapshot)?;
+        transaction.execute("DELETE FROM origin", [])?;
+        let revision = snapshot.revision.0.cast_signed();
+        transaction.execute("INSERT INTO origin VALUES (?1, ?2, 0)", params![url, revision])?;
+    }
+    pending.changes.values().try_for_each(|change| apply(&transaction, change))?;
+    if let Some(revision) = pending.revision {
+        transaction.execute("UPDATE origin SET revision = ?1", [revision.0.cast_signed()])?;
+    }
+    if let Some(confirmed) = pending.confirmed {
+        let seconds = confirmed.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        transaction.execute("UPDATE origin SET confirmed = ?1", [seconds.cast_signed()])?;
+    }
     transaction.commit()
 }
 
@@ -244,6 +268,9 @@ fn put(transaction: &Transaction<'_>, record: &Record) -> Result<(), rusqlite::E
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use serde_json::json;
 
     use super::*;
@@ -308,7 +335,7 @@ mod tests {
         let (kept, copy) = LastGood::open(&path, "etcd://h2:2379");
         assert!(copy.is_none());
         kept.close();
-        std::fs::write(&path, "not SQLite at all, and long enough to be looked at".repeat(100)).unwrap();
+        std::fs::write(&path, "SQLite format 3\0, and nothing else of it".repeat(100)).unwrap();
         let (kept, copy) = LastGood::open(&path, URL);
         assert!(copy.is_none());
         kept.read(snapshot(5, vec![record("a", "1")]));
@@ -324,5 +351,30 @@ mod tests {
         let failure = kept.failure().unwrap();
         assert!(failure.starts_with("/proc/self/last-good.db: ") && failure.contains("--state"), "{failure}");
         kept.close();
+    }
+
+    #[test]
+    fn a_disk_that_fails_or_hangs_holds_up_nobody_and_loses_no_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last-good.db");
+        let (kept, _) = LastGood::open(&path, URL);
+        kept.read(snapshot(1, vec![record("a", "1")]));
+        // Another process holds the write lock: each attempt waits, then fails.
+        let other = Connection::open(&path).unwrap();
+        other.busy_timeout(Duration::from_secs(60)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        for number in 2..=5_000 {
+            let changes = vec![Change::Put(record("a", &number.to_string()))];
+            kept.follow(ChangeSet { revision: Revision(number), changes });
+        }
+        assert!(kept.queue.state.lock().pending.changes.len() <= 1, "one record, however often it changes");
+        while kept.failure().is_none() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        other.execute_batch("ROLLBACK").unwrap();
+        kept.confirm();
+        kept.close();
+        let (_, copy) = LastGood::open(&path, URL);
+        assert_eq!(copy.unwrap().snapshot, snapshot(5_000, vec![record("a", "5000")]));
     }
 }
