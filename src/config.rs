@@ -15,6 +15,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::tables::Policy;
+use crate::types::shorten;
 
 pub use cpus::CpusError;
 pub use settings::{NetworkSettings, PortSettings, Settings};
@@ -139,13 +140,19 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is no TOML, or a value has the wrong type. toml says where.
-    #[error("config file {path}: {source}", path = path.display())]
+    /// The file is no TOML, or a value has the wrong type.
+    #[error("{path}:{line}:{column}: {text}: {reason}", path = path.display(), text = shorten(text))]
     Toml {
         /// The file.
         path: PathBuf,
-        /// Where and why.
-        source: Box<toml::de::Error>,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What the line holds.
+        text: String,
+        /// What is wrong with it, or what was expected.
+        reason: String,
     },
     /// A key that does not exist.
     #[error("unknown key {key:?}{place}: the nearest known one is {nearest:?} (known: {known})")]

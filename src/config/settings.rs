@@ -14,7 +14,7 @@ use super::{
 };
 use crate::nb::DEFAULT_URL;
 use crate::tables::Policy;
-use crate::types::{ReservedMulticast, TagPolicy, UnknownTags};
+use crate::types::{ReservedMulticast, TagPolicy, UnknownTags, shorten, shorten_message};
 
 /// 64 GiB: more is a slip of the keyboard.
 pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;
@@ -99,7 +99,7 @@ impl Settings {
     }
 
     fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let bad = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
+        let bad = |error| bad_toml(&error, text, path);
         check_keys(&text.parse().map_err(bad)?)?;
         toml::from_str(text).map_err(bad)
     }
@@ -269,9 +269,30 @@ fn check_keys_below(
     Ok(())
 }
 
+/// Where in the file the error is, and on one line what it is.
+fn bad_toml(error: &toml::de::Error, file: &str, path: &Path) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start).min(file.len());
+    let before = file.get(..start).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    let reason = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    ConfigError::Toml {
+        path: path.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        text: file[line_start..].lines().next().unwrap_or_default().trim().to_owned(),
+        reason: shorten_message(&reason).into_owned(),
+    }
+}
+
 fn unknown_key(key: &str, place: &str, known: &'static [&'static str]) -> ConfigError {
-    let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, key)).unwrap_or(&"");
-    ConfigError::UnknownKey { key: key.to_owned(), place: place.to_owned(), nearest, known: known.join(", ") }
+    let key = shorten(key);
+    let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &key)).unwrap_or(&"");
+    ConfigError::UnknownKey {
+        key: key.into_owned(),
+        place: place.to_owned(),
+        nearest,
+        known: known.join(", "),
+    }
 }
 
 fn said(name: &'static str, value: Option<String>) -> Result<Option<String>, ConfigError> {

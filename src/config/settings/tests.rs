@@ -120,7 +120,8 @@ fn a_bad_value_is_named_with_what_was_expected() {
         ("port.x.no_socket = 'forward'", ["forward", "pass"]),
         ("port.x = 1", ["trunkpath.toml", "port"]),
         ("network.x.unknown_tags = 'maybe'", ["maybe", "`pass` or `drop`"]),
-        ("flood_rate = -1", ["trunkpath.toml", "flood_rate"]),
+        ("flood_rate = -1", ["trunkpath.toml:1:14: flood_rate = -1: ", "expected u32"]),
+        ("idle = 'busy'\n  umem_mib = [", ["trunkpath.toml:2:", "umem_mib = ["]),
     ] {
         let message = message(text);
         assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
