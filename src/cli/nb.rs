@@ -97,8 +97,11 @@ impl NbCommand {
     const fn writes(&self) -> bool {
         match self {
             Self::Init | Self::List { .. } | Self::Get { .. } | Self::Dump => false,
-            Self::Apply { .. } | Self::Put { .. } | Self::Delete { .. } => true,
-            Self::AddSubport { .. } | Self::DelSubport { .. } => true,
+            Self::Apply { .. }
+            | Self::Put { .. }
+            | Self::Delete { .. }
+            | Self::AddSubport { .. }
+            | Self::DelSubport { .. } => true,
         }
     }
 }

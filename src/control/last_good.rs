@@ -361,7 +361,7 @@ mod tests {
         kept.read(snapshot(1, vec![record("a", "1")]));
         // Another process holds the write lock: each attempt waits, then fails.
         let other = Connection::open(&path).unwrap();
-        other.busy_timeout(Duration::from_secs(60)).unwrap();
+        other.busy_timeout(Duration::from_mins(1)).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         for number in 2..=5_000 {
             let changes = vec![Change::Put(record("a", &number.to_string()))];

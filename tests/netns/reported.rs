@@ -56,7 +56,7 @@ fn host_writes_its_own_record() {
     with_etcd(1, |lab, cloud| {
         let site = Site::new(lab, 0);
         lab.start();
-        until("our record in table chassis", || {
+        until("this host's record in table chassis", || {
             let record = cloud.with_db(|db| async move { db.get(Table::Chassis, "lab").await.unwrap() })?;
             assert_eq!(record.json["ip"], "10.99.0.2", "{record:?}");
             Some(())

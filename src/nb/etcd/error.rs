@@ -163,7 +163,7 @@ impl Failure {
     }
 }
 
-/// What the code RESOURCE_EXHAUSTED stands for; gRPC itself has it for a message that is too long.
+/// What the code `RESOURCE_EXHAUSTED` stands for; gRPC itself has it for a message that is too long.
 fn exhausted(text: String) -> EtcdError {
     if text.contains("space exceeded") {
         EtcdError::NoSpace(text)
