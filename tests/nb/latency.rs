@@ -43,7 +43,7 @@ async fn latencies(place: &Place, prepare: impl Fn(&mut Command)) -> Vec<Duratio
         succeeded(&output);
         latencies.push(seen.saturating_duration_since(committed));
     }
-    latencies.sort();
+    latencies.sort_unstable();
     println!("seen after the writer's end: {latencies:?}");
     latencies
 }
@@ -79,6 +79,8 @@ async fn a_commit_on_a_busy_machine_is_seen_without_the_longest_pause() {
     let threads: Vec<_> = (0..2 * cpus).map(spinning).collect();
     let latencies = latencies(&Place::new(), |_| {}).await;
     stop.store(true, Ordering::Relaxed);
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_followed(&latencies);
 }

@@ -49,6 +49,7 @@ pub(super) fn watch(
             let path = follower.path.clone();
             // It hears of what comes before the first look is over.
             let bell = bell.get_or_insert_with(|| Bell::at(&path));
+            let before = follower.seen;
             let polled = tokio::task::spawn_blocking(move || {
                 let polled = follower.poll();
                 (follower, polled)
@@ -58,6 +59,9 @@ pub(super) fn watch(
                 Ok((_, Err(error))) => return Some((Err(error), None)),
                 Err(error) => return Some((Err(failed(&path, error)), None)),
             };
+            if follower.seen != before {
+                bell.saw_commit();
+            }
             if follower.ready.is_empty() {
                 bell.ring().await;
             }
