@@ -45,7 +45,11 @@ impl Desired {
     pub(super) fn remember(&mut self, incumbents: &Incumbents) {
         let links = incumbents.iter().filter_map(|(claim, lport)| match claim {
             Claim::Link(ifindex) => Some((*ifindex, lport.clone())),
-            _ => None,
+            Claim::PortKey(_)
+            | Claim::NetworkKey(_)
+            | Claim::Tag(..)
+            | Claim::Subport(_)
+            | Claim::Mac(..) => None,
         });
         self.remembered = links.collect();
     }
@@ -56,7 +60,7 @@ impl Desired {
             self.claims.contested().map(|(ifindex, lport)| (Claim::Link(*ifindex), lport.clone()));
         let kept = self.found.iter().filter_map(|(lport, found)| match found {
             Found::Link(ifindex, Some(_)) => Some((Claim::Link(*ifindex), lport.clone())),
-            _ => None,
+            Found::Link(_, None) | Found::Down(..) | Found::Nothing(_) => None,
         });
         kept.chain(contested).collect()
     }

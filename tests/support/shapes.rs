@@ -72,7 +72,12 @@ impl Shape {
                 let name = format!("tap{}", &device_user(0)[..11]);
                 links.push(Link { name, alias: None, ..simulated::link(2, "") });
             }
-            _ => {}
+            Self::OneTag
+            | Self::OneSubport
+            | Self::Chain
+            | Self::Loop
+            | Self::OneKey
+            | Self::OneNetworkKey => {}
         }
         links
     }

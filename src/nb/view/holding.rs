@@ -122,7 +122,9 @@ impl Northbound {
 
     /// Gives what these held to others.
     pub(super) fn release(&mut self, held: Vec<ChildPortSegmentation>, turned: &mut Vec<(Table, Id)>) {
-        held.iter().for_each(|segmentation| self.vacate(segmentation));
+        for segmentation in &held {
+            self.vacate(segmentation);
+        }
         for segmentation in held {
             self.refill(&segmentation, turned);
             turned.push((Table::ChildPortSegmentation, segmentation.id));

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{Northbound, State};
 use crate::nb::{Record, Snapshot};
-use crate::types::{Claim, Incumbents, Segmentation};
+use crate::types::{Claim, Id, Incumbents, Segmentation};
 
 impl Northbound {
     /// The holders of contested claims.
@@ -28,7 +28,7 @@ impl Northbound {
 /// The records in the order in which they get what they claim: incumbents first, then by id. The tables
 /// come in their own order: ports before the segmentations that wait for them.
 pub(crate) fn in_order<'a>(snapshot: &'a Snapshot, incumbents: &Incumbents) -> Vec<&'a Record> {
-    let holders: BTreeSet<&str> = incumbents.values().map(|id| id.as_str()).collect();
+    let holders: BTreeSet<&str> = incumbents.values().map(Id::as_str).collect();
     let may_hold = snapshot.records.iter().filter(|record| holders.contains(record.id.as_str()));
     let holding: HashSet<_> = may_hold
         .filter(|record| holds(record, incumbents))
