@@ -20,6 +20,7 @@ mod signals;
 mod trace;
 mod views;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use caps::errors::CapsError;
@@ -30,6 +31,7 @@ use tokio::time::{Instant, interval, sleep_until};
 use crate::api::{ApiError, Call, Server};
 use crate::config::Config;
 use crate::kernel;
+use crate::kernel::inspect::{self, MemoryLimit};
 use crate::logging::LogLoss;
 use crate::nb::{self, NbError};
 use crate::worker::WorkerPoolError;
@@ -50,6 +52,9 @@ mod worker_panics;
 /// How much of what the NB DB has told goes into one round.
 const BATCH: usize = 10_000;
 
+/// Memory besides the packet memory: tables of a few thousand ports, buffers of the kernel for a few sockets.
+const REST_MIB: u64 = 32;
+
 /// How long the end waits for calls that are still under way.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -63,6 +68,21 @@ pub enum ControlError {
         url: String,
         /// Why.
         source: Box<NbError>,
+    },
+    /// A control group leaves too little memory.
+    #[error(
+        "umem_mib = {umem_mib} takes {needed_mib} MiB, the rest of the switch included, and {file} allows {allowed_mib} MiB: the kernel would end the switch for it -> a smaller umem_mib, or a higher limit (MemoryMax= of a systemd unit)",
+        file = file.display()
+    )]
+    MemoryLimit {
+        /// As configured.
+        umem_mib: u32,
+        /// What the switch needs.
+        needed_mib: u64,
+        /// What it may have.
+        allowed_mib: u64,
+        /// The file with the limit.
+        file: PathBuf,
     },
     /// The links cannot be watched.
     #[error(transparent)]
@@ -97,6 +117,7 @@ impl Prepared {
     /// [`ControlError::Nb`] for a URL of no known kind; nothing has been created then.
     pub fn new(config: Config) -> Result<Self, ControlError> {
         nb::check_url(&config.nb).map_err(|source| nb_error(&config, source))?;
+        check_memory(config.umem_mib)?;
         let folder = Folder::prepare(&config);
         Ok(Self { config, folder, dropped: kernel::drop_privileges() })
     }
@@ -117,6 +138,18 @@ pub fn run(prepared: Prepared, read: &ReadConfig, log: LogLoss) -> Result<(), Co
     // A call that the kernel does not return from keeps its thread, and not the process.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     outcome
+}
+
+/// Refuses packet memory that a control group would not let the switch have.
+fn check_memory(umem_mib: u32) -> Result<(), ControlError> {
+    const MIB: u64 = 1 << 20;
+    let packets = u64::from(umem_mib);
+    let needed_mib = packets + REST_MIB;
+    let Some(MemoryLimit { file, bytes }) = inspect::memory_limit() else { return Ok(()) };
+    if bytes / MIB >= needed_mib || inspect::free_huge_pages() >= packets * MIB {
+        return Ok(());
+    }
+    Err(ControlError::MemoryLimit { umem_mib, needed_mib, allowed_mib: bytes / MIB, file })
 }
 
 fn nb_error(config: &Config, source: NbError) -> ControlError {

@@ -3,6 +3,7 @@
 mod drops;
 mod ethtool;
 mod host;
+mod memory;
 mod owner;
 mod xdp;
 
@@ -12,8 +13,10 @@ pub use drops::transmit_drops;
 pub use ethtool::{QueueCounts, index_of, large_receive_offload, queues};
 pub(super) use host::NEEDED;
 pub use host::{
-    Capabilities, af_xdp, btf, capabilities, kernel_release, may_mount, memlock_limit, vlan_tag_kfunc,
+    Capabilities, af_xdp, btf, capabilities, jit_hardening, kernel_release, kernel_version, may_mount,
+    memlock_limit, vlan_tag_kfunc,
 };
+pub use memory::{MemoryLimit, free_huge_pages, memory_limit};
 pub use owner::{Process, ProgramOwner, owner_of};
 pub use xdp::{Attached, XdpOfLink, xdp};
 

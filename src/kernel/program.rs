@@ -4,6 +4,7 @@
 //! port's policy says becomes true. `pass`: the kernel takes the program off with our last descriptor of the `bpf_link`.
 //! `drop`: a pin holds it there, where it finds no socket any more and drops all frames, until the next start adopts it.
 
+mod attachable;
 mod bpf_link;
 mod loader;
 
@@ -17,6 +18,7 @@ use super::inspect::{self, XdpMode};
 use super::pins::{self, PinError, Pins};
 use crate::config::NoSocketPolicy;
 use crate::types::{IfIndex, QueueId};
+pub use attachable::PageBoundError;
 pub(super) use bpf_link::BpfLink;
 use loader::Loaded;
 pub use loader::SteerLoader;
@@ -72,6 +74,14 @@ pub enum ProgramError {
     /// The kernel refused to load it.
     #[error("cannot load the XDP program: {error}{advice}; `trunkpath check` says what is missing", error = .0, advice = advice(.0))]
     Load(#[source] libbpf_rs::Error),
+    /// The kernel has no way to show an XDP program a tag that travels beside a frame.
+    #[error(
+        "the kernel cannot show a VLAN tag that travels beside its frame (Linux 6.8 or newer with BTF can): a guest could hide a tag from the switch -> boot a newer kernel, or, if its guest is to be trusted with tags, take the port without that by `allow_generic = true`"
+    )]
+    NoTagReader,
+    /// It is too long to be bound to a device.
+    #[error(transparent)]
+    PageBound(PageBoundError),
     /// Another program holds the link.
     #[error("another XDP program holds the link: {holder}; detach it first")]
     Held {
@@ -138,7 +148,7 @@ impl SteerProgram {
         options: ProgramOptions,
     ) -> Result<Self, ProgramError> {
         let ProgramOptions { queues, no_socket, allow_generic } = options;
-        let mut load = |device| steer.load(device, no_socket, queues).map_err(ProgramError::Load);
+        let mut load = |device| steer.load(device, no_socket, queues);
         let native = match load(Some(ifindex)) {
             Ok(loaded) => match BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_DRV_MODE) {
                 Ok(link) => return Ok(Self::new(link, ifindex, None, loaded, XdpMode::Native)),
@@ -146,6 +156,12 @@ impl SteerProgram {
             },
             // A driver without native XDP does not even let a program be bound to its device.
             Err(ProgramError::Load(error)) if error.kind() == ErrorKind::Unsupported => {
+                io::Error::from_raw_os_error(libc::EOPNOTSUPP)
+            }
+            Err(ProgramError::Load(_)) if inspect::btf() && !inspect::vlan_tag_kfunc() => {
+                if !allow_generic {
+                    return Err(ProgramError::NoTagReader);
+                }
                 io::Error::from_raw_os_error(libc::EOPNOTSUPP)
             }
             Err(error) => return Err(error),
@@ -162,9 +178,7 @@ impl SteerProgram {
             Some(libc::EOPNOTSUPP | libc::EINVAL) => return Err(ProgramError::NotNative(native)),
             _ => return Err(ProgramError::Attach(native)),
         }
-        let loaded = load(None)?;
-        let link = BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
-        Ok(Self::new(link.map_err(ProgramError::Generic)?, ifindex, None, loaded, XdpMode::Generic))
+        attach_generic(load(None)?, ifindex)
     }
 
     fn new(link: BpfLink, ifindex: IfIndex, pin: Option<PathBuf>, loaded: Loaded, mode: XdpMode) -> Self {
@@ -234,6 +248,11 @@ impl SteerProgram {
     }
 }
 
+fn attach_generic(loaded: Loaded, ifindex: IfIndex) -> Result<SteerProgram, ProgramError> {
+    let link = BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
+    Ok(SteerProgram::new(link.map_err(ProgramError::Generic)?, ifindex, None, loaded, XdpMode::Generic))
+}
+
 fn read_counters(map: &MapHandle) -> Result<SteerCounters, ProgramError> {
     // The order of `enum steer_counter` in bpf/steer_abi.h.
     let [redirected, passed, dropped] = [0_u32, 1, 2].map(|counter| {
@@ -244,8 +263,16 @@ fn read_counters(map: &MapHandle) -> Result<SteerCounters, ProgramError> {
     Ok(SteerCounters { redirected: redirected?, passed: passed?, dropped: dropped? })
 }
 
+/// What is missing most likely. Without the types of the kernel libbpf reports all kinds of errors, a missing permission
+/// among them.
 fn advice(error: &libbpf_rs::Error) -> &'static str {
-    if error.kind() == ErrorKind::PermissionDenied { " (it takes CAP_BPF and CAP_NET_ADMIN)" } else { "" }
+    if !inspect::btf() {
+        " (the kernel's types are not there: mount sysfs at /sys, or boot a kernel with CONFIG_DEBUG_INFO_BTF=y, which has them in /sys/kernel/btf/vmlinux)"
+    } else if error.kind() == ErrorKind::PermissionDenied {
+        " (it takes CAP_BPF and CAP_NET_ADMIN)"
+    } else {
+        ""
+    }
 }
 
 fn take_off(link: &BpfLink, ifindex: IfIndex, pin: Option<&Path>) {
@@ -266,7 +293,7 @@ fn replace(
     options: ProgramOptions,
 ) -> Result<Loaded, ProgramError> {
     let device = (mode != XdpMode::Generic).then_some(ifindex);
-    let loaded = steer.load(device, options.no_socket, options.queues).map_err(ProgramError::Load)?;
+    let loaded = steer.load(device, options.no_socket, options.queues)?;
     link.replace(&loaded.program).map_err(ProgramError::Replace)?;
     Ok(loaded)
 }

@@ -114,6 +114,14 @@ pub enum ArenaError {
         /// The kernel's answer.
         source: std::io::Error,
     },
+    /// The kernel takes no sockets for frames of several buffers (`XDP_USE_SG`, Linux 6.6).
+    #[error(
+        "Linux {release} is too old: AF_XDP sockets for frames of several buffers came with 6.6, and 6.8 or newer is needed to see VLAN tags that a guest's device carries beside its frames -> boot a newer kernel (on Debian 12, linux-image-amd64 of its backports)"
+    )]
+    Kernel {
+        /// Its release, as `uname -r` prints it.
+        release: String,
+    },
     /// xsk-rs is not the version this program was written for.
     #[error("the frame descriptor of xsk-rs has an unknown layout: build with the pinned xsk-rs 0.11.0")]
     DescriptorLayout,
@@ -145,7 +153,7 @@ impl Arena {
         // was mapped by the kernel and its address given to the kernel, so its provenance is exposed.
         let base = std::ptr::with_exposed_provenance_mut(headroom_end - first.addr());
         let base = NonNull::new(base).ok_or(ArenaError::FrameCount(frame_count))?;
-        let anchor = anchor(&umem).map_err(|source| ArenaError::Anchor { source })?;
+        let anchor = anchor(&umem).map_err(anchor_error)?;
         Self::build(base, frame_count, Some(Registered { umem, _anchor: anchor }))
     }
 
@@ -311,6 +319,15 @@ fn umem_advice(error: &std::io::Error) -> &'static str {
         }
         _ => "",
     }
+}
+
+fn anchor_error(source: std::io::Error) -> ArenaError {
+    // The kernel's answer to a flag that it does not know; nothing else about this socket can be wrong.
+    if source.raw_os_error() == Some(libc::EINVAL) {
+        let release = rustix::system::uname().release().to_string_lossy().into_owned();
+        return ArenaError::Kernel { release };
+    }
+    ArenaError::Anchor { source }
 }
 
 fn anchor_advice(error: &std::io::Error) -> &'static str {

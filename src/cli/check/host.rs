@@ -7,14 +7,42 @@ use crate::kernel::inspect::{self, Capabilities};
 const UMEM_BYTES: u64 = 64 << 20;
 
 pub(super) fn findings() -> Vec<Finding> {
-    let mut findings = vec![
-        Finding::ok("kernel", format!("Linux {}", inspect::kernel_release())),
-        sockets(),
-        type_information(),
-        tag_reader(),
-    ];
+    let mut findings = vec![kernel(), sockets(), type_information(), tag_reader()];
+    findings.extend(jit_hardening());
     findings.extend(capabilities());
     findings
+}
+
+fn kernel() -> Finding {
+    let found = format!("Linux {}", inspect::kernel_release());
+    let advice = "boot Linux 6.8 or newer (on Debian 12, linux-image-amd64 of its backports)";
+    match inspect::kernel_version() {
+        Some(version) if version < (6, 6) => Finding::not_ok(
+            Verdict::Missing,
+            "kernel",
+            format!("{found} has no AF_XDP sockets for frames of several buffers (6.6)"),
+            advice,
+        ),
+        Some(version) if version < (6, 8) => Finding::not_ok(
+            Verdict::Missing,
+            "kernel",
+            format!("{found} cannot show a VLAN tag that travels beside its frame (6.8)"),
+            advice,
+        ),
+        _ => Finding::ok("kernel", found),
+    }
+}
+
+/// With full hardening the kernel replaces programs while it compiles them; see `bpf/README.md`.
+fn jit_hardening() -> Option<Finding> {
+    (inspect::jit_hardening() == Some(2)).then(|| {
+        Finding::not_ok(
+            Verdict::Warning,
+            "BPF",
+            "net.core.bpf_jit_harden is 2: a kernel without the fix of 2026 (commit a1aa9ef47c29) can crash when a device goes under its XDP program",
+            "sysctl net.core.bpf_jit_harden=1, or a kernel of which you know that it has the fix",
+        )
+    })
 }
 
 fn sockets() -> Finding {

@@ -4,6 +4,9 @@ use super::{Finding, Verdict};
 use crate::control::links::{LARGEST_MTU, Link};
 use crate::kernel::inspect::{self, Attached, XdpMode};
 
+/// The kernel from which on drivers announce what they can do with XDP (`NETDEV_A_DEV_XDP_FEATURES`).
+const FEATURE_QUERY: (u32, u32) = (6, 3);
+
 /// `lacking` is the verdict on what keeps this link from being a port. A program that `is_pinned` does not: the next start
 /// adopts it.
 pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Finding> {
@@ -11,7 +14,12 @@ pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Fi
     let mut findings = vec![state(&about, link, lacking)];
     match inspect::xdp(link.ifindex) {
         Ok(xdp) => {
-            findings.extend((!xdp.native).then(|| generic_only(&about, link, lacking)));
+            if !xdp.native {
+                findings.push(match inspect::kernel_version() {
+                    Some(version) if version < FEATURE_QUERY => cannot_tell(&about),
+                    _ => generic_only(&about, link, lacking),
+                });
+            }
             let attached_program = xdp.attached.filter(|_| !is_pinned);
             findings.extend(attached_program.map(|program| attached(&about, link, program, lacking)));
         }
@@ -41,6 +49,11 @@ pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Fi
         ));
     }
     findings
+}
+
+fn cannot_tell(about: &str) -> Finding {
+    let found = "this kernel does not tell whether the driver has native XDP (Linux 6.3)";
+    Finding::not_ok(Verdict::Warning, about, found, "boot Linux 6.8 or newer")
 }
 
 /// A link that nobody asked for may be down.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use caps::{CapSet, Capability};
 use libbpf_rs::btf::Btf;
@@ -15,6 +16,23 @@ pub fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
+/// The first two numbers of the kernel's release, as (6, 8).
+#[must_use]
+pub fn kernel_version() -> Option<(u32, u32)> {
+    version_of(&kernel_release())
+}
+
+fn version_of(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// The value of `net.core.bpf_jit_harden`; `None` if it cannot be read.
+#[must_use]
+pub fn jit_hardening() -> Option<u32> {
+    std::fs::read_to_string("/proc/sys/net/core/bpf_jit_harden").ok()?.trim().parse().ok()
+}
+
 /// Whether the kernel describes its own types (`CONFIG_DEBUG_INFO_BTF`), without which no kfunc can be called.
 #[must_use]
 pub fn btf() -> bool {
@@ -25,8 +43,12 @@ pub fn btf() -> bool {
 /// hide a tag from us.
 #[must_use]
 pub fn vlan_tag_kfunc() -> bool {
-    let types = Btf::from_vmlinux();
-    types.is_ok_and(|types| types.type_by_name::<Func<'_>>("bpf_xdp_metadata_rx_vlan_tag").is_some())
+    // Reading all types of the kernel takes its time, and the answer does not change.
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let types = Btf::from_vmlinux();
+        types.is_ok_and(|types| types.type_by_name::<Func<'_>>("bpf_xdp_metadata_rx_vlan_tag").is_some())
+    })
 }
 
 /// Whether an AF_XDP socket can be made.
@@ -76,4 +98,17 @@ pub fn capabilities() -> Result<Capabilities, caps::errors::CapsError> {
     };
     let (held, missing) = NEEDED.into_iter().partition(in_effect);
     Ok(Capabilities { held, missing })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_begins_with_two_numbers() {
+        assert_eq!(version_of("6.1.0-48-cloud-amd64"), Some((6, 1)));
+        assert_eq!(version_of("6.12.95+deb12-cloud-amd64"), Some((6, 12)));
+        assert_eq!(version_of("7.3"), Some((7, 3)));
+        assert_eq!(version_of("six"), None);
+    }
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use libbpf_rs::libbpf_sys::{self, bpf_link_create_opts, bpf_link_info};
 
+use super::attachable::AttachableProgram;
 use crate::types::IfIndex;
 
 /// A program's hold on a device.
@@ -29,7 +30,7 @@ pub(in crate::kernel) struct BpfLinkInfo {
 impl BpfLink {
     /// Puts `program` on a device, in `mode` (`XDP_FLAGS_*_MODE`). libbpf's own way falls back to generic mode without a
     /// word.
-    pub(super) fn attach(program: &OwnedFd, device: IfIndex, mode: u32) -> io::Result<Self> {
+    pub(super) fn attach(program: &AttachableProgram, device: IfIndex, mode: u32) -> io::Result<Self> {
         let options = bpf_link_create_opts {
             sz: size_of::<bpf_link_create_opts>() as libbpf_sys::size_t,
             flags: mode,
@@ -71,7 +72,7 @@ impl BpfLink {
     }
 
     /// Puts `program` in the place of its present one. Every frame meets one of the two.
-    pub(super) fn replace(&self, program: &OwnedFd) -> io::Result<()> {
+    pub(super) fn replace(&self, program: &AttachableProgram) -> io::Result<()> {
         // SAFETY: the numbers are just looked up, and no options are allowed.
         done(unsafe {
             libbpf_sys::bpf_link_update(self.0.as_raw_fd(), program.as_raw_fd(), std::ptr::null())
