@@ -46,10 +46,15 @@ impl Console {
 
     /// Runs `command`. Returns its exit status and what it printed.
     pub fn run(&mut self, command: &str) -> (u8, String) {
+        self.run_within(command, PATIENCE)
+    }
+
+    /// The same where it may print nothing for so long.
+    pub fn run_within(&mut self, command: &str, patience: Duration) -> (u8, String) {
         self.send(command);
         let mut printed = vec![];
         loop {
-            let line = self.line(command, PATIENCE);
+            let line = self.line(command, patience);
             if let Some(status) = line.strip_prefix("END ") {
                 return (status.parse().unwrap(), printed.join("\n").trim().to_owned());
             }

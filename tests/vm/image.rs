@@ -13,15 +13,47 @@ pub struct Image {
     pub initramfs: PathBuf,
 }
 
+/// Which of Debian's kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// That of this machine's release.
+    Stable,
+    /// The newest of its backports.
+    Newest,
+}
+
+impl Kernel {
+    /// The one for VMs that are guests of the switch: the stable one, unless `TRUNKPATH_GUEST_KERNEL` is `newest`, as
+    /// `scripts/test-kernels` sets it.
+    pub fn of_guests() -> Self {
+        match std::env::var("TRUNKPATH_GUEST_KERNEL").as_deref() {
+            Ok("newest") => Self::Newest,
+            _ => Self::Stable,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Newest => "newest",
+        }
+    }
+}
+
 impl Image {
-    /// The image for `test`; `None` when that is to be skipped, which it has said then.
-    pub fn for_test(test: &str) -> Option<Self> {
+    /// The image for `test`, with `programs` in it; `None` when that is to be skipped, which it has said then.
+    pub fn for_test(test: &str, kernel: Kernel, programs: &[&str]) -> Option<Self> {
         if !is_root(test) {
             return None;
         }
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-image");
+        let folder = format!(
+            "guest-image-{}{}",
+            kernel.name(),
+            if programs.is_empty() { "" } else { "-with-programs" }
+        );
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/guest-image");
-        let made = output(Command::new(script).arg(&dir), "");
+        let made = output(Command::new(script).arg(&dir).arg(kernel.name()).args(programs), "");
         if !made.status.success() {
             skip(test, &format!("it has no VM to boot: {}", String::from_utf8_lossy(&made.stderr).trim()));
             return None;

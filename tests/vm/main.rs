@@ -8,6 +8,8 @@ mod image;
 #[cfg(test)]
 mod offloads;
 #[cfg(test)]
+mod removals;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::image::Image;
+use crate::image::{Image, Kernel};
 use crate::support::daemon::{Daemon, Files};
 use crate::support::frame::Mac;
 use crate::support::netns::{Netns, veth};
@@ -84,7 +84,7 @@ pub struct Site {
 /// leaves nothing on its links. VMs end with `test`.
 pub fn on_site(test: impl FnOnce(&mut Site)) {
     let name = std::thread::current().name().unwrap_or("this test").to_owned();
-    let Some(image) = Image::for_test(&name) else { return };
+    let Some(image) = Image::for_test(&name, Kernel::of_guests(), &[]) else { return };
     let mut site = Site::new(image);
     test(&mut site);
     site.finish();

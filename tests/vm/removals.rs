@@ -1,0 +1,35 @@
+//! Links and namespaces are removed under the programs of a switch, in a VM of the switch's own: a kernel that does not
+//! survive it (`bpf/README.md`) is not the one that the tests run on.
+
+use crate::image::{Image, Kernel};
+use crate::vm::Vm;
+
+/// Rounds of sixty removals.
+const ROUNDS: usize = 4;
+
+const PROGRAMS: [&str; 2] = [env!("CARGO_BIN_EXE_trunkpath"), "ip"];
+
+#[test]
+fn removing_links_and_namespaces_under_programs_leaves_the_kernel_well() {
+    let test = "removing_links_and_namespaces_under_programs_leaves_the_kernel_well";
+    let Some(image) = Image::for_test(test, Kernel::Newest, &PROGRAMS) else { return };
+    let mut vm = Vm::boot_host(&image);
+    let script = include_str!("removals.sh").replace('\'', r"'\''");
+    for line in script.lines() {
+        vm.run(&format!("echo '{line}' >>/tmp/removals.sh"));
+    }
+    let (status, printed) = vm.run_long(&format!("sh /tmp/removals.sh {ROUNDS}"));
+    assert_eq!(status, 0, "{printed}");
+    assert!(printed.contains(&format!("removed {}", ROUNDS * 60)), "{printed}");
+}
+
+#[test]
+fn a_kernel_that_is_too_old_is_named_with_what_is_needed() {
+    let test = "a_kernel_that_is_too_old_is_named_with_what_is_needed";
+    let Some(image) = Image::for_test(test, Kernel::Stable, &PROGRAMS) else { return };
+    let mut vm = Vm::boot_host(&image);
+    let (status, printed) =
+        vm.run_long("trunkpath run --nb sqlite:/tmp/nb.db --chassis c1 --api /tmp/api.sock");
+    assert_ne!(status, 0, "{printed}");
+    assert!(printed.contains("Linux 6.1.") && printed.contains("6.8 or newer"), "{printed}");
+}
