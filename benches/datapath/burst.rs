@@ -59,6 +59,9 @@ pub struct Maker<'a> {
     random: u64,
 }
 
+/// The source address of all frames: any that a station can have.
+const SOURCE: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
 impl Kind {
     /// The frames of a burst, the free ones included.
     pub const fn all_frames(&self) -> usize {
@@ -91,6 +94,7 @@ impl<'a> Maker<'a> {
         let mut frame = self.free_frame();
         let mut bytes = [0; 60];
         bytes[..6].copy_from_slice(&way.address.bytes());
+        bytes[6..12].copy_from_slice(&SOURCE);
         assert!(frame.set_bytes(&bytes));
         let tci = Tci::new(way.vid, Pcp::default());
         dot1q::push(&mut frame, tci).unwrap();

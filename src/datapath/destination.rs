@@ -27,6 +27,14 @@ fn group<'t>(
     Ok(Destination::Flood(&network.flood))
 }
 
+/// The destination and the source address.
+#[inline]
+fn addresses(frame: &Frame) -> Option<(MacAddr, MacAddr)> {
+    let both: &[u8; 12] = frame.bytes().first_chunk()?;
+    let (to, from) = both.split_at(6);
+    Some((MacAddr::new(*to.first_chunk()?), MacAddr::new(*from.first_chunk()?)))
+}
+
 /// Finds where a frame from `source` goes.
 ///
 /// # Errors
@@ -39,8 +47,11 @@ pub fn destination<'t>(
     tables: &'t Tables,
 ) -> Result<Destination<'t>, DropReason> {
     let network = tables.network(source.network).ok_or(DropReason::DestinationUnknown)?;
-    let address = frame.bytes().first_chunk().copied().map(MacAddr::new);
-    let address = address.ok_or(DropReason::ClassifyTruncated)?;
+    let (address, from) = addresses(frame).ok_or(DropReason::ClassifyTruncated)?;
+    // Here, where the addresses are read anyway, this takes a few instructions of each frame.
+    if !from.is_station() {
+        return Err(DropReason::DestinationSourceInvalid);
+    }
     if address.is_group() {
         return group(address, network, tables);
     }

@@ -38,14 +38,14 @@ drop_reasons! {
     ClassifySubportUnusable => "classify_subport_unusable",
     /// Its tag is no segmentation's, and the port takes no such frames (`unknown_tags = drop`).
     ClassifyUnknownTag => "classify_unknown_tag",
-    /// Its source address is a group address or zero, which no station has (IEEE Std 802-2014, 8.2).
-    GuardSourceInvalid => "guard_source_invalid",
     /// Its port may not send from this MAC address, or not announce it.
     GuardSourceMac => "guard_source_mac",
     /// Its port may not send from this IP address with this MAC address, or not announce it.
     GuardSourceIp => "guard_source_ip",
     /// It cannot be told which addresses it says it is from.
     GuardUnreadable => "guard_unreadable",
+    /// Its source address is a group address or zero, which no station has (IEEE Std 802-2014, 8.2).
+    DestinationSourceInvalid => "destination_source_invalid",
     /// Its destination address is one that bridges do not forward (`reserved_multicast = drop`).
     DestinationReserved => "destination_reserved",
     /// No port of the network has its destination address.

@@ -37,6 +37,7 @@ pub(super) fn flood(
     dispatch(frame, source, receiver, tables, outlet);
 }
 
+#[cold]
 fn is_too_long(frame: &Frame, to: PortSlot, tables: &Tables) -> bool {
     tables.egress(to).is_some_and(|egress| frame.len() > egress.link.longest_frame)
 }

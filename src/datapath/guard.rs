@@ -11,20 +11,7 @@ use crate::xsk::Frame;
 /// The reason to drop it.
 #[inline]
 pub fn guard(frame: &Frame, source: &Source, tables: &Tables) -> Result<(), DropReason> {
-    if !has_station_source(frame) {
-        return Err(DropReason::GuardSourceInvalid);
-    }
     if source.guarded { check(frame, source, tables) } else { Ok(()) }
-}
-
-/// Whether the source address can be a station's: neither a group address nor zero. As one number, read with the two
-/// bytes behind it, that takes a few instructions.
-#[inline]
-fn has_station_source(frame: &Frame) -> bool {
-    const GROUP: u64 = 1 << 56;
-    let Some(bytes) = frame.bytes().get(6..).and_then(<[u8]>::first_chunk) else { return false };
-    let source = u64::from_be_bytes(*bytes);
-    source & GROUP == 0 && source >> 16 != 0
 }
 
 fn check(frame: &Frame, source: &Source, tables: &Tables) -> Result<(), DropReason> {

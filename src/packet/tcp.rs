@@ -72,6 +72,7 @@ impl LongTcp {
     }
 
     /// Where the payload of each segment is, in order.
+    #[must_use]
     pub fn payloads(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
         let Self { payload, end, segment_bytes, .. } = *self;
         (payload..end).step_by(segment_bytes).map(move |start| start..end.min(start + segment_bytes))

@@ -138,7 +138,7 @@ fn a_source_address_is_a_stations() {
     {
         let mut switch = Switch::new(&World::vm_and_peers());
         let sent = switch.send("vm", &frame(PEER_A, source, &[], &payload())).len();
-        let dropped = switch.drops().get(&(Some("vm".into()), DropReason::GuardSourceInvalid)).copied();
+        let dropped = switch.drops().get(&(Some("vm".into()), DropReason::DestinationSourceInvalid)).copied();
         assert_eq!((sent, dropped.unwrap_or_default()), (1 - drops, drops as u64), "{source:02x?}");
     }
 }

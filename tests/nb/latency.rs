@@ -44,7 +44,7 @@ async fn latencies(place: &Place, prepare: impl Fn(&mut Command)) -> Vec<Duratio
         latencies.push(seen.saturating_duration_since(committed));
     }
     latencies.sort_unstable();
-    println!("seen after the writer's end: {latencies:?}");
+    eprintln!("seen after the writer's end: {latencies:?}");
     latencies
 }
 

@@ -62,10 +62,10 @@ class Site:
         priority = first_tag(frame)[1] & 0xF000 if first_tag(frame) and len(frame) >= 18 else 0
         try:
             port, frame = self.classify(self.own_port(guest), frame)
-            if frame[6] & 1 or frame[6:12] == bytes(6):
-                raise Dropped(port.name, "guard_source_invalid")
             if port.ips is not None:
                 guard(port, frame)
+            if frame[6] & 1 or frame[6:12] == bytes(6):
+                raise Dropped(port.name, "destination_source_invalid")
             receivers = self.receivers(port, frame)
         except Dropped as dropped:
             return [], [dropped.count]

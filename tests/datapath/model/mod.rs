@@ -39,7 +39,7 @@ pub fn forward(world: &World, link: usize, frame: &[u8]) -> Outcome {
     };
     let source = &classified.frame[6..12];
     if source[0] & 1 == 1 || source == [0; 6] {
-        return dropped(classified.port, DropReason::GuardSourceInvalid);
+        return dropped(classified.port, DropReason::DestinationSourceInvalid);
     }
     let receivers = match receivers(world, &classified) {
         Ok(receivers) => receivers,
