@@ -4,7 +4,8 @@
 
 mod cli_support;
 
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use cli_support::Namespace;
 use trunkpath::config::NoSocketPolicy;
@@ -101,4 +102,41 @@ fn missing_capabilities_are_named() {
     }
     let (_, screen) = setpriv("-all,+sys_admin");
     assert!(!screen.contains("CAP_BPF is not there"), "CAP_SYS_ADMIN contains it: {screen}");
+}
+
+/// Opens a tap as qemu does, with the offloads that its guest takes, and holds it until its input ends. (`TUNSETIFF` and
+/// `TUNSETOFFLOAD` in `linux/if_tun.h`.)
+const HOLD_TAP: &str = "
+import fcntl, struct, sys
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, TUNSETIFF, TUNSETOFFLOAD = 0x2, 0x1000, 0x4000, 0x400454ca, 0x400454d0
+tap = open('/dev/net/tun', 'r+b', buffering=0)
+fcntl.ioctl(tap, TUNSETIFF, struct.pack('16sH22x', b'tap0', IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+fcntl.ioctl(tap, TUNSETOFFLOAD, int(sys.argv[1], 0))
+print('open', flush=True)
+sys.stdin.read()
+";
+
+/// What `check` says of a tap whose VM takes these offloads.
+fn check_tap(namespace: &Namespace, offloads: &str) -> String {
+    let mut command = Command::new("python3");
+    command.args(["-c", HOLD_TAP, offloads]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = namespace.inside(|| command.spawn().unwrap());
+    let mut said = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "open\n");
+    let (_, screen) = check(namespace, "tap0");
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    screen
+}
+
+#[test]
+fn udp_segmentation_of_a_vm_is_named() {
+    let Some(namespace) = Namespace::new("udp_segmentation_of_a_vm_is_named") else { return };
+    // TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6; then TUN_F_USO4 and TUN_F_USO6, too.
+    let screen = check_tap(&namespace, "0x7");
+    assert!(!screen.contains("UDP segmentation"), "{screen}");
+    let screen = check_tap(&namespace, "0x67");
+    assert!(screen.contains("warning  link tap0     its VM has UDP segmentation"), "{screen}");
+    assert!(screen.contains("host_uso=off,guest_uso4=off,guest_uso6=off"), "{screen}");
 }

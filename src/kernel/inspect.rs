@@ -2,6 +2,7 @@
 
 mod drops;
 mod ethtool;
+mod features;
 mod host;
 mod memory;
 mod owner;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use drops::transmit_drops;
 pub use ethtool::{QueueCounts, index_of, large_receive_offload, queues};
+pub use features::udp_segmentation;
 pub(super) use host::NEEDED;
 pub use host::{
     Capabilities, af_xdp, btf, capabilities, jit_hardening, kernel_release, kernel_version, may_mount,
@@ -18,7 +20,7 @@ pub use host::{
 };
 pub use memory::{MemoryLimit, free_huge_pages, memory_limit};
 pub use owner::{Process, ProgramOwner, owner_of};
-pub use xdp::{Attached, XdpOfLink, xdp};
+pub use xdp::{Attached, NativeXdp, XdpOfLink, xdp};
 
 /// Where in a driver's path an XDP program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,10 +2,7 @@
 
 use super::{Finding, Verdict};
 use crate::control::links::{LARGEST_MTU, Link};
-use crate::kernel::inspect::{self, Attached, XdpMode};
-
-/// The kernel from which on drivers announce what they can do with XDP (`NETDEV_A_DEV_XDP_FEATURES`).
-const FEATURE_QUERY: (u32, u32) = (6, 3);
+use crate::kernel::inspect::{self, Attached, NativeXdp, XdpMode};
 
 /// `lacking` is the verdict on what keeps this link from being a port. A program that `is_pinned` does not: the next start
 /// adopts it.
@@ -14,12 +11,7 @@ pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Fi
     let mut findings = vec![state(&about, link, lacking)];
     match inspect::xdp(link.ifindex) {
         Ok(xdp) => {
-            if !xdp.native {
-                findings.push(match inspect::kernel_version() {
-                    Some(version) if version < FEATURE_QUERY => cannot_tell(&about),
-                    _ => generic_only(&about, link, lacking),
-                });
-            }
+            findings.extend(native(&about, link, xdp.native, lacking));
             let attached_program = xdp.attached.filter(|_| !is_pinned);
             findings.extend(attached_program.map(|program| attached(&about, link, program, lacking)));
         }
@@ -48,12 +40,23 @@ pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Fi
             format!("ethtool -K {} lro off", link.name),
         ));
     }
+    findings.extend(udp_segmentation(&about, link));
     findings
 }
 
-fn cannot_tell(about: &str) -> Finding {
-    let found = "this kernel does not tell whether the driver has native XDP (Linux 6.3)";
-    Finding::not_ok(Verdict::Warning, about, found, "boot Linux 6.8 or newer")
+/// The segment size of a UDP packet that a VM leaves to others to cut is lost on its way through XDP. A tap does not tell
+/// whether the VM sends such packets (`host_uso`), but whether it takes them (`guest_uso4`, `guest_uso6`): qemu switches all
+/// three on by default from machine type 8.2 on.
+fn udp_segmentation(about: &str, link: &Link) -> Option<Finding> {
+    if link.kind.as_deref() != Some("tun") || !inspect::udp_segmentation(&link.name).unwrap_or(false) {
+        return None;
+    }
+    Some(Finding::not_ok(
+        Verdict::Warning,
+        about,
+        "its VM has UDP segmentation: UDP packets that it leaves to others to cut are dropped, or arrive as one datagram",
+        "switch it off for the VM's device: host_uso=off,guest_uso4=off,guest_uso6=off (docs/openstack.md says how)",
+    ))
 }
 
 /// A link that nobody asked for may be down.
@@ -77,6 +80,19 @@ fn state(about: &str, link: &Link, lacking: Verdict) -> Finding {
             found("down"),
             format!("ip link set dev {} up", link.name),
         ),
+    }
+}
+
+fn native(about: &str, link: &Link, native: NativeXdp, lacking: Verdict) -> Option<Finding> {
+    match native {
+        NativeXdp::Supported => None,
+        NativeXdp::Unsupported => Some(generic_only(about, link, lacking)),
+        NativeXdp::Unknown => Some(Finding::not_ok(
+            Verdict::Warning,
+            about,
+            "cannot tell whether its driver has native XDP: the kernel answers that from Linux 6.3 on",
+            "start the switch: `trunkpath show problems` names the link if it has not",
+        )),
     }
 }
 
@@ -115,5 +131,33 @@ fn attached(about: &str, link: &Link, program: Attached, lacking: Verdict) -> Fi
             found,
             "in generic mode a guest can hide a VLAN tag (allow_generic)",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::IfIndex;
+
+    #[test]
+    fn an_old_kernel_is_no_driver_without_native_xdp() {
+        let link = Link {
+            ifindex: IfIndex::new(7).unwrap(),
+            name: "tap0".to_owned(),
+            alias: None,
+            kind: Some("tun".to_owned()),
+            up: true,
+            carrier: true,
+            mtu: 1500,
+            mac: None,
+            rx_queues: 1,
+            tx_queues: 1,
+        };
+        let finding = |answer| native("link tap0", &link, answer, Verdict::Missing);
+        assert_eq!(finding(NativeXdp::Supported), None);
+        assert_eq!(finding(NativeXdp::Unsupported).unwrap().verdict, Verdict::Missing);
+        let unknown = finding(NativeXdp::Unknown).unwrap();
+        assert_eq!(unknown.verdict, Verdict::Warning);
+        assert!(unknown.found.starts_with("cannot tell"), "{unknown:?}");
     }
 }

@@ -77,6 +77,17 @@ pub fn large_receive_offload(device: &str) -> io::Result<bool> {
 fn ask<const N: usize>(device: &str, question: u32) -> io::Result<[u32; N]> {
     let mut words = [0; N];
     words[0] = question;
+    // SAFETY: the kernel writes the struct of the question: two words for GET_FLAGS (ethtool_value), nine for GET_CHANNELS
+    // (ethtool_channels), which is what the two callers ask with.
+    unsafe { ask_into(device, &mut words) }?;
+    Ok(words)
+}
+
+/// Asks the question in the first of `words`, and has the answer written over all of them.
+///
+/// # Safety
+/// `words` must have room for the answer to their question.
+pub(super) unsafe fn ask_into(device: &str, words: &mut [u32]) -> io::Result<()> {
     // SAFETY: all bytes zero is a value of this struct of integers, pointers and unions of them.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     if device.len() >= request.ifr_name.len() {
@@ -87,11 +98,10 @@ fn ask<const N: usize>(device: &str, question: u32) -> io::Result<[u32; N]> {
     }
     request.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
     let socket = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
-    // SAFETY: `request` has a terminated name and points at `words`, and both outlive the call. The kernel
-    // writes the struct of the question: two words for GET_FLAGS (ethtool_value), nine for GET_CHANNELS
-    // (ethtool_channels), which is what the two callers ask with.
+    // SAFETY: `request` has a terminated name and points at `words`, and both outlive the call. The kernel writes the answer,
+    // for which the caller has made room.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(words) }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 #[cfg(test)]
