@@ -47,6 +47,8 @@ pub struct Config {
     pub state: PathBuf,
     /// The folder of a bpffs in which the programs are pinned that are to outlive a kill.
     pub pin_folder: PathBuf,
+    /// Whether the operator asked for pins, with a pin folder or `no_socket = drop`; else they are a default.
+    pub pins_wanted: bool,
     /// What becomes of us when a worker panics.
     pub on_worker_panic: OnWorkerPanic,
     /// Where other hosts send to us, for our record in table `chassis`; unless given, what the default route says.

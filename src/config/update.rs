@@ -26,6 +26,7 @@ impl Config {
             api,
             state,
             pin_folder,
+            pins_wanted,
             on_worker_panic,
             local_ip,
             umem_mib,
@@ -51,6 +52,8 @@ impl Config {
         update.change("attach", &mut self.attach, attach);
         update.change("port.\"*\"", &mut self.default_port, default_port);
         update.change("port", &mut self.ports, ports);
+        // No setting of its own: it follows from two that have their lines.
+        self.pins_wanted = pins_wanted;
         update
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Pinning {
     pins: Option<Pins>,
     /// Why nothing is pinned, if something should be.
     failure: Option<String>,
+    /// Whether the operator asked for pins: a default that cannot be had is for the log and `trunkpath check` only.
+    wanted: bool,
     /// Devices whose programs should be pinned and are not, and why.
     unpinned: BTreeMap<IfIndex, String>,
 }
@@ -67,11 +69,12 @@ impl Pinning {
         if let Some(reason) = &failure {
             tracing::warn!(folder, "{reason}; {CONSEQUENCE}");
         }
-        Self { folder, pins, failure, unpinned: BTreeMap::new() }
+        Self { folder, pins, failure, wanted: config.pins_wanted, unpinned: BTreeMap::new() }
     }
 
     /// Looks whether another configuration wants pins that the start did not prepare.
     pub(super) fn reconsider(&mut self, config: &Config) {
+        self.wanted = config.pins_wanted;
         if !config.drops_without_socket() {
             self.failure = None;
         } else if self.pins.is_none() && self.failure.is_none() {
@@ -111,7 +114,7 @@ impl Pinning {
         name: impl Fn(IfIndex) -> String,
         is_taken: impl Fn(IfIndex) -> bool,
     ) -> Vec<Problem> {
-        let folder = self.failure.iter().map(|reason| {
+        let folder = self.failure.iter().filter(|_| self.wanted).map(|reason| {
             Problem::new(format!("pin folder {}", self.folder), format!("{reason}; {CONSEQUENCE}"))
         });
         let unpinned =

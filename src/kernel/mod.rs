@@ -9,6 +9,7 @@ mod program;
 pub use made::Made;
 pub use pins::{
     CleanError, Cleaned, FoundPin, PinError, PinFolder, PinState, Pins, clean_pins, find_pins, is_bpffs,
+    is_mount_namespace_fleeting,
 };
 pub use privileges::drop_privileges;
 pub use program::{ProgramError, ProgramOptions, SteerCounters, SteerLoader, SteerProgram, log_libbpf};

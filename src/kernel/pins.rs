@@ -119,7 +119,7 @@ impl Pins {
     /// made for us, as `ip netns exec` does.
     #[must_use]
     pub fn is_fleeting(&self) -> bool {
-        self.made.mount().is_some() && is_mount_namespace_ours()
+        self.made.mount().is_some() && is_mount_namespace_fleeting()
     }
 
     /// The devices that have one.
@@ -233,9 +233,10 @@ fn mount_bpffs(point: &Path, made: &mut Made) -> Result<(), PinError> {
     Ok(())
 }
 
-/// Whether our mount namespace is not that of the process which started us: it ends with us then, and what is mounted in
-/// it, too.
-fn is_mount_namespace_ours() -> bool {
+/// Whether the mount namespace is not that of the process which started this one, as `ip netns exec` makes one: it ends with
+/// this process then, and what is mounted in it, too.
+#[must_use]
+pub fn is_mount_namespace_fleeting() -> bool {
     let of = |process: &str| fs::metadata(format!("/proc/{process}/ns/mnt")).map(|found| found.ino()).ok();
     let parent = getppid().and_then(|parent| of(&parent.as_raw_nonzero().to_string()));
     parent.is_some() && parent != of("self")

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod away;
 #[cfg(test)]
+mod bare_host;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod churn;

@@ -132,6 +132,11 @@ impl Daemon {
         Self::start_by(netns.command(TRUNKPATH), files, arguments)
     }
 
+    /// Starts one in `netns` with the default pin folder.
+    pub fn start_in_default_folder(netns: &Netns, files: &Files, arguments: &[String]) -> Self {
+        Self::start_with(netns.command(TRUNKPATH), files, arguments)
+    }
+
     /// Starts one in `netns` that keeps the mounts of this test, which `ip netns exec` does not.
     pub fn start_among_our_mounts(netns: &Netns, files: &Files, arguments: &[String]) -> Self {
         let mut command = Command::new("nsenter");
@@ -163,7 +168,12 @@ impl Daemon {
         Self::start_by(command, files, arguments)
     }
 
-    fn start_by(mut command: Command, files: &Files, arguments: &[String]) -> Self {
+    fn start_by(command: Command, files: &Files, arguments: &[String]) -> Self {
+        let pin_folder = ["--pin-folder".to_owned(), files.pin_folder.display().to_string()];
+        Self::start_with(command, files, &[&pin_folder, arguments].concat())
+    }
+
+    fn start_with(mut command: Command, files: &Files, arguments: &[String]) -> Self {
         let api = files.path("api.sock");
         let log = files.open_log();
         let process = command
@@ -171,8 +181,6 @@ impl Daemon {
             .arg(&api)
             .arg("--state")
             .arg(files.state())
-            .arg("--pin-folder")
-            .arg(&files.pin_folder)
             .args(arguments)
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -4,7 +4,13 @@ use std::path::Path;
 
 use super::{Finding, Verdict};
 use crate::control::links::Links;
-use crate::kernel::{CleanError, Cleaned, FoundPin, PinState, clean_pins, find_pins, inspect, is_bpffs};
+use crate::kernel::{
+    CleanError, Cleaned, FoundPin, PinState, clean_pins, find_pins, inspect, is_bpffs,
+    is_mount_namespace_fleeting,
+};
+
+/// What it means that nothing can be pinned.
+const AFTER_A_KILL: &str = "frames of ports with no_socket = drop reach the host's own stack after a kill";
 
 const CLEAN: &str = "`trunkpath check --clean`";
 
@@ -15,14 +21,21 @@ pub(super) fn findings(folder: &Path, links: &Links) -> (Vec<FoundPin>, Vec<Find
         Ok(pins) if is_bpffs(folder) => {
             (pins, Finding::ok(about, format!("{} is in a bpffs", folder.display())))
         }
+        Ok(pins) if inspect::may_mount() && is_mount_namespace_fleeting() => {
+            let found = format!(
+                "{} is in no bpffs, and one that the switch mounts ends with it in a mount namespace of its own, as `ip netns exec` \
+                 makes: {AFTER_A_KILL}",
+                folder.display()
+            );
+            let advice =
+                "mount one outside (`mount -t bpf bpf DIR`), not below /sys, and name it with pin_folder";
+            (pins, Finding::not_ok(Verdict::Warning, about, found, advice))
+        }
         Ok(pins) if inspect::may_mount() => {
             (pins, Finding::ok(about, format!("the switch mounts a bpffs for {}", folder.display())))
         }
         Ok(pins) => {
-            let found = format!(
-                "{} is in no bpffs: frames of ports with no_socket = drop reach the host's own stack after a kill",
-                folder.display()
-            );
+            let found = format!("{} is in no bpffs: {AFTER_A_KILL}", folder.display());
             let advice =
                 "mount one (`mount -t bpf bpf DIR`), or let the switch do it, which takes CAP_SYS_ADMIN";
             (pins, Finding::not_ok(Verdict::Warning, about, found, advice))

@@ -174,3 +174,11 @@ fn programs_are_to_be_pinned_where_any_port_drops() {
     assert!(!drops("port = { '*' = { no_socket = 'pass' }, p = { allow_generic = true } }"));
     assert!(drops("port = { '*' = { no_socket = 'pass' }, p = { no_socket = 'drop' } }"));
 }
+
+#[test]
+fn pins_are_wanted_by_those_who_ask_for_them() {
+    let wanted = |text: &str| toml(text).unwrap().check().unwrap().pins_wanted;
+    assert!(!wanted("") && !wanted("port.'*'.no_socket = 'pass'"));
+    assert!(wanted("pin_folder = '/run/pins'"));
+    assert!(wanted("port.'*'.no_socket = 'drop'") && wanted("port.p.no_socket = 'drop'"));
+}
