@@ -43,23 +43,6 @@ impl MacAddr {
         Ipv6Addr::from_octets([0xfe, 0x80, 0, 0, 0, 0, 0, 0, first ^ 2, second, third, 0xff, 0xfe, x, y, z])
     }
 
-    /// True for an address that a station can have: neither a group address nor zero (IEEE Std 802-2014, 8.2).
-    #[inline]
-    #[must_use]
-    pub fn is_station(self) -> bool {
-        const GROUP: u64 = 1;
-        let number = self.as_number();
-        number & GROUP == 0 && number != 0
-    }
-
-    /// The first byte is the lowest.
-    #[inline]
-    fn as_number(self) -> u64 {
-        let mut bytes = [0; 8];
-        bytes[..self.0.len()].copy_from_slice(&self.0);
-        u64::from_le_bytes(bytes)
-    }
-
     /// True for the addresses that bridges do not forward: 01:80:c2:00:00:00 to 0f (IEEE Std 802.1Q-2022, table 8-1).
     #[must_use]
     pub const fn is_bridge_reserved(self) -> bool {
@@ -77,7 +60,9 @@ impl MacAddr {
 impl Hash for MacAddr {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.as_number());
+        let mut bytes = [0; 8];
+        bytes[..self.0.len()].copy_from_slice(&self.0);
+        state.write_u64(u64::from_le_bytes(bytes));
     }
 }
 
