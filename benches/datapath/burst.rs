@@ -149,7 +149,7 @@ impl Outlet for End {
     }
 
     #[inline]
-    fn transmit(&mut self, _to: Egress<'_>, frame: Frame) {
+    fn transmit(&mut self, frame: Frame, _source: &Source, _to: Egress<'_>, _tables: &Tables) {
         self.sent.push(frame);
     }
 

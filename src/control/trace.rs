@@ -4,8 +4,8 @@
 use super::daemon::Daemon;
 use crate::api::Hex;
 use crate::api::view::{TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
-use crate::datapath::{Destination, Outlet, Step, forward};
-use crate::tables::{Egress, PortSlot, WorkerId};
+use crate::datapath::{Destination, Outlet, Source, Step, forward};
+use crate::tables::{Egress, PortSlot, Tables, WorkerId};
 use crate::xsk::{Arena, Frame};
 
 /// A worker number that no counters exist for: a trace counts nothing.
@@ -59,7 +59,7 @@ impl Outlet for Witness<'_> {
         0
     }
 
-    fn transmit(&mut self, to: Egress<'_>, frame: Frame) {
+    fn transmit(&mut self, frame: Frame, _source: &Source, to: Egress<'_>, _tables: &Tables) {
         let device = self.daemon.plane.ports.values().find(|open| open.slot == to.slot.link);
         let device = device.map_or_else(|| "?".to_owned(), |open| open.device.clone());
         let lport = self.name(to.slot);

@@ -3,7 +3,7 @@
 use super::ration::may_cause;
 use super::{DropReason, Outlet, Source, count_drop, end};
 use crate::packet::{Header, LongTcp, dot1q};
-use crate::tables::{Egress, PortSlot, Tables, TagMeaning, Tags, VlanTable};
+use crate::tables::{Egress, PortSlot, Tables, TagMeaning, VlanTable};
 use crate::types::{Pcp, Tci};
 use crate::xsk::Frame;
 
@@ -27,12 +27,12 @@ pub fn dispatch(frame: Frame, source: &Source, to: PortSlot, tables: &Tables, ou
     if frame.len() > egress.link.mtu + Header::LEN {
         return dispatch_long(frame, source, egress, tables, outlet);
     }
-    leave(frame, source.pcp, egress, tables, outlet);
+    leave(frame, source, egress, tables, outlet);
 }
 
 /// Whether the receiver would take the frame for what it is: a frame of the receiver's own network, with a tag that is
 /// nobody's. With a tag that means a subport it would count as one from the subport's network.
-fn is_as_it_came(frame: &Frame, table: &VlanTable) -> bool {
+pub(super) fn is_as_it_came(frame: &Frame, table: &VlanTable) -> bool {
     let tag = Header::parse(frame.bytes()).ok().and_then(|header| header.tag);
     tag.is_none_or(|tag| table.get(tag) == TagMeaning::Parent)
 }
@@ -40,9 +40,9 @@ fn is_as_it_came(frame: &Frame, table: &VlanTable) -> bool {
 /// The last steps of a frame that is to leave as it is.
 #[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
 #[inline(always)]
-fn leave(mut frame: Frame, pcp: Pcp, egress: Egress<'_>, tables: &Tables, outlet: &mut impl Outlet) {
-    match tag(&mut frame, pcp, egress) {
-        Ok(()) => outlet.transmit(egress, frame),
+fn leave(mut frame: Frame, source: &Source, egress: Egress<'_>, tables: &Tables, outlet: &mut impl Outlet) {
+    match tag(&mut frame, source.pcp, egress) {
+        Ok(()) => outlet.transmit(frame, source, egress, tables),
         Err(reason) => end(frame, Some(egress.slot), reason, tables, outlet),
     }
 }
@@ -50,7 +50,7 @@ fn leave(mut frame: Frame, pcp: Pcp, egress: Egress<'_>, tables: &Tables, outlet
 /// Pushes the port's tags.
 #[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
 #[inline(always)]
-fn tag(frame: &mut Frame, pcp: Pcp, egress: Egress<'_>) -> Result<(), DropReason> {
+pub(super) fn tag(frame: &mut Frame, pcp: Pcp, egress: Egress<'_>) -> Result<(), DropReason> {
     for vid in &egress.port.tags {
         dot1q::push(frame, Tci::new(*vid, pcp)).map_err(|_| DropReason::DispatchNoHeadroom)?;
     }
@@ -58,16 +58,6 @@ fn tag(frame: &mut Frame, pcp: Pcp, egress: Egress<'_>) -> Result<(), DropReason
         return Err(DropReason::DispatchTooLong);
     }
     Ok(())
-}
-
-/// Replaces the tags `old`, which a frame got for a port, by those that the port has now.
-///
-/// # Errors
-/// The reason to drop it.
-pub fn retag(frame: &mut Frame, old: &Tags, egress: Egress<'_>) -> Result<(), DropReason> {
-    let pcp = Header::parse(frame.bytes()).map_err(|_| DropReason::ClassifyTruncated)?.pcp();
-    old.iter().for_each(|_| dot1q::strip(frame));
-    tag(frame, pcp, egress)
 }
 
 #[cold]
@@ -79,7 +69,7 @@ fn dispatch_long(
     outlet: &mut impl Outlet,
 ) {
     let Some(tcp) = LongTcp::find(frame.bytes(), frame.len(), egress.link.mtu) else {
-        return leave(frame, source.pcp, egress, tables, outlet);
+        return leave(frame, source, egress, tables, outlet);
     };
     let segments = tcp.payloads().len();
     if segments > MAX_SEGMENTS {
@@ -103,7 +93,7 @@ fn dispatch_long(
         }
         let (first, rest) = segment.split_mut();
         tcp.finish(&payload, first, rest);
-        leave(segment, source.pcp, egress, tables, outlet);
+        leave(segment, source, egress, tables, outlet);
     }
     outlet.release(frame);
 }

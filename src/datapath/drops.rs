@@ -63,6 +63,8 @@ drop_reasons! {
     DispatchTagRefused => "dispatch_tag_refused",
     /// Its headers are so long that it would leave in more segments than any honest sender causes.
     DispatchTooManySegments => "dispatch_too_many_segments",
+    /// Its receiver left the network or went down while the frame waited for the worker of the receiver's link.
+    DispatchNetworkLeft => "dispatch_network_left",
     /// There was no room in front of it for the tag.
     DispatchNoHeadroom => "dispatch_no_headroom",
     /// With its tags it is longer than the receiver's link takes.

@@ -7,13 +7,15 @@ mod dispatch;
 mod drops;
 mod flood;
 mod guard;
+mod prepared;
 mod ration;
 
 pub use classify::{Source, classify};
 pub use destination::{Destination, destination};
-pub use dispatch::{dispatch, retag};
+pub use dispatch::dispatch;
 pub use drops::DropReason;
 pub use guard::guard;
+pub use prepared::Prepared;
 
 use arrayvec::ArrayVec;
 
@@ -33,8 +35,8 @@ pub trait Outlet {
     /// A clock for rates: nanoseconds from some point in the past on.
     fn now(&mut self) -> u64;
 
-    /// Sends `frame`, ready for the wire, to a port out of the link that it hangs on.
-    fn transmit(&mut self, to: Egress<'_>, frame: Frame);
+    /// Sends `frame`, which is from `source` and was prepared for the wire by `tables`, out of the link of `to`.
+    fn transmit(&mut self, frame: Frame, source: &Source, to: Egress<'_>, tables: &Tables);
 
     /// Takes back a frame that ends here.
     fn release(&mut self, frame: Frame);

@@ -68,6 +68,8 @@ pub struct NetworkSlot(pub u32);
 pub struct Tables {
     links: Vec<Option<Arc<LinkEntry>>>,
     networks: Vec<Option<Arc<Network>>>,
+    /// The number of tables published before these.
+    generation: u64,
     /// Counts what no port can be blamed for.
     pub no_port: PortCounters,
     /// Frames a second that one guest may cause beyond those it sends, for each worker; 0: any number.
@@ -233,6 +235,7 @@ impl Tables {
         Self {
             links: Vec::new(),
             networks: Vec::new(),
+            generation: 0,
             no_port,
             flood_rate: 0,
             reserved_multicast: ReservedMulticast::Drop,
@@ -243,6 +246,13 @@ impl Tables {
     fn with(self, policy: &Policy) -> Self {
         let Policy { unknown_tags: _, flood_rate, reserved_multicast } = *policy;
         Self { flood_rate, reserved_multicast, ..self }
+    }
+
+    /// Tells published tables apart: each has a higher one than those before.
+    #[inline]
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The link at `slot`; `None` once it is no longer ours.

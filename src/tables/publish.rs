@@ -38,6 +38,7 @@ impl Publisher {
 
     /// Puts `tables` in force. Bursts that begin after this see them.
     pub fn publish(&mut self, tables: Tables) {
+        let tables = Tables { generation: self.current.load().generation + 1, ..tables };
         self.retired.push(self.current.swap(Arc::new(tables)));
         self.retired.retain(|retired| Arc::strong_count(retired) > 1);
     }

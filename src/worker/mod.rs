@@ -17,3 +17,5 @@ pub use pool::{SocketReport, WorkerPool, WorkerPoolError, WorkerReport};
 
 #[cfg(test)]
 mod on_real_sockets;
+#[cfg(test)]
+mod testbed;

@@ -8,9 +8,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::doorbell::Doorbell;
 use super::sockets::Sockets;
-use crate::datapath::{DropReason, Outlet, retag};
-use crate::tables::{Egress, PortCounters, PortSlot, Tables, Tags, WorkerId};
-use crate::types::{PortKey, QueueId};
+use crate::datapath::{DropReason, Outlet, Prepared, Source};
+use crate::tables::{Egress, PortCounters, PortSlot, Reader, Tables, WorkerId};
+use crate::types::QueueId;
 use crate::xsk::{Frame, FramePool};
 
 /// Frames that may wait in front of a worker.
@@ -21,11 +21,8 @@ pub(super) const HANDOVER_FRAMES: usize = 4096;
 pub(super) struct HandedOver {
     frame: Frame,
     queue: QueueId,
-    port: PortSlot,
-    /// The key of that port. The receiver may have other tables by now, and another port there.
-    key: PortKey,
-    /// The tags that the frame got for that port, which may have others by now.
-    tags: Tags,
+    to: PortSlot,
+    prepared: Prepared,
 }
 
 /// A worker's inbox: frames from other workers.
@@ -62,26 +59,24 @@ impl WorkerOutlet {
         self.inboxes.get(self.worker)
     }
 
-    /// Takes one frame that another worker left here, if there is one.
+    /// Takes one frame that another worker left here, if there is one, and sends it by the newest tables.
     #[inline]
-    pub(super) fn take_handed_over(&mut self, tables: &Tables) -> bool {
+    pub(super) fn take_handed_over(&mut self, tables: &mut Reader) -> bool {
         let Some(handed) = self.inbox().and_then(|inbox| inbox.frames.pop()) else { return false };
-        let HandedOver { frame, queue, port, key, tags } = handed;
-        match tables.egress(port).filter(|to| to.port.key == key) {
-            Some(to) if to.port.tags == tags => self.stage(queue, to, frame),
-            Some(to) => self.stage_with_other_tags(queue, to, frame, &tags),
-            None => self.lose(&tables.no_port, DropReason::TransmitNoSocket, frame),
-        }
-        true
-    }
-
-    /// Replaces the tags that a port had by those that it has, and sends the frame.
-    #[cold]
-    fn stage_with_other_tags(&mut self, queue: QueueId, to: Egress<'_>, mut frame: Frame, old: &Tags) {
-        match retag(&mut frame, old, to) {
+        // Looked up after the frame was taken, so these are no older than the tables of the worker that left it.
+        let tables = tables.latest();
+        let HandedOver { mut frame, queue, to, prepared } = handed;
+        let Some(to) = tables.egress(to).filter(|to| prepared.is_for(to.port)) else {
+            self.lose(&tables.no_port, DropReason::TransmitNoSocket, frame);
+            return true;
+        };
+        let renewed =
+            if prepared.is_current(tables) { Ok(()) } else { prepared.renew(&mut frame, to, tables) };
+        match renewed {
             Ok(()) => self.stage(queue, to, frame),
             Err(reason) => self.lose(&to.port.counters, reason, frame),
         }
+        true
     }
 
     /// Ends a pass: sends everything staged, and wakes the workers that frames were left for.
@@ -116,8 +111,15 @@ impl WorkerOutlet {
         }
     }
 
-    fn hand_over(&mut self, owner: WorkerId, queue: QueueId, to: Egress<'_>, frame: Frame) {
-        let handed = HandedOver { frame, queue, port: to.slot, key: to.port.key, tags: to.port.tags.clone() };
+    fn hand_over(
+        &mut self,
+        owner: WorkerId,
+        queue: QueueId,
+        to: Egress<'_>,
+        prepared: Prepared,
+        frame: Frame,
+    ) {
+        let handed = HandedOver { frame, queue, to: to.slot, prepared };
         let pushed = match self.inboxes.get(owner) {
             Some(inbox) => inbox.frames.push(handed),
             None => Err(handed),
@@ -162,12 +164,12 @@ impl Outlet for WorkerOutlet {
     }
 
     #[inline]
-    fn transmit(&mut self, to: Egress<'_>, frame: Frame) {
+    fn transmit(&mut self, frame: Frame, source: &Source, to: Egress<'_>, tables: &Tables) {
         let (queue, owner) = exit_queue(&to.link.queues, self.queue, self.worker);
         if owner == self.worker {
             self.stage(queue, to, frame);
         } else {
-            self.hand_over(owner, queue, to, frame);
+            self.hand_over(owner, queue, to, Prepared::new(source, to, tables), frame);
         }
     }
 

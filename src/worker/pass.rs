@@ -56,9 +56,8 @@ impl Worker {
     /// Takes in everything that came, and a burst of each socket all the way: what comes while the kernel sends must
     /// find room in the rings. Returns whether there was anything to do.
     pub(super) fn pass(&mut self) -> bool {
-        let tables = self.tables.latest();
         let mut frames = 0;
-        while frames < BURST_FRAMES && self.outlet.take_handed_over(tables) {
+        while frames < BURST_FRAMES && self.outlet.take_handed_over(&mut self.tables) {
             frames += 1;
         }
         let WorkerOutlet { sockets, pool, .. } = &mut self.outlet;

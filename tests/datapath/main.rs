@@ -14,7 +14,7 @@ mod long_frames;
 mod model;
 mod newcomers;
 mod no_allocation;
-mod retag;
+mod prepared;
 mod rules;
 mod strategies;
 mod switch;

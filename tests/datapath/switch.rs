@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trunkpath::datapath::{DropReason, Outlet, forward};
+use trunkpath::datapath::{DropReason, Outlet, Prepared, Source, forward};
 use trunkpath::nb::{Change, Record, Revision, Snapshot};
 use trunkpath::tables::{Compiler, Egress, LinkSlot, LocalLink, PortSlot, PortTotals, Tables, WorkerId};
 use trunkpath::types::{IfIndex, Incumbents};
@@ -27,6 +27,8 @@ pub struct Switch {
 pub struct Recorder {
     pub arena: &'static Arena,
     pub sent: Vec<(PortSlot, Frame)>,
+    /// What the last of them was prepared for.
+    pub prepared: Option<Prepared>,
     /// Nanoseconds.
     pub now: u64,
 }
@@ -50,8 +52,12 @@ impl Switch {
         let mut compiler = Compiler::new(1, world.policy());
         compiler.remember(incumbents);
         let tables = compiler.compile();
-        let outlet =
-            Recorder { arena: Arena::heap(frames).unwrap(), sent: Vec::with_capacity(frames), now: 0 };
+        let outlet = Recorder {
+            arena: Arena::heap(frames).unwrap(),
+            sent: Vec::with_capacity(frames),
+            prepared: None,
+            now: 0,
+        };
         let mut switch = Self { records: BTreeMap::new(), compiler, tables, links: Vec::new(), outlet };
         switch.follow(world);
         switch
@@ -155,7 +161,8 @@ impl Outlet for Recorder {
         self.now
     }
 
-    fn transmit(&mut self, to: Egress<'_>, frame: Frame) {
+    fn transmit(&mut self, frame: Frame, source: &Source, to: Egress<'_>, tables: &Tables) {
+        self.prepared = Some(Prepared::new(source, to, tables));
         self.sent.push((to.slot, frame));
     }
 
