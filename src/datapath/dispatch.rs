@@ -92,7 +92,7 @@ fn dispatch_long(
             continue;
         }
         let (first, rest) = segment.split_mut();
-        tcp.finish(&payload, first, rest);
+        tcp.finish(&payload, first, &rest);
         leave(segment, source, egress, tables, outlet);
     }
     outlet.release(frame);

@@ -54,6 +54,9 @@ drop_reasons! {
     DestinationIsSource => "destination_is_source",
     /// A broadcast or multicast in a network without another port that is up.
     DestinationNobody => "destination_nobody",
+    /// A checksum of it may be partial and cannot be completed: its innermost header is behind the first buffer of a long
+    /// frame, or behind more IP headers than are looked through.
+    ChecksumOutOfReach => "checksum_out_of_reach",
     /// Its guest has lately caused more frames beyond those it sent than `flood_rate` allows.
     FloodRate => "flood_rate",
     /// There was no free frame for this copy of a broadcast or multicast.

@@ -19,7 +19,7 @@ pub use prepared::Prepared;
 
 use arrayvec::ArrayVec;
 
-use crate::packet::checksum;
+use crate::packet::checksum::{self, Completion};
 use crate::tables::{Egress, LinkSlot, PortSlot, Tables, WorkerId};
 use crate::xsk::{BURST_FRAMES, Frame};
 use flood::flood;
@@ -98,8 +98,13 @@ where
         for (mut frame, source, destination) in destined {
             if source.complete_checksum {
                 let (first, rest) = frame.split_mut();
-                if checksum::complete(first, rest) {
-                    outlet.observe(Step::ChecksumCompleted);
+                match checksum::complete(first, rest) {
+                    Completion::NotPartial => {}
+                    Completion::Completed => outlet.observe(Step::ChecksumCompleted),
+                    Completion::OutOfReach => {
+                        end(frame, Some(source.port), DropReason::ChecksumOutOfReach, tables, outlet);
+                        continue;
+                    }
                 }
             }
             match destination {

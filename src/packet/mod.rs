@@ -7,6 +7,7 @@ pub mod checksum;
 pub mod dot1q;
 mod ethernet;
 mod ip;
+mod layers;
 mod llc;
 mod sender;
 mod tcp;

@@ -1,14 +1,14 @@
-//! Cutting a TCP packet that is too long for a link into segments that fit.
+//! Cutting a TCP packet that is too long for a link into segments that fit, inside of tunnels too.
 //!
 //! A VM hands over packets of up to 64 KiB and has "the hardware" cut them (TSO). How long it wanted the segments to be is
-//! lost on the way through XDP, so they are made as long as the link takes. What becomes of the fields: RFC 9293, 3.1
-//! (sequence number, PSH, FIN), RFC 3168, 6.1.2 (CWR), RFC 6864 (IPv4 identification).
+//! lost on the way through XDP, so they are made as long as the link takes. Each segment begins with all headers of the
+//! packet, and these fields follow: RFC 9293, 3.1 (sequence number, PSH, FIN), RFC 3168, 6.1.2 (CWR), RFC 6864 (IPv4
+//! identification), lengths, and the checksums of TCP, UDP and GRE.
 
 use std::ops::Range;
 
-use super::ip::{
-    ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV6_HEADER_LEN, PROTOCOL_TCP, ipv4_payload, ipv6_payload, packet,
-};
+use super::ip::{IPV6_HEADER_LEN, packet};
+use super::layers::{Kind, Layer, Layers};
 use super::{be16, checksum};
 
 const FIN: u8 = 0x01;
@@ -21,11 +21,10 @@ const CWR: u8 = 0x80;
 const FLAGS: usize = 13;
 
 /// A TCP packet that is longer than a link takes. All offsets are in the frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LongTcp {
-    is_ipv4: bool,
-    ip: usize,
-    tcp: usize,
+    /// The innermost is TCP.
+    layers: Layers,
     payload: usize,
     end: usize,
     /// Bytes of payload in each segment but the last.
@@ -34,33 +33,26 @@ pub struct LongTcp {
 
 impl LongTcp {
     /// Looks for one in a frame of `frame_len` bytes whose first buffer is `first`, behind any number of tags. `None` if
-    /// its packet is no longer than `mtu` bytes, is no TCP, goes to a group, or is one that cannot be cut: a fragment, one with SYN, RST
-    /// or URG, one that is malformed or whose headers leave no room for payload.
+    /// its packet is no longer than `mtu` bytes, is no TCP, goes to a group, or is one that cannot be cut: a fragment, one
+    /// with SYN, RST or URG, one in a GRE tunnel with sequence numbers, one that is malformed or whose headers leave no room
+    /// for payload.
     #[must_use]
     pub fn find(first: &[u8], frame_len: usize, mtu: usize) -> Option<Self> {
         const GROUP: u8 = 1;
         if first.first()? & GROUP != 0 {
             return None;
         }
-        let (ethertype, ip) = packet(first)?;
-        let bytes = first.get(ip..)?;
-        let (tcp, packet_len) = match ethertype {
-            ETHERTYPE_IPV4 => ipv4(bytes)?,
-            ETHERTYPE_IPV6 => ipv6(bytes)?,
-            _ => return None,
-        };
-        let header = bytes.get(tcp..)?;
-        let payload = tcp + tcp_header_len(header)?;
-        let segment_bytes = mtu.checked_sub(payload).filter(|bytes| *bytes > 0)?;
-        if packet_len <= mtu || ip + packet_len > frame_len || ip + payload > first.len() {
-            return None;
-        }
-        Some(Self {
-            is_ipv4: ethertype == ETHERTYPE_IPV4,
-            ip,
-            tcp: ip + tcp,
-            payload: ip + payload,
-            end: ip + packet_len,
+        let (_, packet) = packet(first)?;
+        let layers = Layers::of(first, frame_len).ok()?;
+        let tcp = layers.innermost().filter(|layer| matches!(layer.kind, Kind::Tcp(_)))?;
+        let (tcp, end) = (tcp.start, tcp.end);
+        let payload = tcp + tcp_header_len(first.get(tcp..)?)?;
+        let segment_bytes = (packet + mtu).checked_sub(payload).filter(|bytes| *bytes > 0)?;
+        let can_be_cut = layers.outermost_first().all(|layer| !has_sequence(layer));
+        (can_be_cut && end - packet > mtu && payload <= first.len()).then_some(Self {
+            layers,
+            payload,
+            end,
             segment_bytes,
         })
     }
@@ -84,38 +76,42 @@ impl LongTcp {
         &self,
         payload: &Range<usize>,
         first: &mut [u8],
-        rest: impl Iterator<Item = &'a [u8]> + Clone,
+        rest: &(impl Iterator<Item = &'a [u8]> + Clone),
     ) {
-        let packet_len = self.payload - self.ip + payload.len();
-        if let Some(ip) = first.get_mut(self.ip..self.tcp) {
-            if self.is_ipv4 {
-                let segment = (payload.start - self.payload) / self.segment_bytes;
-                write_ipv4(ip, packet_len, segment);
-            } else {
-                set_be16(ip, 4, packet_len - IPV6_HEADER_LEN);
+        let offset = payload.start - self.payload;
+        let end = self.payload + payload.len();
+        for layer in self.layers.innermost_first() {
+            let layer = Layer { end, ..*layer };
+            let Some(header) = first.get_mut(layer.start..self.payload) else { continue };
+            let has_checksum = match layer.kind {
+                Kind::Tcp(_) => {
+                    write_tcp(header, offset, offset == 0, payload.end == self.end);
+                    true
+                }
+                Kind::Udp(_) => {
+                    set_be16(header, 4, layer.len());
+                    be16(header, 6) != Some(0)
+                }
+                Kind::Ipv4 => {
+                    write_ipv4(header, layer.len(), offset / self.segment_bytes);
+                    false
+                }
+                Kind::Ipv6 => {
+                    set_be16(header, 4, layer.len() - IPV6_HEADER_LEN);
+                    false
+                }
+                Kind::Gre { .. } | Kind::Sctp => true,
+            };
+            if has_checksum {
+                checksum::compute(&layer, first, rest.clone());
             }
         }
-        if let Some(tcp) = first.get_mut(self.tcp..self.payload) {
-            let is_first = payload.start == self.payload;
-            write_tcp(tcp, payload.start - self.payload, is_first, payload.end == self.end);
-        }
-        let computed = checksum::compute(first, rest);
-        debug_assert!(computed, "it is TCP and as long as it says");
     }
 }
 
-/// Where the TCP header of an IPv4 packet begins, and how long the packet is.
-fn ipv4(packet: &[u8]) -> Option<(usize, usize)> {
-    const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
-    let tcp = ipv4_payload(packet)?;
-    let whole = be16(packet, 6)? & MORE_FRAGMENTS_OR_OFFSET == 0;
-    (whole && *packet.get(9)? == PROTOCOL_TCP).then_some((tcp, usize::from(be16(packet, 2)?)))
-}
-
-/// Where the TCP header of an IPv6 packet begins, and how long the packet is.
-fn ipv6(packet: &[u8]) -> Option<(usize, usize)> {
-    let (protocol, tcp) = ipv6_payload(packet)?;
-    (protocol == PROTOCOL_TCP).then_some((tcp, IPV6_HEADER_LEN + usize::from(be16(packet, 4)?)))
+/// Whether each packet of this layer needs a number of its own, and receivers ignore those that come with the same one.
+const fn has_sequence(layer: &Layer) -> bool {
+    matches!(layer.kind, Kind::Gre { has_sequence: true, .. })
 }
 
 /// The length of a TCP header with its options; `None` if the packet cannot be cut.
@@ -124,7 +120,10 @@ fn tcp_header_len(header: &[u8]) -> Option<usize> {
     (len >= 20 && header.get(FLAGS)? & (SYN | RST | URG) == 0).then_some(len)
 }
 
-fn write_ipv4(header: &mut [u8], packet_len: usize, segment: usize) {
+/// `packet` begins with the header.
+fn write_ipv4(packet: &mut [u8], packet_len: usize, segment: usize) {
+    let header_len = packet.first().map_or(0, |version_ihl| usize::from(version_ihl & 0x0f) * 4);
+    let Some(header) = packet.get_mut(..header_len) else { return };
     set_be16(header, 2, packet_len);
     let id = be16(header, 4).unwrap_or_default();
     set_be16(header, 4, usize::from(id.wrapping_add(segment as u16)));

@@ -7,6 +7,8 @@
 mod agrees_with_the_model;
 mod amplification;
 mod dragonflow_defects;
+mod encapsulation;
+mod encapsulations;
 mod frame_conservation;
 mod frames;
 mod guard;

@@ -67,6 +67,52 @@ fn tcp_and_udp_between_two_vlans() {
     });
 }
 
+#[test]
+fn tcp_and_udp_in_a_tunnel_of_the_guests() {
+    in_lab(|lab| {
+        let one = lab.network();
+        let (a, b) = (lab.guest("a", one), lab.guest("b", one));
+        lab.start();
+        converse_in_tunnels(lab, (&a, "eth0"), &b);
+    });
+}
+
+#[test]
+fn tcp_and_udp_in_a_tunnel_in_a_vlan() {
+    in_lab(|lab| {
+        let (one, two) = (lab.network(), lab.network());
+        let vm = lab.guest("vm", one);
+        let sub = lab.subport(&vm, 100, two);
+        let peer = lab.guest("peer", two);
+        lab.start();
+        let vlan = lab.vlan_interface(&sub, 0);
+        converse_in_tunnels(lab, (&sub, &vlan), &peer);
+    });
+}
+
+/// The guests' own overlay, as containers in a VM have it: VXLAN with and without a sum of its own.
+fn converse_in_tunnels(lab: &Lab, (port, dev): (&Port, &str), peer: &Port) {
+    // The last datagrams fill what VXLAN leaves of an MTU of 1500.
+    const STEP: u16 = 28;
+    let (a_ips, b_ips) = (address(lab, port, dev, 1), address(lab, peer, "eth0", 2));
+    let (a, b) = (lab.netns(port), lab.netns(peer));
+    for (sums, udp_port) in [("noudpcsum", 4789), ("udpcsum", 4789), ("noudpcsum", 8472)] {
+        let ends = [(a, a_ips[0], b_ips[0], "172.16.0.1"), (b, b_ips[0], a_ips[0], "172.16.0.2")];
+        for (netns, local, remote, inner) in ends {
+            netns.ip(&format!(
+                "link add vx type vxlan id 7 dstport {udp_port} local {local} remote {remote} {sums}"
+            ));
+            netns.ip("link set vx mtu 1450 up");
+            netns.ip(&format!("address add {inner}/24 dev vx"));
+        }
+        converse(a, b, IpAddr::from([172, 16, 0, 2]), STEP);
+        converse(b, a, IpAddr::from([172, 16, 0, 1]), STEP);
+        for (netns, ..) in ends {
+            netns.ip("link delete dev vx");
+        }
+    }
+}
+
 /// Gives `dev` of `port`'s guest an IPv4 and an IPv6 address that end with `host`.
 pub fn address(lab: &Lab, port: &Port, dev: &str, host: u8) -> [IpAddr; 2] {
     let netns = lab.netns(port);
