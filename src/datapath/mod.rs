@@ -82,7 +82,7 @@ where
                     outlet.observe(Step::Classified(&source));
                     classified.push((frame, source));
                 }
-                Err((port, reason)) => end(frame, port, reason, tables, outlet),
+                Err((port, reason)) => drop_early(frame, port, reason, tables, outlet),
             }
         }
         let mut destined = ArrayVec::<_, BURST_FRAMES>::new();
@@ -92,7 +92,7 @@ where
                     outlet.observe(Step::Destined(&destination));
                     destined.push((frame, source, destination));
                 }
-                Err(reason) => end(frame, Some(source.port), reason, tables, outlet),
+                Err(reason) => drop_early(frame, Some(source.port), reason, tables, outlet),
             }
         }
         for (mut frame, source, destination) in destined {
@@ -102,7 +102,7 @@ where
                     Completion::NotPartial => {}
                     Completion::Completed => outlet.observe(Step::ChecksumCompleted),
                     Completion::OutOfReach => {
-                        end(frame, Some(source.port), DropReason::ChecksumOutOfReach, tables, outlet);
+                        drop_early(frame, Some(source.port), DropReason::ChecksumOutOfReach, tables, outlet);
                         continue;
                     }
                 }
@@ -113,6 +113,18 @@ where
             }
         }
     }
+}
+
+/// Drops a frame before it is dispatched.
+#[cold]
+fn drop_early(
+    frame: Frame,
+    port: Option<PortSlot>,
+    reason: DropReason,
+    tables: &Tables,
+    outlet: &mut impl Outlet,
+) {
+    end(frame, port, reason, tables, outlet);
 }
 
 /// Ends a frame, on account of `port`.

@@ -51,6 +51,17 @@ pub fn complete<'a>(first: &mut [u8], rest: impl Iterator<Item = &'a [u8]> + Clo
     if !matches!(ethertype, ETHERTYPE_IPV4 | ETHERTYPE_IPV6 | ETHERTYPE_MPLS | ETHERTYPE_MPLS_UPSTREAM) {
         return Completion::NotPartial;
     }
+    complete_packet(first, rest, ethertype, ip)
+}
+
+/// Apart, so that frames that carry no IP pay for no more than the question.
+#[inline(never)]
+fn complete_packet<'a>(
+    first: &mut [u8],
+    rest: impl Iterator<Item = &'a [u8]> + Clone,
+    ethertype: u16,
+    ip: usize,
+) -> Completion {
     let frame_len = first.len() + rest.clone().map(<[u8]>::len).sum::<usize>();
     match plain_segment(first, ethertype, ip, frame_len) {
         Some(segment) => complete_layer(&segment, first, rest),
