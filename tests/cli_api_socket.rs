@@ -6,12 +6,19 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use trunkpath::api::view::TraceRequest;
-use trunkpath::api::{ApiError, Call, Client, ClientError, Hex, Query, Server};
+use trunkpath::api::{ApiError, Call, Client, ClientError, Hex, Query, Reply, Server};
+
+/// Longer than any test.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The age of each answer.
+const AGE_SECS: u64 = 7;
 
 /// A daemon that answers each query with the query's own path, and refuses to trace.
 async fn daemon(path: &Path) -> JoinSet<()> {
@@ -21,7 +28,7 @@ async fn daemon(path: &Path) -> JoinSet<()> {
     tasks.spawn(server.serve(calls));
     tasks.spawn(async move {
         while let Some(Call { query, reply }) = incoming.recv().await {
-            let answer = match &query {
+            let outcome = match &query {
                 Query::Trace(request) => Err(format!("no port {} for {}", request.port, request.frame)),
                 Query::Ports
                 | Query::Subports
@@ -32,7 +39,7 @@ async fn daemon(path: &Path) -> JoinSet<()> {
                 | Query::Drift
                 | Query::Stats => Ok(json!([query.path()])),
             };
-            reply.send(answer).unwrap();
+            reply.send(Reply { outcome, age_secs: AGE_SECS }).unwrap();
         }
     });
     tasks
@@ -47,15 +54,17 @@ async fn one_connection_carries_every_query_and_refusals_keep_their_words() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("made/by/us/api.sock");
     let _daemon = daemon(&path).await;
-    let mut client = Client::connect(&path).await.unwrap();
+    let mut client = Client::connect(&path, PATIENCE).await.unwrap();
     for query in
         [Query::Ports, Query::Subports, Query::Networks, Query::Workers, Query::Problems, Query::Stats]
     {
-        assert_eq!(client.ask(&query).await.unwrap(), json!([query.path()]));
+        let answer = client.ask(&query).await.unwrap();
+        assert_eq!((answer.value, answer.age_secs), (json!([query.path()]), AGE_SECS));
     }
     let refusal = client.ask(&trace()).await.unwrap_err();
     assert_eq!(refusal.to_string(), "no port p for 01ff");
-    assert_eq!(client.ask(&Query::Ports).await.unwrap(), json!(["/v1/ports"]), "usable after a refusal");
+    let answer = client.ask(&Query::Ports).await.unwrap();
+    assert_eq!(answer.value, json!(["/v1/ports"]), "usable after a refusal");
 }
 
 async fn raw(path: &Path, request: String) -> String {
@@ -104,12 +113,13 @@ async fn requests_that_are_never_finished_keep_nobody_out() {
         stream.write_all(parts[number % 3].as_bytes()).unwrap_or_default();
         unfinished.push(stream);
         if number % 100 == 0 {
-            let mut client = Client::connect(&path).await.unwrap();
-            assert_eq!(client.ask(&Query::Ports).await.unwrap(), json!(["/v1/ports"]), "{number} unfinished");
+            let mut client = Client::connect(&path, PATIENCE).await.unwrap();
+            let answer = client.ask(&Query::Ports).await.unwrap();
+            assert_eq!(answer.value, json!(["/v1/ports"]), "{number} unfinished");
         }
     }
-    let mut client = Client::connect(&path).await.unwrap();
-    assert_eq!(client.ask(&Query::Ports).await.unwrap(), json!(["/v1/ports"]));
+    let mut client = Client::connect(&path, PATIENCE).await.unwrap();
+    assert_eq!(client.ask(&Query::Ports).await.unwrap().value, json!(["/v1/ports"]));
 }
 
 #[tokio::test]
@@ -171,7 +181,7 @@ async fn a_file_that_is_no_socket_is_left_alone() {
 async fn without_a_daemon_the_client_says_how_to_get_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.sock");
-    let missing = Client::connect(&path).await.unwrap_err();
+    let missing = Client::connect(&path, PATIENCE).await.unwrap_err();
     assert!(matches!(missing, ClientError::NoDaemon { .. }), "{missing}");
     assert!(missing.to_string().contains("trunkpath run"), "{missing}");
 }
@@ -185,7 +195,21 @@ async fn a_daemon_that_stops_answers_its_last_caller() {
     let server = Server::bind(&path).await.unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(server.serve(calls));
-    let mut client = Client::connect(&path).await.unwrap();
+    let mut client = Client::connect(&path, PATIENCE).await.unwrap();
     let refusal = client.ask(&Query::Ports).await.unwrap_err();
     assert!(refusal.to_string().contains("stopping"), "{refusal}");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_waited_for_as_long_as_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.sock");
+    let (calls, _never_answered) = mpsc::channel(1);
+    let server = Server::bind(&path).await.unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(server.serve(calls));
+    let mut client = Client::connect(&path, Duration::from_millis(100)).await.unwrap();
+    let error = client.ask(&Query::Ports).await.unwrap_err();
+    assert!(matches!(error, ClientError::Late { .. }), "{error}");
+    assert!(error.to_string().contains("--timeout"), "{error}");
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
-use trunkpath::api::{Call, Query, Server};
+use trunkpath::api::{Call, Query, Reply, Server};
 
 const LPORT: &str = "c0a80101-1111-4aaa-8bbb-000000000166";
 
@@ -77,7 +77,7 @@ fn refused(output: &Output) -> String {
 async fn answer_all(mut incoming: mpsc::Receiver<Call>) {
     while let Some(Call { query, reply }) = incoming.recv().await {
         // A client that was interrupted does not wait for its answer.
-        drop(reply.send(answer(&query)));
+        drop(reply.send(Reply { outcome: answer(&query), age_secs: 0 }));
     }
 }
 

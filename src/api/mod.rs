@@ -10,7 +10,7 @@ mod server;
 mod socket_file;
 pub mod view;
 
-pub use client::{Client, ClientError};
+pub use client::{Answer, Client, ClientError};
 pub use hex::{Hex, HexError};
 pub use server::Server;
 pub use socket_file::ApiError;
@@ -78,6 +78,15 @@ impl Query {
 pub struct Call {
     /// The question.
     pub query: Query,
-    /// Takes the answer as JSON, or a sentence for the client on why there is none.
-    pub reply: oneshot::Sender<Result<serde_json::Value, String>>,
+    /// Takes the answer.
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// An answer on its way to the client.
+#[derive(Debug)]
+pub struct Reply {
+    /// JSON, or a sentence for the client on why there is none.
+    pub outcome: Result<serde_json::Value, String>,
+    /// How old the state of links in it is, in whole seconds: the header `Age` (RFC 9111, 5.1).
+    pub age_secs: u64,
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::AGE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::connections::Connections;
 use super::socket_file::{ApiError, SocketFile};
-use super::{Call, Query};
+use super::{Call, Query, Reply};
 
 /// A listening socket. Its file is removed when this is dropped.
 #[derive(Debug)]
@@ -69,11 +70,14 @@ async fn ask(calls: mpsc::Sender<Call>, query: Query) -> Response {
         Ok(()) => answer.await.ok(),
         Err(_) => None,
     };
-    match answer {
-        Some(Ok(value)) => Json(value).into_response(),
-        Some(Err(reason)) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &reason),
-        None => refuse(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping"),
-    }
+    let Some(Reply { outcome, age_secs }) = answer else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
+    };
+    let answered = match outcome {
+        Ok(value) => Json(value).into_response(),
+        Err(reason) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &reason),
+    };
+    ([(AGE, age_secs.to_string())], answered).into_response()
 }
 
 fn refuse(status: StatusCode, error: &str) -> Response {

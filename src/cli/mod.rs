@@ -12,13 +12,14 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::{Client, Query};
+use crate::api::{Answer, Client, Query};
 use crate::config::DEFAULT_API;
 pub(crate) use output::printable;
 
@@ -105,6 +106,9 @@ pub(crate) fn sentence(error: &(dyn Error + 'static)) -> String {
     })
 }
 
+/// The state of links is looked at every second: what is older than this waits for something.
+const OLD_SECS: u64 = 4;
+
 /// How every command that asks the daemon finds it, and how it answers.
 #[derive(Debug, clap::Args)]
 struct DaemonArgs {
@@ -114,11 +118,14 @@ struct DaemonArgs {
     /// Print the daemon's answer as JSON
     #[arg(long)]
     json: bool,
+    /// How long an answer may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
 }
 
 impl DaemonArgs {
     async fn connect(&self) -> anyhow::Result<Client> {
-        Ok(Client::connect(&self.api).await?)
+        Ok(Client::connect(&self.api, Duration::from_secs(self.timeout)).await?)
     }
 }
 
@@ -130,7 +137,19 @@ fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resu
 
 /// Asks for something and reads the answer.
 async fn ask<T: DeserializeOwned>(client: &mut Client, query: &Query) -> anyhow::Result<T> {
-    read(client.ask(query).await?)
+    read(ask_json(client, query).await?)
+}
+
+/// Asks for something. Tells on stderr if the answer is an old one.
+async fn ask_json(client: &mut Client, query: &Query) -> anyhow::Result<Value> {
+    let Answer { value, age_secs } = client.ask(query).await?;
+    if age_secs >= OLD_SECS {
+        let note = format!(
+            "trunkpath: the state of the links is {age_secs} s old: the daemon waits for the kernel, see `trunkpath show problems`"
+        );
+        writeln!(io::stderr(), "{note}").unwrap_or_default();
+    }
+    Ok(value)
 }
 
 fn read<T: DeserializeOwned>(answer: Value) -> anyhow::Result<T> {

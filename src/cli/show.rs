@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 
 use super::output::{print, print_json, printable, table};
-use super::{DaemonArgs, ask, block_on, read};
+use super::{DaemonArgs, ask, ask_json, block_on, read};
 use crate::api::view::{NbView, NetworkView, PortView, SubportView, WorkerView};
 use crate::api::{Client, Query};
 use crate::config::NoSocketPolicy;
@@ -56,7 +56,7 @@ impl What {
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
     block_on(async {
         let mut client = args.daemon.connect().await?;
-        let answer = client.ask(&args.what.query()).await?;
+        let answer = ask_json(&mut client, &args.what.query()).await?;
         if args.daemon.json {
             return print_json(&answer);
         }

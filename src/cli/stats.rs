@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stdout};
 use std::time::{Duration, Instant};
 
 use super::output::{print, print_json, printable_json, rate, table};
-use super::{DaemonArgs, block_on, read};
+use super::{DaemonArgs, ask_json, block_on, read};
 use crate::api::Query;
 use crate::api::view::{FrameCensus, PortStats, SocketStats, StatsView};
 
@@ -22,7 +22,8 @@ pub struct StatsArgs {
 pub(super) fn run(args: &StatsArgs) -> anyhow::Result<()> {
     block_on(async {
         if !args.watch {
-            let answer = args.daemon.connect().await?.ask(&Query::Stats).await?;
+            let mut client = args.daemon.connect().await?;
+            let answer = ask_json(&mut client, &Query::Stats).await?;
             return if args.daemon.json { print_json(&answer) } else { print(&show(&read(answer)?)) };
         }
         tokio::select! {
@@ -38,7 +39,7 @@ async fn watch(daemon: &DaemonArgs) -> anyhow::Result<()> {
     let mut before: Option<(Instant, StatsView)> = None;
     loop {
         every_second.tick().await;
-        let answer = client.ask(&Query::Stats).await?;
+        let answer = ask_json(&mut client, &Query::Stats).await?;
         let now = Instant::now();
         if daemon.json {
             print(&(printable_json(&answer.to_string()) + "\n"))?;

@@ -1,7 +1,7 @@
 //! `trunkpath trace`: what would become of a frame.
 
 use super::output::{print, print_json, printable, table};
-use super::{DaemonArgs, ask, block_on, read};
+use super::{DaemonArgs, ask, ask_json, block_on, read};
 use crate::api::view::{PortView, SubportView, TraceRequest, TraceView};
 use crate::api::{Client, Hex, Query};
 use crate::types::MacAddr;
@@ -50,7 +50,8 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<()> {
                 build(dst.unwrap_or(MacAddr::BROADCAST), src, args.vlan)
             }
         };
-        let answer = client.ask(&Query::Trace(TraceRequest { port: args.port.clone(), frame })).await?;
+        let query = Query::Trace(TraceRequest { port: args.port.clone(), frame });
+        let answer = ask_json(&mut client, &query).await?;
         if args.daemon.json { print_json(&answer) } else { print(&show(&read(answer)?)) }
     })
 }

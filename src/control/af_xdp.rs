@@ -1,65 +1,64 @@
-//! Taking links for real: an XDP program on the device, an AF_XDP socket on each of its queues, a worker for each socket.
+//! Opening links for real. The calls that may wait in the kernel run on a thread of their own; workers get the sockets,
+//! and the programs steer frames into them.
 
-use std::collections::BTreeMap;
+mod look;
+mod opener;
+
+use std::collections::BTreeSet;
+use std::mem;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::sleep;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 
-use super::devices::Devices;
-use super::links::{LARGEST_MTU, Link};
+use super::devices::{DeviceEvent, Devices};
+use super::links::Link;
 use super::pinning::Pinning;
+use super::rtnl_thread::RtnlThread;
+use super::{ControlError, blocking};
 use crate::config::{Config, PortOptions};
-use crate::kernel::{ProgramError, ProgramOptions, SteerLoader, SteerProgram, inspect};
-use crate::tables::{LinkSlot, Publisher, WorkerId};
-use crate::types::{IfIndex, Numbers, QueueId};
+use crate::tables::{LinkSlot, Publisher};
+use crate::types::{IfIndex, Problem};
 use crate::worker::{WorkerPool, WorkerPoolError};
-use crate::xsk::{Arena, ArenaError, FRAME_BYTES, OpenError, XskSocket};
-
-/// A socket's number takes 15 bits in the arena's table of places, with one more for the direction.
-const MAX_SOCKETS: u32 = u16::MAX as u32 / 2 - 1;
+use crate::xsk::{Arena, ArenaError, FRAME_BYTES, XskSocket};
+pub(super) use look::{KnownQueues, Look};
+use opener::{OpenLink, Opener};
 
 /// The first and the longest pause before the packet memory is registered again.
 const RETRY_FIRST: Duration = Duration::from_millis(5);
 const RETRY_LONGEST: Duration = Duration::from_secs(1);
 
-/// Packet memory, workers, and the numbers of sockets.
+/// How long the end waits for the kernel to take the programs off.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// Packet memory, workers, and the thread that opens and closes links.
 #[derive(Debug)]
 pub(super) struct AfXdp {
     pub(super) arena: &'static Arena,
     pub(super) workers: WorkerPool,
     pub(super) pinning: Pinning,
-    loader: SteerLoader,
-    /// Programs on devices that have no sockets yet, or no longer, and are to have them (again).
-    standing: BTreeMap<IfIndex, SteerProgram>,
-    socket_ids: Numbers,
+    rtnl: RtnlThread<Opener>,
+    events: UnboundedReceiver<Event>,
+    sender: UnboundedSender<Event>,
+    /// Links without sockets that may have a program of ours.
+    closed: BTreeSet<IfIndex>,
+    /// When the last look at all links was begun that has ended.
+    looked_at: Instant,
+    is_looking: bool,
 }
 
-/// A device that is ours.
 #[derive(Debug)]
-pub(super) struct OpenDevice {
-    /// Its name when it was opened.
-    name: String,
-    ifindex: IfIndex,
-    pub(super) program: SteerProgram,
-    /// Those that no worker has yet.
-    sockets: Vec<XskSocket>,
-    socket_ids: Vec<u16>,
-}
-
-/// Why a device could not be taken.
-#[derive(Debug, thiserror::Error)]
-enum TakeError {
-    #[error("its MTU {0} is too large: packets of up to {LARGEST_MTU} bytes can be sent; set a smaller MTU")]
-    Mtu(u32),
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    #[error("{0}; it is tried again until it is free")]
-    Socket(#[from] OpenError),
-    #[error("it is no longer called {0}; it is tried again under its new name")]
-    Renamed(String),
-    #[error("more than {MAX_SOCKETS} sockets are open")]
-    TooMany,
+enum Event {
+    Opened {
+        link: Link,
+        slot: LinkSlot,
+        outcome: Result<OpenLink, String>,
+    },
+    Found(DeviceEvent<OpenLink>),
+    /// A look that was begun at this moment has ended.
+    Looked(Instant),
 }
 
 impl AfXdp {
@@ -68,7 +67,7 @@ impl AfXdp {
         let frame_count = (config.umem_mib as usize) * (1 << 20) / FRAME_BYTES;
         let mut pause = RETRY_FIRST;
         loop {
-            match Arena::umem(frame_count) {
+            match blocking(move || Arena::umem(frame_count)).await {
                 Err(ArenaError::Anchor { source })
                     if source.raw_os_error() == Some(libc::EBUSY) && pause <= RETRY_LONGEST =>
                 {
@@ -80,129 +79,147 @@ impl AfXdp {
         }
     }
 
-    /// Starts the workers, which forward with what `publisher` publishes.
+    /// Starts the workers, which forward with what `publisher` publishes, and the thread for the kernel.
     pub(super) fn start(
         config: &Config,
         arena: &'static Arena,
         pinning: Pinning,
         publisher: &Publisher,
-    ) -> Result<Self, WorkerPoolError> {
+    ) -> Result<Self, ControlError> {
+        let (sender, events) = unbounded_channel();
         Ok(Self {
             arena,
             workers: WorkerPool::start(&config.workers, config.idle, arena, publisher)?,
             pinning,
-            loader: SteerLoader::default(),
-            standing: BTreeMap::new(),
-            socket_ids: Numbers::default(),
+            rtnl: RtnlThread::start(Opener::new(arena))?,
+            events,
+            sender,
+            closed: BTreeSet::new(),
+            looked_at: Instant::now(),
+            is_looking: false,
         })
     }
 
-    /// The end: takes all programs off their devices, and stops the workers.
-    pub(super) fn stop(self, devices: impl Iterator<Item = OpenDevice>) {
-        let programs = devices.map(|device| device.program).chain(self.standing.into_values());
-        programs.for_each(SteerProgram::detach);
+    /// The end: takes all programs off their links, and stops the workers. What the kernel does not release in time stays
+    /// until the process has ended; pinned programs stay longer.
+    pub(super) async fn stop(self, open: impl Iterator<Item = OpenLink>) {
+        let programs: Vec<_> = open.map(|open| open.program).collect();
+        let (done, ended) = oneshot::channel();
+        self.rtnl.submit("taking the programs off", move |opener| {
+            opener.detach_all(programs);
+            done.send(()).unwrap_or_default();
+        });
+        let detached = timeout(GOODBYE, ended).await.is_ok();
         XskSocket::close_all(self.workers.stop());
-        self.pinning.end();
+        if detached {
+            // Nothing else takes the lock now, and it was free a moment ago.
+            self.pinning.end();
+        } else if let Some(delay) = self.rtnl.delay() {
+            tracing::warn!(
+                "{delay}: programs of ports with no_socket = drop stay on their links -> the next start takes them over, `trunkpath check --clean` removes them"
+            );
+        }
     }
 
-    /// Opens a socket on each queue of a device that has the program.
-    fn open_sockets(&mut self, link: &Link, device: &mut OpenDevice) -> Result<(), TakeError> {
-        for queue in (0..link.rx_queues).map(QueueId) {
-            let id = self.socket_ids.take(MAX_SOCKETS).ok_or(TakeError::TooMany)? as u16;
-            device.socket_ids.push(id);
-            device.sockets.push(XskSocket::open(self.arena, id, &link.name, queue)?);
+    /// Begins to look at links, unless the last look is still under way.
+    pub(super) fn look(&mut self, look: Look) {
+        if mem::replace(&mut self.is_looking, true) {
+            return;
         }
-        // A program is attached by index, but a socket is bound by name, which may be another device's by now: its frames
-        // would leave by the wrong door.
-        if inspect::index_of(&link.name) != Some(link.ifindex) {
-            return Err(TakeError::Renamed(link.name.clone()));
-        }
-        Ok(())
+        let (begun, events) = (Instant::now(), self.sender.clone());
+        self.rtnl.submit("looking at the links", move |_| {
+            look.take(|event| drop(events.send(Event::Found(event))));
+            drop(events.send(Event::Looked(begun)));
+        });
     }
 
-    fn open(&mut self, link: &Link, options: PortOptions) -> Result<OpenDevice, TakeError> {
-        if link.mtu > LARGEST_MTU {
-            return Err(TakeError::Mtu(link.mtu));
-        }
-        let program = self.put_program(link, options)?;
-        let (name, ifindex) = (link.name.clone(), link.ifindex);
-        let mut device = OpenDevice { name, ifindex, program, sockets: vec![], socket_ids: vec![] };
-        match self.open_sockets(link, &mut device) {
-            Ok(()) => Ok(device),
-            Err(error) => {
-                self.close(device);
-                Err(error)
+    /// How old the knowledge of the links' state in the kernel is.
+    pub(super) fn age(&self) -> Duration {
+        self.looked_at.elapsed()
+    }
+
+    /// Whether the thread for the kernel still runs. It does not after a panic.
+    pub(super) fn is_alive(&self) -> bool {
+        self.rtnl.is_alive()
+    }
+
+    /// What it means that the kernel does not answer, if it does not.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        let reason = format!(
+            "{}: another process may hold its RTNL lock, and `ip link` hangs as well then; forwarding goes on, but no link is opened, closed or looked at meanwhile -> look for processes in state D (`ps -eo pid,stat,wchan:32,args`)",
+            self.rtnl.delay()?
+        );
+        Some(Problem::new("kernel", reason))
+    }
+
+    fn found(&mut self, event: Event) -> Option<DeviceEvent<OpenLink>> {
+        match event {
+            Event::Found(event) => Some(event),
+            Event::Looked(begun) => {
+                (self.looked_at, self.is_looking) = (begun, false);
+                None
             }
-        }
-    }
-
-    /// A program that knows no sockets yet: in the place of the one that stands there, if any.
-    fn put_program(&mut self, link: &Link, options: PortOptions) -> Result<SteerProgram, TakeError> {
-        let PortOptions { no_socket, allow_generic, .. } = options;
-        let options = ProgramOptions { queues: link.rx_queues, no_socket, allow_generic };
-        let mut program = match self.standing.remove(&link.ifindex) {
-            Some(mut standing) if standing.can_be(options) => {
-                if let Err(error) = standing.renew(&mut self.loader, options) {
-                    self.standing.insert(link.ifindex, standing);
-                    return Err(error.into());
+            Event::Opened { link, slot, outcome } => {
+                let outcome = outcome.map(|mut open| {
+                    self.pinning.note(&link, open.unpinned.take());
+                    let queues = open.sockets.iter().map(XskSocket::queue);
+                    let owners = queues.map(|queue| self.workers.owner_of(slot, queue)).collect();
+                    (open, owners)
+                });
+                // A program may have been attached before the sockets were refused.
+                if outcome.is_err() {
+                    self.closed.insert(link.ifindex);
                 }
-                standing
+                Some(DeviceEvent::Opened { ifindex: link.ifindex, outcome })
             }
-            found => {
-                found.into_iter().for_each(SteerProgram::detach);
-                SteerProgram::attach(&mut self.loader, link.ifindex, options, self.pinning.pins())?
-            }
-        };
-        self.pinning.pin(&mut program, link, no_socket);
-        Ok(program)
-    }
-
-    /// Closes the sockets and brings their frames home. The program stays.
-    fn close(&mut self, device: OpenDevice) {
-        XskSocket::close_all(device.sockets);
-        device.socket_ids.into_iter().for_each(|id| self.socket_ids.give_back(u32::from(id)));
-        self.standing.insert(device.ifindex, device.program);
+        }
     }
 }
 
 impl Devices for AfXdp {
-    type Handle = OpenDevice;
+    type Handle = OpenLink;
 
-    /// Frames are dropped, or passed, as the options say, until [`AfXdp::connect`].
-    fn take(
-        &mut self,
-        link: &Link,
-        slot: LinkSlot,
-        options: PortOptions,
-    ) -> Result<(OpenDevice, Vec<WorkerId>), String> {
-        let device = self.open(link, options).map_err(|error| error.to_string())?;
-        let owners = device.sockets.iter().map(|socket| self.workers.owner_of(slot, socket.queue()));
-        let owners = owners.collect();
-        Ok((device, owners))
+    fn open(&mut self, link: &Link, slot: LinkSlot, options: PortOptions) {
+        self.closed.remove(&link.ifindex);
+        let (link, pins, events) = (link.clone(), self.pinning.pins(), self.sender.clone());
+        self.rtnl.submit(format!("opening link {}", link.name), move |opener| {
+            let outcome = opener.open(&link, options, pins.as_deref()).map_err(|error| error.to_string());
+            drop(events.send(Event::Opened { link, slot, outcome }));
+        });
+    }
+
+    async fn next(&mut self) -> DeviceEvent<OpenLink> {
+        loop {
+            // A sender of our own keeps the channel open.
+            let Some(event) = self.events.recv().await else { std::future::pending().await };
+            if let Some(event) = self.found(event) {
+                return event;
+            }
+        }
     }
 
     /// Gives the sockets to their workers, and the frames to the sockets.
-    async fn connect(&mut self, slot: LinkSlot, device: &mut OpenDevice) -> Result<(), WorkerPoolError> {
-        for socket in std::mem::take(&mut device.sockets) {
+    async fn connect(&mut self, slot: LinkSlot, open: &mut OpenLink) -> Result<(), WorkerPoolError> {
+        for socket in mem::take(&mut open.sockets) {
             // The map holds the socket by itself: steering first and attaching second loses nothing, for the
             // fill ring is still empty.
-            if let Err(error) = device.program.steer(socket.queue(), socket.as_fd()) {
-                tracing::error!(device = device.name, "{error}");
+            if let Err(error) = open.program.steer(socket.queue(), socket.as_fd()) {
+                tracing::error!(device = open.name, "{error}");
             }
             self.workers.attach(slot, socket).await?;
         }
         Ok(())
     }
 
-    async fn release(&mut self, slot: LinkSlot, mut device: OpenDevice) {
-        device.sockets.extend(self.workers.detach(slot).await);
-        self.close(device);
+    async fn release(&mut self, slot: LinkSlot, mut open: OpenLink) {
+        open.sockets.extend(self.workers.detach(slot).await);
+        self.closed.insert(open.ifindex);
+        self.rtnl.submit(format!("closing link {}", open.name), move |opener| opener.close(open));
     }
 
     fn keep(&mut self, wanted: impl Fn(IfIndex) -> bool) {
-        let unwanted = self.standing.extract_if(.., |ifindex, _| !wanted(*ifindex));
-        for (ifindex, program) in unwanted {
-            program.detach();
+        for ifindex in self.closed.extract_if(.., |ifindex| !wanted(*ifindex)) {
+            self.rtnl.submit("taking a program off", move |opener| opener.discard(ifindex));
             self.pinning.forget(ifindex);
         }
     }

@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::ControlError;
-use super::af_xdp::AfXdp;
+use super::af_xdp::{AfXdp, KnownQueues, Look};
 use super::cloud::Cloud;
+use super::devices::DeviceEvent;
+use super::event_log::{EventLog, PortRecord};
 use super::follow::News;
 use super::incumbent_store::IncumbentStore;
 use super::links::{LinkEvent, Links};
 use super::pinning::{Folder, Pinning};
 use super::plane::Plane;
+use super::{ControlError, blocking};
 use crate::config::{Config, OnWorkerPanic};
-use crate::kernel::inspect;
+use crate::kernel::inspect::QueueCounts;
 use crate::logging::LogLoss;
 use crate::nb::{self, Snapshot};
 use crate::tables::{PortState, WorkerId};
-use crate::types::{IfIndex, Problem};
+use crate::types::Problem;
 use crate::worker::WorkerPoolError;
 
 /// Everything the control thread knows and holds.
@@ -25,6 +27,7 @@ pub(super) struct Daemon {
     pub(super) cloud: Cloud,
     /// How often each worker did.
     panics: BTreeMap<WorkerId, u64>,
+    pub(super) events: EventLog,
     log: LogLoss,
     incumbents: IncumbentStore,
     /// Whether there may be others than when they were stored last.
@@ -42,7 +45,8 @@ impl Daemon {
     ) -> Result<Self, ControlError> {
         let arena = AfXdp::register(&config).await?;
         // There is no other switch in this network namespace from here on: its pins are ours.
-        let pinning = Pinning::start(&config, folder);
+        let settings = config.clone();
+        let pinning = blocking(move || Pinning::start(&settings, folder)).await;
         let start = |config: &Config, publisher: &_| AfXdp::start(config, arena, pinning, publisher);
         let (incumbents, remembered) = IncumbentStore::open(&config.state, &nb::masked(&config.nb));
         let mut plane = Plane::new(config, links, start)?;
@@ -51,7 +55,8 @@ impl Daemon {
             plane.read(&copy);
         }
         let panics = BTreeMap::new();
-        Ok(Self { plane, cloud, panics, log, incumbents, incumbents_changed: false })
+        let events = EventLog::default();
+        Ok(Self { plane, cloud, panics, events, log, incumbents, incumbents_changed: false })
     }
 
     /// Takes news from the NB DB.
@@ -70,12 +75,25 @@ impl Daemon {
     /// A worker has died.
     pub(super) async fn see(&mut self, event: LinkEvent) -> Result<(), WorkerPoolError> {
         let news_were_lost = matches!(event, LinkEvent::Resync(_));
+        if let Some((name, change)) = self.plane.link_change(&event) {
+            self.events.link(&name, &change);
+        }
         self.plane.see(event);
         if news_were_lost {
             // A link that is there may have been elsewhere meanwhile, which nothing but its sockets tells.
-            let reports = self.plane.devices.workers.report().await?;
-            let sockets = reports.iter().flat_map(|report| &report.sockets);
-            sockets.filter(|socket| !socket.is_bound).for_each(|socket| self.plane.lose(socket.link));
+            self.look_at_sockets().await?;
+        }
+        Ok(())
+    }
+
+    /// Finds the sockets that the kernel has unbound, which it says only to who asks.
+    async fn look_at_sockets(&mut self) -> Result<(), WorkerPoolError> {
+        let reports = self.plane.devices.workers.report().await?;
+        let sockets = reports.iter().flat_map(|report| &report.sockets);
+        for socket in sockets.filter(|socket| !socket.is_bound) {
+            let Some(ifindex) = self.plane.ifindex_at(socket.link) else { continue };
+            let reason = "its sockets are no longer bound: the link was away".to_owned();
+            self.plane.note(DeviceEvent::Lost { ifindex, reason });
         }
         Ok(())
     }
@@ -104,23 +122,38 @@ impl Daemon {
         let reported = self.plane.take_reported();
         self.incumbents_changed = true;
         let compiler = self.plane.compiler();
+        for lport in &reported {
+            let record = compiler.report(lport).map(|report| PortRecord {
+                state: report.state,
+                parent: report.parent.clone(),
+                has_port_security: compiler.has_port_security(lport),
+            });
+            self.events.port(lport, record);
+        }
         let is_up = |lport: &str| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
         self.cloud.report(reported.into_iter().map(|lport| (lport.to_string(), is_up(&lport))));
         Ok(())
     }
 
-    /// Counts the queues of the devices that are to be ours, and says whether there is news. A tap gets another one
-    /// for each that its VM opens, and nobody announces that.
-    pub(super) fn recount_queues(&mut self) -> bool {
-        let wanted: Vec<IfIndex> = self.plane.desired.devices().map(|(ifindex, _)| ifindex).collect();
-        let mut news = false;
-        for ifindex in wanted {
-            let Some(link) = self.plane.links.get(ifindex) else { continue };
-            if let Some(in_use) = inspect::queues(&link.name, ifindex) {
-                news |= self.plane.count_queues(ifindex, in_use.rx, in_use.tx);
-            }
+    /// Looks whether everything is as it was when the links were opened. What is not comes as events of devices.
+    pub(super) async fn look(&mut self) -> Result<(), ControlError> {
+        if !self.plane.devices.is_alive() {
+            return Err(ControlError::RtnlThread);
         }
-        news
+        let links = self.plane.desired.devices().filter_map(|(ifindex, _)| self.plane.links.get(ifindex));
+        let queues = links.map(|link| KnownQueues {
+            ifindex: link.ifindex,
+            name: link.name.clone(),
+            counts: QueueCounts { rx: link.rx_queues, tx: link.tx_queues },
+        });
+        let programs = self.plane.ports.values().map(|port| port.handle.program.attached().clone());
+        let look = Look { queues: queues.collect(), programs: programs.collect() };
+        self.plane.devices.look(look);
+        match self.look_at_sockets().await {
+            // The next look after the workers sees to it.
+            Err(WorkerPoolError::Died { .. }) => Ok(()),
+            looked => Ok(looked?),
+        }
     }
 
     /// Starts workers again that panicked, and lets their devices be taken again by the next round; or fails, if that is
@@ -163,7 +196,7 @@ impl Daemon {
     pub(super) async fn stop(self) {
         let incumbents = self.plane.incumbents();
         let Plane { ports, devices, .. } = self.plane;
-        devices.stop(ports.into_values().map(|port| port.handle));
+        devices.stop(ports.into_values().map(|port| port.handle)).await;
         self.incumbents.close(incumbents).await;
         self.cloud.close().await;
     }

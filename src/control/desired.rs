@@ -138,6 +138,11 @@ impl Desired {
         }
     }
 
+    /// Whether a port wants the device, be it up or down.
+    pub(super) fn is_claimed(&self, ifindex: IfIndex) -> bool {
+        self.claims.holder(&ifindex).is_some()
+    }
+
     /// The port that is to have the device.
     pub(super) fn owner_of(&self, ifindex: IfIndex) -> Option<&Id> {
         let holder = self.claims.holder(&ifindex)?;

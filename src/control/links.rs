@@ -10,7 +10,7 @@ mod watch;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 
-pub use lookup::{device_for, wanted_device};
+pub use lookup::{TAP_ID_CHARS, device_for, wanted_device};
 pub use table::Links;
 pub use watch::{LinkEvent, LinkWatch, LinksError};
 
@@ -88,6 +88,20 @@ impl Link {
     pub fn longest_frame(&self) -> usize {
         let tags = if self.kind.as_deref() == Some("veth") { 1 } else { MAX_NESTING };
         (self.mtu as usize + Header::LEN + tags * TAG_LEN).min(LONGEST_FRAME)
+    }
+
+    /// What is different about it `now`, as a sentence; `None` once it is gone.
+    pub(super) fn change_to(&self, now: Option<&Self>) -> Option<String> {
+        let Some(now) = now else { return Some("link gone".to_owned()) };
+        let changes = [
+            (self.name != now.name, format!("link renamed to {}", now.name)),
+            (self.up != now.up, format!("link switched {}", if now.up { "on" } else { "off" })),
+            (self.carrier != now.carrier, format!("carrier {}", if now.carrier { "back" } else { "lost" })),
+            (self.mtu != now.mtu, format!("MTU {} -> {}", self.mtu, now.mtu)),
+        ];
+        let changes: Vec<_> =
+            changes.into_iter().filter(|(changed, _)| *changed).map(|(_, text)| text).collect();
+        (!changes.is_empty()).then(|| changes.join(", "))
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "a link has some 70 attributes; these are ours")]

@@ -5,10 +5,12 @@
 //! the API between two such rounds.
 
 mod af_xdp;
+mod bound_elsewhere;
 mod cloud;
 mod daemon;
 mod desired;
 mod devices;
+mod event_log;
 mod follow;
 mod incumbent_store;
 mod last_good;
@@ -16,16 +18,19 @@ pub mod links;
 mod pinning;
 mod plane;
 mod reload;
+mod rtnl_thread;
 mod signals;
 mod trace;
 mod views;
 
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use caps::errors::CapsError;
 use futures::FutureExt;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, interval, sleep_until};
 
 use crate::api::{ApiError, Call, Server};
@@ -38,7 +43,7 @@ use crate::worker::WorkerPoolError;
 use crate::xsk::ArenaError;
 use cloud::Cloud;
 use daemon::Daemon;
-pub use devices::Devices;
+pub use devices::{DeviceEvent, Devices};
 pub use follow::{Follower, News};
 use links::{LinkWatch, LinksError};
 use pinning::Folder;
@@ -96,6 +101,9 @@ pub enum ControlError {
     /// The API socket is not to be had.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// The thread for calls to the kernel panicked, which is a bug.
+    #[error("the thread that opens and closes links has died")]
+    RtnlThread,
     /// No runtime, no signals.
     #[error("cannot start the control thread: {0}")]
     Runtime(#[from] std::io::Error),
@@ -152,6 +160,14 @@ fn check_memory(umem_mib: u32) -> Result<(), ControlError> {
     Err(ControlError::MemoryLimit { umem_mib, needed_mib, allowed_mib: bytes / MIB, file })
 }
 
+/// Runs a call that may wait in the kernel or for a disk, and lets others run meanwhile.
+async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(call).await {
+        Ok(answer) => answer,
+        Err(error) => resume_unwind(error.into_panic()),
+    }
+}
+
 fn nb_error(config: &Config, source: NbError) -> ControlError {
     ControlError::Nb { url: nb::masked(&config.nb), source: Box::new(source) }
 }
@@ -201,6 +217,7 @@ async fn serve(
                 }
             }
             event = link_watch.next() => daemon.see(event?).await?,
+            event = daemon.plane.devices.next() => daemon.plane.note(event),
             Some(call) = questions.recv() => {
                 daemon.answer(call).await;
                 continue;
@@ -209,8 +226,10 @@ async fn serve(
             _ = health.tick() => {
                 let revived = daemon.revive_workers().await?;
                 daemon.cloud.tick();
+                daemon.events.tick();
                 daemon.store_incumbents().await;
-                if !daemon.recount_queues() && !revived {
+                daemon.look().await?;
+                if !revived && !daemon.plane.has_news() {
                     continue;
                 }
             }

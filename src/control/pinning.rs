@@ -1,10 +1,11 @@
 //! Which programs stay on their links when we are killed, and which should and do not.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::links::Link;
-use crate::config::{Config, NoSocketPolicy};
-use crate::kernel::{PinFolder, Pins, SteerProgram};
+use crate::config::Config;
+use crate::kernel::{PinError, PinFolder, Pins};
 use crate::types::{IfIndex, Problem};
 
 /// What it means that a program is not pinned.
@@ -15,7 +16,7 @@ const CONSEQUENCE: &str = "if the switch is killed, frames of ports with no_sock
 pub(super) struct Pinning {
     /// The folder as it was given.
     folder: String,
-    pins: Option<Pins>,
+    pins: Option<Arc<Pins>>,
     /// Why nothing is pinned, if something should be.
     failure: Option<String>,
     /// Whether the operator asked for pins: a default that cannot be had is for the log and `trunkpath check` only.
@@ -69,6 +70,7 @@ impl Pinning {
         if let Some(reason) = &failure {
             tracing::warn!(folder, "{reason}; {CONSEQUENCE}");
         }
+        let pins = pins.map(Arc::new);
         Self { folder, pins, failure, wanted: config.pins_wanted, unpinned: BTreeMap::new() }
     }
 
@@ -85,21 +87,20 @@ impl Pinning {
         }
     }
 
-    pub(super) const fn pins(&self) -> Option<&Pins> {
-        self.pins.as_ref()
+    /// The pins, for whoever attaches programs.
+    pub(super) fn pins(&self) -> Option<Arc<Pins>> {
+        self.pins.clone()
     }
 
-    /// Pins a program on `link`, or removes its pin, as the port's policy says.
-    pub(super) fn pin(&mut self, program: &mut SteerProgram, link: &Link, no_socket: NoSocketPolicy) {
-        let Some(pins) = &self.pins else { return };
-        match program.pin_if(no_socket, pins) {
-            Ok(()) => drop(self.unpinned.remove(&link.ifindex)),
-            Err(error) => {
-                let reason = format!("its program is not pinned: {error}; {CONSEQUENCE}");
-                if self.unpinned.insert(link.ifindex, reason.clone()).as_ref() != Some(&reason) {
-                    tracing::warn!(device = link.name, "{reason}");
-                }
-            }
+    /// Takes the outcome of pinning the program on `link`.
+    pub(super) fn note(&mut self, link: &Link, failure: Option<PinError>) {
+        let Some(error) = failure else {
+            self.unpinned.remove(&link.ifindex);
+            return;
+        };
+        let reason = format!("its program is not pinned: {error}; {CONSEQUENCE}");
+        if self.unpinned.insert(link.ifindex, reason.clone()).as_ref() != Some(&reason) {
+            tracing::warn!(device = link.name, "{reason}");
         }
     }
 
@@ -134,7 +135,7 @@ impl Pinning {
 
     /// Leaves nothing.
     pub(super) fn end(self) {
-        if let Some(pins) = self.pins {
+        if let Some(pins) = self.pins.and_then(Arc::into_inner) {
             pins.clear();
         }
     }

@@ -1,30 +1,25 @@
 //! Making what is the same as what is wanted: the one path for every cause.
 
+mod evidence;
+mod round;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::bound_elsewhere;
 use super::desired::Desired;
-use super::devices::Devices;
+use super::devices::{DeviceEvent, Devices};
 use super::links::{Link, LinkEvent, Links};
 use crate::config::{Config, PortOptions};
 use crate::nb::{ChangeSet, Snapshot};
-use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, Publisher, TableDump, Tables, Touched, WorkerId};
+use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher, Tables, Touched, WorkerId};
 use crate::types::{Id, IfIndex, Incumbents, Numbers, Problem};
-use crate::worker::WorkerPoolError;
-
-/// The first and the longest pause before a device that refused is tried again. A socket closed a moment ago is
-/// released some milliseconds later; another program's hold may last.
-const RETRY_FIRST: Duration = Duration::from_millis(5);
-const RETRY_LONGEST: Duration = Duration::from_secs(1);
-
-/// Ports that are taken before the first of them forwards. With many to take, those taken are not to wait for the rest.
-const PORTS_AT_ONCE: usize = 8;
-
-/// More links than [`LinkSlot`] has numbers.
-const MAX_LINKS: u32 = u16::MAX as u32;
+pub use evidence::Evidence;
 
 /// The records and links as they are known, the devices that are ours, and the tables in force.
 ///
@@ -42,6 +37,12 @@ pub struct Plane<D: Devices> {
     pub(super) links_changed: bool,
     pub(super) desired: Desired,
     pub(super) devices: D,
+    /// Events of devices that the next round deals with.
+    events: Vec<DeviceEvent<D::Handle>>,
+    /// Devices that are being opened.
+    pub(super) opening: BTreeMap<IfIndex, Opening>,
+    /// Whether there are more to open than are opened at a time.
+    more_to_open: bool,
     /// Devices that are ours.
     pub(super) ports: BTreeMap<IfIndex, OpenPort<D::Handle>>,
     /// Devices that should be, and are not.
@@ -60,8 +61,17 @@ pub(super) struct OpenPort<H> {
     pub(super) queues: Vec<WorkerId>,
     pub(super) options: PortOptions,
     pub(super) handle: H,
-    /// Whether the device was away and has to be taken again.
-    lost: bool,
+    /// Why the device has to be opened again, if it has.
+    lost: Option<String>,
+}
+
+/// A device that is being opened for a logical port.
+#[derive(Debug)]
+pub(super) struct Opening {
+    lport: Id,
+    slot: LinkSlot,
+    options: PortOptions,
+    since: Instant,
 }
 
 /// A device that could not be taken.
@@ -69,31 +79,8 @@ pub(super) struct OpenPort<H> {
 pub(super) struct Refusal {
     pub(super) reason: String,
     next: Instant,
-    pause: Duration,
-}
-
-/// The tables that were in force at a moment, and the devices then.
-#[derive(Debug)]
-pub struct Evidence {
-    in_force: TableDump,
-    links: Vec<LocalLink>,
-    workers: usize,
-    policy: Policy,
-    incumbents: Incumbents,
-}
-
-impl Evidence {
-    /// Compiles `snapshot` from nothing for the same devices, and says in what the tables differ from that. While changes
-    /// are under way, they may.
-    #[must_use]
-    pub fn differences(self, snapshot: &Snapshot) -> Vec<String> {
-        let mut fresh = Compiler::new(self.workers, self.policy);
-        fresh.remember(self.incumbents);
-        fresh.replace(snapshot);
-        self.links.into_iter().for_each(|link| fresh.set_link(link));
-        let wanted = fresh.compile();
-        self.in_force.differences(&TableDump::of(&fresh, &wanted))
-    }
+    /// How long it waits for `next`; `None` for a device that was open and has not been tried again yet.
+    pause: Option<Duration>,
 }
 
 impl<D: Devices> Plane<D> {
@@ -117,6 +104,9 @@ impl<D: Devices> Plane<D> {
             links_changed: true,
             desired: Desired::default(),
             devices,
+            events: Vec::new(),
+            opening: BTreeMap::new(),
+            more_to_open: false,
             ports: BTreeMap::new(),
             refused: BTreeMap::new(),
             slots: Numbers::default(),
@@ -159,6 +149,17 @@ impl<D: Devices> Plane<D> {
         changes.changes.iter().for_each(|change| self.compiler.apply(change));
     }
 
+    /// What an event changes about a link that a port has, or wants: the link's name, and a sentence.
+    pub(super) fn link_change(&self, event: &LinkEvent) -> Option<(String, String)> {
+        let (ifindex, now) = match event {
+            LinkEvent::Changed(link) => (link.ifindex, Some(link)),
+            LinkEvent::Gone(ifindex) => (*ifindex, None),
+            LinkEvent::Resync(_) => return None,
+        };
+        let before = self.links.get(ifindex).filter(|_| self.desired.is_claimed(ifindex))?;
+        Some((before.name.clone(), before.change_to(now)?))
+    }
+
     /// Takes news of a link.
     pub fn see(&mut self, event: LinkEvent) {
         event.apply(&mut self.links);
@@ -170,74 +171,24 @@ impl<D: Devices> Plane<D> {
         self.links_changed = true;
     }
 
-    /// Takes the news that the device at `slot` was away, if only for a moment.
-    pub(super) fn lose(&mut self, slot: LinkSlot) {
-        self.ports.values_mut().filter(|port| port.slot == slot).for_each(|port| port.lost = true);
+    /// Takes an event of a device, for the next round.
+    pub(super) fn note(&mut self, event: DeviceEvent<D::Handle>) {
+        self.events.push(event);
     }
 
-    /// Takes the number of queues that a link has in use. Returns whether that is news.
-    pub(super) fn count_queues(&mut self, ifindex: IfIndex, rx: u16, tx: u16) -> bool {
-        let news = self.links.set_queues(ifindex, rx, tx);
-        self.links_changed |= news;
-        news
+    /// Whether there is an event that no round has dealt with.
+    pub(super) const fn has_news(&self) -> bool {
+        !self.events.is_empty()
     }
 
-    /// One round: close what is no longer wanted, open what is, publish what follows.
-    ///
-    /// # Errors
-    /// A worker has died.
-    pub async fn reconcile(&mut self) -> Result<(), WorkerPoolError> {
-        let links_changed = std::mem::take(&mut self.links_changed);
-        let nb = self.compiler.northbound();
-        let mut moved = self.desired.look_for(self.compiler.touched(), nb, &self.links, &self.config);
-        if links_changed {
-            self.desired.look_for_all(nb, &self.links, &self.config);
-            moved = true;
-        }
-        if moved {
-            self.close_unwanted().await;
-        }
-        if links_changed {
-            let links: Vec<_> = self.ports.values().map(|port| self.local_link(port)).collect();
-            for link in links {
-                self.compiler.set_link(link);
-            }
-        }
-        self.publish();
-        let mut look = moved || self.next_retry().is_some_and(|next| next <= Instant::now());
-        while look {
-            let opened = self.open_wanted();
-            look = opened.len() == PORTS_AT_ONCE;
-            self.connect(opened).await?;
-        }
-        Ok(())
+    /// The device at `slot`.
+    pub(super) fn ifindex_at(&self, slot: LinkSlot) -> Option<IfIndex> {
+        self.ports.values().find(|port| port.slot == slot).map(|port| port.ifindex)
     }
 
-    /// Publishes tables with ports that were taken, and lets their frames flow.
-    async fn connect(&mut self, opened: Vec<OpenPort<D::Handle>>) -> Result<(), WorkerPoolError> {
-        for port in &opened {
-            let link = self.local_link(port);
-            self.compiler.set_link(link);
-        }
-        self.publish();
-        let mut outcome = Ok(());
-        for mut port in opened {
-            match self.devices.connect(port.slot, &mut port.handle).await {
-                Ok(()) => tracing::info!(device = port.device, lport = port.lport.as_str(), "port open"),
-                // It is ours all the same: `reopen` sees to it with the worker's others.
-                Err(died) => outcome = Err(died),
-            }
-            self.ports.insert(port.ifindex, port);
-        }
-        outcome
-    }
-
-    /// Lets go the devices with a queue at `worker`, which lost its sockets. The next round takes them again.
-    pub(super) async fn reopen(&mut self, worker: WorkerId) {
-        let lost = self.ports.values().filter(|port| port.queues.contains(&worker));
-        let lost: Vec<_> = lost.map(|port| port.ifindex).collect();
-        self.close(&lost).await;
-        self.links_changed = true;
+    /// How long the device has been being opened, if it is.
+    pub(super) fn opening_for(&self, ifindex: IfIndex) -> Option<Duration> {
+        self.opening.get(&ifindex).map(|opening| opening.since.elapsed())
     }
 
     /// The devices that are ours, and the port of each.
@@ -245,10 +196,14 @@ impl<D: Devices> Plane<D> {
         self.ports.values().map(|port| (port.ifindex, port.lport.as_str()))
     }
 
-    /// When a refused device is to be tried again.
+    /// When a refused device is to be tried again; `None` if none is, or an event comes before.
     #[must_use]
     pub fn next_retry(&self) -> Option<Instant> {
-        self.refused.values().map(|refusal| refusal.next).min()
+        if self.more_to_open {
+            return None;
+        }
+        let waiting = self.refused.iter().filter(|(ifindex, _)| !self.opening.contains_key(ifindex));
+        waiting.map(|(_, refusal)| refusal.next).min()
     }
 
     /// The ports whose state may be another one since this was asked last.
@@ -264,106 +219,10 @@ impl<D: Devices> Plane<D> {
             Problem::new(format!("link {link}"), refusal.reason.clone())
         });
         let no_device = self.desired.problems(&self.links);
-        self.compiler.problems().into_iter().chain(no_device).chain(refused).collect()
-    }
-
-    /// What it takes to compare the tables in force with what they should be.
-    #[must_use]
-    pub fn evidence(&self) -> Evidence {
-        Evidence {
-            in_force: TableDump::of(&self.compiler, &self.publisher.current()),
-            links: self.ports.values().map(|port| self.local_link(port)).collect(),
-            workers: self.config.workers.len(),
-            policy: self.config.policy.clone(),
-            incumbents: self.compiler.incumbents(),
-        }
-    }
-
-    async fn close_unwanted(&mut self) {
-        self.refused.retain(|ifindex, _| self.desired.owner_of(*ifindex).is_some());
-        let unwanted: Vec<_> =
-            self.ports.values().filter(|port| !self.is_kept(port)).map(|port| port.ifindex).collect();
-        self.close(&unwanted).await;
-        self.devices.keep(|ifindex| self.desired.owner_of(ifindex).is_some());
-    }
-
-    async fn close(&mut self, unwanted: &[IfIndex]) {
-        let unwanted: Vec<_> = unwanted.iter().filter_map(|ifindex| self.ports.remove(ifindex)).collect();
-        if unwanted.is_empty() {
-            return;
-        }
-        // No new frame goes to a socket that is about to be closed.
-        for port in &unwanted {
-            self.compiler.remove_link(&port.lport);
-        }
-        self.publish();
-        for port in unwanted {
-            tracing::info!(device = port.device, lport = port.lport.as_str(), "port closed");
-            self.devices.release(port.slot, port.handle).await;
-            self.slots.give_back(u32::from(port.slot.0));
-        }
-    }
-
-    fn is_kept(&self, port: &OpenPort<D::Handle>) -> bool {
-        let Some(link) = self.links.get(port.ifindex).filter(|_| !port.lost) else { return false };
-        match self.desired.owner_of(port.ifindex) {
-            // Each queue needs a socket of its own, and each set of options its own program.
-            Some(lport) => {
-                *lport == port.lport
-                    && usize::from(link.rx_queues) == port.queues.len()
-                    && self.config.port(lport) == port.options
-            }
-            // One that is only switched off keeps its sockets, which work again when it comes back; unless the
-            // port has another device meanwhile.
-            None => {
-                !link.up
-                    && self.desired.device_of(&port.lport, &self.links).is_some_and(|found| found.is_err())
-            }
-        }
-    }
-
-    /// Takes devices that are to be ours, [`PORTS_AT_ONCE`] at the most.
-    fn open_wanted(&mut self) -> Vec<OpenPort<D::Handle>> {
-        let now = Instant::now();
-        let mut opened = Vec::new();
-        for (ifindex, lport) in self.desired.devices() {
-            if opened.len() == PORTS_AT_ONCE {
-                break;
-            }
-            let waiting = self.refused.get(&ifindex).is_some_and(|refusal| refusal.next > now);
-            let Some(link) = self.links.get(ifindex) else { continue };
-            if waiting || self.ports.contains_key(&ifindex) {
-                continue;
-            }
-            let options = self.config.port(lport);
-            let Some(slot) = self.slots.take(MAX_LINKS).map(|number| LinkSlot(number as u16)) else {
-                continue;
-            };
-            match self.devices.take(link, slot, options) {
-                Ok((handle, queues)) => {
-                    self.refused.remove(&ifindex);
-                    let (device, lport) = (link.name.clone(), lport.clone());
-                    let lost = false;
-                    opened.push(OpenPort { ifindex, device, lport, slot, queues, options, handle, lost });
-                }
-                Err(reason) => {
-                    self.slots.give_back(u32::from(slot.0));
-                    let before = self.refused.get(&ifindex).map(|refusal| refusal.pause);
-                    let pause = before.map_or(RETRY_FIRST, |pause| (pause * 2).min(RETRY_LONGEST));
-                    if before.is_none() {
-                        tracing::warn!(device = link.name, lport = lport.as_str(), "{reason}");
-                    }
-                    self.refused.insert(ifindex, Refusal { reason, next: now + pause, pause });
-                }
-            }
-        }
-        opened
-    }
-
-    fn publish(&mut self) {
-        if !self.compiler.touched().is_empty() {
-            self.publisher.publish(self.compiler.compile());
-        }
+        let nb = self.compiler.northbound();
+        let elsewhere = bound_elsewhere::problems(nb, &self.links, &self.config);
+        let found = self.compiler.problems().into_iter().chain(no_device);
+        found.chain(refused).chain(elsewhere).collect()
     }
 
     /// A device of ours as the tables see it.

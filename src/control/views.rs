@@ -13,7 +13,7 @@ use crate::api::view::{
     DeviceStats, FrameCensus, NetworkPortView, NetworkView, PortStats, PortView, SocketStats, StatsView,
     SubportView, WorkerView,
 };
-use crate::api::{Call, Query};
+use crate::api::{Call, Query, Reply};
 use crate::kernel::inspect;
 use crate::nb::{self, ChildPortSegmentation};
 use crate::tables::PortTotals;
@@ -30,7 +30,8 @@ impl Daemon {
     /// Answers a question, or says why not.
     pub(super) async fn answer(&self, call: Call) {
         let Call { query, reply } = call;
-        let answer = match query {
+        let age_secs = self.plane.devices.age().as_secs();
+        let outcome = match query {
             Query::Ports => json(&self.ports_view()),
             Query::Subports => json(&self.subports_view()),
             Query::Networks => json(&self.networks_view()),
@@ -46,14 +47,14 @@ impl Daemon {
                 // The DB may take its time, and the comparison does.
                 let (url, evidence) = (self.plane.config.nb.clone(), self.plane.evidence());
                 tokio::spawn(async move {
-                    let found = drift(&url, evidence).await;
-                    drop(reply.send(found.and_then(|found| json(&found))));
+                    let outcome = drift(&url, evidence).await.and_then(|found| json(&found));
+                    drop(reply.send(Reply { outcome, age_secs }));
                 });
                 return;
             }
         };
         // A client that hung up does not want it any more.
-        drop(reply.send(answer));
+        drop(reply.send(Reply { outcome, age_secs }));
     }
 
     fn ports_view(&self) -> Vec<PortView> {
@@ -92,9 +93,10 @@ impl Daemon {
         }
         match self.plane.desired.device_of(lport, &self.plane.links) {
             Some(Err(reason)) => reason,
-            Some(Ok(ifindex)) => match self.plane.refused.get(&ifindex) {
-                Some(refusal) => refusal.reason.clone(),
-                None => "its record cannot be used; see `trunkpath show problems`".to_owned(),
+            Some(Ok(ifindex)) => match (self.plane.refused.get(&ifindex), self.plane.opening_for(ifindex)) {
+                (Some(refusal), _) => refusal.reason.clone(),
+                (None, Some(waiting)) => format!("is being opened for {} s", waiting.as_secs()),
+                (None, None) => "its record cannot be used; see `trunkpath show problems`".to_owned(),
             },
             None => "not here".to_owned(),
         }
@@ -173,11 +175,16 @@ impl Daemon {
         problems.extend(self.panic_problems());
         problems.extend(self.log_problem());
         problems.extend(self.incumbents_problem());
+        problems.extend(self.plane.devices.problem());
         let name = |ifindex: IfIndex| {
             self.plane.links.get(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone())
         };
-        let is_taken =
-            |ifindex| self.plane.ports.contains_key(&ifindex) || self.plane.refused.contains_key(&ifindex);
+        let plane = &self.plane;
+        let is_taken = |ifindex| {
+            plane.ports.contains_key(&ifindex)
+                || plane.refused.contains_key(&ifindex)
+                || plane.opening.contains_key(&ifindex)
+        };
         problems.extend(self.plane.devices.pinning.problems(name, is_taken));
         problems.sort();
         problems.dedup();

@@ -11,7 +11,7 @@ mod xdp;
 use serde::{Deserialize, Serialize};
 
 pub use drops::transmit_drops;
-pub use ethtool::{QueueCounts, index_of, large_receive_offload, queues};
+pub use ethtool::{QueueCounts, exists, index_of, large_receive_offload, queues};
 pub use features::udp_segmentation;
 pub(super) use host::NEEDED;
 pub use host::{

@@ -12,4 +12,7 @@ pub use pins::{
     is_mount_namespace_fleeting,
 };
 pub use privileges::drop_privileges;
-pub use program::{ProgramError, ProgramOptions, SteerCounters, SteerLoader, SteerProgram, log_libbpf};
+pub use program::{
+    AttachedProgram, ProgramChange, ProgramError, ProgramOptions, SteerCounters, SteerLoader, SteerProgram,
+    log_libbpf,
+};

@@ -5,12 +5,14 @@
 //! `drop`: a pin holds it there, where it finds no socket any more and drops all frames, until the next start adopts it.
 
 mod attachable;
+mod attached;
 mod bpf_link;
 mod loader;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, PrintLevel, libbpf_sys};
 
@@ -19,6 +21,7 @@ use super::pins::{self, PinError, Pins};
 use crate::config::NoSocketPolicy;
 use crate::types::{IfIndex, QueueId};
 pub use attachable::PageBoundError;
+pub use attached::{AttachedProgram, ProgramChange};
 pub(super) use bpf_link::BpfLink;
 use loader::Loaded;
 pub use loader::SteerLoader;
@@ -26,13 +29,10 @@ pub use loader::SteerLoader;
 /// The program of `bpf/steer.bpf.c`, attached to a link until it is dropped; or, if it is pinned, [detached](Self::detach).
 #[derive(Debug)]
 pub struct SteerProgram {
-    link: BpfLink,
-    ifindex: IfIndex,
-    /// Where its link is pinned.
-    pin: Option<PathBuf>,
+    attached: AttachedProgram,
+    mode: XdpMode,
     sockets: MapHandle,
     counters: MapHandle,
-    mode: XdpMode,
 }
 
 /// Sends what libbpf has to say, verifier logs for one, to our log instead of stderr. The errors say it shorter.
@@ -135,7 +135,7 @@ impl SteerProgram {
             if options.allows(mode) {
                 let loaded = replace(steer, &link, ifindex, mode, options)?;
                 tracing::info!(pin = %pin.display(), "program of an earlier run adopted");
-                return Ok(Self::new(link, ifindex, Some(pin), loaded, mode));
+                return Self::new(link, ifindex, Some(pin), loaded, mode);
             }
             take_off(&link, ifindex, Some(&pin));
         }
@@ -151,7 +151,7 @@ impl SteerProgram {
         let mut load = |device| steer.load(device, no_socket, queues);
         let native = match load(Some(ifindex)) {
             Ok(loaded) => match BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_DRV_MODE) {
-                Ok(link) => return Ok(Self::new(link, ifindex, None, loaded, XdpMode::Native)),
+                Ok(link) => return Self::new(link, ifindex, None, loaded, XdpMode::Native),
                 Err(error) => error,
             },
             // A driver without native XDP does not even let a program be bound to its device.
@@ -181,15 +181,23 @@ impl SteerProgram {
         attach_generic(load(None)?, ifindex)
     }
 
-    fn new(link: BpfLink, ifindex: IfIndex, pin: Option<PathBuf>, loaded: Loaded, mode: XdpMode) -> Self {
-        Self { link, ifindex, pin, sockets: loaded.sockets, counters: loaded.counters, mode }
+    fn new(
+        link: BpfLink,
+        ifindex: IfIndex,
+        pin: Option<PathBuf>,
+        loaded: Loaded,
+        mode: XdpMode,
+    ) -> Result<Self, ProgramError> {
+        let program = link.info().map_err(ProgramError::Attach)?.program;
+        let attached = AttachedProgram { link: Arc::new(link), ifindex, program, pin };
+        Ok(Self { attached, mode, sockets: loaded.sockets, counters: loaded.counters })
     }
 
     /// Whether it can be [renewed](Self::renew) with these options.
     #[must_use]
     pub fn can_be(&self, options: ProgramOptions) -> bool {
-        let device = self.link.info().ok().and_then(|info| info.device);
-        device == Some(self.ifindex) && options.allows(self.mode)
+        let device = self.attached.link.info().ok().and_then(|info| info.device);
+        device == Some(self.attached.ifindex) && options.allows(self.mode)
     }
 
     /// Puts a new program in the place of this one, without a moment in between. It knows no sockets yet.
@@ -197,7 +205,9 @@ impl SteerProgram {
     /// # Errors
     /// [`ProgramError`]; the old one stays then.
     pub fn renew(&mut self, steer: &mut SteerLoader, options: ProgramOptions) -> Result<(), ProgramError> {
-        let loaded = replace(steer, &self.link, self.ifindex, self.mode, options)?;
+        let AttachedProgram { link, ifindex, .. } = &self.attached;
+        let loaded = replace(steer, link, *ifindex, self.mode, options)?;
+        self.attached.program = self.attached.link.info().map_err(ProgramError::Replace)?.program;
         (self.sockets, self.counters) = (loaded.sockets, loaded.counters);
         Ok(())
     }
@@ -207,26 +217,34 @@ impl SteerProgram {
     /// # Errors
     /// [`PinError`]: it ends with us.
     pub fn pin_if(&mut self, no_socket: NoSocketPolicy, pins: &Pins) -> Result<(), PinError> {
-        match (no_socket, &self.pin) {
-            (NoSocketPolicy::Drop, None) => self.pin = Some(pins.pin(self.ifindex, &self.link)?),
-            (NoSocketPolicy::Pass, Some(pin)) => {
-                pins::remove(pin);
-                self.pin = None;
+        match no_socket {
+            // A pin that was made before may have been removed since.
+            NoSocketPolicy::Drop => {
+                self.attached.pin = pins.find(self.attached.ifindex).map(|(_, pin)| pin);
+                if self.attached.pin.is_none() {
+                    self.attached.pin = Some(pins.pin(self.attached.ifindex, &self.attached.link)?);
+                }
             }
-            (NoSocketPolicy::Drop, Some(_)) | (NoSocketPolicy::Pass, None) => {}
+            NoSocketPolicy::Pass => self.attached.pin.take().iter().for_each(|pin| pins::remove(pin)),
         }
         Ok(())
     }
 
     /// Takes it off the link.
     pub fn detach(self) {
-        take_off(&self.link, self.ifindex, self.pin.as_deref());
+        take_off(&self.attached.link, self.attached.ifindex, self.attached.pin.as_deref());
     }
 
     /// The mode in force.
     #[must_use]
     pub const fn mode(&self) -> XdpMode {
         self.mode
+    }
+
+    /// What was recorded of it.
+    #[must_use]
+    pub const fn attached(&self) -> &AttachedProgram {
+        &self.attached
     }
 
     /// Sends the frames of `queue` to `socket` from now on.
@@ -250,7 +268,7 @@ impl SteerProgram {
 
 fn attach_generic(loaded: Loaded, ifindex: IfIndex) -> Result<SteerProgram, ProgramError> {
     let link = BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
-    Ok(SteerProgram::new(link.map_err(ProgramError::Generic)?, ifindex, None, loaded, XdpMode::Generic))
+    SteerProgram::new(link.map_err(ProgramError::Generic)?, ifindex, None, loaded, XdpMode::Generic)
 }
 
 fn read_counters(map: &MapHandle) -> Result<SteerCounters, ProgramError> {

@@ -134,6 +134,12 @@ impl Compiler {
         self.placed.get(lport).map(|placed| &placed.report)
     }
 
+    /// Whether a port may send from its own addresses only.
+    #[must_use]
+    pub fn has_port_security(&self, lport: &str) -> bool {
+        self.northbound.lports().get(lport).is_some_and(|port| port.allowed_sources.is_some())
+    }
+
     /// The ports that hang on links of this host, with what became of them.
     pub fn reports(&self) -> impl Iterator<Item = (&str, &PortReport)> {
         self.placed.iter().map(|(lport, placed)| (lport.as_str(), &placed.report))

@@ -111,15 +111,7 @@ impl WorkerOutlet {
         }
     }
 
-    fn hand_over(
-        &mut self,
-        owner: WorkerId,
-        queue: QueueId,
-        to: Egress<'_>,
-        prepared: Prepared,
-        frame: Frame,
-    ) {
-        let handed = HandedOver { frame, queue, to: to.slot, prepared };
+    fn hand_over(&mut self, owner: WorkerId, handed: HandedOver, to: Egress<'_>) {
         let pushed = match self.inboxes.get(owner) {
             Some(inbox) => inbox.frames.push(handed),
             None => Err(handed),
@@ -169,7 +161,8 @@ impl Outlet for WorkerOutlet {
         if owner == self.worker {
             self.stage(queue, to, frame);
         } else {
-            self.hand_over(owner, queue, to, Prepared::new(source, to, tables), frame);
+            let prepared = Prepared::new(source, to, tables);
+            self.hand_over(owner, HandedOver { frame, queue, to: to.slot, prepared }, to);
         }
     }
 

@@ -12,6 +12,8 @@ mod churn;
 #[cfg(test)]
 mod copy;
 #[cfg(test)]
+mod displaced;
+#[cfg(test)]
 mod drops;
 #[cfg(test)]
 mod etcd;
@@ -42,6 +44,8 @@ mod queues;
 mod redis;
 #[cfg(test)]
 mod reported;
+#[cfg(test)]
+mod rtnl;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]

@@ -1,24 +1,38 @@
-//! Links without a kernel: what takes them only pretends to.
+//! Links without a kernel: what opens them only pretends to.
+
+use std::collections::VecDeque;
+use std::future::pending;
 
 use trunkpath::config::{Config, PortOptions, Settings};
 use trunkpath::control::links::{Link, Links};
-use trunkpath::control::{Devices, Plane};
-use trunkpath::tables::{LinkSlot, WorkerId};
+use trunkpath::control::{DeviceEvent, Devices, Plane};
+use trunkpath::tables::LinkSlot;
 use trunkpath::types::IfIndex;
 use trunkpath::worker::WorkerPoolError;
 
-/// Takes every link that it is offered, but those that are [held](is_held).
-#[derive(Debug)]
-pub struct Simulated;
+/// Opens every link at once, but those that are [held](is_held).
+#[derive(Debug, Default)]
+pub struct Simulated {
+    events: VecDeque<DeviceEvent<()>>,
+}
 
 impl Devices for Simulated {
     type Handle = ();
 
-    fn take(&mut self, link: &Link, _: LinkSlot, _: PortOptions) -> Result<((), Vec<WorkerId>), String> {
-        if is_held(link) {
-            return Err("another program holds the link".to_owned());
+    fn open(&mut self, link: &Link, _: LinkSlot, _: PortOptions) {
+        let outcome = if is_held(link) {
+            Err("another program holds the link".to_owned())
+        } else {
+            Ok(((), vec![0; usize::from(link.rx_queues)]))
+        };
+        self.events.push_back(DeviceEvent::Opened { ifindex: link.ifindex, outcome });
+    }
+
+    async fn next(&mut self) -> DeviceEvent<()> {
+        match self.events.pop_front() {
+            Some(event) => event,
+            None => pending().await,
         }
-        Ok(((), vec![0; usize::from(link.rx_queues)]))
     }
 
     async fn connect(&mut self, _: LinkSlot, (): &mut ()) -> Result<(), WorkerPoolError> {
@@ -56,5 +70,5 @@ pub fn plane(chassis: &str, links: impl IntoIterator<Item = Link>) -> Plane<Simu
     let settings = Settings { chassis: Some(chassis.to_owned()), ..Settings::default() };
     let config: Config = settings.check().unwrap();
     let links: Links = links.into_iter().collect();
-    Plane::new(config, links, |_, _| Ok::<_, std::convert::Infallible>(Simulated)).unwrap()
+    Plane::new(config, links, |_, _| Ok::<_, std::convert::Infallible>(Simulated::default())).unwrap()
 }

@@ -57,8 +57,11 @@ fn by_alias<'a>(links: &'a Links, lport: &str) -> Result<Option<&'a Link>, Probl
     }
 }
 
+/// Characters of a port's id that Nova and Neutron put behind `tap`.
+pub const TAP_ID_CHARS: usize = 11;
+
 fn tap_name(lport: &str) -> String {
-    "tap".chars().chain(lport.chars().take(11)).collect()
+    "tap".chars().chain(lport.chars().take(TAP_ID_CHARS)).collect()
 }
 
 #[cfg(test)]

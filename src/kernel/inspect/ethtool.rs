@@ -46,6 +46,14 @@ pub fn index_of(device: &str) -> Option<IfIndex> {
     rustix::net::netdevice::name_to_index(socket, device).ok().and_then(IfIndex::new)
 }
 
+/// Whether our namespace has a device with this index.
+#[must_use]
+pub fn exists(ifindex: IfIndex) -> bool {
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None);
+    // Without a socket nothing is known: a device that was there is taken to be there still.
+    socket.map_or(true, |socket| rustix::net::netdevice::index_to_name(socket, ifindex.get()).is_ok())
+}
+
 /// sysfs shows the namespace that it was mounted in, which need not be ours: the index has to fit too.
 fn queues_in_sysfs(device: &str, ifindex: IfIndex) -> Option<QueueCounts> {
     let folder = Path::new("/sys/class/net").join(device);
@@ -123,6 +131,7 @@ mod tests {
     #[test]
     fn the_loopback_has_a_queue_and_merges_nothing() {
         assert_eq!(index_of("lo"), IfIndex::new(1));
+        assert!(exists(IfIndex::new(1).unwrap()) && !exists(IfIndex::new(u32::MAX >> 1).unwrap()));
         assert_eq!(queues("lo", IfIndex::new(1).unwrap()), Some(QueueCounts { rx: 1, tx: 1 }));
         assert!(!large_receive_offload("lo").unwrap());
     }

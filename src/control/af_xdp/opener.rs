@@ -1,0 +1,144 @@
+//! Opening and closing links in the kernel: an XDP program on the link, an AF_XDP socket on each of its queues.
+//!
+//! Its calls may wait for the RTNL lock.
+
+use std::collections::BTreeMap;
+
+use crate::config::PortOptions;
+use crate::control::links::{LARGEST_MTU, Link};
+use crate::kernel::{PinError, Pins, ProgramError, ProgramOptions, SteerLoader, SteerProgram, inspect};
+use crate::types::{IfIndex, Numbers, QueueId};
+use crate::xsk::{Arena, OpenError, XskSocket};
+
+/// A socket's number takes 15 bits in the arena's table of places, with one more for the direction.
+const MAX_SOCKETS: u32 = u16::MAX as u32 / 2 - 1;
+
+/// What it takes to open links, and the programs of those that are closed for now.
+#[derive(Debug)]
+pub(super) struct Opener {
+    arena: &'static Arena,
+    loader: SteerLoader,
+    /// Programs on links that have no sockets yet, or no longer, and should get them (again).
+    standing: BTreeMap<IfIndex, SteerProgram>,
+    socket_ids: Numbers,
+}
+
+/// An open link.
+#[derive(Debug)]
+pub(in crate::control) struct OpenLink {
+    /// Its name when it was opened.
+    pub(super) name: String,
+    pub(super) ifindex: IfIndex,
+    pub(in crate::control) program: SteerProgram,
+    /// Those that no worker has yet.
+    pub(super) sockets: Vec<XskSocket>,
+    socket_ids: Vec<u16>,
+    /// Why the program is not pinned, if it should be.
+    pub(super) unpinned: Option<PinError>,
+}
+
+/// Why a link could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TakeError {
+    #[error("its MTU {0} is too large: packets of up to {LARGEST_MTU} bytes can be sent; set a smaller MTU")]
+    Mtu(u32),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    #[error("{0}; it is tried again until it is free")]
+    Socket(#[from] OpenError),
+    #[error("it is no longer called {0}; it is tried again under its new name")]
+    Renamed(String),
+    #[error("more than {MAX_SOCKETS} sockets are open")]
+    TooMany,
+}
+
+impl Opener {
+    pub(super) fn new(arena: &'static Arena) -> Self {
+        Self {
+            arena,
+            loader: SteerLoader::default(),
+            standing: BTreeMap::new(),
+            socket_ids: Numbers::default(),
+        }
+    }
+
+    /// Opens `link`. Its frames meet the port's policy for a missing socket until they are steered to the sockets.
+    pub(super) fn open(
+        &mut self,
+        link: &Link,
+        options: PortOptions,
+        pins: Option<&Pins>,
+    ) -> Result<OpenLink, TakeError> {
+        if link.mtu > LARGEST_MTU {
+            return Err(TakeError::Mtu(link.mtu));
+        }
+        let mut program = self.put_program(link, options, pins)?;
+        let unpinned = pins.and_then(|pins| program.pin_if(options.no_socket, pins).err());
+        let (name, ifindex) = (link.name.clone(), link.ifindex);
+        let mut open = OpenLink { name, ifindex, program, sockets: vec![], socket_ids: vec![], unpinned };
+        match self.open_sockets(link, &mut open) {
+            Ok(()) => Ok(open),
+            Err(error) => {
+                self.close(open);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens a socket on each queue of a link that has the program.
+    fn open_sockets(&mut self, link: &Link, open: &mut OpenLink) -> Result<(), TakeError> {
+        for queue in (0..link.rx_queues).map(QueueId) {
+            let id = self.socket_ids.take(MAX_SOCKETS).ok_or(TakeError::TooMany)? as u16;
+            open.socket_ids.push(id);
+            open.sockets.push(XskSocket::open(self.arena, id, &link.name, queue)?);
+        }
+        // A program is attached by index, but a socket is bound by name, which may be another link's by now: its frames
+        // would leave by the wrong link.
+        if inspect::index_of(&link.name) != Some(link.ifindex) {
+            return Err(TakeError::Renamed(link.name.clone()));
+        }
+        Ok(())
+    }
+
+    /// A program that knows no sockets yet: in the place of the one that stands there, if any.
+    fn put_program(
+        &mut self,
+        link: &Link,
+        options: PortOptions,
+        pins: Option<&Pins>,
+    ) -> Result<SteerProgram, TakeError> {
+        let PortOptions { no_socket, allow_generic, .. } = options;
+        let options = ProgramOptions { queues: link.rx_queues, no_socket, allow_generic };
+        match self.standing.remove(&link.ifindex) {
+            Some(mut standing) if standing.can_be(options) => {
+                if let Err(error) = standing.renew(&mut self.loader, options) {
+                    self.standing.insert(link.ifindex, standing);
+                    return Err(error.into());
+                }
+                Ok(standing)
+            }
+            found => {
+                found.into_iter().for_each(SteerProgram::detach);
+                Ok(SteerProgram::attach(&mut self.loader, link.ifindex, options, pins)?)
+            }
+        }
+    }
+
+    /// Closes the sockets and brings their chunks home. The program stays.
+    pub(super) fn close(&mut self, open: OpenLink) {
+        XskSocket::close_all(open.sockets);
+        open.socket_ids.into_iter().for_each(|id| self.socket_ids.give_back(u32::from(id)));
+        self.standing.insert(open.ifindex, open.program);
+    }
+
+    /// Takes the program off a closed link.
+    pub(super) fn discard(&mut self, ifindex: IfIndex) {
+        self.standing.remove(&ifindex).into_iter().for_each(SteerProgram::detach);
+    }
+
+    /// Takes the programs off all links: those of `open` ones and those of closed ones.
+    pub(super) fn detach_all(&mut self, open: Vec<SteerProgram>) {
+        open.into_iter().for_each(SteerProgram::detach);
+        std::mem::take(&mut self.standing).into_values().for_each(SteerProgram::detach);
+    }
+}

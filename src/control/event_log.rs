@@ -1,0 +1,141 @@
+//! What happens to ports and links, as lines of the log; at most so many a second, for a guest can switch its end of a
+//! link off and on as fast as it likes.
+
+use std::collections::BTreeMap;
+
+use crate::tables::PortState;
+use crate::types::{Id, Segmentation};
+
+/// Lines a second; the rest are counted.
+const LINES: u32 = 20;
+
+/// Writes the lines.
+#[derive(Debug, Default)]
+pub(super) struct EventLog {
+    ports: BTreeMap<Id, PortRecord>,
+    /// Since the last tick.
+    lines: u32,
+    left_out: u64,
+}
+
+/// What is worth a line of a port in the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PortRecord {
+    pub(super) state: PortState,
+    /// Of a subport: the parent's id and the tag there.
+    pub(super) parent: Option<(Id, Segmentation)>,
+    pub(super) has_port_security: bool,
+}
+
+impl EventLog {
+    /// Writes what has changed about a port, which is `now` like this; `None` once it is not in the tables.
+    pub(super) fn port(&mut self, lport: &Id, now: Option<PortRecord>) {
+        let change = describe(self.ports.get(lport), now.as_ref());
+        match now {
+            Some(now) => drop(self.ports.insert(lport.clone(), now)),
+            None => drop(self.ports.remove(lport)),
+        }
+        if let Some(change) = change
+            && self.has_room()
+        {
+            tracing::info!(lport = lport.as_str(), "{change}");
+        }
+    }
+
+    /// Writes what has changed about the link of a port.
+    pub(super) fn link(&mut self, name: &str, change: &str) {
+        if self.has_room() {
+            tracing::info!(device = name, "{change}");
+        }
+    }
+
+    /// Makes room for lines again; once a second.
+    pub(super) fn tick(&mut self) {
+        self.lines = 0;
+        let left_out = std::mem::take(&mut self.left_out);
+        if left_out > 0 {
+            tracing::info!("{left_out} more changes of ports and links in the last second");
+        }
+    }
+
+    const fn has_room(&mut self) -> bool {
+        let has_room = self.lines < LINES;
+        if has_room {
+            self.lines += 1;
+        } else {
+            self.left_out += 1;
+        }
+        has_room
+    }
+}
+
+fn describe(before: Option<&PortRecord>, now: Option<&PortRecord>) -> Option<String> {
+    match (before, now) {
+        (None, None) => None,
+        (None, Some(now)) => {
+            let parent = now.parent.as_ref().map(|parent| format!(", {}", place(Some(parent))));
+            let security = if now.has_port_security { "" } else { ", without port security" };
+            Some(format!("port {}{}{security}", now.state, parent.unwrap_or_default()))
+        }
+        (Some(_), None) => Some("port gone".to_owned()),
+        (Some(before), Some(now)) => {
+            let state = format!("port {} -> {}", before.state, now.state);
+            let parent = format!("{} -> {}", place(before.parent.as_ref()), place(now.parent.as_ref()));
+            let security = format!("port security {}", if now.has_port_security { "on" } else { "off" });
+            let changes = [
+                (before.state != now.state, state),
+                (before.parent != now.parent, parent),
+                (before.has_port_security != now.has_port_security, security),
+            ];
+            let changes: Vec<_> =
+                changes.into_iter().filter(|(changed, _)| *changed).map(|(_, text)| text).collect();
+            (!changes.is_empty()).then(|| changes.join(", "))
+        }
+    }
+}
+
+fn place(parent: Option<&(Id, Segmentation)>) -> String {
+    match parent {
+        Some((parent, Segmentation::Vlan(vid))) => format!("vlan {vid} of {parent}"),
+        None => "no subport".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::VlanId;
+
+    fn record(state: PortState, vid: Option<u16>, has_port_security: bool) -> PortRecord {
+        let parent = vid.map(|vid| ("vm".into(), Segmentation::Vlan(VlanId::new(vid).unwrap())));
+        PortRecord { state, parent, has_port_security }
+    }
+
+    #[test]
+    fn a_line_says_what_was_and_what_is() {
+        use PortState::{LinkDown, Up};
+        let line =
+            |before: Option<PortRecord>, now: Option<PortRecord>| describe(before.as_ref(), now.as_ref());
+        let port = |state| Some(record(state, None, true));
+        assert_eq!(line(None, None), None);
+        assert_eq!(line(port(Up), port(Up)), None);
+        assert_eq!(line(None, port(Up)).unwrap(), "port up");
+        assert_eq!(line(port(Up), None).unwrap(), "port gone");
+        assert_eq!(line(port(Up), port(LinkDown)).unwrap(), "port up -> link down");
+        let insecure = |vid| Some(record(Up, Some(vid), false));
+        assert_eq!(line(None, insecure(100)).unwrap(), "port up, vlan 100 of vm, without port security");
+        assert_eq!(line(insecure(100), insecure(101)).unwrap(), "vlan 100 of vm -> vlan 101 of vm");
+        let secure = Some(record(LinkDown, Some(100), true));
+        assert_eq!(line(insecure(100), secure).unwrap(), "port up -> link down, port security on");
+    }
+
+    #[test]
+    fn a_second_has_so_many_lines_and_the_rest_is_counted() {
+        let mut log = EventLog::default();
+        let granted = (0..2 * LINES).filter(|_| log.has_room()).count();
+        assert_eq!((granted, log.left_out), (LINES as usize, u64::from(LINES)));
+        log.tick();
+        assert!(log.has_room());
+        assert_eq!(log.left_out, 0);
+    }
+}

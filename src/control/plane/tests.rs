@@ -1,0 +1,187 @@
+//! A plane whose kernel takes its time, or changes its mind.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::future::pending;
+
+use futures::FutureExt;
+use serde_json::json;
+
+use super::*;
+use crate::config::Settings;
+use crate::nb::{Record, Revision, Table};
+use crate::tables::PortState;
+use crate::worker::WorkerPoolError;
+
+/// Openings end when the test says so.
+#[derive(Debug, Default)]
+struct SlowKernel {
+    events: VecDeque<DeviceEvent<IfIndex>>,
+    asked: Vec<IfIndex>,
+    released: Vec<IfIndex>,
+    discarded: BTreeSet<IfIndex>,
+}
+
+impl Devices for SlowKernel {
+    type Handle = IfIndex;
+
+    fn open(&mut self, link: &Link, _: LinkSlot, _: PortOptions) {
+        self.asked.push(link.ifindex);
+    }
+
+    async fn next(&mut self) -> DeviceEvent<IfIndex> {
+        match self.events.pop_front() {
+            Some(event) => event,
+            None => pending().await,
+        }
+    }
+
+    async fn connect(&mut self, _: LinkSlot, _: &mut IfIndex) -> Result<(), WorkerPoolError> {
+        Ok(())
+    }
+
+    async fn release(&mut self, _: LinkSlot, ifindex: IfIndex) {
+        self.released.push(ifindex);
+    }
+
+    fn keep(&mut self, wanted: impl Fn(IfIndex) -> bool) {
+        self.discarded.extend(self.released.iter().filter(|ifindex| !wanted(**ifindex)));
+    }
+}
+
+fn index(number: u32) -> IfIndex {
+    IfIndex::new(number).unwrap()
+}
+
+fn link(number: u32) -> Link {
+    Link {
+        ifindex: index(number),
+        name: format!("link{number}"),
+        alias: Some(format!("port{number}")),
+        kind: None,
+        mtu: 1500,
+        mac: None,
+        up: true,
+        carrier: true,
+        rx_queues: 1,
+        tx_queues: 1,
+    }
+}
+
+fn record(table: Table, id: &str, json: serde_json::Value) -> Record {
+    Record { table, id: id.to_owned(), json }
+}
+
+fn plane(ports: u32) -> Plane<SlowKernel> {
+    let settings = Settings { chassis: Some("here".to_owned()), ..Settings::default() };
+    let links = (1..=ports).map(link).collect();
+    let start = |_: &Config, _: &Publisher| Ok::<_, std::convert::Infallible>(SlowKernel::default());
+    let mut plane = Plane::new(settings.check().unwrap(), links, start).unwrap();
+    let network = json!({"id": "n", "unique_key": 1, "topic": "t", "name": "n"});
+    let port = |number| {
+        let id = format!("port{number}");
+        let json = json!({"id": id, "unique_key": number, "lswitch": "n", "topic": "t", "name": id,
+            "macs": [format!("02:00:00:00:00:{number:02x}")], "enabled": true,
+            "binding": {"type": "chassis", "chassis": "here"}});
+        record(Table::Lport, &id, json)
+    };
+    let records = [record(Table::Lswitch, "n", network)].into_iter().chain((1..=ports).map(port));
+    plane.read(&Snapshot { revision: Revision(1), records: records.collect() });
+    plane
+}
+
+impl Plane<SlowKernel> {
+    fn round_now(&mut self) {
+        self.reconcile().now_or_never().expect("a round waits for no kernel").unwrap();
+    }
+
+    /// Ends the opening of a link, and does a round.
+    fn answer(&mut self, number: u32, outcome: Result<(), &str>) {
+        let outcome = outcome.map(|()| (index(number), vec![0])).map_err(str::to_owned);
+        self.devices.events.push_back(DeviceEvent::Opened { ifindex: index(number), outcome });
+        self.round_now();
+    }
+
+    fn is_up(&self, number: u32) -> bool {
+        self.compiler.report(&format!("port{number}")).is_some_and(|report| report.state == PortState::Up)
+    }
+
+    fn problem_texts(&self) -> Vec<String> {
+        self.problems().iter().map(ToString::to_string).collect()
+    }
+}
+
+#[test]
+fn an_opening_that_does_not_end_delays_nothing_else() {
+    let mut plane = plane(2);
+    plane.round_now();
+    assert_eq!(plane.devices.asked, [index(1), index(2)]);
+    plane.answer(2, Ok(()));
+    assert!(plane.is_up(2) && !plane.is_up(1));
+    assert!(plane.opening_for(index(1)).is_some());
+    assert_eq!((plane.next_retry(), plane.problem_texts()), (None, vec![]));
+
+    plane.round_now();
+    assert_eq!(plane.devices.asked.len(), 2, "it is asked for once");
+    plane.answer(1, Ok(()));
+    assert!(plane.is_up(1) && plane.opening_for(index(1)).is_none());
+}
+
+#[test]
+fn a_refusal_is_a_problem_until_a_later_opening_ends_well() {
+    let mut plane = plane(1);
+    plane.round_now();
+    plane.answer(1, Err("it is held"));
+    assert!(plane.problem_texts()[0].contains("link1: it is held"), "{:?}", plane.problem_texts());
+    let retry = plane.next_retry().unwrap();
+    while plane.devices.asked.len() < 2 {
+        std::thread::sleep(retry.saturating_duration_since(Instant::now()));
+        plane.round_now();
+    }
+    assert_eq!(plane.next_retry(), None, "nothing is to be tried while it is being opened");
+    plane.answer(1, Ok(()));
+    assert!(plane.is_up(1));
+    assert_eq!(plane.problem_texts(), [""; 0]);
+}
+
+#[test]
+fn a_port_whose_link_is_not_as_it_was_is_down_with_a_reason_and_opened_again() {
+    let mut plane = plane(2);
+    plane.round_now();
+    (1..=2).for_each(|number| plane.answer(number, Ok(())));
+    plane.note(DeviceEvent::Lost { ifindex: index(1), reason: "its program is gone".to_owned() });
+    plane.round_now();
+    assert!(!plane.is_up(1) && plane.is_up(2));
+    assert_eq!(plane.devices.released, [index(1)]);
+    assert!(plane.problem_texts()[0].contains("link1: its program is gone"), "{:?}", plane.problem_texts());
+    assert_eq!(plane.devices.asked, [1, 2, 1].map(index));
+    plane.answer(1, Ok(()));
+    assert!(plane.is_up(1));
+    assert_eq!((plane.problem_texts(), plane.devices.discarded.len()), (vec![], 0));
+}
+
+#[test]
+fn what_is_no_longer_wanted_when_its_opening_ends_is_closed_and_given_up() {
+    let mut plane = plane(1);
+    plane.round_now();
+    plane.see(LinkEvent::Gone(index(1)));
+    plane.round_now();
+    plane.answer(1, Ok(()));
+    assert!(!plane.is_up(1));
+    assert_eq!(plane.devices.released, [index(1)]);
+    assert!(plane.devices.discarded.contains(&index(1)));
+    assert_eq!(plane.devices.asked.len(), 1);
+}
+
+#[test]
+fn no_more_than_a_few_are_being_opened_at_a_time() {
+    let mut plane = plane(20);
+    plane.round_now();
+    let first = plane.devices.asked.len() as u32;
+    assert!(first < 20);
+    assert_eq!(plane.next_retry(), None);
+    for number in 1..=20 {
+        plane.answer(number, Ok(()));
+        assert!(plane.is_up(number));
+    }
+    assert_eq!(plane.devices.asked.len(), 20);
+}
