@@ -22,12 +22,19 @@ pub const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
 /// The EtherType behind all of a frame's tags, and where its packet begins. `None` when it is cut before.
 #[inline]
 pub fn packet(frame: &[u8]) -> Option<(u16, usize)> {
+    packet_behind(frame, |ethertype| matches!(ethertype, ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD))
+}
+
+/// The same, where a tag is what has a TPID that `is_tag` accepts.
+#[inline]
+pub fn packet_behind(frame: &[u8], is_tag: impl Fn(u16) -> bool) -> Option<(u16, usize)> {
     let mut type_offset = 12;
     loop {
-        match be16(frame, type_offset)? {
-            ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD => type_offset += TAG_LEN,
-            ethertype => return Some((ethertype, type_offset + 2)),
+        let ethertype = be16(frame, type_offset)?;
+        if !is_tag(ethertype) {
+            return Some((ethertype, type_offset + 2));
         }
+        type_offset += TAG_LEN;
     }
 }
 

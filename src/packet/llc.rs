@@ -18,24 +18,34 @@ pub const fn is_length(field: u16) -> bool {
     field < 0x0600
 }
 
-/// Reads the header behind the length. `None` when it is cut, and for IP and ARP in LLC without SNAP or behind a tag in
-/// SNAP, which no host sends.
+/// Reads the header behind the length. `None` when it is cut, and for IP and ARP in any form but SNAP in an unnumbered
+/// information PDU, which is the one that hosts send (RFC 1042).
 pub fn parse(llc: &[u8]) -> Option<Llc> {
-    const SNAP: [u8; 2] = [0xaa, 0xaa];
-    /// The access points of IP and ARP (IEEE, "LLC addresses").
+    /// An access point's address. The lowest bit is another matter: group or individual for the destination, response or
+    /// command for the source (IEEE Std 802.2-1998, 3.3.1).
+    const ADDRESS: u8 = 0xfe;
+    const SNAP: u8 = 0xaa;
     const IP: u8 = 0x06;
     const ARP: u8 = 0x98;
+    /// All access points of the receiver, those of IP and ARP among them.
+    const GLOBAL: u8 = 0xff;
+    const SNAP_HEADER: [u8; 3] = [SNAP, SNAP, 0x03];
     /// The `EtherType` follows (RFC 1042), also behind a bridge (IEEE Std 802.1H-1997).
     const ENCAPSULATED_ETHERNET: [[u8; 3]; 2] = [[0, 0, 0], [0, 0, 0xf8]];
-    let access_points: [u8; 2] = *llc.first_chunk()?;
-    if access_points != SNAP {
-        return (!access_points.iter().any(|point| [IP, ARP].contains(point))).then_some(Llc::Other);
+    let [destination, source]: [u8; 2] = *llc.first_chunk()?;
+    let points = [destination & ADDRESS, source & ADDRESS];
+    if destination == GLOBAL || points.contains(&IP) || points.contains(&ARP) {
+        return None;
+    }
+    if !points.contains(&SNAP) {
+        return Some(Llc::Other);
+    }
+    if !llc.starts_with(&SNAP_HEADER) {
+        return None;
     }
     let organization = llc.get(3..6)?;
     if !ENCAPSULATED_ETHERNET.iter().any(|known| organization == known) {
         return Some(Llc::Other);
     }
-    let ethertype = be16(llc, 6)?;
-    let is_tag = [super::ETHERTYPE_DOT1Q, super::ETHERTYPE_DOT1AD].contains(&ethertype);
-    (!is_tag).then_some(Llc::Snap { ethertype, payload: 8 })
+    Some(Llc::Snap { ethertype: be16(llc, 6)?, payload: 8 })
 }

@@ -188,15 +188,41 @@ fn llc_hides_nothing() {
         assert_dropped(&behind(&snap, &udp_rest(OTHER_IP, (1, 2))), DropReason::GuardSourceIp);
         let spoofed = arp_packet(0x0806, 2, OTHER, OWN_IP, OTHER_IP);
         assert_dropped(&behind(&snap, &spoofed), DropReason::GuardSourceMac);
-        let tagged = [&[0x81, 0, 0, 7][..], &spoofed].concat();
-        assert_dropped(&behind(&snap, &tagged), DropReason::GuardUnreadable);
+        for tpid in [[0x81, 0], [0x88, 0xa8], [0x91, 0]] {
+            let tagged = [&tpid[..], &[0, 7], &spoofed].concat();
+            assert_dropped(&behind(&snap, &tagged), DropReason::GuardUnreadable);
+        }
+        let nested = [&[0, 80], &snap[..], &spoofed].concat();
+        assert_dropped(&behind(&snap, &nested), DropReason::GuardUnreadable);
         assert_dropped(&behind(&snap[..5], &[]), DropReason::GuardUnreadable);
         let behind_a_tag = [&[0, 80], &snap[..], &spoofed].concat();
         assert_dropped(&frame(BROADCAST, VM, &[(DOT1Q, 7)], &behind_a_tag), DropReason::GuardSourceMac);
     }
-    assert_dropped(&behind(&[6, 6, 3], &[0x45, 0, 0, 20]), DropReason::GuardUnreadable);
     assert_passes(&behind(&[0x42, 0x42, 3], &[0; 35]));
     assert_passes(&behind(&[0xaa, 0xaa, 3, 0x08, 0, 7], &[0x80, 0x9b, 0, 0]));
+}
+
+#[test]
+fn llc_carries_ip_and_arp_in_snap_only() {
+    let packet = [&[0, 0, 0][..], &udp_rest(OWN_IP, (1, 2))].concat();
+    let behind = |access_points: [u8; 2], control: &[u8]| {
+        frame(BROADCAST, VM, &[], &[&[0, 80], &access_points[..], control, &packet].concat())
+    };
+    assert_passes(&behind([0xaa, 0xaa], &[3]));
+    // SNAP to a group, as a response, for one of the two, and in PDUs with a longer or another control field.
+    for access_points in [[0xab, 0xaa], [0xaa, 0xab], [0xab, 0xab], [0xaa, 0x42], [0x42, 0xaa]] {
+        assert_dropped(&behind(access_points, &[3]), DropReason::GuardUnreadable);
+    }
+    for control in [&[0, 0][..], &[1, 0], &[0x13], &[0xe3]] {
+        assert_dropped(&behind([0xaa, 0xaa], control), DropReason::GuardUnreadable);
+    }
+    // IP and ARP by access points of their own, and all access points.
+    for point in [0x06, 0x07, 0x98, 0x99] {
+        for access_points in [[point, point], [point, 0x42], [0x42, point]] {
+            assert_dropped(&behind(access_points, &[3]), DropReason::GuardUnreadable);
+        }
+    }
+    assert_dropped(&behind([0xff, 0x42], &[3]), DropReason::GuardUnreadable);
 }
 
 #[test]
@@ -266,7 +292,11 @@ fn neighbour_discovery_cannot_be_hidden() {
     assert_dropped(&ipv6(VM, LINK_LOCAL, 51, &authentication), DropReason::GuardSourceIp);
     let extension = [&[58, 0, 1, 4, 0, 0, 0, 0][..], &spoofed].concat();
     assert_dropped(&ipv6(VM, LINK_LOCAL, 135, &extension), DropReason::GuardSourceIp);
-    assert_dropped(&ipv6(VM, LINK_LOCAL, 253, &extension), DropReason::GuardUnreadable);
+    // 148 is the first number without a protocol.
+    for next_header in [148, 200, 252, 253, 254, 255] {
+        assert_dropped(&ipv6(VM, LINK_LOCAL, next_header, &extension), DropReason::GuardUnreadable);
+    }
+    assert_passes(&ipv6(VM, LINK_LOCAL, 147, &extension));
     // Behind more headers than any host sends.
     let option = |next| [next, 0, 1, 4, 0, 0, 0, 0];
     for (headers, reason) in [(8, DropReason::GuardSourceIp), (9, DropReason::GuardUnreadable)] {
@@ -285,8 +315,33 @@ fn neighbour_discovery_cannot_be_hidden() {
 }
 
 #[test]
+fn relatives_of_neighbour_discovery_are_judged_too() {
+    // Inverse discovery claims lists of addresses.
+    for kind in [141, 142] {
+        let message = [&[kind, 0, 0, 0, 0, 0, 0, 0][..], &link_layer(1, VM), &link_layer(2, OTHER)].concat();
+        assert_dropped(&ipv6(VM, LINK_LOCAL, 58, &message), DropReason::GuardUnreadable);
+    }
+    // Certification paths of secure discovery.
+    for kind in [148, 149] {
+        let message = [kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_passes(&ipv6(VM, LINK_LOCAL, 58, &message));
+        for offset_and_flag in [0, 1] {
+            let fragment = [&[58, 0, 0, offset_and_flag, 0, 0, 0, 1][..], &message].concat();
+            assert_dropped(&ipv6(VM, LINK_LOCAL, 44, &fragment), DropReason::GuardUnreadable);
+        }
+        let from_nobody = ipv6(VM, NONE_IP6, 58, &message);
+        if kind == 148 {
+            assert_passes(&from_nobody);
+        } else {
+            assert_dropped(&from_nobody, DropReason::GuardSourceIp);
+        }
+    }
+}
+
+#[test]
 fn a_tag_hides_nothing() {
-    for tags in [&[(DOT1Q, 0)][..], &[(DOT1Q, 7)], &[(0x88a8, 7), (DOT1Q, 8)]] {
+    let stacked = [(0x88a8, 7), (DOT1Q, 8)];
+    for tags in [&[(DOT1Q, 0)][..], &[(DOT1Q, 7)], &stacked, &[(0x9100, 7)], &[(0x9200, 7), (0x9300, 7)]] {
         assert_passes(&frame(BROADCAST, VM, tags, &udp_rest(OWN_IP, (1, 2))));
         let spoofed = frame(BROADCAST, VM, tags, &udp_rest(OTHER_IP, (1, 2)));
         assert_dropped(&spoofed, DropReason::GuardSourceIp);

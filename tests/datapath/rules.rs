@@ -45,8 +45,10 @@ fn a_port_that_takes_no_unknown_tags_still_takes_priority_tags_and_its_segmentat
     }
     let service_tagged = frame(PEER_A, VM, &[(0x88a8, 100)], &payload());
     assert_dropped(&world, "vm", &service_tagged, "vm", DropReason::ClassifyUnknownTag);
-    let priority_tagged = tagged(PEER_A, VM, &[tci(5, 0, 0)]);
-    assert_eq!(Switch::new(&world).send("vm", &priority_tagged), by("peer-a", priority_tagged));
+    let older_stacked = frame(PEER_A, VM, &[(0x9100, 100)], &payload());
+    for no_vlans in [tagged(PEER_A, VM, &[tci(5, 0, 0)]), older_stacked] {
+        assert_eq!(Switch::new(&world).send("vm", &no_vlans), by("peer-a", no_vlans));
+    }
     let known = Switch::new(&world).send("vm", &tagged(PEER_B, WEB, &[100]));
     assert_eq!(known, by("peer-b", tagged(PEER_B, WEB, &[])));
 }

@@ -33,6 +33,8 @@ mod links;
 mod log;
 mod long_frames;
 #[cfg(test)]
+mod neighbours;
+#[cfg(test)]
 mod newcomers;
 #[cfg(test)]
 mod pins;

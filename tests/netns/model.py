@@ -17,6 +17,8 @@ import sys
 from collections import Counter
 
 C_TAG, S_TAG, IPV4, ARP, RARP, IPV6 = 0x8100, 0x88A8, 0x0800, 0x0806, 0x8035, 0x86DD
+# TPIDs that port security looks behind: some receiver may.
+ALL_TAGS = (C_TAG, S_TAG, 0x9100, 0x9200, 0x9300)
 # Frames of the test harness.
 MARKER = 0x88B6
 VIDS = [0, 1, 7, 100, 101, 200, 300, 4094, 4095]
@@ -134,12 +136,12 @@ def first_tag(frame):
     return (tpid, tci) if tpid in (C_TAG, S_TAG) else None
 
 
-def behind_tags(frame):
+def behind_tags(frame, tpids=(C_TAG, S_TAG)):
     """EtherType and packet; (None, None) when the frame ends before."""
     at = 12
     while len(frame) >= at + 2:
         (ethertype,) = struct.unpack("!H", frame[at : at + 2])
-        if ethertype not in (C_TAG, S_TAG):
+        if ethertype not in tpids:
             return ethertype, frame[at + 2 :]
         at += 4
     return None, None
@@ -161,7 +163,7 @@ def ipv6_headers(packet, end):
     """Protocol, offset and whether it is in a fragment, behind the extension headers; "later" for a later fragment; None when that cannot be told."""
     protocol, at, fragment = packet[6], 40, False
     for _ in range(9):
-        if protocol in (253, 254):
+        if protocol >= 148:
             return None
         if protocol not in (0, 43, 44, 51, 60, 135, 139, 140):
             if fragment and at >= end:
@@ -199,16 +201,19 @@ def guard(port, frame):
 
 def speaker(frame):
     """All MAC and IP addresses that the frame uses or announces as its sender's; None when that cannot be read."""
-    ethertype, packet = behind_tags(frame)
+    ethertype, packet = behind_tags(frame, ALL_TAGS)
     if ethertype is None:
         return None
     macs, ips = [frame[6:12]], []
     if ethertype < 0x600:
         if len(packet) < 2:
             return None
-        if packet[:2] != b"\xaa\xaa":
-            return None if {6, 0x98} & set(packet[:2]) else (macs, ips)
-        if len(packet) < 6:
+        points = {point & 0xFE for point in packet[:2]}
+        if packet[0] == 0xFF or points & {6, 0x98}:
+            return None
+        if 0xAA not in points:
+            return macs, ips
+        if packet[:3] != b"\xaa\xaa\x03" or len(packet) < 6:
             return None
         if packet[3:6] not in (b"\0\0\0", b"\0\0\xf8"):
             return macs, ips
@@ -216,7 +221,7 @@ def speaker(frame):
             return None
         (ethertype,) = struct.unpack("!H", packet[6:8])
         packet = packet[8:]
-        if ethertype in (C_TAG, S_TAG):
+        if ethertype in ALL_TAGS or ethertype < 0x600:
             return None
     if ethertype in (ARP, RARP):
         if packet[:6] != b"\x00\x01\x08\x00\x06\x04" or len(packet) < 28:
@@ -258,7 +263,9 @@ def speaker(frame):
             return None
         message = packet[at:end] if protocol == 58 else b""
         kind = message[0] if message else None
-        if not (packet[8:24] == bytes(16) and kind in (131, 132, 133, 135, 143)):
+        if kind in (141, 142) or (kind in (148, 149) and fragment):
+            return None
+        if not (packet[8:24] == bytes(16) and kind in (131, 132, 133, 135, 143, 148)):
             ips.append(packet[8:24])
         options_at, wanted = {133: (8, 1), 134: (16, 1), 135: (24, 1), 136: (24, 2), 137: (40, 2)}.get(kind, (None, None))
         if options_at is not None:
@@ -385,9 +392,13 @@ class Hostile:
         return struct.pack("!H", ethertype) + self.payload()
 
     def llc(self, sender):
-        snap = b"\xaa\xaa\x03" + self.random.choice([b"\0\0\0", b"\0\0\xf8", b"\x08\0\x07"])
+        header = self.random.choice([b"\xaa\xaa\x03"] * 6 + [b"\xab\xaa\x03", b"\xaa\xab\x03", b"\xaa\xaa\x01\0", b"\x42\xaa\x03"])
+        snap = header + self.random.choice([b"\0\0\0", b"\0\0\xf8", b"\x08\0\x07"])
         packet = self.random.choice([self.ipv4, self.ipv6, self.arp, self.discovery])
-        body = self.random.choice([b"\x42\x42\x03", b"\x06\x06\x03", b"\xe0\xe0\x03", snap + packet(sender), snap + b"\x81\0\0\1"]) + self.payload()
+        other = self.random.choice([0x42, 0xE0, 0x06, 0x07, 0x98, 0x99, 0xFF])
+        direct = bytes([other, self.random.choice([other, 0x42]), 3])
+        inner = self.random.choice([b"\x81\0\0\1", b"\x91\0\0\1", b"\0\x50\xaa\xaa\x03\0\0\0"])
+        body = self.random.choice([direct, direct, snap + packet(sender), snap + packet(sender), snap + inner]) + self.payload()
         length = self.random.choice([len(body), 0, 3, 1500])
         return struct.pack("!H", length & 0xFFFF) + body
 
@@ -436,7 +447,7 @@ class Hostile:
     def ipv6_packet(self, addresses, protocol, body):
         pick = self.random
         while pick.random() < 0.25:
-            kind, units = pick.choice([0, 43, 60, 44, 44, 51, 139, 253]), pick.choice([0, 0, 1, 2])
+            kind, units = pick.choice([0, 43, 60, 44, 44, 51, 139, 147, 148, 253]), pick.choice([0, 0, 1, 2])
             if kind == 44:
                 body = bytes([protocol, 0, 0, pick.choice([0, 1, 8])]) + bytes(4) + body
             elif kind == 51:
@@ -456,7 +467,7 @@ class Hostile:
 
     def discovery(self, sender):
         pick = self.random
-        kind = pick.choice([131, 133, 134, 135, 135, 136, 136, 137, 143])
+        kind = pick.choice([131, 133, 134, 135, 135, 136, 136, 137, 141, 142, 143, 148, 149])
         fixed = {133: 4, 134: 12}.get(kind, 4)
         target = self.ip(sender, 6) if kind in (135, 136, 137) else b""
         target += pick.randbytes(16) if kind == 137 else b""

@@ -1,4 +1,4 @@
-//! `ICMPv6`: neighbour discovery (RFC 4861), and what a host without an address may send.
+//! `ICMPv6`: neighbour discovery (RFC 4861) and its relatives, and what a host without an address may send.
 
 use std::net::Ipv6Addr;
 
@@ -12,14 +12,21 @@ const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const REDIRECT: u8 = 137;
+/// Of inverse neighbour discovery (RFC 3122), which Ethernet has no use for.
+const INVERSE_SOLICITATION: u8 = 141;
+const INVERSE_ADVERTISEMENT: u8 = 142;
 const LISTENER_REPORT_V2: u8 = 143;
+/// Of secure neighbour discovery (RFC 3971, 6.4).
+const CERTIFICATION_PATH_SOLICITATION: u8 = 148;
+const CERTIFICATION_PATH_ADVERTISEMENT: u8 = 149;
 
 const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
 const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 
 impl Sender {
     /// `message` is what can be seen of the message of a packet from `ip`; `is_whole` if that is all, and no fragment.
-    /// Neighbour discovery is never fragmented (RFC 6980).
+    /// Neighbour discovery is never fragmented (RFC 6980). `None` for inverse discovery: its messages claim lists of
+    /// addresses.
     pub(super) fn of_icmpv6(mut self, ip: Ipv6Addr, message: &[u8], is_whole: bool) -> Option<Self> {
         let Some(&kind) = message.first() else {
             self.ips.push(ip.into());
@@ -28,10 +35,10 @@ impl Sender {
         if !(ip.is_unspecified() && is_sent_without_address(kind)) {
             self.ips.push(ip.into());
         }
-        let Some((options, link_layer_address)) = options_of(kind) else { return Some(self) };
-        if !is_whole {
+        if is_inverse_discovery(kind) || is_discovery(kind) && !is_whole {
             return None;
         }
+        let Some((options, link_layer_address)) = options_of(kind) else { return Some(self) };
         if claims_target(kind, ip) {
             self.ips.push(Ipv6Addr::from_octets(*message.get(8..)?.first_chunk()?).into());
         }
@@ -50,11 +57,29 @@ impl Sender {
     }
 }
 
-/// Messages of a host that checks whether its address is free, or joins the groups for that (RFC 4862, 5.4; RFC 3590).
+/// Messages of a host that checks whether its address is free, or joins the groups for that (RFC 4862, 5.4; RFC 3590;
+/// RFC 3971, 6.4.1).
 const fn is_sent_without_address(kind: u8) -> bool {
     matches!(
         kind,
-        LISTENER_REPORT | LISTENER_DONE | LISTENER_REPORT_V2 | ROUTER_SOLICITATION | NEIGHBOUR_SOLICITATION
+        LISTENER_REPORT
+            | LISTENER_DONE
+            | LISTENER_REPORT_V2
+            | ROUTER_SOLICITATION
+            | NEIGHBOUR_SOLICITATION
+            | CERTIFICATION_PATH_SOLICITATION
+    )
+}
+
+const fn is_inverse_discovery(kind: u8) -> bool {
+    matches!(kind, INVERSE_SOLICITATION | INVERSE_ADVERTISEMENT)
+}
+
+/// The messages that RFC 6980 names.
+const fn is_discovery(kind: u8) -> bool {
+    matches!(
+        kind,
+        ROUTER_SOLICITATION..=REDIRECT | CERTIFICATION_PATH_SOLICITATION | CERTIFICATION_PATH_ADVERTISEMENT
     )
 }
 

@@ -14,7 +14,9 @@ const DESTINATION_OPTIONS: u8 = 60;
 const MOBILITY: u8 = 135;
 const HOST_IDENTITY: u8 = 139;
 const SHIM6: u8 = 140;
-const EXPERIMENTS: [u8; 2] = [253, 254];
+/// From here on: unassigned, for experiments, or reserved (IANA, "Protocol Numbers"). Nobody can tell what such a header
+/// carries.
+const FIRST_UNASSIGNED: u8 = 148;
 
 /// Extension headers that are looked through. Hosts send one or two.
 const MAX_EXTENSION_HEADERS: usize = 8;
@@ -77,7 +79,7 @@ fn upper(packet: &[u8], end: usize) -> Option<Upper> {
                 is_fragmented = true;
                 8
             }
-            protocol if EXPERIMENTS.contains(&protocol) => return None,
+            FIRST_UNASSIGNED.. => return None,
             protocol if is_fragmented && header.is_none_or(<[u8]>::is_empty) => {
                 // Nothing follows a last header that says so.
                 const NO_NEXT_HEADER: u8 = 59;

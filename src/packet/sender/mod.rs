@@ -12,8 +12,9 @@ use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
 
-use super::ip::{ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_RARP, packet};
+use super::ip::{ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_RARP, packet_behind};
 use super::llc::{self, Llc};
+use super::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q};
 use crate::types::MacAddr;
 
 /// The addresses that a receiver would take for the sender's. Tags in front of the packet hide nothing: a receiver may
@@ -36,6 +37,12 @@ struct Visible<'a> {
     len: usize,
 }
 
+/// Whether some receiver looks for a packet behind a tag with this TPID: those of IEEE Std 802.1Q-2022 (9.5), and those
+/// that vendors had for stacked tags before.
+const fn is_tag(ethertype: u16) -> bool {
+    matches!(ethertype, ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD | 0x9100 | 0x9200 | 0x9300)
+}
+
 impl Sender {
     /// Reads a frame of `frame_len` bytes whose first buffer is `first`. `None` when it cannot be told who an IP or ARP
     /// packet is from.
@@ -43,9 +50,11 @@ impl Sender {
     pub fn of(first: &[u8], frame_len: usize) -> Option<Self> {
         let mac = MacAddr::new(*first.get(6..)?.first_chunk()?);
         let sender = Self { mac, announced: None, ips: ArrayVec::new() };
-        let (mut ethertype, mut start) = packet(first)?;
+        let (mut ethertype, mut start) = packet_behind(first, is_tag)?;
         if llc::is_length(ethertype) {
             match llc::parse(first.get(start..)?)? {
+                // No host sends these, and what they carry would have to be looked for.
+                Llc::Snap { ethertype, .. } if is_tag(ethertype) || llc::is_length(ethertype) => return None,
                 Llc::Snap { ethertype: inner, payload } => (ethertype, start) = (inner, start + payload),
                 Llc::Other => return Some(sender),
             }
