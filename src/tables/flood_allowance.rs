@@ -1,27 +1,28 @@
-//! How many flood copies a guest may still cause.
+//! How many frames a guest may still cause beyond those that it sends.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A token bucket: it fills by a rate, up to a tenth of a second's worth, and a frame that is flooded takes a token for
-/// each copy. It may take more than there are: the debt is paid off before the next frame.
+/// The generic cell rate algorithm (GCRA, ITU-T I.371, in its form of virtual scheduling), which is a token bucket: it fills
+/// by a rate, up to a tenth of a second's worth, and a received frame takes a token for each buffer of its copies, and for
+/// each surplus segment. It may take more than there are: the debt is paid off before the next frame.
 ///
-/// All there is to remember is when the bucket is, or was, empty: what has passed since then is in it. Only one worker
-/// uses it, so a load and a store do.
+/// Its only state is the time at which the bucket is, or was, empty: GCRA's theoretical arrival time less the tolerance. One
+/// worker uses it, so a load and a store are enough.
 #[derive(Debug, Default)]
 pub struct FloodAllowance {
     /// In nanoseconds.
     empty_at: AtomicU64,
 }
 
-/// Nanoseconds that fill the bucket.
+/// Nanoseconds that fill the bucket: GCRA's tolerance.
 const DEPTH: u64 = 100_000_000;
 
 const SECOND: u64 = 1_000_000_000;
 
 impl FloodAllowance {
-    /// Takes `copies` tokens, if the bucket, filled with `rate` a second, is not empty at `now` (in nanoseconds). Returns
+    /// Takes `frames` tokens, if the bucket, filled with `rate` a second, is not empty at `now` (in nanoseconds). Returns
     /// whether it was not. A rate of 0 is no limit.
-    pub fn take(&self, copies: usize, rate: u32, now: impl FnOnce() -> u64) -> bool {
+    pub fn take(&self, frames: usize, rate: u32, now: impl FnOnce() -> u64) -> bool {
         if rate == 0 {
             return true;
         }
@@ -29,7 +30,7 @@ impl FloodAllowance {
         let empty_at = self.empty_at.load(Ordering::Relaxed).max(now.saturating_sub(DEPTH));
         let granted = empty_at < now;
         if granted {
-            let taken = (copies as u64).saturating_mul(SECOND) / u64::from(rate);
+            let taken = (frames as u64).saturating_mul(SECOND) / u64::from(rate);
             self.empty_at.store(empty_at.saturating_add(taken), Ordering::Relaxed);
         }
         granted
