@@ -2,6 +2,7 @@
 
 use nix::sched::{CloneFlags, unshare};
 
+use super::open_socket::TURN_COPIES;
 use super::pool::{WorkerPool, WorkerPoolError};
 use super::testbed::{
     FRAMES, PEER, Testbed, attach, cable, ip, network, port, records, segmentation, tagged,
@@ -86,6 +87,50 @@ fn a_handed_over_frame_leaves_by_the_newest_tables() {
     assert_eq!(testbed.received(), [[0; 0]; 0]);
     let burst = BURST_FRAMES as u64;
     assert_eq!(testbed.peer(), (2 * burst, vec![(DropReason::DispatchNetworkLeft, burst)]));
+    testbed.close();
+}
+
+/// A turn whose frames leave in many copies makes the next ones shorter.
+#[test]
+fn turns_of_a_socket_that_floods_get_shorter() {
+    const RECEIVERS: u16 = 64;
+    /// As many as the socket has buffers to receive into.
+    const BURSTS: usize = 2;
+    if !is_root("turns_of_a_socket_that_floods_get_shorter") {
+        return;
+    }
+    let receivers = (1..RECEIVERS).flat_map(|n| {
+        let id = format!("r{n}");
+        [port(&id, 100 + u32::from(n), "n2", 100 + n as u8), segmentation(&id, "host", &id, 1000 + n)]
+    });
+    let trunk = [port("host", 4, "n1", 4), segmentation("t", "host", "peer", 200)];
+    let mut testbed = Testbed::of(1, records().into_iter().chain(trunk).chain(receivers).collect(), "host");
+    for _ in 0..BURSTS {
+        testbed.send([0xff; 6]);
+    }
+    let mut turns = vec![];
+    let mut before = 0;
+    while testbed.pass() {
+        let copies = testbed.sent_or_dropped();
+        turns.push(copies - before);
+        before = copies;
+    }
+    assert_eq!(before, BURSTS * BURST_FRAMES * usize::from(RECEIVERS));
+    let (first, others) = turns.split_first().expect("a turn");
+    assert_eq!(*first, BURST_FRAMES * usize::from(RECEIVERS));
+    let most = TURN_COPIES + 2 * usize::from(RECEIVERS);
+    assert!(others.iter().all(|copies| *copies <= most), "{turns:?}, at most {most}");
+
+    // Frames to one receiver get a burst for each turn again.
+    for _ in 0..BURST_FRAMES {
+        testbed.send(PEER);
+        assert!(testbed.pass());
+        while testbed.pass() {}
+    }
+    testbed.send(PEER);
+    let before = testbed.sent_or_dropped();
+    assert!(testbed.pass());
+    assert_eq!(testbed.sent_or_dropped() - before, BURST_FRAMES);
     testbed.close();
 }
 

@@ -9,6 +9,10 @@ use crate::xsk::{BURST_FRAMES, Frame, FramePool, XskSocket};
 /// Buffers after which a burst ends.
 const BURST_BUFFERS: usize = 2 * BURST_FRAMES;
 
+/// Buffers of copies and segments that a turn should cause at most. A turn that has caused more makes the next ones of
+/// its socket shorter: frames that leave in many wait longer, and nobody else's do.
+pub(super) const TURN_COPIES: usize = 8 * BURST_FRAMES;
+
 /// Passes for which a socket counts as under load after a full burst came in by it.
 const LOADED_PASSES: u16 = 256;
 
@@ -27,6 +31,8 @@ pub(super) struct OpenSocket {
     pub(super) socket: XskSocket,
     /// Received, and not yet looked at.
     waiting: VecDeque<Frame>,
+    /// Frames of its next burst at most: less than [`BURST_FRAMES`] after turns with more than [`TURN_COPIES`].
+    burst_frames: usize,
     /// Frames that went on from there since it was last empty.
     since_empty: usize,
     /// Passes for which it still counts as under load.
@@ -65,6 +71,7 @@ impl OpenSocket {
             link,
             socket,
             waiting,
+            burst_frames: BURST_FRAMES,
             since_empty: 0,
             loaded_passes: 0,
             missing: 0,
@@ -106,7 +113,7 @@ impl OpenSocket {
     #[inline]
     pub(super) fn next_burst(&mut self, burst: &mut Vec<Frame>) -> usize {
         let (mut frames, mut buffers) = (0, 0);
-        for frame in self.waiting.iter().take(BURST_FRAMES) {
+        for frame in self.waiting.iter().take(self.burst_frames) {
             frames += 1;
             buffers += frame.buffer_count();
             if buffers >= BURST_BUFFERS {
@@ -121,6 +128,17 @@ impl OpenSocket {
             self.waiting.clear();
         }
         buffers
+    }
+
+    /// Sizes the next burst after a turn in which `frames` frames caused `copies` buffers of copies and segments: down to
+    /// what would have caused [`TURN_COPIES`], and up again by a frame for each turn with frames.
+    #[inline]
+    pub(super) fn size_next_burst(&mut self, frames: usize, copies: usize) {
+        if copies > TURN_COPIES {
+            self.burst_frames = (frames * TURN_COPIES / copies).max(1);
+        } else if frames > 0 && self.burst_frames < BURST_FRAMES {
+            self.burst_frames += 1;
+        }
     }
 
     /// Ages it by a pass. Whether it is still to be looked at in every one.

@@ -42,6 +42,8 @@ pub(super) struct WorkerOutlet {
     pub(super) inboxes: Arc<[Inbox]>,
     /// Workers to wake after this pass.
     ring: Vec<bool>,
+    /// Buffers taken for copies and segments.
+    pub(super) copies: usize,
     /// The time of this pass, once somebody asked.
     now: Option<u64>,
     /// The queue that the frame at hand came from. Its frames leave through one queue of each link, in order.
@@ -51,7 +53,16 @@ pub(super) struct WorkerOutlet {
 impl WorkerOutlet {
     pub(super) fn new(worker: WorkerId, pool: FramePool, inboxes: Arc<[Inbox]>) -> Self {
         let ring = vec![false; inboxes.len()];
-        Self { worker, pool, sockets: Sockets::default(), inboxes, ring, now: None, queue: QueueId(0) }
+        Self {
+            worker,
+            pool,
+            sockets: Sockets::default(),
+            inboxes,
+            ring,
+            copies: 0,
+            now: None,
+            queue: QueueId(0),
+        }
     }
 
     /// This worker's own inbox.
@@ -145,6 +156,7 @@ impl Outlet for WorkerOutlet {
 
     #[inline]
     fn take(&mut self) -> Option<Frame> {
+        self.copies += 1;
         self.pool.take()
     }
 

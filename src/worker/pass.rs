@@ -83,7 +83,9 @@ impl Worker {
         let frames = self.burst.len();
         self.outlet.queue = queue;
         self.outlet.pool.warm_up(&mut self.burst);
+        self.outlet.copies = 0;
         forward(self.burst.drain(..), link, tables, &mut self.outlet);
+        self.outlet.sockets.end_turn(turn, frames, self.outlet.copies);
         Some((link, frames))
     }
 

@@ -126,6 +126,15 @@ impl Sockets {
         Some((open.link, open.socket.queue()))
     }
 
+    /// Ends the turn of the socket whose turn it was, in which `frames` frames caused `copies` buffers of copies and
+    /// segments.
+    #[inline]
+    pub(super) fn end_turn(&mut self, turn: usize, frames: usize, copies: usize) {
+        if let Some(open) = self.active.get(turn).and_then(|place| self.open.get_mut(*place)) {
+            open.size_next_burst(frames, copies);
+        }
+    }
+
     /// Hands everything staged to the kernel, and asks it again for what it did not send the last time.
     #[inline]
     pub(super) fn flush(&mut self) {

@@ -21,7 +21,7 @@ use crate::config::{IdleMode, NoSocketPolicy};
 use crate::datapath::DropReason;
 use crate::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use crate::nb::{Change, Record, Revision, Snapshot, Table};
-use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, Publisher};
+use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, PortTotals, Publisher};
 use crate::types::{IfIndex, QueueId};
 use crate::xsk::{Arena, BURST_FRAMES, Frame, FramePool, TRANSMIT_RING_FRAMES, XskSocket};
 
@@ -192,6 +192,14 @@ impl Testbed {
         let totals =
             self.compiler.counters().totals().find(|(lport, _)| *lport == "peer").expect("the peer").1;
         (totals.sent_frames, totals.drops_by_reason().collect())
+    }
+
+    /// Frames sent or dropped on account of any port.
+    pub(super) fn sent_or_dropped(&self) -> usize {
+        let count = |(_, totals): (_, PortTotals)| {
+            totals.sent_frames + totals.drops_by_reason().map(|(_, frames)| frames).sum::<u64>()
+        };
+        self.compiler.counters().totals().map(count).sum::<u64>() as usize
     }
 
     /// Closes everything; every frame must be home then.

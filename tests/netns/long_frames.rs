@@ -11,7 +11,7 @@ use crate::transport::{address, converse, tcp};
 const JUMBO_STEP: u16 = 182;
 
 /// Sets the MTU of both ends of a guest's link.
-fn set_mtu(lab: &Lab, port: &Port, mtu: u32) {
+pub fn set_mtu(lab: &Lab, port: &Port, mtu: u32) {
     lab.netns(port).ip(&format!("link set dev eth0 mtu {mtu}"));
     lab.host.ip(&format!("link set dev {} mtu {mtu}", lab.dev(port)));
 }

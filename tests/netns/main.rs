@@ -2,6 +2,8 @@
 //! They need root; `scripts/test` runs them.
 
 #[cfg(test)]
+mod amplification;
+#[cfg(test)]
 mod away;
 #[cfg(test)]
 mod bare_host;

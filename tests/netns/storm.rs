@@ -52,8 +52,8 @@ fn site(lab: &mut Lab) -> Site {
     Site { stormy, stuck, subport, sender, receiver }
 }
 
-/// Sends `frame` from the guest of `from` without a pause, [`STORM`] times and on until `meanwhile` is done.
-fn storm<T>(lab: &Lab, from: &Port, frame: &Frame, meanwhile: impl FnOnce(&AtomicU64) -> T) -> T {
+/// Sends `frame` from the guest of `from` without a pause until `meanwhile`, which has the number sent, is done.
+pub fn storm<T>(lab: &Lab, from: &Port, frame: &Frame, meanwhile: impl FnOnce(&AtomicU64) -> T) -> T {
     let (sender, bytes) = (lab.sender(from), frame.bytes());
     let (sent, stop) = (Arc::new(AtomicU64::new(0)), AtomicBool::new(false));
     scope(|scope| {

@@ -1,0 +1,134 @@
+//! A guest whose frames leave in very many: guests of another network lose at most one frame in a hundred.
+
+use std::sync::atomic::Ordering;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::long_frames::set_mtu;
+use crate::storm::storm;
+use crate::support::frame::{Frame, Mac};
+use crate::support::lab::{Lab, Port, in_lab};
+use crate::support::stream::payload;
+use crate::support::wait::until;
+
+const JUMBO_MTU: u32 = 28_000;
+/// The smallest one that every IPv4 host supports.
+const SMALL_MTU: u32 = 576;
+
+/// Bytes of a long packet.
+const PACKET: u16 = 27_900;
+
+const GROUP: Mac = [0x33, 0x33, 0, 0, 0, 1];
+const RECEIVERS: u16 = 8;
+
+/// Frames of the bystander, and the time between two: a queue of a veth, which has room for 256, is full after a quarter of a
+/// second without a turn.
+const FRAMES: u64 = 2000;
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Frames that the storm must have at least.
+const STORM: u64 = 1000;
+
+/// Two bystanders on one network; on another one a guest that sends long frames, a guest with the usual MTU, one with a
+/// small one, and one with many subports.
+struct Site {
+    greedy: Port,
+    usual: Port,
+    small: Port,
+    many: Port,
+    sender: Port,
+    receiver: Port,
+}
+
+fn site(lab: &mut Lab) -> Site {
+    let (one, two) = (lab.network(), lab.network());
+    let [greedy, usual, small, many] = ["greedy", "usual", "small", "many"].map(|name| lab.guest(name, one));
+    for vid in 0..RECEIVERS {
+        lab.subport(&many, 100 + vid, one);
+    }
+    let (sender, receiver) = (lab.guest("sender", two), lab.guest("receiver", two));
+    for (port, mtu) in [(&greedy, JUMBO_MTU), (&many, JUMBO_MTU), (&small, SMALL_MTU)] {
+        set_mtu(lab, port, mtu);
+    }
+    lab.start();
+    Site { greedy, usual, small, many, sender, receiver }
+}
+
+/// While `frame` storms out of the greedy guest, the bystanders lose at most one frame in a hundred.
+fn assert_bystanders_served(frame: impl Fn(&Site) -> Frame) {
+    in_lab(|lab| {
+        let site = site(lab);
+        let arrived = lab.capture(&site.receiver).arrived();
+        let sender = lab.sender(&site.sender);
+        let template = Frame::new(site.sender.mac, site.receiver.mac);
+        storm(lab, &site.greedy, &frame(&site), |storm| {
+            let mut sent = 0;
+            while sent < FRAMES || storm.load(Ordering::Relaxed) < STORM {
+                sender.send(&template.carrying(&payload(sent)).bytes());
+                sent += 1;
+                sleep(PAUSE);
+            }
+            until("99 of 100 frames of the bystander", || {
+                (arrived.load(Ordering::Relaxed) >= sent - sent / 100).then_some(())
+            });
+        });
+        until("the workers to have nothing left to do", || {
+            let workers = lab.daemon().show("workers")?;
+            workers.as_array()?.iter().all(|worker| worker["sleeping"] == true).then_some(())
+        });
+        // What came of the storm is more than a capture can take.
+        for port in [&site.greedy, &site.usual, &site.small, &site.many] {
+            lab.recapture(port);
+        }
+        lab.forget_arrived(&site.greedy);
+    });
+}
+
+/// A TCP packet of [`PACKET`] bytes over IPv6, behind destination options of so many bytes.
+fn tcp6(options: u16) -> Vec<u8> {
+    let header = [&[0x60, 0, 0, 0][..], &(PACKET - 40).to_be_bytes(), &[60, 64], &[0xfd; 32]].concat();
+    let mut packet = [&header[..], &[6, u8::try_from(options / 8 - 1).unwrap()]].concat();
+    packet.resize(40 + usize::from(options), 0);
+    with_tcp(packet)
+}
+
+/// A TCP packet of [`PACKET`] bytes over IPv4.
+fn tcp4() -> Vec<u8> {
+    let header = [&[0x45, 0][..], &PACKET.to_be_bytes(), &[0, 1, 0x40, 0, 64, 6, 0, 0], &[10; 8]].concat();
+    with_tcp(header)
+}
+
+fn with_tcp(mut packet: Vec<u8>) -> Vec<u8> {
+    packet.extend([0, 80, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]);
+    packet.resize(usize::from(PACKET), 7);
+    packet
+}
+
+#[test]
+fn bystanders_are_served_beside_long_headers_under_traffic() {
+    // 112 segments, where 19 would be full.
+    assert_bystanders_served(|site| Frame {
+        ethertype: 0x86dd,
+        ..Frame::new(site.greedy.mac, site.usual.mac).carrying(&tcp6(1192))
+    });
+}
+
+#[test]
+fn bystanders_are_served_beside_small_segments_under_traffic() {
+    assert_bystanders_served(|site| Frame {
+        ethertype: 0x0800,
+        ..Frame::new(site.greedy.mac, site.small.mac).carrying(&tcp4())
+    });
+}
+
+#[test]
+fn bystanders_are_served_beside_long_multicasts_under_traffic() {
+    assert_bystanders_served(|site| {
+        Frame::new(site.greedy.mac, GROUP).carrying(&vec![7; usize::from(PACKET)])
+    });
+}
+
+#[test]
+fn bystanders_are_served_beside_short_multicasts_under_traffic() {
+    assert_bystanders_served(|site| Frame::new(site.greedy.mac, GROUP));
+}
