@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod encapsulations;
+#[cfg(test)]
 mod image;
 #[cfg(test)]
 mod offloads;

@@ -14,11 +14,7 @@ fn removing_links_and_namespaces_under_programs_leaves_the_kernel_well() {
     let test = "removing_links_and_namespaces_under_programs_leaves_the_kernel_well";
     let Some(image) = Image::for_test(test, Kernel::Newest, &PROGRAMS) else { return };
     let mut vm = Vm::boot_host(&image);
-    let script = include_str!("removals.sh").replace('\'', r"'\''");
-    for line in script.lines() {
-        vm.run(&format!("echo '{line}' >>/tmp/removals.sh"));
-    }
-    let (status, printed) = vm.run_long(&format!("sh /tmp/removals.sh {ROUNDS}"));
+    let (status, printed) = vm.run_script(include_str!("removals.sh"), &ROUNDS.to_string());
     assert_eq!(status, 0, "{printed}");
     assert!(printed.contains(&format!("removed {}", ROUNDS * 60)), "{printed}");
 }

@@ -129,6 +129,14 @@ impl Vm {
         self.console.run_within(command, Duration::from_mins(8))
     }
 
+    /// Runs a shell script with `arguments`, as [`Vm::run_long`] does.
+    pub fn run_script(&mut self, script: &str, arguments: &str) -> (u8, String) {
+        for line in script.replace('\'', r"'\''").lines() {
+            self.run(&format!("echo '{line}' >>/tmp/script"));
+        }
+        self.run_long(&format!("sh /tmp/script {arguments}"))
+    }
+
     /// Whether `command` ends well in it.
     pub fn succeeds(&mut self, command: &str) -> bool {
         self.console.run(command).0 == 0

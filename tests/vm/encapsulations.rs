@@ -1,0 +1,19 @@
+//! Tunnels of the guests' own, and SCTP, on veths with stock offloads, in a VM that has the devices for them.
+
+use crate::image::{Image, Kernel};
+use crate::vm::Vm;
+
+const PROGRAMS: [&str; 3] = [env!("CARGO_BIN_EXE_trunkpath"), "ip", "socat"];
+
+/// By a port nine kinds of tunnel devices and MPLS routes, by a subport four kinds, by each SCTP without a tunnel; both ways.
+const TRANSFERS: usize = (9 + 1 + 4 + 2) * 2;
+
+#[test]
+fn tunnels_of_guests_and_sctp_work_with_stock_offloads() {
+    let test = "tunnels_of_guests_and_sctp_work_with_stock_offloads";
+    let Some(image) = Image::for_test(test, Kernel::Newest, &PROGRAMS) else { return };
+    let mut vm = Vm::boot_host(&image);
+    let (status, printed) = vm.run_script(include_str!("encapsulations.sh"), "");
+    assert_eq!(status, 0, "{printed}");
+    assert_eq!(printed.matches("passed ").count(), TRANSFERS, "{printed}");
+}

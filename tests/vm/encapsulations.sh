@@ -1,0 +1,147 @@
+# Runs in a VM: a switch with three guests on veths, whose offloads nobody touched. They speak TCP inside of each kind of
+# tunnel, and SCTP: guest a by its own port with b, and by a subport with c.
+# shellcheck shell=dash
+set -u
+IP=/usr/bin/ip
+DATA=/tmp/data
+for module in /more-modules/*; do insmod "$module" || exit 1; done
+mkdir -p /run/netns
+seq 1 40000 >$DATA
+
+fail() {
+    echo "FAILED: $*"
+    trunkpath stats --api /tmp/api.sock
+    tail /tmp/log
+    exit 1
+}
+
+id() { echo "c0a800$1-1111-4aaa-8bbb-000000000001"; }
+
+port() { # ID NETWORK BINDING
+    echo "{\"table\":\"lport\",\"record\":{\"id\":\"$(id "$1")\",\"topic\":\"t\",\"unique_key\":$1,\"lswitch\":\"$2\",\"macs\":[\"02:00:00:00:00:$1\"],$3\"version\":1}}"
+}
+HERE='"binding":{"type":"chassis","chassis":"c1"},'
+{
+    echo '{"table":"lswitch","record":{"id":"m","topic":"t","unique_key":1,"version":1}}'
+    echo '{"table":"lswitch","record":{"id":"n","topic":"t","unique_key":2,"version":1}}'
+    port 11 m "$HERE"
+    port 12 m "$HERE"
+    port 13 n "$HERE"
+    port 14 n ''
+    echo "{\"table\":\"child_port_segmentation\",\"record\":{\"topic\":\"t\",\"parent\":\"$(id 11)\",\"port\":\"$(id 14)\",\"segmentation_type\":\"vlan\",\"segmentation_id\":100}}"
+} >/tmp/records
+trunkpath nb --nb sqlite:/tmp/nb.db apply /tmp/records || exit 1
+
+plug() { # GUEST KEY
+    $IP netns add "$1"
+    $IP link add "v$1" type veth peer name eth0 netns "$1" address "02:00:00:00:00:$2"
+    $IP link set "v$1" alias "$(id "$2")" up
+    $IP -n "$1" link set eth0 up
+    $IP -n "$1" link set lo up
+}
+plug a 11 && plug b 12 && plug c 13 || exit 1
+$IP -n a link add link eth0 name eth0.100 address 02:00:00:00:00:14 type vlan id 100
+$IP -n a link set eth0.100 up
+$IP -n a address add 10.1.0.1/24 dev eth0
+$IP -n b address add 10.1.0.2/24 dev eth0
+$IP -n a address add 10.2.0.1/24 dev eth0.100
+$IP -n c address add 10.2.0.2/24 dev eth0
+
+trunkpath run --nb sqlite:/tmp/nb.db --chassis c1 --api /tmp/api.sock --state /tmp/state --umem-mib 16 \
+    --port '*:no_socket=pass' >>/tmp/log 2>&1 &
+switch=$!
+until [ "$($IP link | grep -c prog/xdp)" = 3 ]; do
+    kill -0 "$switch" 2>/dev/null || fail "no switch"
+    sleep 0.1
+done
+
+# An address as socat wants it.
+bracketed() { case $1 in *:*) echo "[$1]" ;; *) echo "$1" ;; esac }
+
+# The data from one guest to the address of another.
+transfer() { # KIND PROTOCOL FROM TO ADDRESS
+    family=4
+    case $5 in *:*) family=6 ;; esac
+    rm -f /tmp/received
+    $IP netns exec "$4" socat -u -T 60 "$2$family-LISTEN:5000,reuseaddr" CREATE:/tmp/received &
+    listener=$!
+    tries=0
+    until $IP netns exec "$3" socat -u -T 60 OPEN:$DATA "$2$family:$(bracketed "$5"):5000,connect-timeout=5" 2>/tmp/said; do
+        tries=$((tries + 1))
+        [ $tries -lt 20 ] || { kill $listener; cat /tmp/said; fail "$1: $2 from $3 to $5"; }
+        sleep 0.5
+    done
+    wait $listener
+    cmp $DATA /tmp/received || fail "$1: $2 from $3 to $5: other data"
+    echo "passed $1 $2 $3 $4"
+}
+
+# Both ways by a tunnel device that `create NAMESPACE LOCAL REMOTE` makes in each guest.
+tunnel() { # KIND LINK PEER NETWORK
+    kind=$1 link=$2 peer=$3 network=$4
+    create "$kind" a "10.$network.0.1" "10.$network.0.2" "$link" || fail "$kind in a"
+    create "$kind" "$peer" "10.$network.0.2" "10.$network.0.1" eth0 || fail "$kind in $peer"
+    if [ "$kind" = sit ]; then
+        near=fd00::1 far=fd00::2
+        $IP -n a address add $near/64 dev tunnel nodad
+        $IP -n "$peer" address add $far/64 dev tunnel nodad
+    else
+        near=172.16.0.1 far=172.16.0.2
+        $IP -n a address add $near/24 dev tunnel
+        $IP -n "$peer" address add $far/24 dev tunnel
+    fi
+    transfer "$kind" TCP a "$peer" $far
+    transfer "$kind" TCP "$peer" a $near
+    $IP -n a link del tunnel
+    $IP -n "$peer" link del tunnel
+}
+
+create() { # KIND NAMESPACE LOCAL REMOTE LINK
+    case $1 in
+    vxlan) set -- "$2" type vxlan id 7 dstport 4789 local "$3" remote "$4" noudpcsum ;;
+    vxlan-csum) set -- "$2" type vxlan id 7 dstport 8472 local "$3" remote "$4" udpcsum ;;
+    geneve) set -- "$2" type geneve id 7 remote "$4" noudpcsum ;;
+    geneve-csum) set -- "$2" type geneve id 7 remote "$4" udpcsum ;;
+    gre) set -- "$2" type gre local "$3" remote "$4" ;;
+    gre-csum) set -- "$2" type gre local "$3" remote "$4" csum ;;
+    gretap) set -- "$2" type gretap local "$3" remote "$4" ;;
+    ipip) set -- "$2" type ipip local "$3" remote "$4" ;;
+    sit) set -- "$2" type sit local "$3" remote "$4" ;;
+    esac
+    namespace=$1
+    shift
+    $IP -n "$namespace" link add name tunnel mtu 1400 "$@" && $IP -n "$namespace" link set tunnel up
+}
+
+# Labels on routes between two addresses of the loopbacks.
+mpls() { # LINK PEER NETWORK
+    echo 1000 >/proc/sys/net/mpls/platform_labels
+    for namespace in a "$2"; do
+        # shellcheck disable=SC2016  # for the inner shell
+        $IP netns exec "$namespace" sh -c 'echo 1000 >/proc/sys/net/mpls/platform_labels; for conf in /proc/sys/net/mpls/conf/*; do echo 1 >$conf/input; done'
+    done
+    $IP -n a address add 172.17.0.1/32 dev lo
+    $IP -n "$2" address add 172.17.0.2/32 dev lo
+    $IP -n a route add 172.17.0.2/32 encap mpls 100 via "10.$3.0.2" dev "$1" src 172.17.0.1 mtu 1400
+    $IP -n "$2" route add 172.17.0.1/32 encap mpls 200 via "10.$3.0.1" dev eth0 src 172.17.0.2 mtu 1400
+    $IP -n "$2" -f mpls route add 100 dev lo
+    $IP -n a -f mpls route add 200 dev lo
+    transfer mpls TCP a "$2" 172.17.0.2
+    transfer mpls TCP "$2" a 172.17.0.1
+}
+
+# By the port, each kind; by the subport, whose tag is off before the tunnel is looked at, some.
+for kind in vxlan vxlan-csum geneve geneve-csum gre gre-csum gretap ipip sit; do
+    tunnel $kind eth0 b 1
+done
+mpls eth0 b 1
+for kind in vxlan geneve-csum gre-csum sit; do
+    tunnel $kind eth0.100 c 2
+done
+for way in "b 1" "c 2"; do
+    transfer plain SCTP a "${way% *}" "10.${way#* }.0.2"
+    transfer plain SCTP "${way% *}" a "10.${way#* }.0.1"
+done
+kill $switch
+wait $switch
+exit 0
