@@ -29,8 +29,9 @@
 //!   device ─▶ XDP program ─▶ AF_XDP socket ─▶ worker ─▶ AF_XDP socket ─▶ device
 //! ```
 //!
-//! * **Control** is one thread. It alone opens and closes devices ([`kernel`], [`xsk`]) and compiles [`tables`].
-//!   Everything slow lives there.
+//! * **Control** is one thread with an async runtime: it follows records and links, compiles [`tables`] and answers the
+//!   API. Calls that may wait in the kernel are made by two threads beside it: `rtnl` opens, closes and looks at links
+//!   ([`kernel`], [`xsk`]), `links` receives their announcements.
 //! * **Workers** ([`worker`]) are pinned threads that own whole (link, queue) pairs. Per frame they take no lock,
 //!   allocate nothing, log nothing and read no clock; their only system calls are a kick per socket and pass, and the
 //!   sleep of an idle one. A pass with a flood in it reads the clock once, for the flood's ration.

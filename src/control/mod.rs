@@ -1,8 +1,8 @@
-//! The control thread: one thread, one async runtime, everything slow.
+//! The control thread: one async runtime for everything that is not a frame.
 //!
-//! It follows the NB DB and the links, and whatever happens there it does the same: work out which ports are to be
-//! here, open and close what differs, compile the tables, publish them. It also answers
-//! the API between two such rounds.
+//! It follows the NB DB and the links, and whatever happens there it does the same: it determines which ports belong here,
+//! has their links opened and closed, compiles the tables and publishes them. Between two such rounds it answers the API.
+//! What may wait in the kernel runs on threads of its own (`rtnl_thread`, [`links`]), and its outcome is one more event.
 
 mod af_xdp;
 mod bound_elsewhere;

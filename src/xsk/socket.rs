@@ -142,7 +142,8 @@ impl XskSocket {
     /// answers ENXIO then.
     #[must_use]
     pub fn is_bound(&self) -> bool {
-        self.tx.wakeup().is_ok()
+        // Any other error is about what it has to send.
+        self.tx.wakeup().map_or_else(|error| error.raw_os_error() != Some(libc::ENXIO), |()| true)
     }
 
     /// Whether there is a received frame to take.
