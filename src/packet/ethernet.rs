@@ -1,5 +1,7 @@
 //! The Ethernet header and the outermost tag (IEEE Std 802.3-2022, 3.1.1; IEEE Std 802.1Q-2022, 9.6).
 
+use std::fmt;
+
 use super::be16;
 use crate::types::{MacAddr, Pcp, Tci};
 
@@ -24,6 +26,37 @@ pub struct Tag {
     pub tpid: u16,
     /// The tag's control information.
     pub tci: Tci,
+}
+
+/// What a tag selects by: its TPID and VID, without the priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagId {
+    /// [`ETHERTYPE_DOT1Q`] or [`ETHERTYPE_DOT1AD`].
+    pub tpid: u16,
+    /// All 12 bits: 0 and 4095, too.
+    pub vid: u16,
+}
+
+/// `VLAN 101`, or `802.1ad VLAN 101`.
+impl fmt::Display for TagId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.tpid == ETHERTYPE_DOT1AD { "802.1ad " } else { "" };
+        write!(f, "{kind}VLAN {}", self.vid)
+    }
+}
+
+impl Tag {
+    /// What the tag selects by.
+    #[must_use]
+    pub const fn id(self) -> TagId {
+        TagId { tpid: self.tpid, vid: self.tci.vid() }
+    }
+
+    /// Whether it carries a priority and names no VLAN (IEEE Std 802.1Q-2022, 9.6).
+    #[must_use]
+    pub const fn is_priority_tag(self) -> bool {
+        self.tpid == ETHERTYPE_DOT1Q && self.tci.vid() == 0
+    }
 }
 
 /// The frame ends inside its own Ethernet header or outermost tag.

@@ -12,7 +12,7 @@ mod llc;
 mod sender;
 mod tcp;
 
-pub use ethernet::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, Header, Tag, Truncated};
+pub use ethernet::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, Header, Tag, TagId, Truncated};
 pub use sender::Sender;
 pub use tcp::LongTcp;
 

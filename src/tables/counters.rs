@@ -1,14 +1,17 @@
 //! Per-port counters: one writer each, any number of readers.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::WorkerId;
 use super::flood_allowance::FloodAllowance;
+use super::frequent_values::{FrequentValues, Key, Sighting};
 use crate::datapath::DropReason;
 use crate::nb::compact;
-use crate::types::Id;
+use crate::packet::TagId;
+use crate::types::{Id, MacAddr};
 
 /// A port's counters, a set for each worker. Clones count together.
 ///
@@ -28,6 +31,8 @@ pub struct WorkerCounters {
     drops: [AtomicU64; DropReason::COUNT],
     /// What the port may still have flooded.
     pub flood_allowance: FloodAllowance,
+    unknown_tags: OnceLock<Box<FrequentValues<TagId>>>,
+    refused_macs: OnceLock<Box<FrequentValues<MacAddr>>>,
 }
 
 /// A port's counters, summed over the workers.
@@ -59,6 +64,32 @@ impl PortCounters {
         self.0.get(worker)
     }
 
+    /// Counts unknown tags from now on. Takes memory: for ports on which tags have a meaning.
+    pub(super) fn watch_tags(&self) {
+        for worker in self.0.iter() {
+            worker.unknown_tags.get_or_init(Box::default);
+        }
+    }
+
+    /// Counts refused source addresses from now on. Takes memory: for ports with port security.
+    pub(super) fn watch_macs(&self) {
+        for worker in self.0.iter() {
+            worker.refused_macs.get_or_init(Box::default);
+        }
+    }
+
+    /// The tags from the port that no segmentation of it has, most frequent first.
+    #[must_use]
+    pub fn unknown_tags(&self) -> Vec<Sighting<TagId>> {
+        merge(self.0.iter().filter_map(WorkerCounters::unknown_tags))
+    }
+
+    /// The MAC addresses that port security did not let the port use, most frequent first.
+    #[must_use]
+    pub fn refused_macs(&self) -> Vec<Sighting<MacAddr>> {
+        merge(self.0.iter().filter_map(WorkerCounters::refused_macs))
+    }
+
     /// The sums over all workers.
     #[must_use]
     pub fn totals(&self) -> PortTotals {
@@ -74,6 +105,19 @@ impl PortCounters {
         }
         totals
     }
+}
+
+/// Adds up what several workers have seen.
+fn merge<'a, V: Key + Ord + 'a>(workers: impl Iterator<Item = &'a FrequentValues<V>>) -> Vec<Sighting<V>> {
+    let mut merged = BTreeMap::<V, Sighting<V>>::new();
+    for seen in workers.flat_map(FrequentValues::sightings) {
+        let entry = merged.entry(seen.value).or_insert(Sighting { frames: 0, ..seen });
+        entry.frames += seen.frames;
+        entry.last_seen = entry.last_seen.max(seen.last_seen);
+    }
+    let mut merged: Vec<_> = merged.into_values().collect();
+    merged.sort_by_key(|seen| Reverse(seen.frames));
+    merged
 }
 
 impl PortTotals {
@@ -104,6 +148,18 @@ impl WorkerCounters {
         if let Some(drops) = self.drops.get(reason as usize) {
             add(drops, 1);
         }
+    }
+
+    /// Where to count tags that no segmentation of the port has, if that is done.
+    #[must_use]
+    pub fn unknown_tags(&self) -> Option<&FrequentValues<TagId>> {
+        self.unknown_tags.get().map(Box::as_ref)
+    }
+
+    /// Where to count MAC addresses that port security refuses, if that is done.
+    #[must_use]
+    pub fn refused_macs(&self) -> Option<&FrequentValues<MacAddr>> {
+        self.refused_macs.get().map(Box::as_ref)
     }
 }
 
@@ -145,6 +201,12 @@ impl CounterBook {
         self.no_port.clone()
     }
 
+    /// The counters of a port that was compiled once.
+    #[must_use]
+    pub fn get(&self, lport: &str) -> Option<&PortCounters> {
+        self.ports.get(lport)
+    }
+
     /// Leaves no room between the ports.
     pub(super) fn compact(&mut self) {
         compact(&mut self.ports);
@@ -179,6 +241,19 @@ mod tests {
         assert_eq!((totals.received_frames, totals.received_bytes), (3, 1624));
         assert_eq!((totals.sent_frames, totals.sent_bytes), (3, 1636));
         assert_eq!(totals.drops_by_reason().collect::<Vec<_>>(), [(DropReason::TransmitRingFull, 3)]);
+    }
+
+    #[test]
+    fn what_several_workers_have_seen_is_added_up() {
+        let counters = PortCounters::new(3);
+        counters.watch_macs();
+        let [often, rarely] = [1, 2].map(|last| MacAddr::new([2, 0, 0, 0, 0, last]));
+        for (worker, mac, now) in [(0, rarely, 9), (0, often, 5), (2, often, 7), (2, often, 8)] {
+            counters.of(worker).unwrap().refused_macs().unwrap().count(mac, now);
+        }
+        let seen = counters.refused_macs().into_iter().map(|seen| (seen.value, seen.frames, seen.last_seen));
+        assert_eq!(seen.collect::<Vec<_>>(), [(often, 3, 8), (rarely, 1, 9)]);
+        assert!(counters.of(0).unwrap().unknown_tags().is_none(), "not watched");
     }
 
     #[test]

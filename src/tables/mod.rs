@@ -8,6 +8,7 @@ mod compiler;
 mod counters;
 mod dump;
 mod flood_allowance;
+mod frequent_values;
 mod mac_holders;
 mod network;
 mod piece;
@@ -29,6 +30,7 @@ use crate::types::{
 pub use compiler::{Compiler, Touched};
 pub use counters::{CounterBook, PortCounters, PortTotals, WorkerCounters};
 pub use dump::TableDump;
+pub use frequent_values::{FrequentValues, RECENT, Sighting};
 pub use piece::LocalLink;
 pub use policy::Policy;
 pub use publish::{Publisher, Reader};

@@ -145,6 +145,12 @@ impl<'a> Gatherer<'a, '_> {
             table.get_or_insert_with(|| VlanTable::empty(slot.link, unknown)).set(vid, meaning);
         }
         if let Some(port) = self.piece.entry.port_mut(slot.number) {
+            if table.is_some() {
+                port.counters.watch_tags();
+            }
+            if port.allowed_sources.is_some() {
+                port.counters.watch_macs();
+            }
             port.subports = table;
         }
     }
