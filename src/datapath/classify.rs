@@ -1,8 +1,9 @@
 //! Step 1: whose frame is it? (link, outermost 802.1Q VID) → source port, network.
 
-use super::DropReason;
+use super::sighting::unknown_tag;
+use super::{DropReason, Outlet};
 use crate::packet::{Header, dot1q};
-use crate::tables::{LINK_OWNER, LinkSlot, NetworkSlot, PortSlot, Tables, TagMeaning, WorkerId};
+use crate::tables::{LINK_OWNER, LinkSlot, NetworkSlot, PortSlot, Tables, TagMeaning};
 use crate::types::Pcp;
 use crate::xsk::Frame;
 
@@ -32,7 +33,7 @@ pub fn classify(
     frame: &mut Frame,
     link: LinkSlot,
     tables: &Tables,
-    worker: WorkerId,
+    outlet: &mut impl Outlet,
 ) -> Result<Source, (Option<PortSlot>, DropReason)> {
     let mut slot = PortSlot { link, number: LINK_OWNER };
     let link = tables.link(link).ok_or((None, DropReason::ClassifyNoPort))?;
@@ -45,7 +46,11 @@ pub fn classify(
             Ok(header) => {
                 let pcp = *priority.get_or_insert(header.pcp());
                 let tag = port.subports.as_deref().zip(header.tag);
-                match (tag.map(|(table, tag)| table.get(tag)), port.network) {
+                let meaning = tag.map(|(table, tag)| table.get(tag));
+                if let (Some(TagMeaning::Parent | TagMeaning::Unwanted), Some(tag)) = (meaning, header.tag) {
+                    unknown_tag(tag, slot, port, outlet);
+                }
+                match (meaning, port.network) {
                     (Some(TagMeaning::Subport(subport)), _) => {
                         dot1q::strip(frame);
                         slot = subport;
@@ -67,7 +72,7 @@ pub fn classify(
                 }
             }
         };
-        if let Some(counters) = port.counters.of(worker) {
+        if let Some(counters) = port.counters.of(outlet.worker()) {
             counters.received(received_bytes);
         }
         return verdict.map_err(|reason| (Some(slot), reason));

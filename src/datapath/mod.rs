@@ -9,6 +9,7 @@ mod flood;
 mod guard;
 mod prepared;
 mod ration;
+mod sighting;
 
 pub use classify::{Source, classify};
 pub use destination::{Destination, destination};
@@ -19,8 +20,10 @@ pub use prepared::Prepared;
 
 use arrayvec::ArrayVec;
 
+use crate::packet::TagId;
 use crate::packet::checksum::{self, Completion};
 use crate::tables::{Egress, LinkSlot, PortSlot, Tables, WorkerId};
+use crate::types::MacAddr;
 use crate::xsk::{BURST_FRAMES, Frame};
 use flood::flood;
 
@@ -51,6 +54,10 @@ pub trait Outlet {
 pub enum Step<'a> {
     /// The frame's source is known, its tag stripped if it selected a subport.
     Classified(&'a Source),
+    /// The frame has a tag that no segmentation of this port has.
+    UnknownTag(PortSlot, TagId),
+    /// The frame is from, or announces, a MAC address that this port may not send from.
+    RefusedMac(PortSlot, MacAddr),
     /// Its partial checksum was completed.
     ChecksumCompleted,
     /// Where it goes is known.
@@ -72,8 +79,8 @@ where
     while frames.len() > 0 {
         let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
         for mut frame in frames.by_ref().take(BURST_FRAMES) {
-            let source = classify(&mut frame, link, tables, outlet.worker());
-            let guarded = source.and_then(|source| match guard(&frame, &source, tables) {
+            let source = classify(&mut frame, link, tables, outlet);
+            let guarded = source.and_then(|source| match guard(&frame, &source, tables, outlet) {
                 Ok(()) => Ok(source),
                 Err(reason) => Err((Some(source.port), reason)),
             });

@@ -5,6 +5,7 @@
 //! another one owns.
 
 mod budget;
+mod clock;
 mod doorbell;
 mod idle;
 mod open_socket;
@@ -13,6 +14,7 @@ mod pass;
 mod pool;
 mod sockets;
 
+pub use clock::monotonic_ns;
 pub use pool::{SocketReport, WorkerPool, WorkerPoolError, WorkerReport};
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Where the datapath's frames go: this worker's TX rings, or another worker's queue.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
-use rustix::time::{ClockId, clock_gettime};
 
+use super::clock::monotonic_ns;
 use super::doorbell::Doorbell;
 use super::sockets::Sockets;
 use crate::datapath::{DropReason, Outlet, Prepared, Source};
@@ -161,10 +160,7 @@ impl Outlet for WorkerOutlet {
     }
 
     fn now(&mut self) -> u64 {
-        *self.now.get_or_insert_with(|| {
-            let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
-            now.as_nanos() as u64
-        })
+        *self.now.get_or_insert_with(monotonic_ns)
     }
 
     #[inline]

@@ -18,6 +18,7 @@ mod newcomers;
 mod no_allocation;
 mod prepared;
 mod rules;
+mod sightings;
 mod strategies;
 mod switch;
 mod table_conflicts;
