@@ -42,6 +42,10 @@ pub struct PortView {
     pub complete_checksums: bool,
     /// [`UP`], or why not.
     pub state: String,
+    /// Tags from the port that no segmentation of it has, most frequent first.
+    pub unknown_tags: Vec<UnknownTagView>,
+    /// MAC addresses that port security did not let the port use, most frequent first.
+    pub refused_macs: Vec<RefusedMacView>,
 }
 
 /// A logical port behind a parent.
@@ -65,6 +69,34 @@ pub struct SubportView {
     pub macs: Vec<MacAddr>,
     /// [`UP`], or why not.
     pub state: String,
+    /// Tags from the port that no segmentation of it has, most frequent first.
+    pub unknown_tags: Vec<UnknownTagView>,
+    /// MAC addresses that port security did not let the port use, most frequent first.
+    pub refused_macs: Vec<RefusedMacView>,
+}
+
+/// A tag that a guest sends by mistake. A port lists the most frequent, at least eight of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownTagView {
+    /// `0x8100` (802.1Q) or `0x88a8` (802.1ad).
+    pub tpid: String,
+    /// The VID.
+    pub vid: u16,
+    /// Frames with it.
+    pub frames: u64,
+    /// How long ago the last of them came.
+    pub seconds_ago: u64,
+}
+
+/// A MAC address that a guest sends from, or announces, by mistake. A port lists the most frequent, at least eight of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedMacView {
+    /// The address.
+    pub mac: MacAddr,
+    /// Frames from it.
+    pub frames: u64,
+    /// How long ago the last of them came.
+    pub seconds_ago: u64,
 }
 
 /// A logical switch and its ports that are here.

@@ -19,6 +19,7 @@ mod pinning;
 mod plane;
 mod reload;
 mod rtnl_thread;
+mod sightings;
 mod signals;
 mod trace;
 mod views;

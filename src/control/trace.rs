@@ -86,6 +86,16 @@ impl Outlet for Witness<'_> {
                 let dei = if pcp.drop_eligible() { ", DEI set" } else { "" };
                 self.step("classify", format!("from port {name}, priority {}{dei}", pcp.priority()));
             }
+            Step::UnknownTag(port, tag) => {
+                let name = self.name(port);
+                let has = self.daemon.tags_of(&name).unwrap_or_else(|| "none".to_owned());
+                self.step("classify", format!("{tag} is no segmentation of {name} (it has {has})"));
+            }
+            Step::RefusedMac(port, mac) => {
+                let name = self.name(port);
+                let may_use = self.daemon.sources_of(&name).unwrap_or_else(|| "any".to_owned());
+                self.step("guard", format!("{mac} is no address of {name} (it may use {may_use})"));
+            }
             Step::ChecksumCompleted => self.step("checksum", "completed the partial checksum".to_owned()),
             Step::Destined(Destination::Port(port)) => {
                 let name = self.name(*port);

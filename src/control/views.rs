@@ -81,6 +81,8 @@ impl Daemon {
                 allow_generic: options.allow_generic,
                 complete_checksums: options.complete_checksums,
                 state: self.state_of(lport),
+                unknown_tags: self.unknown_tags_view(lport),
+                refused_macs: self.refused_macs_view(lport),
             })
         });
         ports.collect()
@@ -120,6 +122,8 @@ impl Daemon {
                     Some(report) => report.state.to_string(),
                     None => "parent down".to_owned(),
                 },
+                unknown_tags: self.unknown_tags_view(&port.id),
+                refused_macs: self.refused_macs_view(&port.id),
             })
         });
         subports.collect()
@@ -176,6 +180,7 @@ impl Daemon {
         problems.extend(self.log_problem());
         problems.extend(self.incumbents_problem());
         problems.extend(self.plane.devices.problem());
+        problems.extend(self.sighting_problems());
         let name = |ifindex: IfIndex| {
             self.plane.links.get(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone())
         };

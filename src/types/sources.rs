@@ -37,6 +37,11 @@ impl AllowedSources {
         Self(pairs.into_iter().collect())
     }
 
+    /// The MAC addresses among them, each once.
+    pub fn macs(&self) -> impl Iterator<Item = MacAddr> {
+        self.0.chunk_by(|a, b| a.mac == b.mac).filter_map(<[_]>::first).map(|pair| pair.mac)
+    }
+
     /// Whether `mac` is among them.
     #[must_use]
     pub fn has(&self, mac: MacAddr) -> bool {
@@ -88,5 +93,12 @@ mod tests {
     fn a_port_without_ip_addresses_has_its_mac() {
         let sources = AllowedSources::new(&[OWN], &[], &[]);
         assert!(sources.has(OWN) && !sources.has(SHARED));
+    }
+
+    #[test]
+    fn each_mac_is_listed_once() {
+        let further = [AddressPair { mac: SHARED, ips: "10.10.1.0/24".parse().unwrap() }];
+        let own = ["10.10.0.10", "2001:db8::10"].map(|ip| ip.parse().unwrap());
+        assert_eq!(AllowedSources::new(&[OWN], &own, &further).macs().collect::<Vec<_>>(), [SHARED, OWN]);
     }
 }

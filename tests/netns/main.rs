@@ -51,6 +51,8 @@ mod reported;
 #[cfg(test)]
 mod rtnl;
 #[cfg(test)]
+mod sightings;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod site;
