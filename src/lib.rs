@@ -8,7 +8,7 @@
 //! | steer | `bpf/steer.bpf.c` | a frame on a device's RX queue → that queue's AF_XDP socket, its tag in place; no socket: drop or pass, as the port's policy says |
 //! | receive | [`worker`] (`open_socket.rs`, `sockets.rs`), [`xsk`] (`socket.rs`) | RX ring → frames that wait in the worker, from which each socket in turn gives a burst; the fill ring is refilled in the same pass |
 //! | classify | [`datapath`] (`classify.rs`) | (link, outermost 802.1Q VID) → source port and network; the tag that said so is stripped, any other stays |
-//! | guard | [`datapath`] (`guard.rs`), [`packet`] (`sender.rs`) | with port security: the addresses that the frame says it is from → may its port use them? |
+//! | guard | [`datapath`] (`guard.rs`, `announce.rs`), [`packet`] (`sender.rs`) | with port security: the addresses that the frame says it is from → may its port use them? An address that several ports claim moves to the one that sends from it |
 //! | destination | [`datapath`] (`destination.rs`) | (network, destination address) → a port, or every port but the sender |
 //! | dispatch | [`datapath`] (`dispatch.rs`), [`packet`] (`tcp.rs`) | port → link, and the tags to push; TCP too long for the link → segments |
 //! | transmit | [`worker`] (`outlet.rs`, `open_socket.rs`), [`xsk`] (`socket.rs`) | TX ring of this worker, or the queue to the worker that owns the link; one kick per pass |
@@ -34,9 +34,11 @@
 //!   ([`kernel`], [`xsk`]), `links` receives their announcements.
 //! * **Workers** ([`worker`]) are pinned threads that own whole (link, queue) pairs. Per frame they take no lock,
 //!   allocate nothing, log nothing and read no clock; their only system calls are a kick per socket and pass, and the
-//!   sleep of an idle one. A pass with a flood in it reads the clock once, for the flood's ration.
-//! * They share the published [`tables::Tables`], single-writer counters, bounded lock-free queues between workers,
-//!   and a mailbox by which control gives and takes sockets.
+//!   sleep of an idle one. A pass with a flood, or with an announcement of an address that is another port's, reads
+//!   the clock once, for the rate of these.
+//! * They share the published [`tables::Tables`], in them a word for each address that several ports claim (who has it),
+//!   single-writer counters, bounded lock-free queues between workers, and a mailbox by which control gives and takes
+//!   sockets.
 //!
 //! # Frames
 //!

@@ -19,6 +19,7 @@ mod switch;
 #[path = "../../tests/datapath/world.rs"]
 mod world;
 
+use model::Holders;
 use switch::Switch;
 use world::World;
 
@@ -52,7 +53,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         if frame.len() > 1500 {
             return;
         }
-        let expected = model::forward(world, link, frame);
+        let expected = model::forward(world, &mut Holders::default(), link, frame);
         assert_eq!(switch.send_on(LinkSlot(link as u16), frame), expected.sent);
         for dropped in expected.dropped {
             *drops.entry(dropped).or_default() += 1;

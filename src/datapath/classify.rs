@@ -3,7 +3,7 @@
 use super::sighting::unknown_tag;
 use super::{DropReason, Outlet};
 use crate::packet::{Header, dot1q};
-use crate::tables::{LINK_OWNER, LinkSlot, NetworkSlot, Port, PortSlot, Tables, TagMeaning, WorkerId};
+use crate::tables::{LINK_OWNER, LinkSlot, NetworkSlot, PortSlot, Tables, TagMeaning};
 use crate::types::Pcp;
 use crate::xsk::Frame;
 
@@ -16,8 +16,8 @@ pub struct Source {
     pub network: NetworkSlot,
     /// The priority of the frame as it came, for tags pushed later.
     pub pcp: Pcp,
-    /// Whether the port may send from its own addresses only.
-    pub guarded: bool,
+    /// Whether the port has [rules](crate::types::SourceRules) for the addresses that it sends from.
+    pub has_source_rules: bool,
     /// Whether the sender may have left its checksum partial.
     pub complete_checksum: bool,
 }
@@ -37,65 +37,44 @@ pub fn classify(
 ) -> Result<Source, (Option<PortSlot>, DropReason)> {
     let mut slot = PortSlot { link, number: LINK_OWNER };
     let link = tables.link(link).ok_or((None, DropReason::ClassifyNoPort))?;
-    let received = Received { bytes: frame.len(), worker: outlet.worker() };
+    let received_bytes = frame.len();
     let mut priority = None;
     loop {
         let port = link.port(slot.number).ok_or((None, DropReason::ClassifyNoPort))?;
-        let Ok(header) = Header::parse(frame.bytes()) else {
-            return Err((Some(slot), received.rejected(port, DropReason::ClassifyTruncated)));
-        };
-        let pcp = *priority.get_or_insert(header.pcp());
-        if let Some((table, tag)) = port.subports.as_deref().zip(header.tag) {
-            match table.get(tag) {
-                TagMeaning::Subport(subport) => {
-                    dot1q::strip(frame);
-                    slot = subport;
-                    continue;
+        let verdict = match Header::parse(frame.bytes()) {
+            Err(_) => Err(DropReason::ClassifyTruncated),
+            Ok(header) => {
+                let pcp = *priority.get_or_insert(header.pcp());
+                let tag = port.subports.as_deref().zip(header.tag);
+                let meaning = tag.map(|(table, tag)| match table.get(tag) {
+                    unknown @ (TagMeaning::Parent | TagMeaning::Unwanted) => {
+                        unknown_tag(tag, slot, port, outlet);
+                        unknown
+                    }
+                    known => known,
+                });
+                match (meaning, port.network) {
+                    (Some(TagMeaning::Subport(subport)), _) => {
+                        dot1q::strip(frame);
+                        slot = subport;
+                        continue;
+                    }
+                    (Some(TagMeaning::Unusable), _) => Err(DropReason::ClassifySubportUnusable),
+                    (Some(TagMeaning::Unwanted), _) => Err(DropReason::ClassifyUnknownTag),
+                    (Some(TagMeaning::Parent) | None, None) => Err(DropReason::ClassifyPortDown),
+                    (Some(TagMeaning::Parent) | None, Some(network)) => Ok(Source {
+                        port: slot,
+                        network,
+                        pcp,
+                        has_source_rules: port.source_rules.is_some(),
+                        complete_checksum: link.complete_checksums,
+                    }),
                 }
-                TagMeaning::Unusable => {
-                    let reason = DropReason::ClassifySubportUnusable;
-                    return Err((Some(slot), received.rejected(port, reason)));
-                }
-                TagMeaning::Unwanted => {
-                    unknown_tag(tag, slot, port, outlet);
-                    return Err((Some(slot), received.rejected(port, DropReason::ClassifyUnknownTag)));
-                }
-                TagMeaning::Parent => unknown_tag(tag, slot, port, outlet),
             }
-        }
-        let Some(network) = port.network else {
-            return Err((Some(slot), received.rejected(port, DropReason::ClassifyPortDown)));
         };
-        received.count(port);
-        return Ok(Source {
-            port: slot,
-            network,
-            pcp,
-            guarded: port.allowed_sources.is_some(),
-            complete_checksum: link.complete_checksums,
-        });
-    }
-}
-
-/// A frame as it came.
-#[derive(Clone, Copy)]
-struct Received {
-    bytes: usize,
-    worker: WorkerId,
-}
-
-impl Received {
-    #[inline]
-    fn count(self, port: &Port) {
-        if let Some(counters) = port.counters.of(self.worker) {
-            counters.received(self.bytes);
+        if let Some(counters) = port.counters.of(outlet.worker()) {
+            counters.received(received_bytes);
         }
-    }
-
-    /// Counts a frame that is dropped here. Returns the reason.
-    #[cold]
-    fn rejected(self, port: &Port, reason: DropReason) -> DropReason {
-        self.count(port);
-        reason
+        return verdict.map_err(|reason| (Some(slot), reason));
     }
 }

@@ -1,5 +1,5 @@
 //! Step 2: where does it go? (network, destination address) → a port, or all of them. The table comes from the NB
-//! DB; nothing is learned from frames.
+//! DB. Frames decide nothing but which of several ports that may have an address has it.
 
 use super::{DropReason, Source};
 use crate::packet::Header;
@@ -10,7 +10,7 @@ use crate::xsk::Frame;
 /// Where a frame goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination<'t> {
-    /// To one port.
+    /// To one port, or to the one that holds a [contested address](Network::contested_at).
     Port(PortSlot),
     /// To each of these but the sender.
     Flood(&'t [PortSlot]),

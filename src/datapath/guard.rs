@@ -1,9 +1,12 @@
-//! Step 1, second half: may its sender call itself that? With port security a port sends from its own addresses only.
+//! Step 1, second half: may its sender call itself that? With port security a port sends from its own addresses only. What
+//! may be sent counts as an announcement of addresses that the port shares with others.
 
+use super::announce::announce;
 use super::sighting::refused_mac;
 use super::{DropReason, Outlet, Source};
 use crate::packet::Sender;
 use crate::tables::Tables;
+use crate::types::{AllowedSources, MacAddr};
 use crate::xsk::Frame;
 
 /// Checks the addresses that a classified frame says it is from.
@@ -17,24 +20,40 @@ pub fn guard(
     tables: &Tables,
     outlet: &mut impl Outlet,
 ) -> Result<(), DropReason> {
-    if source.guarded { check(frame, source, tables, outlet) } else { Ok(()) }
+    if source.has_source_rules { check(frame, source, tables, outlet) } else { Ok(()) }
 }
 
+#[inline(never)]
 fn check(
     frame: &Frame,
     source: &Source,
     tables: &Tables,
     outlet: &mut impl Outlet,
 ) -> Result<(), DropReason> {
-    let allowed = tables.port(source.port).and_then(|port| port.allowed_sources.as_deref());
-    let allowed = allowed.ok_or(DropReason::ClassifyNoPort)?;
-    let Sender { mac, announced, ips } =
-        Sender::of(frame.bytes(), frame.len()).ok_or(DropReason::GuardUnreadable)?;
-    let speaker = announced.unwrap_or(mac);
-    if let Some(refused) = [mac, speaker].into_iter().find(|mac| !allowed.has(*mac)) {
-        return Err(refused_mac(refused, source, tables, outlet));
+    let port = tables.port(source.port).ok_or(DropReason::ClassifyNoPort)?;
+    let rules = port.source_rules.as_deref().ok_or(DropReason::ClassifyNoPort)?;
+    let sender = Sender::of(frame.bytes(), frame.len());
+    if let Some(allowed) = &rules.allowed {
+        antispoof(sender.as_ref(), allowed, |mac| refused_mac(mac, source, port, outlet))?;
     }
-    if !ips.into_iter().all(|ip| allowed.allow(speaker, ip)) {
+    if !rules.pair_macs.is_empty() {
+        announce(frame, sender, port, source, tables, outlet);
+    }
+    Ok(())
+}
+
+/// Checks that a port may send from, and announce, the addresses of a frame.
+fn antispoof(
+    sender: Option<&Sender>,
+    allowed: &AllowedSources,
+    refuse: impl FnOnce(MacAddr) -> DropReason,
+) -> Result<(), DropReason> {
+    let Sender { mac, announced, ips } = sender.ok_or(DropReason::GuardUnreadable)?;
+    let speaker = announced.unwrap_or(*mac);
+    if let Some(refused) = [*mac, speaker].into_iter().find(|mac| !allowed.has(*mac)) {
+        return Err(refuse(refused));
+    }
+    if !ips.iter().all(|ip| allowed.allow(speaker, *ip)) {
         return Err(DropReason::GuardSourceIp);
     }
     Ok(())

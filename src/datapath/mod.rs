@@ -1,6 +1,7 @@
 //! What happens to a frame between two sockets: classify and guard, destination, dispatch. Frames and tables in, frames for
 //! links out; no socket anywhere, so all of it runs in a test without a NIC.
 
+mod announce;
 mod classify;
 mod destination;
 mod dispatch;

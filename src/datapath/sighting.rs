@@ -2,7 +2,7 @@
 
 use super::{DropReason, Outlet, Source, Step};
 use crate::packet::Tag;
-use crate::tables::{Port, PortSlot, Tables, WorkerCounters};
+use crate::tables::{Port, PortSlot, WorkerCounters};
 use crate::types::MacAddr;
 
 /// Records a tag that no segmentation of `port` has, unless it names no VLAN.
@@ -22,11 +22,10 @@ pub(super) fn unknown_tag(tag: Tag, slot: PortSlot, port: &Port, outlet: &mut im
 pub(super) fn refused_mac(
     mac: MacAddr,
     source: &Source,
-    tables: &Tables,
+    port: &Port,
     outlet: &mut impl Outlet,
 ) -> DropReason {
-    let counters = tables.counters(source.port).of(outlet.worker());
-    if let Some(seen) = counters.and_then(WorkerCounters::refused_macs) {
+    if let Some(seen) = port.counters.of(outlet.worker()).and_then(WorkerCounters::refused_macs) {
         seen.count(mac, outlet.now());
     }
     outlet.observe(Step::RefusedMac(source.port, mac));

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::fields::Fields;
 use super::{Record, RecordError};
-use crate::types::{AddressPair, AllowedSources, Id, MacAddr, NetworkKey, PortKey, Segmentation, shorten};
+use crate::types::{
+    AddressPair, AllowedSources, Id, MacAddr, NetworkKey, PortKey, Segmentation, SourceRules, shorten,
+};
 
 /// A network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +37,9 @@ pub struct LogicalPort {
     pub lswitch: Id,
     /// Its addresses; Neutron gives one.
     pub macs: Arc<[MacAddr]>,
-    /// The addresses that it may send from; `None` without port security. A record that does not say has none, as in
-    /// Dragonflow.
-    pub allowed_sources: Option<Arc<AllowedSources>>,
+    /// Port security and `allowed_address_pairs`; `None` without both. A record without `port_security_enabled` has no
+    /// port security, as in Dragonflow.
+    pub source_rules: Option<Arc<SourceRules>>,
     /// The admin state. A record that does not say is enabled, which is Neutron's default.
     pub enabled: bool,
     /// The compute node that it is on. A subport has none, for it is where its parent is; nor has a port behind a tunnel
@@ -88,6 +90,12 @@ impl LogicalSwitch {
 }
 
 impl LogicalPort {
+    /// Whether the port may send from its own addresses and those of its pairs only.
+    #[must_use]
+    pub fn has_port_security(&self) -> bool {
+        self.source_rules.as_ref().is_some_and(|rules| rules.allowed.is_some())
+    }
+
     /// Reads a record of table `lport`.
     pub(super) fn read(record: &Record) -> Result<Self, RecordError> {
         let (fields, id) = open(record)?;
@@ -97,7 +105,7 @@ impl LogicalPort {
             key: fields.key("unique_key")?,
             name: fields.text("name")?.unwrap_or_default().into(),
             lswitch: fields.required_text("lswitch")?.into(),
-            allowed_sources: allowed_sources(fields, &macs)?.map(Arc::new),
+            source_rules: source_rules(fields, &macs)?.map(Arc::new),
             macs: macs.into(),
             enabled: fields.flag("enabled")?.unwrap_or(true),
             chassis: fields.object("binding", "binding.")?.map(chassis).transpose()?.flatten(),
@@ -105,15 +113,18 @@ impl LogicalPort {
     }
 }
 
-/// What a port with these addresses may send from.
-fn allowed_sources(port: Fields<'_>, macs: &[MacAddr]) -> Result<Option<AllowedSources>, RecordError> {
-    if !port.flag("port_security_enabled")?.unwrap_or(false) {
-        return Ok(None);
-    }
-    let ips = port.list("ips", "an IP address as in 10.10.0.10")?;
+/// The rules for the source addresses of a port with these addresses. Pairs are checked without port security as well,
+/// where only their MAC addresses matter.
+fn source_rules(port: Fields<'_>, macs: &[MacAddr]) -> Result<Option<SourceRules>, RecordError> {
     let pairs = port.objects("allowed_address_pairs", "allowed_address_pairs.")?;
-    let further: Vec<_> = pairs.into_iter().map(address_pair).collect::<Result<_, _>>()?;
-    Ok(Some(AllowedSources::new(macs, &ips, &further)))
+    let pairs: Vec<_> = pairs.into_iter().map(address_pair).collect::<Result<_, _>>()?;
+    let allowed = if port.flag("port_security_enabled")?.unwrap_or(false) {
+        let ips = port.list("ips", "an IP address as in 10.10.0.10")?;
+        Some(AllowedSources::new(macs, &ips, &pairs))
+    } else {
+        None
+    };
+    Ok(SourceRules::new(macs, allowed, &pairs))
 }
 
 /// Neutron takes a network for an address, too.

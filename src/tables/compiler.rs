@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::claims;
 use super::mac_holders::MacHolders;
 use super::network::Member;
+use super::pairs::PairHolders;
 use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, Policy, PortReport, PortSlot, Tables};
 use crate::nb::{Change, Edit, Northbound, Snapshot, Table, in_order};
-use crate::types::{Id, Incumbents, NetworkKey, Numbers, Problem};
+use crate::types::{Id, Incumbents, MacAddr, NetworkKey, Numbers, Problem};
 
 /// Keeps [`Tables`] in step with the records and links.
 ///
@@ -36,6 +37,8 @@ pub struct Compiler {
     incumbents: Incumbents,
     mac_holders: MacHolders,
     touched: Touched,
+    /// Networks here where an address of a pair became a port's own, or is no longer one's.
+    claimed_networks: BTreeSet<Id>,
     /// The ports of the pieces that were made anew since somebody asked.
     rebuilt: Touched,
 }
@@ -65,6 +68,8 @@ struct NetworkState {
     key: NetworkKey,
     slot: NetworkSlot,
     members: Members,
+    /// Who has each address that pairs of its members name.
+    pair_holders: PairHolders,
     problems: Vec<Problem>,
 }
 
@@ -89,6 +94,7 @@ impl Compiler {
             incumbents: Incumbents::new(),
             mac_holders: MacHolders::default(),
             touched: Touched::new(),
+            claimed_networks: BTreeSet::new(),
             rebuilt: Touched::new(),
         }
     }
@@ -137,7 +143,7 @@ impl Compiler {
     /// Whether a port may send from its own addresses only.
     #[must_use]
     pub fn has_port_security(&self, lport: &str) -> bool {
-        self.northbound.lports().get(lport).is_some_and(|port| port.allowed_sources.is_some())
+        self.northbound.lports().get(lport).is_some_and(|port| port.has_port_security())
     }
 
     /// The ports that hang on links of this host, with what became of them.
@@ -150,6 +156,13 @@ impl Compiler {
     pub fn port_at(&self, slot: PortSlot) -> Option<&str> {
         let key = self.tables.port(slot)?.key;
         self.northbound.lport_with_key(key).map(|port| port.id.as_str())
+    }
+
+    /// The port here that frames to `mac` are delivered to on the network `lswitch`, if there is one.
+    #[must_use]
+    pub fn holder_of(&self, lswitch: &str, mac: MacAddr) -> Option<&str> {
+        let network = self.tables.network(self.networks.get(lswitch)?.slot)?;
+        self.port_at(network.receiver(mac)?)
     }
 
     /// Records that could not be used.
@@ -213,6 +226,9 @@ impl Compiler {
 
     fn make(&mut self, edit: Edit) {
         let (table, id) = edit.about();
+        if table == Table::Lport {
+            self.touch_claimed_networks(&id);
+        }
         let before = self.northbound.lports().get(&id).filter(|_| table == Table::Lport);
         let before = before.filter(|_| !self.mac_holders.is_empty()).cloned();
         // What depends on the record as it was, and what depends on it as it is.
@@ -222,12 +238,24 @@ impl Compiler {
         for (table, id) in turned {
             touch::touch(&self.northbound, table, &id, &mut self.touched);
         }
+        if table == Table::Lport {
+            self.touch_claimed_networks(&id);
+        }
         let now = self.northbound.lports().get(&id);
         if let Some(before) = before {
             self.mac_holders.give_up(&before, now);
         }
         if table == Table::Lport && now.is_none() {
             self.counters.forget(&id);
+        }
+    }
+
+    /// Marks the network of a port, which may be on another host, if a pair there names an own address of the port.
+    fn touch_claimed_networks(&mut self, lport: &str) {
+        let Some(port) = self.northbound.lports().get(lport) else { return };
+        let network = self.networks.get(&port.lswitch);
+        if network.is_some_and(|network| port.macs.iter().any(|mac| network.pair_holders.contains_key(mac))) {
+            self.claimed_networks.insert(port.lswitch.clone());
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::WorkerId;
+use super::contested::Announcement;
 use super::flood_allowance::FloodAllowance;
 use super::frequent_values::{FrequentValues, Key, Sighting};
 use crate::datapath::DropReason;
@@ -29,6 +30,8 @@ pub struct WorkerCounters {
     sent_frames: AtomicU64,
     sent_bytes: AtomicU64,
     drops: [AtomicU64; DropReason::COUNT],
+    address_moves: AtomicU64,
+    refused_address_moves: AtomicU64,
     /// What the port may still have flooded.
     pub flood_allowance: FloodAllowance,
     unknown_tags: OnceLock<Box<FrequentValues<TagId>>>,
@@ -48,6 +51,10 @@ pub struct PortTotals {
     pub sent_bytes: u64,
     /// Frames that ended here, by reason, in the order of [`DropReason::ALL`].
     pub drops: [u64; DropReason::COUNT],
+    /// How often an address that several ports claim moved to the port.
+    pub address_moves: u64,
+    /// Frames that announced such an address less than a second after it had moved to another port.
+    pub refused_address_moves: u64,
 }
 
 impl PortCounters {
@@ -102,6 +109,8 @@ impl PortCounters {
             for (total, drops) in totals.drops.iter_mut().zip(&worker.drops) {
                 *total += drops.load(Ordering::Relaxed);
             }
+            totals.address_moves += worker.address_moves.load(Ordering::Relaxed);
+            totals.refused_address_moves += worker.refused_address_moves.load(Ordering::Relaxed);
         }
         totals
     }
@@ -140,6 +149,15 @@ impl WorkerCounters {
     pub fn sent(&self, bytes: usize) {
         add(&self.sent_frames, 1);
         add(&self.sent_bytes, bytes as u64);
+    }
+
+    /// Counts an announcement by the port.
+    pub fn announced(&self, announcement: Announcement) {
+        match announcement {
+            Announcement::Unchanged => {}
+            Announcement::Moved => add(&self.address_moves, 1),
+            Announcement::Refused => add(&self.refused_address_moves, 1),
+        }
     }
 
     /// Counts a frame that ended here.

@@ -8,7 +8,7 @@ use super::{
     Compiler, LINK_OWNER, LinkSlot, Network, Port, PortReport, PortSlot, Tables, TagMeaning, VlanTable,
 };
 use crate::packet::{ETHERTYPE_DOT1Q, Tag};
-use crate::types::{AllowedSources, Id, MacAddr, NetworkKey, Pcp, PortKey, Tci, VlanId};
+use crate::types::{Id, MacAddr, NetworkKey, Pcp, PortKey, SourceRules, Tci, VlanId};
 
 /// Everything that a worker or an operator could see of tables.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,12 +33,13 @@ struct PortDump {
     subports: BTreeMap<VlanId, Option<PortKey>>,
     /// Whether other tags are dropped.
     drops_unknown_tags: bool,
-    allowed_sources: Option<Arc<AllowedSources>>,
+    source_rules: Option<Arc<SourceRules>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct NetworkDump {
-    macs: BTreeMap<MacAddr, Option<PortKey>>,
+    /// The port of each, or all that claim it: which of these holds it is decided by frames.
+    macs: BTreeMap<MacAddr, Vec<Option<PortKey>>>,
     flood: Vec<Option<PortKey>>,
 }
 
@@ -114,7 +115,7 @@ fn dump_port(tables: &Tables, link: LinkSlot, port: &Port) -> PortDump {
         tags: port.tags.to_vec(),
         subports: port.subports.as_deref().map(|table| dump_tags(tables, table)).unwrap_or_default(),
         drops_unknown_tags: port.subports.as_deref().is_some_and(VlanTable::drops_unknown_tags),
-        allowed_sources: port.allowed_sources.clone(),
+        source_rules: port.source_rules.clone(),
     }
 }
 
@@ -130,8 +131,14 @@ fn dump_tags(tables: &Tables, table: &VlanTable) -> BTreeMap<VlanId, Option<Port
 }
 
 fn dump_network(tables: &Tables, network: &Network) -> NetworkDump {
+    let claimants = |place| -> Vec<_> {
+        match network.contested_at(place) {
+            Some(address) => address.claimants().map(|slot| key_of(tables, slot)).collect(),
+            None => vec![key_of(tables, place)],
+        }
+    };
     NetworkDump {
-        macs: network.macs.iter().map(|(mac, slot)| (*mac, key_of(tables, *slot))).collect(),
+        macs: network.macs.iter().map(|(mac, place)| (*mac, claimants(*place))).collect(),
         flood: network.flood.iter().map(|slot| key_of(tables, *slot)).collect(),
     }
 }

@@ -5,12 +5,14 @@
 
 mod claims;
 mod compiler;
+mod contested;
 mod counters;
 mod dump;
 mod flood_allowance;
 mod frequent_values;
 mod mac_holders;
 mod network;
+mod pairs;
 mod piece;
 mod policy;
 mod publish;
@@ -24,10 +26,11 @@ use hashbrown::HashMap;
 
 use crate::packet::{ETHERTYPE_DOT1Q, Tag};
 use crate::types::{
-    AllowedSources, IfIndex, MacAddr, NetworkKey, PortKey, ReservedMulticast, UnknownTags, VlanId,
+    IfIndex, MacAddr, NetworkKey, PortKey, ReservedMulticast, SourceRules, UnknownTags, VlanId,
 };
 
 pub use compiler::{Compiler, Touched};
+pub use contested::{Announcement, ContestedAddress};
 pub use counters::{CounterBook, PortCounters, PortTotals, WorkerCounters};
 pub use dump::TableDump;
 pub use frequent_values::{FrequentValues, RECENT, Sighting};
@@ -53,6 +56,11 @@ pub struct PortSlot {
     pub link: LinkSlot,
     /// Its number there; [`LINK_OWNER`] is the link's own port.
     pub number: u16,
+}
+
+impl PortSlot {
+    /// No link has this slot. A port there stands for the holder of an address that several ports of a network claim.
+    const CONTESTED: LinkSlot = LinkSlot(u16::MAX);
 }
 
 /// The number of the port that owns a link: the one that untagged frames come from.
@@ -109,8 +117,8 @@ pub struct Port {
     pub tags: Tags,
     /// What tags on its frames mean, if any means something: it has segmentations, or takes no unknown tags.
     pub subports: Option<Box<VlanTable>>,
-    /// The addresses that it may send from, with port security.
-    pub allowed_sources: Option<Arc<AllowedSources>>,
+    /// What its frames' source addresses are looked at for: port security, addresses that it claims.
+    pub source_rules: Option<Arc<SourceRules>>,
     /// Its counters.
     pub counters: PortCounters,
 }
@@ -138,8 +146,10 @@ pub type MacTable = HashMap<MacAddr, PortSlot, FixedState>;
 pub struct Network {
     /// Its `unique_key`.
     pub key: NetworkKey,
-    /// Where each address lives.
+    /// Where each address lives. One of `allowed_address_pairs` that several ports here claim has a
+    /// [place of its own](Self::contested_at).
     pub macs: MacTable,
+    contested: Vec<ContestedAddress>,
     /// The ports that are up.
     pub flood: Vec<PortSlot>,
 }

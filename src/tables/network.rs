@@ -6,13 +6,15 @@ use std::sync::Arc;
 use super::mac_holders::MacHolders;
 use super::{MacTable, Network, PortSlot};
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
-use crate::types::{Id, MacAddr, NetworkKey, Problem};
+use crate::types::{Id, MacAddr, NetworkKey, PortKey, Problem, SourceRules};
 
 /// A port of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
+    pub(super) key: PortKey,
     pub(super) slot: PortSlot,
     pub(super) macs: Arc<[MacAddr]>,
+    pub(super) source_rules: Option<Arc<SourceRules>>,
 }
 
 /// The port's network, or why it cannot be used.
@@ -40,7 +42,12 @@ impl Network {
         holders: &mut MacHolders,
         had: impl Fn(&Id, MacAddr) -> bool,
     ) -> (Self, Vec<Problem>) {
-        let mut network = Self { key, macs: MacTable::default(), flood: Vec::with_capacity(members.len()) };
+        let mut network = Self {
+            key,
+            macs: MacTable::default(),
+            contested: Vec::new(),
+            flood: Vec::with_capacity(members.len()),
+        };
         let mut problems = Vec::new();
         let mut contested = BTreeMap::<MacAddr, Vec<&Id>>::new();
         for (lport, member) in members {
@@ -81,7 +88,7 @@ fn gather_claims<'a>(members: &'a BTreeMap<Id, Member>, contested: &mut BTreeMap
     }
 }
 
-fn group_address(lport: &Id, mac: MacAddr) -> Problem {
+pub(super) fn group_address(lport: &Id, mac: MacAddr) -> Problem {
     let reason =
         format!("its address {mac} is a group address, no frame will be sent to it: give it a unicast one");
     Problem::new(format!("lport {lport}"), reason)

@@ -126,7 +126,7 @@ impl<'a> Gatherer<'a, '_> {
             network: None,
             tags: tags.clone(),
             subports: None,
-            allowed_sources: record.allowed_sources.clone(),
+            source_rules: record.source_rules.clone(),
             counters,
         };
         self.piece.entry.put(slot.number, port);

@@ -25,6 +25,6 @@ pub use problem::Problem;
 pub use reserved_multicast::ReservedMulticast;
 pub use segmentation::{Segmentation, SegmentationError};
 pub use shorten::{shorten, shorten_message};
-pub use sources::{AddressPair, AllowedSources};
+pub use sources::{AddressPair, AllowedSources, SourceRules};
 pub use tag_policy::{TagPolicy, UnknownTags};
 pub use vlan::{Pcp, Tci, VlanId, VlanIdError};

@@ -17,6 +17,27 @@ pub struct AddressPair {
     pub ips: IpNet,
 }
 
+/// What a port's record allows beyond sending from its own MAC addresses, or forbids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRules {
+    /// The addresses that it may send from; `None` without port security.
+    pub allowed: Option<AllowedSources>,
+    /// The MAC addresses in `allowed_address_pairs` that are not its own, in their order, each once. The port claims
+    /// frames to these, with and without port security.
+    pub pair_macs: Box<[MacAddr]>,
+}
+
+impl SourceRules {
+    /// The rules of a port with the addresses `macs`; `None` where there is nothing to look at in its frames.
+    #[must_use]
+    pub fn new(macs: &[MacAddr], allowed: Option<AllowedSources>, pairs: &[AddressPair]) -> Option<Self> {
+        let pair_macs: BTreeSet<_> =
+            pairs.iter().map(|pair| pair.mac).filter(|mac| !macs.contains(mac)).collect();
+        let rules = Self { allowed, pair_macs: pair_macs.into_iter().collect() };
+        (rules.allowed.is_some() || !rules.pair_macs.is_empty()).then_some(rules)
+    }
+}
+
 /// The addresses that a port with port security may send from: its own, and those in `allowed_address_pairs`.
 ///
 /// Each MAC address among them may use the link-local IPv6 address that follows from it (RFC 4291, appendix A), for
@@ -87,6 +108,17 @@ mod tests {
     fn each_mac_has_its_link_local_address() {
         assert!(allow(OWN, "fe80::f816:3eff:fe00:166") && allow(SHARED, "fe80::200:5eff:fe00:101"));
         assert!(!allow(OWN, "fe80::200:5eff:fe00:101"));
+    }
+
+    #[test]
+    fn a_pair_of_another_mac_is_claimed_and_one_of_the_ports_own_is_not() {
+        let pair = |mac, ip: &str| AddressPair { mac, ips: ip.parse().unwrap() };
+        let own = pair(OWN, "10.10.0.50/32");
+        let shared = ["10.10.1.1/32", "10.10.1.2/32"].map(|ip| pair(SHARED, ip));
+        assert_eq!(SourceRules::new(&[OWN], None, &[own]), None);
+        let rules = SourceRules::new(&[OWN], None, &[own, shared[0], shared[1]]).unwrap();
+        assert_eq!(*rules.pair_macs, [SHARED]);
+        assert!(SourceRules::new(&[OWN], Some(AllowedSources::new(&[OWN], &[], &[])), &[]).is_some());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use trunkpath::datapath::DropReason;
 use trunkpath::tables::LinkSlot;
 
-use crate::model::{self, Outcome};
+use crate::model::{self, Holders, Outcome};
 use crate::strategies::{Hex, any_frame, world};
 use crate::switch::Switch;
 
@@ -19,14 +19,17 @@ proptest! {
     #[test]
     fn same_frames_same_drops_same_counters(
         world in world(),
-        frames in vec((any::<prop::sample::Index>(), any_frame()), 1..20),
+        frames in vec((any::<prop::sample::Index>(), any_frame(), 0..700_u64), 1..20),
     ) {
         let mut switch = Switch::with_frames(&world, 16);
         let mut drops = Drops::new();
         let mut received: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for (link, Hex(frame)) in &frames {
+        let mut holders = Holders::default();
+        for (link, Hex(frame), pause) in &frames {
+            holders.now += pause;
+            switch.outlet.now = holders.now * 1_000_000;
             let link = link.index(world.links.len());
-            let Outcome { received_from, sent, dropped } = model::forward(&world, link, frame);
+            let Outcome { received_from, sent, dropped } = model::forward(&world, &mut holders, link, frame);
             prop_assert_eq!(switch.send_on(LinkSlot(link as u16), frame), sent, "frame {:02x?}", frame);
             for dropped in dropped {
                 *drops.entry(dropped).or_default() += 1;
@@ -41,6 +44,8 @@ proptest! {
         for (port, totals) in switch.compiler.counters().totals() {
             let expected = received.get(port).copied().unwrap_or_default();
             prop_assert_eq!((totals.received_frames, totals.received_bytes), expected, "port {}", port);
+            let moves = holders.moves.get(port).copied().unwrap_or_default();
+            prop_assert_eq!((totals.address_moves, totals.refused_address_moves), moves, "port {}", port);
         }
         prop_assert_eq!(switch.outlet.arena.free_count(), switch.outlet.arena.frame_count());
     }

@@ -51,11 +51,17 @@ fn assert_dropped(frame: &[u8], reason: DropReason) {
     assert_verdict(frame, Err(("vm", reason)));
 }
 
-fn arp(source: Mac, operation: u16, announced: Mac, sender: [u8; 4]) -> Vec<u8> {
+pub fn arp(source: Mac, operation: u16, announced: Mac, sender: [u8; 4]) -> Vec<u8> {
     frame(BROADCAST, source, &[], &arp_packet(0x0806, operation, announced, sender, [10, 0, 0, 2]))
 }
 
-fn arp_packet(ethertype: u16, operation: u16, announced: Mac, sender: [u8; 4], target: [u8; 4]) -> Vec<u8> {
+pub fn arp_packet(
+    ethertype: u16,
+    operation: u16,
+    announced: Mac,
+    sender: [u8; 4],
+    target: [u8; 4],
+) -> Vec<u8> {
     let (ethertype, operation) = (ethertype.to_be_bytes(), operation.to_be_bytes());
     let packet = [&ethertype[..], &[0, 1, 0x08, 0, 6, 4], &operation, &announced, &sender, &[0; 6], &target];
     packet.concat()
@@ -82,7 +88,7 @@ fn udp(source: Mac, ip: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
     frame(BROADCAST, source, &[], &udp_rest(ip, ports))
 }
 
-fn ipv6(source: Mac, ip: Ipv6Addr, next_header: u8, payload: &[u8]) -> Vec<u8> {
+pub fn ipv6(source: Mac, ip: Ipv6Addr, next_header: u8, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u16).to_be_bytes();
     let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1).octets();
     let packet =
@@ -92,11 +98,11 @@ fn ipv6(source: Mac, ip: Ipv6Addr, next_header: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A neighbour advertisement or solicitation: target, and options as they are.
-fn neighbour(kind: u8, target: Ipv6Addr, options: &[u8]) -> Vec<u8> {
+pub fn neighbour(kind: u8, target: Ipv6Addr, options: &[u8]) -> Vec<u8> {
     [&[kind, 0, 0, 0, 0, 0, 0, 0][..], &target.octets(), options].concat()
 }
 
-fn link_layer(option: u8, mac: Mac) -> Vec<u8> {
+pub fn link_layer(option: u8, mac: Mac) -> Vec<u8> {
     [&[option, 1][..], &mac].concat()
 }
 

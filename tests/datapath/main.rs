@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails fails its test")]
 
+mod address_pairs;
 mod agrees_with_the_model;
 mod amplification;
 mod dragonflow_defects;

@@ -10,11 +10,17 @@ use crate::switch::Switch;
 use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const NOBODY: Mac = [2, 0, 0, 0, 0, 0x99];
+/// Claimed by two ports.
+const VIRTUAL: Mac = [0, 0, 0x5e, 0, 1, 1];
 
 /// Sends a burst of `bytes` from the link at `link`; returns how many frames came out. A first burst, for what is
 /// made once, is not measured.
 fn frames_out_without_allocation(link: u16, bytes: &[u8]) -> usize {
-    let world = World::vm_and_peers().port("peer-c", 12, "b", [2, 0, 0, 0, 0, 0x0c]).link("peer-c");
+    let world = World::vm_and_peers()
+        .port("peer-c", 12, "b", [2, 0, 0, 0, 0, 0x0c])
+        .link("peer-c")
+        .pair("web", VIRTUAL)
+        .pair("peer-c", VIRTUAL);
     let switch = Switch::with_frames(&world, 2 * BURST_FRAMES);
     let Switch { tables, mut outlet, .. } = switch;
     let publisher = Publisher::new(tables);
@@ -54,6 +60,11 @@ fn strip() {
 #[test]
 fn push() {
     assert_eq!(frames_out_without_allocation(PEER_B_LINK, &tagged(WEB, PEER_B, &[])), BURST_FRAMES);
+}
+
+#[test]
+fn announcement() {
+    assert_eq!(frames_out_without_allocation(VM_LINK, &tagged(PEER_B, VIRTUAL, &[100])), BURST_FRAMES);
 }
 
 #[test]

@@ -73,22 +73,24 @@ fn any_port_id() -> impl Strategy<Value = String> {
     "p[1-9]"
 }
 
-/// A port's key, further addresses, network and admin state.
-type PortDraft = (Option<u32>, Vec<Mac>, String, bool);
+/// A port's key, further addresses, those of pairs, network and admin state.
+type PortDraft = (Option<u32>, Vec<Mac>, Vec<Mac>, String, bool);
 
 fn port() -> impl Strategy<Value = PortDraft> {
     let network = prop_oneof![8 => "n[12]", 1 => "n3"];
     let macs = prop_oneof![8 => Just(Vec::new()), 1 => vec(any_mac(), 1..=2)];
-    (key(), macs, network, prop::bool::weighted(0.95))
+    let pairs = prop_oneof![5 => Just(Vec::new()), 2 => vec(any_mac(), 1..=2)];
+    (key(), macs, pairs, network, prop::bool::weighted(0.95))
 }
 
-fn named(number: u32, (key, mut macs, network, enabled): PortDraft) -> Port {
+fn named(number: u32, (key, mut macs, pairs, network, enabled): PortDraft) -> Port {
     macs.push(mac(number as u8));
-    Port { key: key.unwrap_or(number), network, macs, enabled, security: None }
+    Port { key: key.unwrap_or(number), network, macs, enabled, security: None, pairs }
 }
 
+/// An address of a port, of pairs only (10, 11), or of a group.
 fn any_mac() -> impl Strategy<Value = Mac> {
-    prop_oneof![9 => (1..=9_u8).prop_map(mac), 1 => Just(MULTICAST)]
+    prop_oneof![9 => (1..=11_u8).prop_map(mac), 1 => Just(MULTICAST)]
 }
 
 fn segmentation() -> impl Strategy<Value = Segmentation> {

@@ -37,6 +37,8 @@ pub struct Port {
     pub enabled: bool,
     /// With port security.
     pub security: Option<Security>,
+    /// The MAC addresses of pairs besides those in `security`.
+    pub pairs: Vec<Mac>,
 }
 
 /// IP addresses of a port, and pairs of IP and MAC address that it may use as well.
@@ -82,7 +84,14 @@ impl World {
 
     /// An enabled port with one address.
     pub fn port(mut self, id: &str, key: u32, network: &str, mac: Mac) -> Self {
-        let port = Port { key, network: network.into(), macs: vec![mac], enabled: true, security: None };
+        let port = Port {
+            key,
+            network: network.into(),
+            macs: vec![mac],
+            enabled: true,
+            security: None,
+            pairs: vec![],
+        };
         self.ports.insert(id.into(), port);
         self
     }
@@ -102,6 +111,12 @@ impl World {
     /// Says how long packets may be on the link of `port`.
     pub fn mtu(mut self, port: &str, mtu: usize) -> Self {
         self.links.iter_mut().filter(|link| link.port == port).for_each(|link| link.mtu = mtu);
+        self
+    }
+
+    /// Gives a port a pair with this MAC address.
+    pub fn pair(mut self, port: &str, mac: Mac) -> Self {
+        self.port_mut(port).pairs.push(mac);
         self
     }
 
@@ -136,6 +151,9 @@ impl World {
     }
 }
 
+/// The IP address in pairs for which it does not matter.
+const PAIR_IP: &str = "10.0.9.9";
+
 fn record(table: Table, id: &str, mut json: Value) -> Record {
     json["id"] = id.into();
     Record { table, id: id.to_owned(), json }
@@ -149,12 +167,14 @@ fn port_json(port: &Port) -> Value {
     let macs: Vec<String> = port.macs.iter().copied().map(mac_text).collect();
     let mut json =
         json!({ "unique_key": port.key, "lswitch": port.network, "macs": macs, "enabled": port.enabled });
-    if let Some((ips, pairs)) = &port.security {
-        let pairs = pairs.iter().map(|(ip, mac)| json!({ "ip_address": ip, "mac_address": mac_text(*mac) }));
+    let mut pairs: Vec<_> = port.pairs.iter().map(|mac| (PAIR_IP, *mac)).collect();
+    if let Some((ips, secured)) = &port.security {
         json["port_security_enabled"] = true.into();
         json["ips"] = json!(ips);
-        json["allowed_address_pairs"] = pairs.collect();
+        pairs.extend(secured);
     }
+    let pairs = pairs.iter().map(|(ip, mac)| json!({ "ip_address": ip, "mac_address": mac_text(*mac) }));
+    json["allowed_address_pairs"] = pairs.collect();
     json
 }
 

@@ -7,6 +7,7 @@ use super::{Compiler, Members, NetworkState, PieceState, Placed, Touched};
 use crate::nb::compact;
 use crate::tables::claims::root_of;
 use crate::tables::network::Member;
+use crate::tables::pairs::PairHolders;
 use crate::tables::piece::{Piece, gather};
 use crate::tables::{Network, NetworkSlot, Tables, put};
 use crate::types::{Id, MacAddr, NetworkKey, Numbers};
@@ -84,7 +85,12 @@ impl Compiler {
                 let state = self.networks.entry(network.id.clone());
                 let state = state.or_insert_with(|| NetworkState::new(network.key, slots));
                 entry.set_network(port.slot.number, state.slot);
-                let member = Member { slot: port.slot, macs: Arc::clone(&port.record.macs) };
+                let member = Member {
+                    key: port.record.key,
+                    slot: port.slot,
+                    macs: Arc::clone(&port.record.macs),
+                    source_rules: port.record.source_rules.clone(),
+                };
                 state.members.insert(id.clone(), member.clone());
                 joined.entry(network.id.clone()).or_default().insert(id.clone(), member);
                 network.id.clone()
@@ -101,7 +107,8 @@ impl Compiler {
 
     /// Builds the networks whose members or keys have changed.
     fn update_networks(&mut self, left: &Memberships, joined: &Memberships) {
-        let ids: BTreeSet<_> = left.keys().chain(joined.keys()).collect();
+        let claimed = std::mem::take(&mut self.claimed_networks);
+        let ids: BTreeSet<_> = left.keys().chain(joined.keys()).chain(&claimed).collect();
         for id in ids {
             let Some(state) = self.networks.get_mut(id) else { continue };
             let place = state.slot.0 as usize;
@@ -112,7 +119,7 @@ impl Compiler {
                 self.networks.remove(id);
                 continue;
             };
-            if left.get(id) == joined.get(id) && state.key == lswitch.key {
+            if left.get(id) == joined.get(id) && state.key == lswitch.key && !claimed.contains(id) {
                 continue;
             }
             let tables = self.tables.network(state.slot);
@@ -122,8 +129,14 @@ impl Compiler {
                 let slot = moved(left).or_else(|| moved(joined).is_none().then(stayed).flatten());
                 slot.is_some() && tables.and_then(|network| network.macs.get(&mac)).copied() == slot
             };
-            let (network, problems) =
+            let (mut network, mut problems) =
                 Network::of(lswitch.key, id, &state.members, &mut self.mac_holders, had);
+            problems.extend(network.add_pairs(
+                id,
+                &state.members,
+                self.northbound.lports_on(id),
+                &mut state.pair_holders,
+            ));
             state.key = lswitch.key;
             state.problems = problems;
             put(&mut self.tables.networks, place, Some(Arc::new(network)));
@@ -135,6 +148,6 @@ impl NetworkState {
     fn new(key: NetworkKey, slots: &mut Numbers) -> Self {
         // There are fewer networks than ports, and fewer ports than numbers.
         let slot = NetworkSlot(slots.take(u32::MAX).unwrap_or(u32::MAX));
-        Self { key, slot, members: Members::new(), problems: Vec::new() }
+        Self { key, slot, members: Members::new(), pair_holders: PairHolders::new(), problems: Vec::new() }
     }
 }

@@ -2,12 +2,14 @@
 //! and written so that a reader sees at once that it is right. Shares only words (drop reasons) with the real one.
 
 mod checksum;
+mod pairs;
 mod records;
 
 use trunkpath::datapath::DropReason;
 use trunkpath::types::ReservedMulticast;
 
 use crate::world::{Port, World};
+pub use pairs::Holders;
 use records::{Path, Tag};
 
 /// What became of a frame.
@@ -27,8 +29,8 @@ struct Classified {
     frame: Vec<u8>,
 }
 
-/// Sends `frame` into link number `link` of `world`.
-pub fn forward(world: &World, link: usize, frame: &[u8]) -> Outcome {
+/// Sends `frame` into link number `link` of `world`, where `holders` have the addresses that several ports claim.
+pub fn forward(world: &World, holders: &mut Holders, link: usize, frame: &[u8]) -> Outcome {
     let link = &world.links[link];
     let Some(root) = records::port_of_link(world, link) else {
         return Outcome { dropped: vec![(None, DropReason::ClassifyNoPort)], ..Outcome::default() };
@@ -41,7 +43,8 @@ pub fn forward(world: &World, link: usize, frame: &[u8]) -> Outcome {
     if source[0] & 1 == 1 || source == [0; 6] {
         return dropped(classified.port, DropReason::DestinationSourceInvalid);
     }
-    let receivers = match receivers(world, &classified) {
+    holders.announce(world, &classified.port, source);
+    let receivers = match receivers(world, holders, &classified) {
         Ok(receivers) => receivers,
         Err(reason) => return dropped(classified.port, reason),
     };
@@ -105,7 +108,11 @@ fn has_tag_of_another(world: &World, port: &str, frame: &[u8]) -> bool {
 }
 
 /// Everyone who gets a copy and the way there, in the order of the ports' ids.
-fn receivers(world: &World, classified: &Classified) -> Result<Vec<(String, Path)>, DropReason> {
+fn receivers(
+    world: &World,
+    holders: &Holders,
+    classified: &Classified,
+) -> Result<Vec<(String, Path)>, DropReason> {
     let address = &classified.frame[..6];
     let way = |(id, _): (&String, &Port)| Some((id.clone(), records::path(world, id)?));
     let network = &world.ports[&classified.port].network;
@@ -119,9 +126,11 @@ fn receivers(world: &World, classified: &Classified) -> Result<Vec<(String, Path
         let paths: Vec<_> = others.filter_map(way).collect();
         return if paths.is_empty() { Err(DropReason::DestinationNobody) } else { Ok(paths) };
     }
-    match members.find(|(_, port)| port.macs.iter().any(|mac| mac == address)) {
-        Some((id, _)) if *id == classified.port => Err(DropReason::DestinationIsSource),
-        Some(member) => Ok(way(member).into_iter().collect()),
+    let own = members.find(|(_, port)| port.macs.iter().any(|mac| mac == address));
+    let receiver = own.map(|(id, _)| id.clone()).or_else(|| holders.holder(world, network, address));
+    match receiver {
+        Some(id) if id == classified.port => Err(DropReason::DestinationIsSource),
+        Some(id) => Ok(way((&id, &world.ports[&id])).into_iter().collect()),
         None => Err(DropReason::DestinationUnknown),
     }
 }

@@ -1,0 +1,60 @@
+//! Who has an address of a pair: the only port that claims it, or the one of several that announced it last.
+
+use std::collections::BTreeMap;
+
+use super::records;
+use crate::world::{Mac, World};
+
+/// An address on a network.
+type Address = (String, Mac);
+
+/// What frames have decided. Only frames' source addresses announce here; ARP and neighbour discovery are not looked at.
+#[derive(Debug, Default)]
+pub struct Holders {
+    /// In milliseconds.
+    pub now: u64,
+    /// The holder of each address, and when it moved there.
+    held: BTreeMap<Address, (String, u64)>,
+    /// By port: how often an address moved to it, and how often it was refused one.
+    pub moves: BTreeMap<String, (u64, u64)>,
+}
+
+impl Holders {
+    /// Takes a frame of `port` from this address.
+    pub fn announce(&mut self, world: &World, port: &str, source: &[u8]) {
+        let network = &world.ports[port].network;
+        let claimants = claimants(world, network, source);
+        if claimants.len() < 2 || !claimants.iter().any(|claimant| *claimant == port) {
+            return;
+        }
+        let address = (network.clone(), source.try_into().unwrap());
+        let (moves, refused) = self.moves.entry(port.to_owned()).or_default();
+        match self.held.get(&address) {
+            Some((holder, _)) if holder == port => {}
+            Some((_, since)) if self.now < since + 1000 => *refused += 1,
+            Some(_) | None => {
+                *moves += 1;
+                self.held.insert(address, (port.to_owned(), self.now));
+            }
+        }
+    }
+
+    /// The port that has an address that is no port's own.
+    pub fn holder(&self, world: &World, network: &str, mac: &[u8]) -> Option<String> {
+        match *claimants(world, network, mac) {
+            [only] => Some(only.to_owned()),
+            _ => self.held.get(&(network.to_owned(), mac.try_into().unwrap())).map(|(port, _)| port.clone()),
+        }
+    }
+}
+
+/// The ports on the network that are up and have a pair with this address; none for the own address of any port there.
+fn claimants<'a>(world: &'a World, network: &str, mac: &[u8]) -> Vec<&'a str> {
+    let ports = || world.ports.iter().filter(|(_, port)| port.network == network);
+    if ports().any(|(_, port)| port.macs.iter().any(|own| own == mac)) {
+        return Vec::new();
+    }
+    let claim =
+        ports().filter(|(id, port)| port.pairs.iter().any(|pair| pair == mac) && records::is_up(world, id));
+    claim.map(|(id, _)| id.as_str()).collect()
+}
