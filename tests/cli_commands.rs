@@ -87,18 +87,21 @@ fn answer(query: &Query) -> Result<Value, String> {
         Query::Ports => json!([
             {"lport": LPORT, "name": "parent0", "device": "tap\u{1b}[2J", "ifindex": 7, "mode": "native", "queues": 4,
              "network": "ls1", "key": 1, "macs": [mac], "no_socket": "pass", "allow_generic": false,
-             "complete_checksums": true, "state": "up"},
+             "complete_checksums": true, "state": "up",
+             "unknown_tags": [{"tpid": "0x8100", "vid": 101, "frames": 12, "seconds_ago": 2}], "refused_macs": []},
             {"lport": "p2", "name": "", "device": null, "ifindex": null, "mode": null, "queues": 0,
              "network": "unknown", "key": 2, "macs": [], "no_socket": "drop", "allow_generic": true,
-             "complete_checksums": false, "state": "no device"},
+             "complete_checksums": false, "state": "no device", "unknown_tags": [], "refused_macs": []},
         ]),
         Query::Subports => json!([
             {"lport": "child", "name": "child100", "parent": LPORT, "segmentation_type": "vlan",
-             "segmentation_id": 100, "network": "ls2", "key": 3, "macs": ["fa:16:3e:00:01:68"], "state": "up"},
+             "segmentation_id": 100, "network": "ls2", "key": 3, "macs": ["fa:16:3e:00:01:68"], "state": "up",
+             "unknown_tags": [], "refused_macs": []},
         ]),
         Query::Networks => json!([
             {"lswitch": "ls1", "name": "net-parent", "key": 1,
-             "ports": [{"lport": LPORT, "key": 1, "macs": [mac], "state": "up"}]},
+             "ports": [{"lport": LPORT, "key": 1, "macs": [mac], "state": "up",
+                        "pairs": [{"mac": "00:00:5e:00:01:07", "holder": "p2"}]}]},
             {"lswitch": "ls2", "name": "net-vlan100", "key": 2, "ports": []},
         ]),
         Query::Workers => json!([
@@ -112,7 +115,8 @@ fn answer(query: &Query) -> Result<Value, String> {
         Query::Drift => json!(["port 7 is None: expected Some"]),
         Query::Stats => json!({
             "ports": [{"lport": LPORT, "received_frames": 12, "received_bytes": 1200, "sent_frames": 5,
-                       "sent_bytes": 400, "drops": {"destination_unknown": 7, "classify_truncated": 0}}],
+                       "sent_bytes": 400, "drops": {"destination_unknown": 7, "classify_truncated": 0},
+                       "address_moves": 3, "refused_address_moves": 41}],
             "devices": [{"device": "tap0", "redirected": 12, "passed": 0, "dropped": 3, "transmit_dropped": 8, "sockets": [
                 {"queue": 2, "rx_dropped": 0, "rx_invalid": 0, "tx_invalid": 0, "rx_ring_full": 9,
                  "fill_ring_empty": 0, "tx_ring_empty": 55}]}],
@@ -150,6 +154,7 @@ fn each_show_answers_on_one_line_a_thing() {
     );
     let networks = daemon.shown("show networks");
     assert!(has_line(&networks, &["net-parent (ls1, key 0x1)"]), "{networks}");
+    assert!(has_line(&networks, &[LPORT, "00:00:5e:00:01:07", "p2"]), "{networks}");
     assert!(has_line(&networks, &["net-vlan100 (ls2, key 0x2): no port here"]), "{networks}");
     let workers = daemon.shown("show workers");
     assert!(has_line(&workers, &["0", "3", "sleeping", "tap0/0 tap0/1"]), "{workers}");
@@ -185,6 +190,7 @@ fn stats_show_what_was_lost_and_where_and_hide_zeros() {
     assert!(has_line(&stats, &[LPORT, "12", "1200", "5", "400", "7"]), "{stats}");
     assert!(has_line(&stats, &[LPORT, "destination_unknown", "7"]), "{stats}");
     assert!(!stats.contains("classify_truncated") && !stats.contains("55"), "{stats}");
+    assert!(has_line(&stats, &[LPORT, "3", "41"]), "{stats}");
     assert!(has_line(&stats, &["tap0", "12", "0", "3", "8"]), "{stats}");
     assert!(has_line(&stats, &["tap0/2", "rx_ring_full", "9"]), "{stats}");
     assert!(has_line(&stats, &["pool 4 + fill 5", "9 of 10: NOT ALL THERE"]), "{stats}");

@@ -32,7 +32,7 @@ pub struct PortView {
     pub network: String,
     /// The `unique_key`.
     pub key: PortKey,
-    /// The addresses that frames are delivered to here.
+    /// Its own addresses.
     pub macs: Vec<MacAddr>,
     /// What becomes of frames while no socket is there.
     pub no_socket: NoSocketPolicy,
@@ -65,7 +65,7 @@ pub struct SubportView {
     pub network: String,
     /// The `unique_key`.
     pub key: PortKey,
-    /// The addresses that frames are delivered to here.
+    /// Its own addresses.
     pub macs: Vec<MacAddr>,
     /// [`UP`], or why not.
     pub state: String,
@@ -119,10 +119,22 @@ pub struct NetworkPortView {
     pub lport: String,
     /// The `unique_key`.
     pub key: PortKey,
-    /// The addresses that frames are delivered to here.
+    /// Its own addresses.
     pub macs: Vec<MacAddr>,
+    /// The other addresses in its `allowed_address_pairs`.
+    pub pairs: Vec<PairView>,
     /// [`UP`], or why not.
     pub state: String,
+}
+
+/// A MAC address in `allowed_address_pairs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairView {
+    /// The address.
+    pub mac: MacAddr,
+    /// The lport here that frames to it are delivered to; `null` while none of several has announced it, or when the one
+    /// that owns it is not up here.
+    pub holder: Option<String>,
 }
 
 /// A worker thread.
@@ -166,6 +178,10 @@ pub struct PortStats {
     pub sent_bytes: u64,
     /// Frames that ended at this port, per drop reason.
     pub drops: BTreeMap<String, u64>,
+    /// How often an address of `allowed_address_pairs` that several ports have moved to the port.
+    pub address_moves: u64,
+    /// Frames that announced such an address less than a second after it had moved to another port.
+    pub refused_address_moves: u64,
 }
 
 /// A device's counters: what its XDP program did, then what its sockets did.

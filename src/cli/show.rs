@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::output::{print, print_json, printable, table};
 use super::{DaemonArgs, ask, ask_json, block_on, read};
-use crate::api::view::{NbView, NetworkView, PortView, SubportView, WorkerView};
+use crate::api::view::{NbView, NetworkPortView, NetworkView, PortView, SubportView, WorkerView};
 use crate::api::{Client, Query};
 use crate::config::NoSocketPolicy;
 use crate::types::{MacAddr, Problem};
@@ -149,15 +149,26 @@ fn networks(networks: &[NetworkView]) -> String {
     }
     let block = |network: &NetworkView| {
         let ports = network.ports.iter();
-        let rows = ports.map(|port| [format!("  {}", port.lport), macs(&port.macs), port.state.clone()]);
+        let rows = ports
+            .map(|port| [format!("  {}", port.lport), macs(&port.macs), pairs(port), port.state.clone()]);
         let (name, id) = (printable(&network.name), printable(&network.lswitch));
         let title = format!("{name} ({id}, key {})", network.key);
         match network.ports.len() {
             0 => format!("{title}: no port here\n"),
-            _ => format!("{title}\n{}", table(["  LPORT", "MACS", "STATE"], rows)),
+            _ => format!("{title}\n{}", table(["  LPORT", "MACS", "ADDRESS PAIRS", "STATE"], rows)),
         }
     };
     networks.iter().map(block).collect()
+}
+
+/// The addresses of a port's pairs, and where frames to each go.
+fn pairs(port: &NetworkPortView) -> String {
+    let pairs = port.pairs.iter().map(|pair| match pair.holder.as_deref() {
+        Some(holder) if holder == port.lport => format!("{} (held)", pair.mac),
+        Some(holder) => format!("{} (held by {holder})", pair.mac),
+        None => format!("{} (held by none)", pair.mac),
+    });
+    pairs.collect::<Vec<_>>().join(", ")
 }
 
 fn workers(workers: &[WorkerView]) -> String {

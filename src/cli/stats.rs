@@ -72,7 +72,7 @@ fn show(stats: &StatsView) -> String {
             [device.device.clone(), redirected, passed, dropped, lost]
         }),
     );
-    let blocks = [ports, drops(stats), devices, sockets(stats), frames(&stats.frames)];
+    let blocks = [ports, drops(stats), address_moves(stats), devices, sockets(stats), frames(&stats.frames)];
     blocks.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -90,6 +90,23 @@ fn drops(stats: &StatsView) -> String {
         .map(|(port, reason, count)| [port.lport.clone(), reason.clone(), count.to_string()])
         .peekable();
     if rows.peek().is_none() { String::new() } else { table(["LPORT", "DROP REASON", ">FRAMES"], rows) }
+}
+
+/// A line for each port that shares addresses; nothing when no address has moved.
+fn address_moves(stats: &StatsView) -> String {
+    let mut rows = stats
+        .ports
+        .iter()
+        .filter(|port| port.address_moves > 0 || port.refused_address_moves > 0)
+        .map(|port| {
+            [port.lport.clone(), port.address_moves.to_string(), port.refused_address_moves.to_string()]
+        })
+        .peekable();
+    if rows.peek().is_none() {
+        String::new()
+    } else {
+        table(["LPORT", ">ADDRESSES MOVED HERE", ">FRAMES REFUSED A MOVE"], rows)
+    }
 }
 
 /// A line for each socket's counter that tells of a loss; nothing when there was none.

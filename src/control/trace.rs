@@ -98,8 +98,11 @@ impl Outlet for Witness<'_> {
             }
             Step::ChecksumCompleted => self.step("checksum", "completed the partial checksum".to_owned()),
             Step::Destined(Destination::Port(port)) => {
-                let name = self.name(*port);
-                self.step("destination", format!("to port {name}"));
+                let what = match self.daemon.plane.compiler.port_at(*port) {
+                    Some(name) => format!("to port {name}"),
+                    None => "to the port that holds the address".to_owned(),
+                };
+                self.step("destination", what);
             }
             Step::Destined(Destination::Flood(ports)) => {
                 let count = ports.len().saturating_sub(1);

@@ -10,12 +10,12 @@ use super::daemon::Daemon;
 use super::plane::Evidence;
 use super::trace::trace;
 use crate::api::view::{
-    DeviceStats, FrameCensus, NetworkPortView, NetworkView, PortStats, PortView, SocketStats, StatsView,
-    SubportView, WorkerView,
+    DeviceStats, FrameCensus, NetworkPortView, NetworkView, PairView, PortStats, PortView, SocketStats,
+    StatsView, SubportView, WorkerView,
 };
 use crate::api::{Call, Query, Reply};
 use crate::kernel::inspect;
-use crate::nb::{self, ChildPortSegmentation};
+use crate::nb::{self, ChildPortSegmentation, LogicalPort};
 use crate::tables::PortTotals;
 use crate::types::{IfIndex, Problem};
 use crate::worker::{SocketReport, WorkerReport};
@@ -147,12 +147,19 @@ impl Daemon {
                         lport: port.id.to_string(),
                         key: port.key,
                         macs: port.macs.to_vec(),
+                        pairs: self.pairs_of(port),
                         state: self.state_of(&port.id),
                     })
                     .collect(),
             }
         });
         networks.filter(|network| !network.ports.is_empty()).collect()
+    }
+
+    fn pairs_of(&self, port: &LogicalPort) -> Vec<PairView> {
+        let holder = |mac| self.plane.compiler.holder_of(&port.lswitch, mac).map(str::to_owned);
+        let macs = port.source_rules.iter().flat_map(|rules| &*rules.pair_macs);
+        macs.map(|mac| PairView { mac: *mac, holder: holder(*mac) }).collect()
     }
 
     fn workers_view(&self) -> Vec<WorkerView> {
@@ -281,6 +288,8 @@ fn port_stats(lport: &str, totals: &PortTotals) -> PortStats {
         sent_frames: totals.sent_frames,
         sent_bytes: totals.sent_bytes,
         drops: totals.drops_by_reason().map(|(reason, count)| (reason.to_string(), count)).collect(),
+        address_moves: totals.address_moves,
+        refused_address_moves: totals.refused_address_moves,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::xsk::Frame;
 /// Where a frame goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination<'t> {
-    /// To one port, or to the one that holds a [contested address](Network::contested_at).
+    /// To one port, or to the one that holds a [contested address](PortSlot::is_contested).
     Port(PortSlot),
     /// To each of these but the sender.
     Flood(&'t [PortSlot]),

@@ -1,7 +1,7 @@
 //! Step 3: how does it get there? Destination port → link, and the tags that tell the port apart on it.
 
 use super::ration::may_cause;
-use super::{Destination, DropReason, Outlet, Source, Step, count_drop, end};
+use super::{DropReason, Outlet, Source, count_drop, end};
 use crate::packet::{Header, LongTcp, dot1q};
 use crate::tables::{Egress, PortSlot, Tables, TagMeaning, VlanTable};
 use crate::types::{Pcp, Tci};
@@ -18,7 +18,7 @@ const MAX_SEGMENTS: usize = 128;
 #[inline(always)]
 pub fn dispatch(frame: Frame, source: &Source, to: PortSlot, tables: &Tables, outlet: &mut impl Outlet) {
     let Some(egress) = tables.egress(to) else {
-        return dispatch_to_holder(frame, source, to, tables, outlet);
+        return end(frame, None, DropReason::TransmitNoSocket, tables, outlet);
     };
     if egress.port.subports.as_deref().is_some_and(|table| !is_as_it_came(&frame, table)) {
         return end(frame, Some(to), DropReason::DispatchTagRefused, tables, outlet);
@@ -28,32 +28,6 @@ pub fn dispatch(frame: Frame, source: &Source, to: PortSlot, tables: &Tables, ou
         return dispatch_long(frame, source, egress, tables, outlet);
     }
     leave(frame, source, egress, tables, outlet);
-}
-
-/// Sends the frame to the port that holds a contested address, which has no link of its own. That this is found out here
-/// and not where the address is looked up costs frames to other addresses nothing.
-#[cold]
-fn dispatch_to_holder(
-    frame: Frame,
-    source: &Source,
-    to: PortSlot,
-    tables: &Tables,
-    outlet: &mut impl Outlet,
-) {
-    let address = tables.network(source.network).and_then(|network| network.contested_at(to));
-    let Some(address) = address else {
-        return end(frame, None, DropReason::TransmitNoSocket, tables, outlet);
-    };
-    match address.holder() {
-        None => end(frame, Some(source.port), DropReason::DestinationUnknown, tables, outlet),
-        Some(port) if port == source.port => {
-            end(frame, Some(port), DropReason::DestinationIsSource, tables, outlet);
-        }
-        Some(port) => {
-            outlet.observe(Step::Destined(&Destination::Port(port)));
-            dispatch(frame, source, port, tables, outlet);
-        }
-    }
 }
 
 /// Whether the receiver would take the frame for what it is: a frame of the receiver's own network, with a tag that is

@@ -3,6 +3,7 @@
 
 mod announce;
 mod classify;
+mod contested;
 mod destination;
 mod dispatch;
 mod drops;
@@ -26,6 +27,7 @@ use crate::packet::checksum::{self, Completion};
 use crate::tables::{Egress, LinkSlot, PortSlot, Tables, WorkerId};
 use crate::types::MacAddr;
 use crate::xsk::{BURST_FRAMES, Frame};
+use contested::dispatch_to_holder;
 use flood::flood;
 
 /// Where frames go that the datapath is done with. A worker's outlet leads to TX rings; a test's to a list.
@@ -116,6 +118,9 @@ where
                 }
             }
             match destination {
+                Destination::Port(place) if place.is_contested() => {
+                    dispatch_to_holder(frame, &source, place, tables, outlet);
+                }
                 Destination::Port(port) => dispatch(frame, &source, port, tables, outlet),
                 Destination::Flood(ports) => flood(frame, &source, ports, tables, outlet),
             }

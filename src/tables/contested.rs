@@ -62,7 +62,7 @@ impl Network {
     /// The contested address whose place in [`macs`](Self::macs) is `slot`; `None` if that is a port.
     #[must_use]
     pub fn contested_at(&self, slot: PortSlot) -> Option<&ContestedAddress> {
-        if slot.link == PortSlot::CONTESTED { self.contested.get(usize::from(slot.number)) } else { None }
+        if slot.is_contested() { self.contested.get(usize::from(slot.number)) } else { None }
     }
 
     /// The port that frames to `mac` go to, if there is one.

@@ -61,6 +61,13 @@ pub struct PortSlot {
 impl PortSlot {
     /// No link has this slot. A port there stands for the holder of an address that several ports of a network claim.
     const CONTESTED: LinkSlot = LinkSlot(u16::MAX);
+
+    /// Whether it stands for the holder of an address that several ports claim, [`Network::contested_at`] it.
+    #[inline]
+    #[must_use]
+    pub const fn is_contested(self) -> bool {
+        self.link.0 == Self::CONTESTED.0
+    }
 }
 
 /// The number of the port that owns a link: the one that untagged frames come from.
