@@ -132,7 +132,7 @@ pub struct NetworkPortView {
 pub struct PairView {
     /// The address.
     pub mac: MacAddr,
-    /// The lport here that frames to it are delivered to; `null` while none of several has announced it, or when the one
+    /// The lport here that frames to it are delivered to; `null` while none of several holds it, or when the one
     /// that owns it is not up here.
     pub holder: Option<String>,
 }

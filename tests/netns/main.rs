@@ -39,6 +39,8 @@ mod neighbours;
 #[cfg(test)]
 mod newcomers;
 #[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod pins;
 #[cfg(test)]
 mod privileges;

@@ -180,6 +180,14 @@ impl Lab {
         });
     }
 
+    /// Adds a pair of IP and MAC address to the record of `port`.
+    pub fn pair(&self, port: &Port, ip: &str, mac: Mac) {
+        self.edit(port, |record| {
+            let pair = json!({"ip_address": ip, "mac_address": records::text(mac)});
+            record["allowed_address_pairs"].as_array_mut().unwrap().push(pair);
+        });
+    }
+
     fn edit(&self, port: &Port, change: impl FnOnce(&mut Value)) {
         let mut record = serde_json::from_str(&self.files.nb(&["get", "lport", &port.id()], "")).unwrap();
         change(&mut record);
