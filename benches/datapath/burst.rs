@@ -45,7 +45,6 @@ pub struct Found {
 }
 
 /// An outlet that keeps what is sent.
-#[derive(Default)]
 pub struct End {
     sent: Vec<Frame>,
     free: Vec<Frame>,
@@ -99,7 +98,7 @@ impl<'a> Maker<'a> {
         assert!(frame.set_bytes(&bytes));
         let tci = Tci::new(way.vid, Pcp::default());
         dot1q::push(&mut frame, tci).unwrap();
-        let source = classify(&mut frame, way.link, self.tables, &mut End::default()).unwrap();
+        let source = classify(&mut frame, way.link, self.tables, 0).unwrap();
         let to = match destination(&frame, &source, self.tables) {
             Ok(Destination::Port(to)) => Some(to),
             Ok(Destination::Flood(_)) | Err(_) => None,

@@ -27,7 +27,7 @@ pub const PIPELINE: Step = Step { name: "pipeline", stage: Stage::Received, run:
 fn run_classify(tables: &mut Reader, burst: &mut Burst) {
     let tables = tables.latest();
     for frame in &mut burst.frames {
-        black_box(classify(frame, burst.link, tables, &mut burst.end).is_ok());
+        black_box(classify(frame, burst.link, tables, 0).is_ok());
     }
 }
 

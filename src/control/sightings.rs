@@ -70,8 +70,7 @@ impl Daemon {
     /// Without the addresses that the port may use since they were seen.
     fn refused_macs(&self, lport: &str) -> Vec<Sighting<MacAddr>> {
         let compiler = &self.plane.compiler;
-        let allowed =
-            compiler.northbound().lports().get(lport).and_then(|port| port.allowed_sources.as_deref());
+        let allowed = compiler.northbound().lports().get(lport).and_then(LogicalPort::allowed_sources);
         let mut seen = compiler.counters().get(lport).map(PortCounters::refused_macs).unwrap_or_default();
         seen.retain(|seen| allowed.is_some_and(|allowed| !allowed.has(seen.value)));
         seen
@@ -86,7 +85,7 @@ impl Daemon {
     /// The MAC addresses that the port may send from, if it may not send from all.
     pub(super) fn sources_of(&self, lport: &str) -> Option<String> {
         let port = self.plane.compiler.northbound().lports().get(lport)?;
-        Some(list(port.allowed_sources.as_ref()?.macs()).unwrap_or_else(|| "none".to_owned()))
+        Some(list(port.allowed_sources()?.macs()).unwrap_or_else(|| "none".to_owned()))
     }
 }
 

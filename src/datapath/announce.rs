@@ -3,7 +3,7 @@
 
 use super::{Outlet, Source};
 use crate::packet::Sender;
-use crate::tables::{Port, Tables};
+use crate::tables::Tables;
 use crate::types::MacAddr;
 use crate::xsk::Frame;
 
@@ -12,13 +12,14 @@ use crate::xsk::Frame;
 #[cold]
 pub(super) fn announce(
     frame: &Frame,
-    sender: Option<Sender>,
-    port: &Port,
+    sender: Option<&Sender>,
     source: &Source,
     tables: &Tables,
     outlet: &mut impl Outlet,
 ) {
-    let Some(network) = tables.network(source.network) else { return };
+    let (Some(network), Some(port)) = (tables.network(source.network), tables.port(source.port)) else {
+        return;
+    };
     let Some(counters) = port.counters.of(outlet.worker()) else { return };
     let announced = sender.and_then(|sender| sender.announced);
     for mac in source_address(frame).into_iter().chain(announced) {

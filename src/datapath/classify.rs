@@ -1,9 +1,8 @@
 //! Step 1: whose frame is it? (link, outermost 802.1Q VID) → source port, network.
 
-use super::sighting::unknown_tag;
-use super::{DropReason, Outlet};
+use super::DropReason;
 use crate::packet::{Header, dot1q};
-use crate::tables::{LINK_OWNER, LinkSlot, NetworkSlot, PortSlot, Tables, TagMeaning};
+use crate::tables::{LINK_OWNER, LinkSlot, NetworkSlot, PortSlot, Tables, TagMeaning, WorkerId};
 use crate::types::Pcp;
 use crate::xsk::Frame;
 
@@ -16,8 +15,9 @@ pub struct Source {
     pub network: NetworkSlot,
     /// The priority of the frame as it came, for tags pushed later.
     pub pcp: Pcp,
-    /// Whether the port has [rules](crate::types::SourceRules) for the addresses that it sends from.
-    pub has_source_rules: bool,
+    /// Whether [`guard`](super::guard) has to look at the frame: its port has [rules](crate::types::SourceRules) for the
+    /// addresses that it sends from; or it has segmentations, and the frame a tag that is none of them.
+    pub is_guarded: bool,
     /// Whether the sender may have left its checksum partial.
     pub complete_checksum: bool,
 }
@@ -33,7 +33,7 @@ pub fn classify(
     frame: &mut Frame,
     link: LinkSlot,
     tables: &Tables,
-    outlet: &mut impl Outlet,
+    worker: WorkerId,
 ) -> Result<Source, (Option<PortSlot>, DropReason)> {
     let mut slot = PortSlot { link, number: LINK_OWNER };
     let link = tables.link(link).ok_or((None, DropReason::ClassifyNoPort))?;
@@ -46,14 +46,7 @@ pub fn classify(
             Ok(header) => {
                 let pcp = *priority.get_or_insert(header.pcp());
                 let tag = port.subports.as_deref().zip(header.tag);
-                let meaning = tag.map(|(table, tag)| match table.get(tag) {
-                    unknown @ (TagMeaning::Parent | TagMeaning::Unwanted) => {
-                        unknown_tag(tag, slot, port, outlet);
-                        unknown
-                    }
-                    known => known,
-                });
-                match (meaning, port.network) {
+                match (tag.map(|(table, tag)| table.get(tag)), port.network) {
                     (Some(TagMeaning::Subport(subport)), _) => {
                         dot1q::strip(frame);
                         slot = subport;
@@ -66,13 +59,13 @@ pub fn classify(
                         port: slot,
                         network,
                         pcp,
-                        has_source_rules: port.source_rules.is_some(),
+                        is_guarded: port.source_rules.is_some() | tag.is_some(),
                         complete_checksum: link.complete_checksums,
                     }),
                 }
             }
         };
-        if let Some(counters) = port.counters.of(outlet.worker()) {
+        if let Some(counters) = port.counters.of(worker) {
             counters.received(received_bytes);
         }
         return verdict.map_err(|reason| (Some(slot), reason));

@@ -2,14 +2,14 @@
 //! may be sent counts as an announcement of addresses that the port shares with others.
 
 use super::announce::announce;
-use super::sighting::refused_mac;
+use super::sighting::{refused_mac, unknown_tag};
 use super::{DropReason, Outlet, Source};
 use crate::packet::Sender;
 use crate::tables::Tables;
 use crate::types::{AllowedSources, MacAddr};
 use crate::xsk::Frame;
 
-/// Checks the addresses that a classified frame says it is from.
+/// Checks the addresses that a classified frame says it is from, and records a tag that its port does not have.
 ///
 /// # Errors
 /// The reason to drop it.
@@ -20,7 +20,7 @@ pub fn guard(
     tables: &Tables,
     outlet: &mut impl Outlet,
 ) -> Result<(), DropReason> {
-    if source.has_source_rules { check(frame, source, tables, outlet) } else { Ok(()) }
+    if source.is_guarded { check(frame, source, tables, outlet) } else { Ok(()) }
 }
 
 #[inline(never)]
@@ -31,13 +31,16 @@ fn check(
     outlet: &mut impl Outlet,
 ) -> Result<(), DropReason> {
     let port = tables.port(source.port).ok_or(DropReason::ClassifyNoPort)?;
-    let rules = port.source_rules.as_deref().ok_or(DropReason::ClassifyNoPort)?;
+    if port.subports.is_some() {
+        unknown_tag(frame, source.port, tables, outlet);
+    }
+    let Some(rules) = port.source_rules.as_deref() else { return Ok(()) };
     let sender = Sender::of(frame.bytes(), frame.len());
     if let Some(allowed) = &rules.allowed {
-        antispoof(sender.as_ref(), allowed, |mac| refused_mac(mac, source, port, outlet))?;
+        antispoof(sender.as_ref(), allowed, |mac| refused_mac(mac, source, tables, outlet))?;
     }
     if !rules.pair_macs.is_empty() {
-        announce(frame, sender, port, source, tables, outlet);
+        announce(frame, sender.as_ref(), source, tables, outlet);
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ use crate::types::MacAddr;
 use crate::xsk::{BURST_FRAMES, Frame};
 use contested::dispatch_to_holder;
 use flood::flood;
+use sighting::unknown_tag;
 
 /// Where frames go that the datapath is done with. A worker's outlet leads to TX rings; a test's to a list.
 pub trait Outlet {
@@ -82,7 +83,7 @@ where
     while frames.len() > 0 {
         let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
         for mut frame in frames.by_ref().take(BURST_FRAMES) {
-            let source = classify(&mut frame, link, tables, outlet);
+            let source = classify(&mut frame, link, tables, outlet.worker());
             let guarded = source.and_then(|source| match guard(&frame, &source, tables, outlet) {
                 Ok(()) => Ok(source),
                 Err(reason) => Err((Some(source.port), reason)),
@@ -137,6 +138,9 @@ fn drop_early(
     tables: &Tables,
     outlet: &mut impl Outlet,
 ) {
+    if let (DropReason::ClassifyUnknownTag, Some(port)) = (reason, port) {
+        unknown_tag(&frame, port, tables, outlet);
+    }
     end(frame, port, reason, tables, outlet);
 }
 

@@ -1,20 +1,22 @@
 //! What a guest sends by mistake, recorded for the operator. Rare, so it may take its time.
 
 use super::{DropReason, Outlet, Source, Step};
-use crate::packet::Tag;
-use crate::tables::{Port, PortSlot, WorkerCounters};
+use crate::packet::Header;
+use crate::tables::{PortSlot, Tables, WorkerCounters};
 use crate::types::MacAddr;
+use crate::xsk::Frame;
 
-/// Records a tag that no segmentation of `port` has, unless it names no VLAN.
+/// Records the outermost tag of a frame of `port`, if there is one, which no segmentation of the port has. A priority tag
+/// names no VLAN.
 #[cold]
-pub(super) fn unknown_tag(tag: Tag, slot: PortSlot, port: &Port, outlet: &mut impl Outlet) {
-    if tag.is_priority_tag() {
-        return;
-    }
-    if let Some(seen) = port.counters.of(outlet.worker()).and_then(WorkerCounters::unknown_tags) {
+pub(super) fn unknown_tag(frame: &Frame, port: PortSlot, tables: &Tables, outlet: &mut impl Outlet) {
+    let tag = Header::parse(frame.bytes()).ok().and_then(|header| header.tag);
+    let Some(tag) = tag.filter(|tag| !tag.is_priority_tag()) else { return };
+    let counters = tables.counters(port).of(outlet.worker());
+    if let Some(seen) = counters.and_then(WorkerCounters::unknown_tags) {
         seen.count(tag.id(), outlet.now());
     }
-    outlet.observe(Step::UnknownTag(slot, tag.id()));
+    outlet.observe(Step::UnknownTag(port, tag.id()));
 }
 
 /// Records a MAC address that the port may not send from. Returns the reason to drop the frame.
@@ -22,10 +24,11 @@ pub(super) fn unknown_tag(tag: Tag, slot: PortSlot, port: &Port, outlet: &mut im
 pub(super) fn refused_mac(
     mac: MacAddr,
     source: &Source,
-    port: &Port,
+    tables: &Tables,
     outlet: &mut impl Outlet,
 ) -> DropReason {
-    if let Some(seen) = port.counters.of(outlet.worker()).and_then(WorkerCounters::refused_macs) {
+    let counters = tables.counters(source.port).of(outlet.worker());
+    if let Some(seen) = counters.and_then(WorkerCounters::refused_macs) {
         seen.count(mac, outlet.now());
     }
     outlet.observe(Step::RefusedMac(source.port, mac));

@@ -93,7 +93,13 @@ impl LogicalPort {
     /// Whether the port may send from its own addresses and those of its pairs only.
     #[must_use]
     pub fn has_port_security(&self) -> bool {
-        self.source_rules.as_ref().is_some_and(|rules| rules.allowed.is_some())
+        self.allowed_sources().is_some()
+    }
+
+    /// The addresses that it may send from; `None` without port security.
+    #[must_use]
+    pub fn allowed_sources(&self) -> Option<&AllowedSources> {
+        self.source_rules.as_ref()?.allowed.as_ref()
     }
 
     /// Reads a record of table `lport`.

@@ -10,7 +10,7 @@ use super::mac_holders::MacHolders;
 use super::network::Member;
 use super::pairs::PairHolders;
 use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, Policy, PortReport, PortSlot, Tables};
-use crate::nb::{Change, Edit, Northbound, Snapshot, Table, in_order};
+use crate::nb::{Change, Edit, LogicalPort, Northbound, Snapshot, Table, in_order};
 use crate::types::{Id, Incumbents, MacAddr, NetworkKey, Numbers, Problem};
 
 /// Keeps [`Tables`] in step with the records and links.
@@ -143,7 +143,7 @@ impl Compiler {
     /// Whether a port may send from its own addresses only.
     #[must_use]
     pub fn has_port_security(&self, lport: &str) -> bool {
-        self.northbound.lports().get(lport).is_some_and(|port| port.has_port_security())
+        self.northbound.lports().get(lport).is_some_and(LogicalPort::has_port_security)
     }
 
     /// The ports that hang on links of this host, with what became of them.

@@ -10,7 +10,7 @@ use crate::types::MacAddr;
 
 /// A value that was not counted for this long gives up its slot before all others: what was frequent once does not
 /// keep out what is sent now.
-pub const RECENT: Duration = Duration::from_secs(60);
+pub const RECENT: Duration = Duration::from_mins(1);
 
 const SLOTS: usize = 8;
 
@@ -38,8 +38,7 @@ impl Key for TagId {
 
 impl Key for MacAddr {
     fn to_key(self) -> u64 {
-        let [a, b, c, d, e, f] = self.bytes();
-        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+        self.bytes().into_iter().fold(0, |key, byte| key << 8 | u64::from(byte))
     }
 
     fn from_key(key: u64) -> Self {

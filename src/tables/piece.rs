@@ -148,7 +148,7 @@ impl<'a> Gatherer<'a, '_> {
             if table.is_some() {
                 port.counters.watch_tags();
             }
-            if port.allowed_sources.is_some() {
+            if record.has_port_security() {
                 port.counters.watch_macs();
             }
             port.subports = table;

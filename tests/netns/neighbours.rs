@@ -134,7 +134,7 @@ fn link_layer(option: u8, mac: Mac) -> Vec<u8> {
     [&[option, 1], &mac[..]].concat()
 }
 
-/// An ICMPv6 message of even length with its checksum (RFC 4443, 2.3).
+/// An `ICMPv6` message of even length with its checksum (RFC 4443, 2.3).
 fn with_checksum(from: Ipv6Addr, to: Ipv6Addr, mut message: Vec<u8>) -> Vec<u8> {
     let length = [0, u8::try_from(message.len()).unwrap(), 0, 58];
     let summed = [&from.octets()[..], &to.octets(), &length, &message].concat();

@@ -24,7 +24,7 @@ impl Holders {
     pub fn announce(&mut self, world: &World, port: &str, source: &[u8]) {
         let network = &world.ports[port].network;
         let claimants = claimants(world, network, source);
-        if claimants.len() < 2 || !claimants.iter().any(|claimant| *claimant == port) {
+        if claimants.len() < 2 || !claimants.contains(&port) {
             return;
         }
         let address = (network.clone(), source.try_into().unwrap());
