@@ -23,7 +23,7 @@ use crate::tables::{LinkSlot, Publisher};
 use crate::types::{IfIndex, Problem};
 use crate::worker::{WorkerPool, WorkerPoolError};
 use crate::xsk::{Arena, ArenaError, FRAME_BYTES, XskSocket};
-pub(super) use look::{KnownQueues, Look};
+pub(super) use look::Look;
 use opener::{OpenLink, Opener};
 
 /// The first and the longest pause before the packet memory is registered again.

@@ -53,9 +53,9 @@ mod tests {
 
     use super::*;
     use crate::config::Settings;
-    use crate::control::links::Link;
+    use crate::control::links::{Link, test_link};
     use crate::nb::{Record, Revision, Snapshot, Table};
-    use crate::types::{IfIndex, Incumbents};
+    use crate::types::Incumbents;
 
     const PORT: &str = "c0a80101-1111-4aaa-8bbb-000000000166";
 
@@ -73,18 +73,7 @@ mod tests {
     }
 
     fn link(name: &str, alias: Option<&str>) -> Link {
-        Link {
-            ifindex: IfIndex::new(1).unwrap(),
-            name: name.to_owned(),
-            alias: alias.map(str::to_owned),
-            kind: None,
-            mtu: 1500,
-            mac: None,
-            up: true,
-            carrier: true,
-            rx_queues: 1,
-            tx_queues: 1,
-        }
+        test_link(1, name, alias)
     }
 
     fn found(binding: &serde_json::Value, link: Link, attach: &[(&str, &str)]) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::af_xdp::{AfXdp, KnownQueues, Look};
+use super::af_xdp::{AfXdp, Look};
 use super::cloud::Cloud;
 use super::devices::DeviceEvent;
 use super::event_log::{EventLog, PortRecord};
@@ -13,7 +13,6 @@ use super::pinning::{Folder, Pinning};
 use super::plane::Plane;
 use super::{ControlError, blocking};
 use crate::config::{Config, OnWorkerPanic};
-use crate::kernel::inspect::QueueCounts;
 use crate::logging::LogLoss;
 use crate::nb::{self, Snapshot};
 use crate::tables::{PortState, WorkerId};
@@ -75,8 +74,8 @@ impl Daemon {
     /// A worker has died.
     pub(super) async fn see(&mut self, event: LinkEvent) -> Result<(), WorkerPoolError> {
         let news_were_lost = matches!(event, LinkEvent::Resync(_));
-        if let Some((name, change)) = self.plane.link_change(&event) {
-            self.events.link(&name, &change);
+        if let Some((before, now)) = self.plane.link_change(&event) {
+            self.events.link(before, now);
         }
         self.plane.see(event);
         if news_were_lost {
@@ -141,13 +140,8 @@ impl Daemon {
             return Err(ControlError::RtnlThread);
         }
         let links = self.plane.desired.devices().filter_map(|(ifindex, _)| self.plane.links.get(ifindex));
-        let queues = links.map(|link| KnownQueues {
-            ifindex: link.ifindex,
-            name: link.name.clone(),
-            counts: QueueCounts { rx: link.rx_queues, tx: link.tx_queues },
-        });
         let programs = self.plane.ports.values().map(|port| port.handle.program.attached().clone());
-        let look = Look { queues: queues.collect(), programs: programs.collect() };
+        let look = Look { links: links.cloned().collect(), programs: programs.collect() };
         self.plane.devices.look(look);
         match self.look_at_sockets().await {
             // The next look after the workers sees to it.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::links::Link;
 use crate::tables::PortState;
 use crate::types::{Id, Segmentation};
 
@@ -42,10 +43,12 @@ impl EventLog {
         }
     }
 
-    /// Writes what has changed about the link of a port.
-    pub(super) fn link(&mut self, name: &str, change: &str) {
-        if self.has_room() {
-            tracing::info!(device = name, "{change}");
+    /// Writes what has changed about a port's link, which was `before` and is `now`; `None` once it is gone.
+    pub(super) fn link(&mut self, before: &Link, now: Option<&Link>) {
+        if let Some(change) = describe_link(before, now)
+            && self.has_room()
+        {
+            tracing::info!(device = before.name, "{change}");
         }
     }
 
@@ -82,16 +85,29 @@ fn describe(before: Option<&PortRecord>, now: Option<&PortRecord>) -> Option<Str
             let state = format!("port {} -> {}", before.state, now.state);
             let parent = format!("{} -> {}", place(before.parent.as_ref()), place(now.parent.as_ref()));
             let security = format!("port security {}", if now.has_port_security { "on" } else { "off" });
-            let changes = [
+            join([
                 (before.state != now.state, state),
                 (before.parent != now.parent, parent),
                 (before.has_port_security != now.has_port_security, security),
-            ];
-            let changes: Vec<_> =
-                changes.into_iter().filter(|(changed, _)| *changed).map(|(_, text)| text).collect();
-            (!changes.is_empty()).then(|| changes.join(", "))
+            ])
         }
     }
+}
+
+fn describe_link(before: &Link, now: Option<&Link>) -> Option<String> {
+    let Some(now) = now else { return Some("link gone".to_owned()) };
+    join([
+        (before.name != now.name, format!("link renamed to {}", now.name)),
+        (before.up != now.up, format!("link switched {}", if now.up { "on" } else { "off" })),
+        (before.carrier != now.carrier, format!("carrier {}", if now.carrier { "back" } else { "lost" })),
+        (before.mtu != now.mtu, format!("MTU {} -> {}", before.mtu, now.mtu)),
+    ])
+}
+
+/// The texts of what has changed; `None` if nothing has.
+fn join(changes: impl IntoIterator<Item = (bool, String)>) -> Option<String> {
+    let texts: Vec<_> = changes.into_iter().filter_map(|(changed, text)| changed.then_some(text)).collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
 }
 
 fn place(parent: Option<&(Id, Segmentation)>) -> String {
@@ -104,6 +120,7 @@ fn place(parent: Option<&(Id, Segmentation)>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::links::test_link;
     use crate::types::VlanId;
 
     fn record(state: PortState, vid: Option<u16>, has_port_security: bool) -> PortRecord {
@@ -127,6 +144,15 @@ mod tests {
         assert_eq!(line(insecure(100), insecure(101)).unwrap(), "vlan 100 of vm -> vlan 101 of vm");
         let secure = Some(record(LinkDown, Some(100), true));
         assert_eq!(line(insecure(100), secure).unwrap(), "port up -> link down, port security on");
+    }
+
+    #[test]
+    fn a_line_about_a_link_has_all_that_changed() {
+        let before = test_link(1, "tap1", None);
+        let now = Link { carrier: false, mtu: 9000, ..before.clone() };
+        assert_eq!(describe_link(&before, Some(&now)).unwrap(), "carrier lost, MTU 1500 -> 9000");
+        assert_eq!(describe_link(&before, Some(&before)), None);
+        assert_eq!(describe_link(&before, None).unwrap(), "link gone");
     }
 
     #[test]

@@ -90,20 +90,6 @@ impl Link {
         (self.mtu as usize + Header::LEN + tags * TAG_LEN).min(LONGEST_FRAME)
     }
 
-    /// What is different about it `now`, as a sentence; `None` once it is gone.
-    pub(super) fn change_to(&self, now: Option<&Self>) -> Option<String> {
-        let Some(now) = now else { return Some("link gone".to_owned()) };
-        let changes = [
-            (self.name != now.name, format!("link renamed to {}", now.name)),
-            (self.up != now.up, format!("link switched {}", if now.up { "on" } else { "off" })),
-            (self.carrier != now.carrier, format!("carrier {}", if now.carrier { "back" } else { "lost" })),
-            (self.mtu != now.mtu, format!("MTU {} -> {}", self.mtu, now.mtu)),
-        ];
-        let changes: Vec<_> =
-            changes.into_iter().filter(|(changed, _)| *changed).map(|(_, text)| text).collect();
-        (!changes.is_empty()).then(|| changes.join(", "))
-    }
-
     #[expect(clippy::wildcard_enum_match_arm, reason = "a link has some 70 attributes; these are ours")]
     fn take(&mut self, attribute: &LinkAttribute) {
         match attribute {
@@ -126,4 +112,21 @@ impl Link {
 
 fn queue_count(queues: u32) -> u16 {
     u16::try_from(queues).unwrap_or(u16::MAX)
+}
+
+/// A link that is on, for unit tests.
+#[cfg(test)]
+pub(super) fn test_link(ifindex: u32, name: &str, alias: Option<&str>) -> Link {
+    Link {
+        ifindex: IfIndex::new(ifindex).unwrap(),
+        name: name.to_owned(),
+        alias: alias.map(str::to_owned),
+        kind: None,
+        mtu: 1500,
+        mac: None,
+        up: true,
+        carrier: true,
+        rx_queues: 1,
+        tx_queues: 1,
+    }
 }

@@ -149,15 +149,15 @@ impl<D: Devices> Plane<D> {
         changes.changes.iter().for_each(|change| self.compiler.apply(change));
     }
 
-    /// What an event changes about a link that a port has, or wants: the link's name, and a sentence.
-    pub(super) fn link_change(&self, event: &LinkEvent) -> Option<(String, String)> {
+    /// The link that an event is about as it was and as it is, if a port has it or wants it.
+    pub(super) fn link_change<'a>(&'a self, event: &'a LinkEvent) -> Option<(&'a Link, Option<&'a Link>)> {
         let (ifindex, now) = match event {
             LinkEvent::Changed(link) => (link.ifindex, Some(link)),
             LinkEvent::Gone(ifindex) => (*ifindex, None),
             LinkEvent::Resync(_) => return None,
         };
         let before = self.links.get(ifindex).filter(|_| self.desired.is_claimed(ifindex))?;
-        Some((before.name.clone(), before.change_to(now)?))
+        Some((before, now))
     }
 
     /// Takes news of a link.

@@ -1,23 +1,16 @@
 //! A look at links that are open or should be: what was recorded at the opening may no longer be true.
 
 use crate::control::devices::DeviceEvent;
+use crate::control::links::Link;
 use crate::kernel::AttachedProgram;
 use crate::kernel::inspect::{self, QueueCounts};
-use crate::types::IfIndex;
-
-/// The queues of a link, as far as known.
-#[derive(Debug)]
-pub(in crate::control) struct KnownQueues {
-    pub(in crate::control) ifindex: IfIndex,
-    pub(in crate::control) name: String,
-    pub(in crate::control) counts: QueueCounts,
-}
 
 /// What to look at.
 #[derive(Debug, Default)]
 pub(in crate::control) struct Look {
-    /// Links whose queues are counted: a tap gets another one for each that its VM opens, and nothing announces that.
-    pub(in crate::control) queues: Vec<KnownQueues>,
+    /// Links as they are known, whose queues are counted: a tap gets another one for each that its VM opens, and nothing
+    /// announces that.
+    pub(in crate::control) links: Vec<Link>,
     /// The programs of open links.
     pub(in crate::control) programs: Vec<AttachedProgram>,
 }
@@ -25,9 +18,10 @@ pub(in crate::control) struct Look {
 impl Look {
     /// Looks, and passes what was found to `found`.
     pub(super) fn take<H>(self, found: impl Fn(DeviceEvent<H>)) {
-        for KnownQueues { ifindex, name, counts } in self.queues {
+        for Link { ifindex, name, rx_queues, tx_queues, .. } in self.links {
+            let known = QueueCounts { rx: rx_queues, tx: tx_queues };
             if let Some(QueueCounts { rx, tx }) =
-                inspect::queues(&name, ifindex).filter(|counted| *counted != counts)
+                inspect::queues(&name, ifindex).filter(|counted| *counted != known)
             {
                 found(DeviceEvent::Queues { ifindex, rx, tx });
             }

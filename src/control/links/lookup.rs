@@ -66,27 +66,13 @@ fn tap_name(lport: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_link;
     use super::*;
-    use crate::types::IfIndex;
 
     const LPORT: &str = "c0a80101-1111-4aaa-8bbb-000000000166";
 
     fn links(named: &[(&str, Option<&str>)]) -> Links {
-        (1..)
-            .zip(named)
-            .map(|(index, (name, alias))| Link {
-                ifindex: IfIndex::new(index).unwrap(),
-                name: (*name).to_owned(),
-                alias: alias.map(str::to_owned),
-                kind: None,
-                mtu: 1500,
-                mac: None,
-                up: true,
-                carrier: true,
-                rx_queues: 1,
-                tx_queues: 1,
-            })
-            .collect()
+        (1..).zip(named).map(|(index, (name, alias))| test_link(index, name, *alias)).collect()
     }
 
     fn found(named: &[(&str, Option<&str>)], attach: &[(&str, &str)]) -> Result<Option<String>, Problem> {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::Settings;
+use crate::control::links::test_link;
 use crate::nb::{Record, Revision, Table};
 use crate::tables::PortState;
 use crate::worker::WorkerPoolError;
@@ -53,18 +54,7 @@ fn index(number: u32) -> IfIndex {
 }
 
 fn link(number: u32) -> Link {
-    Link {
-        ifindex: index(number),
-        name: format!("link{number}"),
-        alias: Some(format!("port{number}")),
-        kind: None,
-        mtu: 1500,
-        mac: None,
-        up: true,
-        carrier: true,
-        rx_queues: 1,
-        tx_queues: 1,
-    }
+    test_link(number, &format!("link{number}"), Some(&format!("port{number}")))
 }
 
 fn record(table: Table, id: &str, json: serde_json::Value) -> Record {
