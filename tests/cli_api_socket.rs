@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use trunkpath::api::view::TraceRequest;
+use trunkpath::api::model::TraceRequest;
 use trunkpath::api::{ApiError, Call, Client, ClientError, Hex, Query, Reply, Server};
 
 /// Longer than any test.

@@ -22,13 +22,13 @@ fn growth(criterion: &mut Criterion) {
         group.sample_size(10).warm_up_time(Duration::from_millis(100));
         group.measurement_time(Duration::from_millis(500));
         for count in COUNTS {
-            let mut plane = shape.plane(count, &runtime);
+            let mut reconciler = shape.reconciler(count, &runtime);
             let (before, changed) = (shape.last_record(count), shape.changed_record(count));
             group.bench_with_input(BenchmarkId::new("change and back", count), &count, |bencher, _| {
-                bencher.iter(|| shapes::follow(&mut plane, [changed.clone(), before.clone()], &runtime));
+                bencher.iter(|| shapes::follow(&mut reconciler, [changed.clone(), before.clone()], &runtime));
             });
             group.bench_with_input(BenchmarkId::new("problems", count), &count, |bencher, _| {
-                bencher.iter(|| plane.problems().len());
+                bencher.iter(|| reconciler.problems().len());
             });
         }
     }

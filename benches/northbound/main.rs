@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use futures::FutureExt;
-use trunkpath::control::{Follower, News, Plane};
+use trunkpath::control::{Follower, News, Reconciler};
 use trunkpath::nb::{self, Change, ChangeSet, Revision, Snapshot};
 use trunkpath::packet::{ETHERTYPE_DOT1Q, Tag};
 use trunkpath::tables::TagMeaning;
@@ -43,11 +43,11 @@ fn main() {
     }
 }
 
-/// A plane with a link for each of the first parents; those of `host-local` are on other hosts but for the first few.
-fn plane(links: u32, cloud: Cloud) -> Plane<Simulated> {
+/// A reconciler with a link for each of the first parents; those of `host-local` are on other hosts but for the first few.
+fn reconciler(links: u32, cloud: Cloud) -> Reconciler<Simulated> {
     let links =
         (0..links.min(cloud.parents)).map(|parent| simulated::link(parent + 1, &cloud::port_id(parent, 0)));
-    simulated::plane(&cloud::host(0), links)
+    simulated::reconciler(&cloud::host(0), links)
 }
 
 /// The records with every parent bound to the one host.
@@ -66,19 +66,19 @@ fn curve(runtime: &tokio::runtime::Runtime) {
         let cloud = Cloud { parents };
         let mut snapshot = Snapshot { revision: Revision(1), records: cloud.records().collect() };
         all_here(&mut snapshot);
-        let mut plane = plane(parents, cloud);
+        let mut reconciler = reconciler(parents, cloud);
         let memory = measure(|| {
-            plane.read(&snapshot);
-            runtime.block_on(plane.reconcile()).unwrap();
-            drop(plane.take_reported());
+            reconciler.read(&snapshot);
+            runtime.block_on(reconciler.reconcile()).unwrap();
+            drop(reconciler.take_reported());
         });
         let mut times = Vec::new();
         for change in 0..SINGLES {
             let record = cloud::segmentation(0, 1, 1000 + change % 2);
             let set = ChangeSet { revision: Revision(2), changes: vec![Change::Put(record)] };
             let start = Instant::now();
-            plane.follow(&set);
-            runtime.block_on(plane.reconcile()).unwrap();
+            reconciler.follow(&set);
+            runtime.block_on(reconciler.reconcile()).unwrap();
             times.push(start.elapsed());
         }
         let segmentations = parents * SUBPORTS;
@@ -104,7 +104,7 @@ async fn store(kind: Kind, cloud: Cloud) {
 /// A host that follows.
 struct Host {
     follower: Follower,
-    plane: Plane<Simulated>,
+    reconciler: Reconciler<Simulated>,
     all_here: bool,
 }
 
@@ -113,7 +113,7 @@ impl Host {
         let all_here = what == "all here";
         let links = if all_here { cloud.parents } else { PARENTS_PER_HOST };
         let follower = Follower::new(nb::open(url).await.unwrap());
-        Self { follower, plane: plane(links, cloud), all_here }
+        Self { follower, reconciler: reconciler(links, cloud), all_here }
     }
 
     /// Returns what the daemon would give to another thread, to be kept.
@@ -123,17 +123,17 @@ impl Host {
                 if self.all_here {
                     all_here(snapshot);
                 }
-                self.plane.read(snapshot);
+                self.reconciler.read(snapshot);
             }
-            News::Changes(changes) => self.plane.follow(changes),
+            News::Changes(changes) => self.reconciler.follow(changes),
             News::Lost(error) => panic!("{error}"),
         }
         news
     }
 
     async fn reconcile(&mut self) {
-        self.plane.reconcile().await.unwrap();
-        drop(self.plane.take_reported());
+        self.reconciler.reconcile().await.unwrap();
+        drop(self.reconciler.take_reported());
     }
 
     /// Waits for news, takes what has come by then, and makes it true.
@@ -153,7 +153,7 @@ impl Host {
         let taken_news = self.take(news);
         let taken = start.elapsed().as_secs_f64() - read;
         self.reconcile().await;
-        let ports = self.plane.compiler().reports().count();
+        let ports = self.reconciler.compiler().reports().count();
         println!(
             "  {what}: {ports} ports compiled; from nothing to tables published: {:.2} s (read {read:.2}, taken {taken:.2})",
             start.elapsed().as_secs_f64()
@@ -205,7 +205,7 @@ impl Host {
     /// Whether the first parent has that tag in the tables in force.
     fn has(&self, vid: u32) -> bool {
         let vid = VlanId::new(vid as u16).unwrap();
-        let tables = self.plane.tables();
+        let tables = self.reconciler.tables();
         let table = tables
             .links()
             .next()

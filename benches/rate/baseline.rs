@@ -1,4 +1,4 @@
-//! The guard: figures that are compared with those in `benches/baseline.json`.
+//! The regression check: figures that are compared with those in `benches/baseline.json`.
 //!
 //! Rates depend on the machine and its mood; what is compared are ratios of rates taken side by side, and instructions,
 //! which a compiler changes and nothing else.

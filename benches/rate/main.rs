@@ -24,7 +24,6 @@ mod command;
 mod frame;
 mod frames;
 mod generator;
-mod guard;
 mod interrupt;
 mod job;
 mod machine;
@@ -36,6 +35,7 @@ mod peers;
 mod plan;
 #[path = "../../tests/support/records.rs"]
 mod records;
+mod regression;
 mod report;
 mod scenarios;
 mod sink;
@@ -181,9 +181,9 @@ fn run(options: &Run) -> Result<()> {
         }
         let lab = lab.as_ref().ok().filter(|_| !options.no_rates);
         return if options.check {
-            guard::check(lab, instructions)
+            regression::check(lab, instructions)
         } else {
-            guard::rebase(lab, instructions)
+            regression::rebase(lab, instructions)
         };
     }
 

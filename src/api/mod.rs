@@ -6,9 +6,9 @@
 mod client;
 mod connections;
 mod hex;
+pub mod model;
 mod server;
 mod socket_file;
-pub mod view;
 
 pub use client::{Answer, Client, ClientError};
 pub use hex::{Hex, HexError};
@@ -16,28 +16,28 @@ pub use server::Server;
 pub use socket_file::ApiError;
 use tokio::sync::oneshot;
 
-use view::TraceRequest;
+use model::TraceRequest;
 
 /// What a client asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
-    /// `GET /v1/ports`: an array of [`view::PortView`].
+    /// `GET /v1/ports`: an array of [`model::PortView`].
     Ports,
-    /// `GET /v1/subports`: an array of [`view::SubportView`].
+    /// `GET /v1/subports`: an array of [`model::SubportView`].
     Subports,
-    /// `GET /v1/networks`: an array of [`view::NetworkView`].
+    /// `GET /v1/networks`: an array of [`model::NetworkView`].
     Networks,
-    /// `GET /v1/workers`: an array of [`view::WorkerView`].
+    /// `GET /v1/workers`: an array of [`model::WorkerView`].
     Workers,
     /// `GET /v1/problems`: an array of [`crate::types::Problem`].
     Problems,
-    /// `GET /v1/nb`: a [`view::NbView`].
+    /// `GET /v1/nb`: a [`model::NbView`].
     Nb,
     /// `GET /v1/drift`: an array of sentences, in what the tables in force differ from a fresh read of the NB DB.
     Drift,
-    /// `GET /v1/stats`: a [`view::StatsView`].
+    /// `GET /v1/stats`: a [`model::StatsView`].
     Stats,
-    /// `POST /v1/trace`: a [`view::TraceView`].
+    /// `POST /v1/trace`: a [`model::TraceView`].
     Trace(TraceRequest),
 }
 

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::output::{print, print_json, printable, table};
 use super::{DaemonArgs, ask, ask_json, block_on, read};
-use crate::api::view::{NbView, NetworkPortView, NetworkView, PortView, SubportView, WorkerView};
+use crate::api::model::{NbView, NetworkPortView, NetworkView, PortView, SubportView, WorkerView};
 use crate::api::{Client, Query};
 use crate::config::NoSocketPolicy;
 use crate::types::{MacAddr, Problem};

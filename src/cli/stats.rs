@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::output::{print, print_json, printable_json, rate, table};
 use super::{DaemonArgs, ask_json, block_on, read};
 use crate::api::Query;
-use crate::api::view::{FrameCensus, PortStats, SocketStats, StatsView};
+use crate::api::model::{FrameCensus, PortStats, SocketStats, StatsView};
 
 /// Options of `trunkpath stats`.
 #[derive(Debug, clap::Args)]

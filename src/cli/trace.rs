@@ -2,7 +2,7 @@
 
 use super::output::{print, print_json, printable, table};
 use super::{DaemonArgs, ask, ask_json, block_on, read};
-use crate::api::view::{PortView, SubportView, TraceRequest, TraceView};
+use crate::api::model::{PortView, SubportView, TraceRequest, TraceView};
 use crate::api::{Client, Hex, Query};
 use crate::types::MacAddr;
 

@@ -1,16 +1,16 @@
-//! The daemon: the plane on real devices, and the cloud above it.
+//! The daemon: the reconciler on real devices, and the NB session above it.
 
 use std::collections::BTreeMap;
 
 use super::af_xdp::{AfXdp, Look};
-use super::cloud::Cloud;
 use super::devices::DeviceEvent;
 use super::event_log::{EventLog, PortRecord};
 use super::follow::News;
 use super::incumbent_store::IncumbentStore;
 use super::links::{LinkEvent, Links};
+use super::nb_session::NbSession;
 use super::pinning::{Folder, Pinning};
-use super::plane::Plane;
+use super::reconciler::Reconciler;
 use super::{ControlError, blocking};
 use crate::config::{Config, OnWorkerPanic};
 use crate::logging::LogLoss;
@@ -22,8 +22,8 @@ use crate::worker::WorkerPoolError;
 /// Everything the control thread knows and holds.
 #[derive(Debug)]
 pub(super) struct Daemon {
-    pub(super) plane: Plane<AfXdp>,
-    pub(super) cloud: Cloud,
+    pub(super) reconciler: Reconciler<AfXdp>,
+    pub(super) session: NbSession,
     /// How often each worker did.
     panics: BTreeMap<WorkerId, u64>,
     pub(super) events: EventLog,
@@ -38,7 +38,7 @@ impl Daemon {
     pub(super) async fn start(
         config: Config,
         links: Links,
-        (cloud, copy): (Cloud, Option<Snapshot>),
+        (session, copy): (NbSession, Option<Snapshot>),
         folder: Folder,
         log: LogLoss,
     ) -> Result<Self, ControlError> {
@@ -48,24 +48,24 @@ impl Daemon {
         let pinning = blocking(move || Pinning::start(&settings, folder)).await;
         let start = |config: &Config, publisher: &_| AfXdp::start(config, arena, pinning, publisher);
         let (incumbents, remembered) = IncumbentStore::open(&config.state, &nb::masked(&config.nb));
-        let mut plane = Plane::new(config, links, start)?;
-        plane.remember(remembered);
+        let mut reconciler = Reconciler::new(config, links, start)?;
+        reconciler.remember(remembered);
         if let Some(copy) = copy {
-            plane.read(&copy);
+            reconciler.read(&copy);
         }
         let panics = BTreeMap::new();
         let events = EventLog::default();
-        Ok(Self { plane, cloud, panics, events, log, incumbents, incumbents_changed: false })
+        Ok(Self { reconciler, session, panics, events, log, incumbents, incumbents_changed: false })
     }
 
     /// Takes news from the NB DB.
     pub(super) fn hear(&mut self, news: News) {
         match &news {
-            News::All(snapshot) => self.plane.read(snapshot),
-            News::Changes(changes) => self.plane.follow(changes),
+            News::All(snapshot) => self.reconciler.read(snapshot),
+            News::Changes(changes) => self.reconciler.follow(changes),
             News::Lost(_) => {}
         }
-        self.cloud.note(news);
+        self.session.note(news);
     }
 
     /// Takes news of a link.
@@ -74,10 +74,10 @@ impl Daemon {
     /// A worker has died.
     pub(super) async fn see(&mut self, event: LinkEvent) -> Result<(), WorkerPoolError> {
         let news_were_lost = matches!(event, LinkEvent::Resync(_));
-        if let Some((before, now)) = self.plane.link_change(&event) {
+        if let Some((before, now)) = self.reconciler.link_change(&event) {
             self.events.link(before, now);
         }
-        self.plane.see(event);
+        self.reconciler.see(event);
         if news_were_lost {
             // A link that is there may have been elsewhere meanwhile, which nothing but its sockets tells.
             self.look_at_sockets().await?;
@@ -87,12 +87,12 @@ impl Daemon {
 
     /// Finds the sockets that the kernel has unbound, which it says only to who asks.
     async fn look_at_sockets(&mut self) -> Result<(), WorkerPoolError> {
-        let reports = self.plane.devices.workers.report().await?;
+        let reports = self.reconciler.devices.workers.report().await?;
         let sockets = reports.iter().flat_map(|report| &report.sockets);
         for socket in sockets.filter(|socket| !socket.is_bound) {
-            let Some(ifindex) = self.plane.ifindex_at(socket.link) else { continue };
+            let Some(ifindex) = self.reconciler.ifindex_at(socket.link) else { continue };
             let reason = "its sockets are no longer bound: the link was away".to_owned();
-            self.plane.note(DeviceEvent::Lost { ifindex, reason });
+            self.reconciler.note(DeviceEvent::Lost { ifindex, reason });
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Daemon {
     pub(super) async fn store_incumbents(&mut self) {
         if self.incumbents.is_ready() && (self.incumbents_changed || self.incumbents.problem().is_some()) {
             self.incumbents_changed = false;
-            self.incumbents.store(self.plane.incumbents()).await;
+            self.incumbents.store(self.reconciler.incumbents()).await;
         }
     }
 
@@ -110,17 +110,17 @@ impl Daemon {
         self.incumbents.problem()
     }
 
-    /// Makes it all true, and tells the cloud which ports forward: their sockets and tables are in force.
+    /// Makes it all true, and reports which ports forward: their sockets and tables are in force.
     pub(super) async fn reconcile(&mut self) -> Result<(), WorkerPoolError> {
-        match self.plane.reconcile().await {
+        match self.reconciler.reconcile().await {
             // The next look after the workers sees to it.
             Err(WorkerPoolError::Died { .. })
-                if self.plane.config.on_worker_panic == OnWorkerPanic::Restart => {}
+                if self.reconciler.config.on_worker_panic == OnWorkerPanic::Restart => {}
             outcome => outcome?,
         }
-        let reported = self.plane.take_reported();
+        let reported = self.reconciler.take_reported();
         self.incumbents_changed = true;
-        let compiler = self.plane.compiler();
+        let compiler = self.reconciler.compiler();
         for lport in &reported {
             let record = compiler.report(lport).map(|report| PortRecord {
                 state: report.state,
@@ -130,19 +130,20 @@ impl Daemon {
             self.events.port(lport, record);
         }
         let is_up = |lport: &str| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
-        self.cloud.report(reported.into_iter().map(|lport| (lport.to_string(), is_up(&lport))));
+        self.session.report(reported.into_iter().map(|lport| (lport.to_string(), is_up(&lport))));
         Ok(())
     }
 
     /// Looks whether everything is as it was when the links were opened. What is not comes as events of devices.
     pub(super) async fn look(&mut self) -> Result<(), ControlError> {
-        if !self.plane.devices.is_alive() {
+        if !self.reconciler.devices.is_alive() {
             return Err(ControlError::RtnlThread);
         }
-        let links = self.plane.desired.devices().filter_map(|(ifindex, _)| self.plane.links.get(ifindex));
-        let programs = self.plane.ports.values().map(|port| port.handle.program.attached().clone());
+        let links =
+            self.reconciler.desired.devices().filter_map(|(ifindex, _)| self.reconciler.links.get(ifindex));
+        let programs = self.reconciler.ports.values().map(|port| port.handle.program.attached().clone());
         let look = Look { links: links.cloned().collect(), programs: programs.collect() };
-        self.plane.devices.look(look);
+        self.reconciler.devices.look(look);
         match self.look_at_sockets().await {
             // The next look after the workers sees to it.
             Err(WorkerPoolError::Died { .. }) => Ok(()),
@@ -153,14 +154,14 @@ impl Daemon {
     /// Starts workers again that panicked, and lets their devices be taken again by the next round; or fails, if that is
     /// what the configuration wants. Returns whether there were any.
     pub(super) async fn revive_workers(&mut self) -> Result<bool, WorkerPoolError> {
-        let dead = self.plane.devices.workers.dead();
+        let dead = self.reconciler.devices.workers.dead();
         for worker in &dead {
-            if self.plane.config.on_worker_panic == OnWorkerPanic::Exit {
+            if self.reconciler.config.on_worker_panic == OnWorkerPanic::Exit {
                 return Err(WorkerPoolError::Died { worker: *worker });
             }
             tracing::error!(worker, "a worker panicked, which is a bug: it is started again, with its ports");
-            self.plane.devices.workers.restart(*worker, &self.plane.publisher)?;
-            self.plane.reopen(*worker).await;
+            self.reconciler.devices.workers.restart(*worker, &self.reconciler.publisher)?;
+            self.reconciler.reopen(*worker).await;
             *self.panics.entry(*worker).or_default() += 1;
         }
         Ok(!dead.is_empty())
@@ -188,10 +189,10 @@ impl Daemon {
 
     /// Takes the programs off the links, stops the workers, closes all sockets and withdraws what we reported.
     pub(super) async fn stop(self) {
-        let incumbents = self.plane.incumbents();
-        let Plane { ports, devices, .. } = self.plane;
+        let incumbents = self.reconciler.incumbents();
+        let Reconciler { ports, devices, .. } = self.reconciler;
         devices.stop(ports.into_values().map(|port| port.handle)).await;
         self.incumbents.close(incumbents).await;
-        self.cloud.close().await;
+        self.session.close().await;
     }
 }

@@ -6,23 +6,23 @@
 
 mod af_xdp;
 mod bound_elsewhere;
-mod cloud;
 mod daemon;
 mod desired;
 mod devices;
 mod event_log;
 mod follow;
 mod incumbent_store;
-mod last_good;
 pub mod links;
+mod nb_session;
 mod pinning;
-mod plane;
+mod reconciler;
 mod reload;
+mod render;
 mod rtnl_thread;
 mod sightings;
 mod signals;
+mod snapshot_cache;
 mod trace;
-mod views;
 
 use std::panic::resume_unwind;
 use std::path::PathBuf;
@@ -42,13 +42,13 @@ use crate::logging::LogLoss;
 use crate::nb::{self, NbError};
 use crate::worker::WorkerPoolError;
 use crate::xsk::ArenaError;
-use cloud::Cloud;
 use daemon::Daemon;
 pub use devices::{DeviceEvent, Devices};
 pub use follow::{Follower, News};
 use links::{LinkWatch, LinksError};
+use nb_session::NbSession;
 use pinning::Folder;
-pub use plane::{Evidence, Plane};
+pub use reconciler::{Evidence, Reconciler};
 pub use reload::ReadConfig;
 use signals::{Request, Signals};
 
@@ -180,9 +180,9 @@ async fn start(
     log: LogLoss,
 ) -> Result<(Daemon, Server, LinkWatch), ControlError> {
     let api = Server::bind(&config.api).await?;
-    let cloud = Cloud::open(&config).await.map_err(|source| nb_error(&config, source))?;
+    let session = NbSession::open(&config).await.map_err(|source| nb_error(&config, source))?;
     let (links, link_watch) = LinkWatch::open().await?;
-    let daemon = Daemon::start(config, links, cloud, folder, log).await?;
+    let daemon = Daemon::start(config, links, session, folder, log).await?;
     Ok((daemon, api, link_watch))
 }
 
@@ -198,8 +198,8 @@ async fn serve(
         started = start(config, folder, log) => started?,
         () = signals.stop() => return Ok(()),
     };
-    let mut follower = Follower::new(daemon.cloud.db());
-    let chassis = daemon.plane.config.chassis.clone();
+    let mut follower = Follower::new(daemon.session.db());
+    let chassis = daemon.reconciler.config.chassis.clone();
     daemon.reconcile().await?;
 
     let (calls, mut questions) = mpsc::channel::<Call>(16);
@@ -207,7 +207,8 @@ async fn serve(
     let mut health = interval(Duration::from_secs(1));
     tracing::info!(chassis, "forwarding");
     loop {
-        let retry = daemon.plane.next_retry().unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
+        let retry =
+            daemon.reconciler.next_retry().unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
         tokio::select! {
             news = follower.next() => {
                 daemon.hear(news);
@@ -218,7 +219,7 @@ async fn serve(
                 }
             }
             event = link_watch.next() => daemon.see(event?).await?,
-            event = daemon.plane.devices.next() => daemon.plane.note(event),
+            event = daemon.reconciler.devices.next() => daemon.reconciler.note(event),
             Some(call) = questions.recv() => {
                 daemon.answer(call).await;
                 continue;
@@ -226,11 +227,11 @@ async fn serve(
             () = sleep_until(retry) => {}
             _ = health.tick() => {
                 let revived = daemon.revive_workers().await?;
-                daemon.cloud.tick();
+                daemon.session.tick();
                 daemon.events.tick();
                 daemon.store_incumbents().await;
                 daemon.look().await?;
-                if !revived && !daemon.plane.has_news() {
+                if !revived && !daemon.reconciler.has_news() {
                     continue;
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::daemon::Daemon;
 use super::devices::Devices;
-use super::plane::Plane;
+use super::reconciler::Reconciler;
 use crate::cli::sentence;
 use crate::config::{Config, Update};
 
@@ -20,8 +20,8 @@ impl Daemon {
                 return;
             }
         };
-        let Update { changed, kept } = self.plane.configure(config);
-        self.plane.devices.pinning.reconsider(&self.plane.config);
+        let Update { changed, kept } = self.reconciler.configure(config);
+        self.reconciler.devices.pinning.reconsider(&self.reconciler.config);
         for line in &changed {
             tracing::info!("configuration: {line}");
         }
@@ -34,7 +34,7 @@ impl Daemon {
     }
 }
 
-impl<D: Devices> Plane<D> {
+impl<D: Devices> Reconciler<D> {
     /// Takes the settings that can change while the switch runs.
     pub(super) fn configure(&mut self, config: Config) -> Update {
         let update = self.config.update(config);

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::daemon::Daemon;
-use crate::api::view::{RefusedMacView, UnknownTagView};
+use crate::api::model::{RefusedMacView, UnknownTagView};
 use crate::nb::LogicalPort;
 use crate::packet::{ETHERTYPE_DOT1Q, TagId};
 use crate::tables::{PortCounters, RECENT, Sighting};
@@ -42,22 +42,22 @@ impl Daemon {
     pub(super) fn sighting_problems(&self) -> Vec<Problem> {
         let now = monotonic_ns();
         let of_port = |lport: &str| {
-            let port = self.plane.compiler.northbound().lports().get(lport)?;
+            let port = self.reconciler.compiler.northbound().lports().get(lport)?;
             // Without segmentations a guest's tags are its own affair.
             let tags = self.tags_of(lport).and_then(|has| {
-                let fate = self.plane.config.policy.unknown_tags.of(lport, &port.lswitch);
+                let fate = self.reconciler.config.policy.unknown_tags.of(lport, &port.lswitch);
                 tags_problem(port, &has, fate, &self.unknown_tags(lport), now)
             });
             let macs = self.sources_of(lport);
             let macs = macs.and_then(|may_use| macs_problem(port, &may_use, &self.refused_macs(lport), now));
             Some(tags.into_iter().chain(macs))
         };
-        self.plane.compiler.reports().filter_map(|(lport, _)| of_port(lport)).flatten().collect()
+        self.reconciler.compiler.reports().filter_map(|(lport, _)| of_port(lport)).flatten().collect()
     }
 
     /// Without the tags that have become a segmentation's since they were seen.
     fn unknown_tags(&self, lport: &str) -> Vec<Sighting<TagId>> {
-        let compiler = &self.plane.compiler;
+        let compiler = &self.reconciler.compiler;
         let mut seen = compiler.counters().get(lport).map(PortCounters::unknown_tags).unwrap_or_default();
         seen.retain(|seen| {
             let TagId { tpid, vid } = seen.value;
@@ -69,7 +69,7 @@ impl Daemon {
 
     /// Without the addresses that the port may use since they were seen.
     fn refused_macs(&self, lport: &str) -> Vec<Sighting<MacAddr>> {
-        let compiler = &self.plane.compiler;
+        let compiler = &self.reconciler.compiler;
         let allowed = compiler.northbound().lports().get(lport).and_then(LogicalPort::allowed_sources);
         let mut seen = compiler.counters().get(lport).map(PortCounters::refused_macs).unwrap_or_default();
         seen.retain(|seen| allowed.is_some_and(|allowed| !allowed.has(seen.value)));
@@ -78,13 +78,14 @@ impl Daemon {
 
     /// The tags of the port's segmentations, if it has any.
     pub(super) fn tags_of(&self, lport: &str) -> Option<String> {
-        let tags = self.plane.compiler.northbound().tags_of(lport).map(|(Segmentation::Vlan(vid), _)| vid);
+        let tags =
+            self.reconciler.compiler.northbound().tags_of(lport).map(|(Segmentation::Vlan(vid), _)| vid);
         list(tags)
     }
 
     /// The MAC addresses that the port may send from, if it may not send from all.
     pub(super) fn sources_of(&self, lport: &str) -> Option<String> {
-        let port = self.plane.compiler.northbound().lports().get(lport)?;
+        let port = self.reconciler.compiler.northbound().lports().get(lport)?;
         Some(list(port.allowed_sources()?.macs()).unwrap_or_else(|| "none".to_owned()))
     }
 }

@@ -3,7 +3,7 @@
 
 use super::daemon::Daemon;
 use crate::api::Hex;
-use crate::api::view::{TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
+use crate::api::model::{TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
 use crate::datapath::{Destination, Outlet, Source, Step, forward};
 use crate::tables::{Egress, PortSlot, Tables, WorkerId};
 use crate::xsk::{Arena, Frame};
@@ -13,18 +13,18 @@ const NOBODY: WorkerId = WorkerId::MAX;
 
 /// Sends the frame of `request` through the tables in force, and nowhere else.
 pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView, String> {
-    let link = daemon.plane.ports.values().find(|port| port.lport == request.port).map(|port| port.slot);
+    let link = daemon.reconciler.ports.values().find(|port| port.lport == request.port).map(|port| port.slot);
     let link = link.ok_or_else(|| {
         format!("port {} has no device here: name a port of `trunkpath show ports` that is up", request.port)
     })?;
-    let mut frame = daemon.plane.devices.arena.take().ok_or("no free frame to trace with: try again")?;
-    let arena = daemon.plane.devices.arena;
+    let mut frame = daemon.reconciler.devices.arena.take().ok_or("no free frame to trace with: try again")?;
+    let arena = daemon.reconciler.devices.arena;
     frame.clear();
     if !frame.extend([&*request.frame.0], || arena.take()) {
         return Err(format!("no free frames for {} bytes to trace with: try again", request.frame.0.len()));
     }
     let mut witness = Witness { daemon, arena, view: TraceView::default() };
-    forward([frame], link, &daemon.plane.publisher.current(), &mut witness);
+    forward([frame], link, &daemon.reconciler.publisher.current(), &mut witness);
     Ok(witness.view)
 }
 
@@ -41,7 +41,7 @@ impl Witness<'_> {
 
     /// The id of the port at `slot`.
     fn name(&self, slot: PortSlot) -> String {
-        self.daemon.plane.compiler.port_at(slot).unwrap_or("?").to_owned()
+        self.daemon.reconciler.compiler.port_at(slot).unwrap_or("?").to_owned()
     }
 }
 
@@ -60,7 +60,7 @@ impl Outlet for Witness<'_> {
     }
 
     fn transmit(&mut self, frame: Frame, _source: &Source, to: Egress<'_>, _tables: &Tables) {
-        let device = self.daemon.plane.ports.values().find(|open| open.slot == to.slot.link);
+        let device = self.daemon.reconciler.ports.values().find(|open| open.slot == to.slot.link);
         let device = device.map_or_else(|| "?".to_owned(), |open| open.device.clone());
         let lport = self.name(to.slot);
         let pushed = match to.port.tags.as_slice() {
@@ -94,11 +94,11 @@ impl Outlet for Witness<'_> {
             Step::RefusedMac(port, mac) => {
                 let name = self.name(port);
                 let may_use = self.daemon.sources_of(&name).unwrap_or_else(|| "any".to_owned());
-                self.step("guard", format!("{mac} is no address of {name} (it may use {may_use})"));
+                self.step("antispoof", format!("{mac} is no address of {name} (it may use {may_use})"));
             }
             Step::ChecksumCompleted => self.step("checksum", "completed the partial checksum".to_owned()),
             Step::Destined(Destination::Port(port)) => {
-                let what = match self.daemon.plane.compiler.port_at(*port) {
+                let what = match self.daemon.reconciler.compiler.port_at(*port) {
                     Some(name) => format!("to port {name}"),
                     None => "to the port that holds the address".to_owned(),
                 };

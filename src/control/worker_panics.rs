@@ -7,10 +7,10 @@ use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::cloud::Cloud;
 use super::daemon::Daemon;
 use super::follow::News;
 use super::links::LinkWatch;
+use super::nb_session::NbSession;
 use super::pinning::Folder;
 use crate::config::{OnWorkerPanic, Settings};
 use crate::kernel::{clean_pins, inspect};
@@ -20,7 +20,7 @@ use crate::needs::is_root;
 use crate::tables::WorkerId;
 use crate::types::{IfIndex, QueueId};
 use crate::worker::WorkerPoolError;
-use crate::xsk::{BURST_FRAMES, FramePool, XskSocket};
+use crate::xsk::{BURST_FRAMES, ChunkPool, XskSocket};
 
 const GUESTS: [&str; 2] = ["one", "two"];
 
@@ -95,13 +95,13 @@ impl Lab {
 
         nb::open(&config.nb).await.expect("the NB DB").transact(records()).await.expect("records");
         let pins = Folder::prepare(&config);
-        let cloud = Cloud::open(&config).await.expect("the NB DB");
+        let session = NbSession::open(&config).await.expect("the NB DB");
         let (links, _) = LinkWatch::open().await.expect("links");
-        let snapshot = cloud.0.db().snapshot().await.expect("records");
+        let snapshot = session.0.db().snapshot().await.expect("records");
         let mut daemon =
-            Daemon::start(config, links, cloud, pins, LogLoss::default()).await.expect("a daemon");
+            Daemon::start(config, links, session, pins, LogLoss::default()).await.expect("a daemon");
         daemon.hear(News::All(snapshot));
-        let arena = daemon.plane.devices.arena;
+        let arena = daemon.reconciler.devices.arena;
         let guests = GUESTS.iter().zip(FIRST_GUEST_SOCKET..).map(|(guest, id)| {
             XskSocket::open(arena, id, &format!("{guest}-guest"), QueueId(0)).expect("a guest's socket")
         });
@@ -112,7 +112,7 @@ impl Lab {
 
     /// Does rounds until all ports are open. The kernel takes its time to release the sockets of a dead worker.
     async fn settle(&mut self) {
-        while self.daemon.plane.ports.len() < GUESTS.len() {
+        while self.daemon.reconciler.ports.len() < GUESTS.len() {
             self.daemon.reconcile().await.expect("a round");
             tokio::task::yield_now().await;
         }
@@ -120,12 +120,12 @@ impl Lab {
 
     /// Who has the port of a guest.
     fn worker_of(&self, guest: usize) -> WorkerId {
-        self.daemon.plane.ports[&ifindex(GUESTS[guest])].queues[0]
+        self.daemon.reconciler.ports[&ifindex(GUESTS[guest])].queues[0]
     }
 
     /// A burst from one guest to the other.
     fn send(&mut self, from: usize) {
-        let arena = self.daemon.plane.devices.arena;
+        let arena = self.daemon.reconciler.devices.arena;
         let mut bytes = [address(1 - from), address(from), [0x88, 0xb5, 0, 0, 0, 0]].concat();
         bytes.resize(64, 0x5a);
         let frame = || {
@@ -136,12 +136,12 @@ impl Lab {
         let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| frame()).collect();
         assert_eq!(self.guests[from].transmit(&mut burst), BURST_FRAMES);
         assert_eq!(self.guests[from].kick(), 0, "a veth takes them at once");
-        self.guests[from].complete(&mut FramePool::new(arena));
+        self.guests[from].complete(&mut ChunkPool::new(arena));
     }
 
     /// Frames that were sent to a guest so far.
     fn sent_to(&self, guest: usize) -> u64 {
-        let mut totals = self.daemon.plane.compiler.counters().totals();
+        let mut totals = self.daemon.reconciler.compiler.counters().totals();
         totals.find(|(lport, _)| *lport == GUESTS[guest]).expect("its port").1.sent_frames
     }
 
@@ -151,7 +151,7 @@ impl Lab {
             let before = self.sent_to(1 - from);
             self.send(from);
             while self.sent_to(1 - from) < before + BURST_FRAMES as u64 {
-                assert_eq!(self.daemon.plane.devices.workers.dead(), [0; 0]);
+                assert_eq!(self.daemon.reconciler.devices.workers.dead(), [0; 0]);
                 std::thread::yield_now();
             }
         }
@@ -159,7 +159,12 @@ impl Lab {
 
     /// What the program of a guest's link dropped since it was put there.
     fn dropped(&self, guest: usize) -> u64 {
-        self.daemon.plane.ports[&ifindex(GUESTS[guest])].handle.program.counters().expect("counters").dropped
+        self.daemon.reconciler.ports[&ifindex(GUESTS[guest])]
+            .handle
+            .program
+            .counters()
+            .expect("counters")
+            .dropped
     }
 
     /// The program on a guest's link.
@@ -188,7 +193,7 @@ fn a_worker_that_panics_is_started_again_and_costs_others_nothing() {
         assert_ne!(dies, lives);
         let program_of_other = Lab::program_on(1);
         for panics in 1..=3 {
-            lab.daemon.plane.devices.workers.kill(dies);
+            lab.daemon.reconciler.devices.workers.kill(dies);
             lab.send(0);
             assert_eq!(lab.dropped(0), BURST_FRAMES as u64, "no socket, and the policy is to drop");
             assert!(lab.daemon.revive_workers().await.expect("a new worker"));
@@ -203,11 +208,11 @@ fn a_worker_that_panics_is_started_again_and_costs_others_nothing() {
         assert!(!lab.daemon.revive_workers().await.expect("no change"));
 
         let Lab { daemon, guests, folder } = lab;
-        let arena = daemon.plane.devices.arena;
+        let arena = daemon.reconciler.devices.arena;
         daemon.stop().await;
         XskSocket::close_all(guests);
         let census = arena.census();
-        assert_eq!((census.free, census.held), (arena.frame_count(), 0), "every frame is home: {census:?}");
+        assert_eq!((census.free, census.held), (arena.chunk_count(), 0), "every frame is home: {census:?}");
         assert_eq!([Lab::program_on(0), Lab::program_on(1)], [None; 2]);
         assert!(!folder.path().join("pins").exists(), "a clean end leaves neither the mount nor its folder");
     });
@@ -219,7 +224,7 @@ fn a_worker_that_panics_ends_the_daemon_if_it_is_to_and_its_programs_drop_on() {
     in_lab(test, OnWorkerPanic::Exit, |mut lab| async move {
         lab.assert_served();
         let dies = lab.worker_of(0);
-        lab.daemon.plane.devices.workers.kill(dies);
+        lab.daemon.reconciler.devices.workers.kill(dies);
         let ended = lab.daemon.revive_workers().await;
         assert!(matches!(ended, Err(WorkerPoolError::Died { worker }) if worker == dies), "{ended:?}");
 

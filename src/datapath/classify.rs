@@ -15,7 +15,7 @@ pub struct Source {
     pub network: NetworkSlot,
     /// The priority of the frame as it came, for tags pushed later.
     pub pcp: Pcp,
-    /// Whether [`guard`](super::guard()) has to look at the frame: its port has [rules](crate::types::SourceRules) for the
+    /// Whether [`guard`](super::antispoof()) has to look at the frame: its port has [rules](crate::types::SourceRules) for the
     /// addresses that it sends from; or it has segmentations, and the frame a tag that is none of them.
     pub is_guarded: bool,
     /// Whether the sender may have left its checksum partial.

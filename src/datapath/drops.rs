@@ -39,11 +39,11 @@ drop_reasons! {
     /// Its tag is no segmentation's, and the port takes no such frames (`unknown_tags = drop`).
     ClassifyUnknownTag => "classify_unknown_tag",
     /// Its port may not send from this MAC address, or not announce it.
-    GuardSourceMac => "guard_source_mac",
+    AntispoofSourceMac => "antispoof_source_mac",
     /// Its port may not send from this IP address with this MAC address, or not announce it.
-    GuardSourceIp => "guard_source_ip",
+    AntispoofSourceIp => "antispoof_source_ip",
     /// It cannot be told which addresses it says it is from.
-    GuardUnreadable => "guard_unreadable",
+    AntispoofUnreadable => "antispoof_unreadable",
     /// Its source address is a group address or zero, which no station has (IEEE Std 802-2014, 8.2).
     DestinationSourceInvalid => "destination_source_invalid",
     /// Its destination address is one that bridges do not forward (`reserved_multicast = drop`).
@@ -54,7 +54,7 @@ drop_reasons! {
     DestinationIsSource => "destination_is_source",
     /// A broadcast or multicast in a network without another port that is up.
     DestinationNobody => "destination_nobody",
-    /// A checksum of it may be partial and cannot be completed: its innermost header is behind the first buffer of a long
+    /// A checksum of it may be partial and cannot be completed: its innermost header is behind the first chunk of a long
     /// frame, or behind more IP headers than are looked through.
     ChecksumOutOfReach => "checksum_out_of_reach",
     /// Its guest has lately caused more frames beyond those it sent than `flood_rate` allows.

@@ -6,7 +6,7 @@ use crate::tables::{PortSlot, Tables};
 use crate::xsk::Frame;
 
 /// Sends a copy of the untouched frame to each port but the sender; the last one gets the frame itself. The whole flood
-/// is rationed before the first copy is made: a copy costs as much as it has buffers.
+/// is rationed before the first copy is made: a copy costs as much as it has chunks.
 pub(super) fn flood(
     frame: Frame,
     source: &Source,
@@ -18,13 +18,13 @@ pub(super) fn flood(
     let Some(mut receiver) = receivers.next() else {
         return end(frame, Some(source.port), DropReason::DestinationNobody, tables, outlet);
     };
-    let buffers = frame.buffer_count();
-    if !may_cause((ports.len() - 1) * buffers, source, tables, outlet) {
+    let chunks = frame.chunk_count();
+    if !may_cause((ports.len() - 1) * chunks, source, tables, outlet) {
         return end(frame, Some(source.port), DropReason::FloodRate, tables, outlet);
     }
     for next in receivers {
         // Copying a long frame for a link that does not take it would be the most expensive way to drop it.
-        if buffers > 1 && is_too_long(&frame, receiver, tables) {
+        if chunks > 1 && is_too_long(&frame, receiver, tables) {
             count_drop(Some(receiver), DropReason::DispatchTooLong, tables, outlet);
         } else {
             match copy(&frame, outlet) {

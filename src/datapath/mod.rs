@@ -2,22 +2,22 @@
 //! links out; no socket anywhere, so all of it runs in a test without a NIC.
 
 mod announce;
+mod antispoof;
 mod classify;
 mod contested;
 mod destination;
 mod dispatch;
 mod drops;
 mod flood;
-mod guard;
 mod prepared;
 mod ration;
 mod sighting;
 
+pub use antispoof::antispoof;
 pub use classify::{Source, classify};
 pub use destination::{Destination, destination};
 pub use dispatch::dispatch;
 pub use drops::DropReason;
-pub use guard::guard;
 pub use prepared::Prepared;
 
 use arrayvec::ArrayVec;
@@ -84,7 +84,7 @@ where
         let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
         for mut frame in frames.by_ref().take(BURST_FRAMES) {
             let source = classify(&mut frame, link, tables, outlet.worker());
-            let guarded = source.and_then(|source| match guard(&frame, &source, tables, outlet) {
+            let guarded = source.and_then(|source| match antispoof(&frame, &source, tables, outlet) {
                 Ok(()) => Ok(source),
                 Err(reason) => Err((Some(source.port), reason)),
             });

@@ -32,5 +32,5 @@ pub(super) fn refused_mac(
         seen.count(mac, outlet.now());
     }
     outlet.observe(Step::RefusedMac(source.port, mac));
-    DropReason::GuardSourceMac
+    DropReason::AntispoofSourceMac
 }

@@ -1,11 +1,11 @@
-//! How the frames of the packet memory are shared out: derived here and nowhere else. A frame here is a buffer of one;
+//! How the frames of the packet memory are shared out: derived here and nowhere else. A frame here is a chunk of one;
 //! nearly all have one.
 //!
 //! Each socket keeps a small share with the kernel, whether anything comes or not. One under load may fill its ring as
 //! long as a quarter of all frames is free; that quarter is for what is on its way out, for copies, and for sockets to
 //! come. All others may wait in front of the workers.
 
-use crate::xsk::RECEIVE_RING_FRAMES;
+use crate::xsk::RECEIVE_RING_SIZE;
 
 /// The part of all frames that idle sockets share equally.
 ///
@@ -13,7 +13,7 @@ use crate::xsk::RECEIVE_RING_FRAMES;
 /// for each the sum grows with the logarithm of `n`: to a half of all frames with 500 sockets.
 const IDLE_PART: usize = 8;
 
-/// What an idle socket has at the least, as far as there is enough: the buffers of a TCP packet of 64 KiB, as a guest that
+/// What an idle socket has at the least, as far as there is enough: the chunks of a TCP packet of 64 KiB, as a guest that
 /// leaves it to others to cut it hands it over.
 const LEAST_IDLE: usize = 40;
 
@@ -50,7 +50,7 @@ impl Shares {
     pub(super) fn of(frames: usize, workers: usize, sockets: usize) -> Self {
         let idle = |sockets: usize| {
             let share = frames / IDLE_PART / sockets.max(FEWEST_SOCKETS);
-            share.max(LEAST_IDLE.min(frames / RESERVE_PART / sockets.max(1))).clamp(1, RECEIVE_RING_FRAMES)
+            share.max(LEAST_IDLE.min(frames / RESERVE_PART / sockets.max(1))).clamp(1, RECEIVE_RING_SIZE)
         };
         let reserve = frames / RESERVE_PART;
         // They came one by one.
@@ -99,7 +99,7 @@ impl Budget {
     /// How many frames a socket may have with the kernel while `free` are free.
     #[inline]
     pub(super) const fn allowance(&self, under_load: bool, free: usize) -> usize {
-        if under_load && free > self.shares.reserve { RECEIVE_RING_FRAMES } else { self.shares.idle }
+        if under_load && free > self.shares.reserve { RECEIVE_RING_SIZE } else { self.shares.idle }
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     fn who_is_under_load_takes_more_while_enough_is_free() {
         let mut budget = Budget::default();
         budget.share(Shares { idle: 100, reserve: 1000, waiting: 0 });
-        assert_eq!(budget.allowance(true, 1001), RECEIVE_RING_FRAMES);
+        assert_eq!(budget.allowance(true, 1001), RECEIVE_RING_SIZE);
         assert_eq!(budget.allowance(true, 1000), 100);
         assert_eq!(budget.allowance(false, 1001), 100);
     }

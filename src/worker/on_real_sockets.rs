@@ -11,7 +11,7 @@ use crate::config::IdleMode;
 use crate::datapath::DropReason;
 use crate::needs::is_root;
 use crate::tables::{Compiler, LinkSlot, Policy, Publisher};
-use crate::xsk::{Arena, BURST_FRAMES, TRANSMIT_RING_FRAMES};
+use crate::xsk::{Arena, BURST_FRAMES, TRANSMIT_RING_SIZE};
 
 #[test]
 fn a_pass_moves_bursts_and_allocates_nothing() {
@@ -36,13 +36,13 @@ fn a_full_tx_ring_is_served_again() {
     }
     let mut testbed = Testbed::new();
     ip("link set two down");
-    let bursts = TRANSMIT_RING_FRAMES / BURST_FRAMES + 2;
+    let bursts = TRANSMIT_RING_SIZE / BURST_FRAMES + 2;
     for _ in 0..bursts {
         testbed.send(PEER);
         while testbed.pass() {}
     }
     let refused = |frames| vec![(DropReason::TransmitRingFull, frames)];
-    assert_eq!(testbed.peer(), (TRANSMIT_RING_FRAMES as u64, refused((2 * BURST_FRAMES) as u64)));
+    assert_eq!(testbed.peer(), (TRANSMIT_RING_SIZE as u64, refused((2 * BURST_FRAMES) as u64)));
 
     ip("link set two up");
     testbed.send(PEER);
@@ -51,7 +51,7 @@ fn a_full_tx_ring_is_served_again() {
     while testbed.pass() {}
     let (sent, dropped) = testbed.peer();
     assert_eq!(dropped, refused(((bursts + 2) * BURST_FRAMES) as u64 - sent));
-    assert!(sent >= (TRANSMIT_RING_FRAMES + BURST_FRAMES) as u64, "{sent} sent");
+    assert!(sent >= (TRANSMIT_RING_SIZE + BURST_FRAMES) as u64, "{sent} sent");
     testbed.close();
 }
 
@@ -94,7 +94,7 @@ fn a_handed_over_frame_leaves_by_the_newest_tables() {
 #[test]
 fn turns_of_a_socket_that_floods_get_shorter() {
     const RECEIVERS: u16 = 64;
-    /// As many as the socket has buffers to receive into.
+    /// As many as the socket has chunks to receive into.
     const BURSTS: usize = 2;
     if !is_root("turns_of_a_socket_that_floods_get_shorter") {
         return;

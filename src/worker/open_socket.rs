@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use super::budget::Budget;
 use crate::tables::LinkSlot;
-use crate::xsk::{BURST_FRAMES, Frame, FramePool, XskSocket};
+use crate::xsk::{BURST_FRAMES, ChunkPool, Frame, XskSocket};
 
-/// Buffers after which a burst ends.
-const BURST_BUFFERS: usize = 2 * BURST_FRAMES;
+/// Chunks after which a burst ends.
+const BURST_CHUNKS: usize = 2 * BURST_FRAMES;
 
-/// Buffers of copies and segments that a turn should cause at most. A turn that has caused more makes the next ones of
+/// Chunks of copies and segments that a turn should cause at most. A turn that has caused more makes the next ones of
 /// its socket shorter: frames that leave in many wait longer, and nobody else's do.
 pub(super) const TURN_COPIES: usize = 8 * BURST_FRAMES;
 
@@ -37,11 +37,11 @@ pub(super) struct OpenSocket {
     since_empty: usize,
     /// Passes for which it still counts as under load.
     loaded_passes: u16,
-    /// Buffers that were missing to have its share with the kernel.
+    /// Chunks that were missing to have its share with the kernel.
     pub(super) missing: usize,
     /// Ready for the wire. The TX ring has room for them.
     staged: Vec<Frame>,
-    /// Buffers that the TX ring has room for besides the staged ones, at the least.
+    /// Chunks that the TX ring has room for besides the staged ones, at the least.
     room: usize,
     in_tx_ring: InTxRing,
 
@@ -85,10 +85,10 @@ impl OpenSocket {
         }
     }
 
-    /// Takes what was sent and what has come in, and gives the kernel new buffers to receive into. Returns how many
-    /// buffers came in.
+    /// Takes what was sent and what has come in, and gives the kernel new chunks to receive into. Returns how many
+    /// chunks came in.
     #[inline]
-    pub(super) fn receive(&mut self, pool: &mut FramePool, budget: &mut Budget) -> usize {
+    pub(super) fn receive(&mut self, pool: &mut ChunkPool, budget: &mut Budget) -> usize {
         let standing = self.since_empty > FRAMES_TO_STAND;
         let Self { socket, waiting, .. } = self;
         let completed = socket.complete(pool);
@@ -108,15 +108,15 @@ impl OpenSocket {
         received
     }
 
-    /// Moves the next burst that waits behind `burst`. Returns how many buffers its frames have: it ends early behind a
+    /// Moves the next burst that waits behind `burst`. Returns how many chunks its frames have: it ends early behind a
     /// long frame, so that a turn of long frames, each of which may leave in many, is no longer than others.
     #[inline]
     pub(super) fn next_burst(&mut self, burst: &mut Vec<Frame>) -> usize {
-        let (mut frames, mut buffers) = (0, 0);
+        let (mut frames, mut chunks) = (0, 0);
         for frame in self.waiting.iter().take(self.burst_frames) {
             frames += 1;
-            buffers += frame.buffer_count();
-            if buffers >= BURST_BUFFERS {
+            chunks += frame.chunk_count();
+            if chunks >= BURST_CHUNKS {
                 break;
             }
         }
@@ -127,10 +127,10 @@ impl OpenSocket {
             // It begins at the beginning again, and does not wander through all of its memory.
             self.waiting.clear();
         }
-        buffers
+        chunks
     }
 
-    /// Sizes the next burst after a turn in which `frames` frames caused `copies` buffers of copies and segments: down to
+    /// Sizes the next burst after a turn in which `frames` frames caused `copies` chunks of copies and segments: down to
     /// what would have caused [`TURN_COPIES`], and up again by a frame for each turn with frames.
     #[inline]
     pub(super) fn size_next_burst(&mut self, frames: usize, copies: usize) {
@@ -154,15 +154,15 @@ impl OpenSocket {
 
     /// Stages `frame`, which is for `port`; gives it back when the TX ring is full and stays full.
     #[inline]
-    pub(super) fn stage(&mut self, frame: Frame, pool: &mut FramePool) -> Result<(), Frame> {
-        let buffers = frame.buffer_count();
-        if self.room < buffers {
-            self.make_room(buffers, pool);
-            if self.room < buffers {
+    pub(super) fn stage(&mut self, frame: Frame, pool: &mut ChunkPool) -> Result<(), Frame> {
+        let chunks = frame.chunk_count();
+        if self.room < chunks {
+            self.make_room(chunks, pool);
+            if self.room < chunks {
                 return Err(frame);
             }
         }
-        self.room -= buffers;
+        self.room -= chunks;
         self.staged.push(frame);
         if self.staged.len() == BURST_FRAMES {
             self.submit();
@@ -198,12 +198,12 @@ impl OpenSocket {
     }
 
     #[cold]
-    fn make_room(&mut self, buffers: usize, pool: &mut FramePool) {
+    fn make_room(&mut self, chunks: usize, pool: &mut ChunkPool) {
         // What is staged has its room already: it goes into the ring before the rest is counted.
         self.submit();
         self.room = self.socket.tx_room();
         // Once a pass: a ring that stays full must not cost a system call for each frame that finds it so.
-        if self.room < buffers && self.in_tx_ring == InTxRing::New {
+        if self.room < chunks && self.in_tx_ring == InTxRing::New {
             self.kick();
             self.socket.complete(pool);
             self.room = self.socket.tx_room();

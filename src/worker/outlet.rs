@@ -10,7 +10,7 @@ use super::sockets::Sockets;
 use crate::datapath::{DropReason, Outlet, Prepared, Source};
 use crate::tables::{Egress, PortCounters, PortSlot, Reader, Tables, WorkerId};
 use crate::types::QueueId;
-use crate::xsk::{Frame, FramePool};
+use crate::xsk::{ChunkPool, Frame};
 
 /// Frames that may wait in front of a worker.
 pub(super) const HANDOVER_FRAMES: usize = 4096;
@@ -35,13 +35,13 @@ pub(super) struct Inbox {
 #[derive(Debug)]
 pub(super) struct WorkerOutlet {
     pub(super) worker: WorkerId,
-    pub(super) pool: FramePool,
+    pub(super) pool: ChunkPool,
     pub(super) sockets: Sockets,
     /// Every worker's inbox, by worker.
     pub(super) inboxes: Arc<[Inbox]>,
     /// Workers to wake after this pass.
     ring: Vec<bool>,
-    /// Buffers taken for copies and segments.
+    /// Chunks taken for copies and segments.
     pub(super) copies: usize,
     /// The time of this pass, once somebody asked.
     now: Option<u64>,
@@ -50,7 +50,7 @@ pub(super) struct WorkerOutlet {
 }
 
 impl WorkerOutlet {
-    pub(super) fn new(worker: WorkerId, pool: FramePool, inboxes: Arc<[Inbox]>) -> Self {
+    pub(super) fn new(worker: WorkerId, pool: ChunkPool, inboxes: Arc<[Inbox]>) -> Self {
         let ring = vec![false; inboxes.len()];
         Self {
             worker,

@@ -18,7 +18,7 @@ use super::pass::Worker;
 use crate::config::IdleMode;
 use crate::tables::{LinkSlot, Publisher, WorkerId};
 use crate::types::QueueId;
-use crate::xsk::{Arena, FramePool, RingCensus, SocketStatistics, XskSocket};
+use crate::xsk::{Arena, ChunkPool, RingCensus, SocketStatistics, XskSocket};
 
 /// What control may ask of a worker. Worked off between two passes.
 #[derive(Debug)]
@@ -154,7 +154,7 @@ impl WorkerPool {
         let inbox = self.inboxes.get(worker).ok_or(WorkerPoolError::Died { worker })?;
         let (mailbox, commands) = unbounded();
         let idle = Idle::new(&inbox.doorbell, self.idle).map_err(failed)?;
-        let outlet = WorkerOutlet::new(worker, FramePool::new(self.arena), Arc::clone(&self.inboxes));
+        let outlet = WorkerOutlet::new(worker, ChunkPool::new(self.arena), Arc::clone(&self.inboxes));
         let thread = Worker::new(outlet, publisher.reader(), commands, idle);
         let (pinned, started) = crossbeam::channel::bounded(1);
         let thread = thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
@@ -254,7 +254,7 @@ impl WorkerPool {
 
     fn share_frames(&self) {
         let sockets = self.sockets.values().sum();
-        let shares = Shares::of(self.arena.frame_count(), self.workers.len(), sockets);
+        let shares = Shares::of(self.arena.chunk_count(), self.workers.len(), sockets);
         for worker in 0..self.workers.len() {
             // One that is dead needs none.
             drop(self.send(worker, Command::Share(shares)));

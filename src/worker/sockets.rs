@@ -7,7 +7,7 @@ use super::idle::Idle;
 use super::open_socket::OpenSocket;
 use crate::tables::LinkSlot;
 use crate::types::QueueId;
-use crate::xsk::{Frame, FramePool, XskSocket};
+use crate::xsk::{ChunkPool, Frame, XskSocket};
 
 /// Of the sockets that nothing happens on, one in so many is looked at in each pass, and [`FEWEST_LOOKS`] at the least.
 const LOOK_SHARE: usize = 16;
@@ -89,7 +89,7 @@ impl Sockets {
 
     /// Takes what has come in. Returns how many frames.
     #[inline]
-    pub(super) fn receive(&mut self, pool: &mut FramePool, budget: &mut Budget) -> usize {
+    pub(super) fn receive(&mut self, pool: &mut ChunkPool, budget: &mut Budget) -> usize {
         self.look_around();
         let mut received = 0;
         self.each_active(|open| received += open.receive(pool, budget));
@@ -126,7 +126,7 @@ impl Sockets {
         Some((open.link, open.socket.queue()))
     }
 
-    /// Ends the turn of the socket whose turn it was, in which `frames` frames caused `copies` buffers of copies and
+    /// Ends the turn of the socket whose turn it was, in which `frames` frames caused `copies` chunks of copies and
     /// segments.
     #[inline]
     pub(super) fn end_turn(&mut self, turn: usize, frames: usize, copies: usize) {

@@ -23,10 +23,10 @@ use crate::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use crate::nb::{Change, Record, Revision, Snapshot, Table};
 use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, PortTotals, Publisher};
 use crate::types::{IfIndex, QueueId};
-use crate::xsk::{Arena, BURST_FRAMES, Frame, FramePool, TRANSMIT_RING_FRAMES, XskSocket};
+use crate::xsk::{Arena, BURST_FRAMES, ChunkPool, Frame, TRANSMIT_RING_SIZE, XskSocket};
 
 /// Frames of the arena.
-pub(super) const FRAMES: usize = 8 * TRANSMIT_RING_FRAMES;
+pub(super) const FRAMES: usize = 8 * TRANSMIT_RING_SIZE;
 
 /// The address of port `peer`.
 pub(super) const PEER: [u8; 6] = [2, 0, 0, 0, 0, 3];
@@ -165,13 +165,13 @@ impl Testbed {
         let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| tagged(self.arena, destination)).collect();
         assert_eq!(self.one.guest.transmit(&mut burst), BURST_FRAMES);
         assert_eq!(self.one.guest.kick(), 0, "a veth takes them at once");
-        self.one.guest.complete(&mut FramePool::new(self.arena));
+        self.one.guest.complete(&mut ChunkPool::new(self.arena));
     }
 
     /// Has the guest on link 1 receive what is sent to it.
     pub(super) fn listen(&mut self) {
         self.programs.push(steer(self.two.guest_ifindex, &self.two.guest));
-        self.two.guest.refill(&mut FramePool::new(self.arena), 2 * BURST_FRAMES);
+        self.two.guest.refill(&mut ChunkPool::new(self.arena), 2 * BURST_FRAMES);
     }
 
     /// What the guest on link 1 has received since.
@@ -238,7 +238,7 @@ fn start(workers: usize, arena: &'static Arena, publisher: &Publisher) -> Vec<Wo
     let (idles, inboxes): (Vec<_>, Vec<_>) = waiting.unzip();
     let inboxes: Arc<[Inbox]> = inboxes.into();
     let start = |(worker, idle)| {
-        let outlet = WorkerOutlet::new(worker, FramePool::new(arena), Arc::clone(&inboxes));
+        let outlet = WorkerOutlet::new(worker, ChunkPool::new(arena), Arc::clone(&inboxes));
         let mut started = Worker::new(outlet, publisher.reader(), unbounded().1, idle);
         assert!(started.obey(Order::Share(Shares::of(FRAMES, workers, 2))).is_none());
         started

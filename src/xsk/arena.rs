@@ -12,12 +12,12 @@ use xsk_rs::{CompQueue, FillQueue, RxQueue, TxQueue, Umem};
 
 use super::descriptor::DescriptorLayout;
 use super::frame::Frame;
-use super::socket::{RECEIVE_RING_FRAMES, TRANSMIT_RING_FRAMES};
+use super::socket::{RECEIVE_RING_SIZE, TRANSMIT_RING_SIZE};
 use super::span::Span;
 
 /// Bytes of one chunk: the smallest that UMEM allows (`XDP_UMEM_MIN_CHUNK_SIZE`), and enough for an MTU of 1500 and
 /// several tags.
-pub const FRAME_BYTES: usize = 2048;
+pub const CHUNK_BYTES: usize = 2048;
 
 /// Bytes the kernel leaves free in front of a received frame (`XDP_PACKET_HEADROOM`): room to push 64 tags.
 pub const HEADROOM_BYTES: usize = 256;
@@ -98,7 +98,7 @@ pub struct ArenaCensus {
 pub enum ArenaError {
     /// The number is 0 or does not fit.
     #[error("{0} frames: expected 1 to {max}", max = u32::MAX / 2)]
-    FrameCount(usize),
+    ChunkCount(usize),
     /// The kernel refused the UMEM.
     #[error("cannot register {mib} MiB of packet memory (UMEM): {source}{}", umem_advice(.source))]
     Umem {
@@ -114,9 +114,9 @@ pub enum ArenaError {
         /// The kernel's answer.
         source: std::io::Error,
     },
-    /// The kernel takes no sockets for frames of several buffers (`XDP_USE_SG`, Linux 6.6).
+    /// The kernel takes no sockets for frames of several chunks (`XDP_USE_SG`, Linux 6.6).
     #[error(
-        "Linux {release} is too old: AF_XDP sockets for frames of several buffers came with 6.6, and 6.8 or newer is needed to see VLAN tags that a guest's device carries beside its frames -> boot a newer kernel (on Debian 12, linux-image-amd64 of its backports)"
+        "Linux {release} is too old: AF_XDP sockets for frames of several chunks came with 6.6, and 6.8 or newer is needed to see VLAN tags that a guest's device carries beside its frames -> boot a newer kernel (on Debian 12, linux-image-amd64 of its backports)"
     )]
     Kernel {
         /// Its release, as `uname -r` prints it.
@@ -128,64 +128,64 @@ pub enum ArenaError {
 }
 
 impl Arena {
-    /// Registers a UMEM of `frame_count` frames with the kernel.
+    /// Registers a UMEM of `chunk_count` frames with the kernel.
     ///
     /// # Errors
     /// [`ArenaError`]; without `CAP_NET_RAW`, or over the limit of locked memory without `CAP_IPC_LOCK`, the kernel
     /// refuses.
-    pub fn umem(frame_count: usize) -> Result<&'static Self, ArenaError> {
-        let frames = checked(frame_count)?;
-        let mib = (frame_count * FRAME_BYTES) >> 20;
+    pub fn umem(chunk_count: usize) -> Result<&'static Self, ArenaError> {
+        let frames = checked(chunk_count)?;
+        let mib = (chunk_count * CHUNK_BYTES) >> 20;
         let failed = |source: std::io::Error| ArenaError::Umem { mib, source };
         let config = UmemConfig::builder()
             .frame_size(frame_size().map_err(failed)?)
-            .fill_queue_size(ring_size(RECEIVE_RING_FRAMES).map_err(failed)?)
-            .comp_queue_size(ring_size(TRANSMIT_RING_FRAMES).map_err(failed)?)
+            .fill_queue_size(ring_size(RECEIVE_RING_SIZE).map_err(failed)?)
+            .comp_queue_size(ring_size(TRANSMIT_RING_SIZE).map_err(failed)?)
             .build()
             .map_err(|error| failed(std::io::Error::other(error.to_string())))?;
         // Huge pages where some are reserved: they are there sooner, and cost fewer TLB misses.
         let umem = Umem::new(config, frames, true).or_else(|_| Umem::new(config, frames, false));
         let (umem, descriptors) = umem.map_err(|error| failed(root_cause(&error)))?;
-        let first = descriptors.first().ok_or(ArenaError::FrameCount(frame_count))?;
+        let first = descriptors.first().ok_or(ArenaError::ChunkCount(chunk_count))?;
         // SAFETY: `first` came from this UMEM, and no other reference into it exists yet.
         let headroom_end = unsafe { umem.data(first) }.contents().as_ptr().addr();
         // The first frame's data starts behind its headroom; the chunk starts where its address says 0. The memory
         // was mapped by the kernel and its address given to the kernel, so its provenance is exposed.
         let base = std::ptr::with_exposed_provenance_mut(headroom_end - first.addr());
-        let base = NonNull::new(base).ok_or(ArenaError::FrameCount(frame_count))?;
+        let base = NonNull::new(base).ok_or(ArenaError::ChunkCount(chunk_count))?;
         let anchor = anchor(&umem).map_err(anchor_error)?;
-        Self::build(base, frame_count, Some(Registered { umem, _anchor: anchor }))
+        Self::build(base, chunk_count, Some(Registered { umem, _anchor: anchor }))
     }
 
     /// Frames in ordinary memory, for tests and benches: everything but sockets works with them.
     ///
     /// # Errors
     /// [`ArenaError`].
-    pub fn heap(frame_count: usize) -> Result<&'static Self, ArenaError> {
-        checked(frame_count)?;
-        let memory = Box::leak(vec![0_u8; frame_count * FRAME_BYTES].into_boxed_slice());
-        Self::build(NonNull::from(memory).cast(), frame_count, None)
+    pub fn heap(chunk_count: usize) -> Result<&'static Self, ArenaError> {
+        checked(chunk_count)?;
+        let memory = Box::leak(vec![0_u8; chunk_count * CHUNK_BYTES].into_boxed_slice());
+        Self::build(NonNull::from(memory).cast(), chunk_count, None)
     }
 
     fn build(
         base: NonNull<u8>,
-        frame_count: usize,
+        chunk_count: usize,
         umem: Option<Registered>,
     ) -> Result<&'static Self, ArenaError> {
-        let free = ArrayQueue::new(frame_count);
-        for index in 0..frame_count {
-            let index = u32::try_from(index).map_err(|_| ArenaError::FrameCount(frame_count))?;
-            free.push(index).map_err(|_| ArenaError::FrameCount(frame_count))?;
+        let free = ArrayQueue::new(chunk_count);
+        for index in 0..chunk_count {
+            let index = u32::try_from(index).map_err(|_| ArenaError::ChunkCount(chunk_count))?;
+            free.push(index).map_err(|_| ArenaError::ChunkCount(chunk_count))?;
         }
-        let places = (0..frame_count).map(|_| AtomicU16::new(Place::FREE.0)).collect();
-        let rests = (0..frame_count).map(|_| AtomicU64::new(0)).collect();
+        let places = (0..chunk_count).map(|_| AtomicU16::new(Place::FREE.0)).collect();
+        let rests = (0..chunk_count).map(|_| AtomicU64::new(0)).collect();
         let layout = DescriptorLayout::probe().ok_or(ArenaError::DescriptorLayout)?;
         Ok(Box::leak(Box::new(Self { base, places, rests, free, umem, layout })))
     }
 
     /// The number of frames there are, wherever they be. Never changes.
     #[must_use]
-    pub fn frame_count(&self) -> usize {
+    pub fn chunk_count(&self) -> usize {
         self.places.len()
     }
 
@@ -211,7 +211,7 @@ impl Arena {
         census
     }
 
-    /// Takes a free frame; `None` when there is none. Slower than a [`FramePool`](super::FramePool).
+    /// Takes a free frame; `None` when there is none. Slower than a [`ChunkPool`](super::ChunkPool).
     #[must_use]
     pub fn take(&'static self) -> Option<Frame> {
         let index = self.free.pop()?;
@@ -223,7 +223,7 @@ impl Arena {
     #[inline]
     pub(super) fn claim(&'static self, index: u32, from: Place, start: usize, len: usize) -> Option<Frame> {
         let place = self.places.get(index as usize)?;
-        if place.load(Ordering::Relaxed) != from.0 || start + len > FRAME_BYTES {
+        if place.load(Ordering::Relaxed) != from.0 || start + len > CHUNK_BYTES {
             return None;
         }
         place.store(Place::HELD.0, Ordering::Relaxed);
@@ -273,8 +273,8 @@ impl Arena {
     #[inline]
     pub(super) fn data(&self, span: Span) -> NonNull<u8> {
         debug_assert!((span.index() as usize) < self.places.len());
-        // SAFETY: frames are made for indexes below `frame_count` only, and that many chunks lie behind `base`. A span starts
-        // at most FRAME_BYTES into its chunk (kept by every method of a frame), so in it or just behind it.
+        // SAFETY: frames are made for indexes below `chunk_count` only, and that many chunks lie behind `base`. A span starts
+        // at most CHUNK_BYTES into its chunk (kept by every method of a frame), so in it or just behind it.
         unsafe { self.base.add(span.address()) }
     }
 
@@ -302,7 +302,7 @@ fn anchor(umem: &Umem) -> std::io::Result<(TxQueue, RxQueue, Option<(FillQueue, 
     let config = SocketConfig::builder()
         .rx_queue_size(ring_size(1)?)
         .tx_queue_size(ring_size(1)?)
-        // The others take over what it says here: that a frame may come, and go, in several buffers.
+        // The others take over what it says here: that a frame may come, and go, in several chunks.
         .bind_flags(BindFlags::XDP_COPY | BindFlags::XDP_USE_SG)
         .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
         .build();
@@ -338,16 +338,16 @@ fn anchor_advice(error: &std::io::Error) -> &'static str {
     }
 }
 
-fn checked(frame_count: usize) -> Result<NonZeroU32, ArenaError> {
-    u32::try_from(frame_count)
+fn checked(chunk_count: usize) -> Result<NonZeroU32, ArenaError> {
+    u32::try_from(chunk_count)
         .ok()
         .filter(|count| *count <= u32::MAX / 2)
         .and_then(NonZeroU32::new)
-        .ok_or(ArenaError::FrameCount(frame_count))
+        .ok_or(ArenaError::ChunkCount(chunk_count))
 }
 
 fn frame_size() -> std::io::Result<FrameSize> {
-    FrameSize::try_from(FRAME_BYTES as u32).map_err(|error| std::io::Error::other(error.to_string()))
+    FrameSize::try_from(CHUNK_BYTES as u32).map_err(|error| std::io::Error::other(error.to_string()))
 }
 
 /// The size of a ring of `frames` descriptors, a power of two.

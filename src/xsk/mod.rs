@@ -5,18 +5,18 @@
 //! rings, or its TX and completion rings.
 
 mod arena;
-mod buffers;
+mod chunks;
 mod descriptor;
 mod frame;
 mod pool;
 mod socket;
 mod span;
 
-pub use arena::{Arena, ArenaCensus, ArenaError, FRAME_BYTES, HEADROOM_BYTES};
-pub use buffers::Buffers;
+pub use arena::{Arena, ArenaCensus, ArenaError, CHUNK_BYTES, HEADROOM_BYTES};
+pub use chunks::Chunks;
 pub use frame::Frame;
-pub use pool::FramePool;
+pub use pool::ChunkPool;
 pub use socket::{
-    BURST_FRAMES, LONGEST_FRAME, OpenError, RECEIVE_RING_FRAMES, RingCensus, SocketStatistics,
-    TRANSMIT_RING_FRAMES, XskSocket,
+    BURST_FRAMES, LONGEST_FRAME, OpenError, RECEIVE_RING_SIZE, RingCensus, SocketStatistics,
+    TRANSMIT_RING_SIZE, XskSocket,
 };

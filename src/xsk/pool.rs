@@ -10,7 +10,7 @@ use super::{Arena, BURST_FRAMES, Frame};
 /// Free frames at hand, without touching what other workers touch. Runs over into and draws from the arena, so
 /// frames that always arrive at one worker and leave at another find their way back.
 #[derive(Debug)]
-pub struct FramePool {
+pub struct ChunkPool {
     arena: &'static Arena,
     /// The last one put in is the first to be taken.
     frames: Vec<Frame>,
@@ -18,7 +18,7 @@ pub struct FramePool {
     warm: Vec<Frame>,
 }
 
-impl FramePool {
+impl ChunkPool {
     /// Frames moved between a pool and the arena in one go.
     const EXCHANGE_FRAMES: usize = 256;
     /// Frames a pool keeps at the most.
@@ -48,7 +48,7 @@ impl FramePool {
         burst.iter().for_each(Frame::prefetch);
         for frame in burst.iter_mut().filter(|frame| frame.len() <= Self::COPYBREAK_BYTES) {
             let Some(mut warm) = self.warm.pop() else { return };
-            // Short frames have one buffer.
+            // Short frames have one chunk.
             if warm.copy_from(frame, || None) {
                 self.keep(std::mem::replace(frame, warm));
             }
@@ -111,37 +111,37 @@ mod tests {
     #[test]
     fn frames_wander_between_two_pools_without_loss() {
         let arena = Arena::heap(2000).unwrap();
-        let (mut from, mut to) = (FramePool::new(arena), FramePool::new(arena));
+        let (mut from, mut to) = (ChunkPool::new(arena), ChunkPool::new(arena));
         for _ in 0..20_000 {
             to.put(from.take().unwrap());
-            assert!(from.len().max(to.len()) <= FramePool::CAPACITY_FRAMES + FramePool::WARM_FRAMES);
+            assert!(from.len().max(to.len()) <= ChunkPool::CAPACITY_FRAMES + ChunkPool::WARM_FRAMES);
         }
-        assert_eq!(from.len() + to.len() + arena.free_count(), arena.frame_count());
+        assert_eq!(from.len() + to.len() + arena.free_count(), arena.chunk_count());
         drop((from, to));
-        assert_eq!(arena.free_count(), arena.frame_count());
+        assert_eq!(arena.free_count(), arena.chunk_count());
     }
 
     #[test]
     fn short_frames_are_copied_and_long_ones_are_not() {
         let arena = Arena::heap(100).unwrap();
-        let mut pool = FramePool::new(arena);
+        let mut pool = ChunkPool::new(arena);
         let frame = |len: usize| {
             let mut frame = arena.take().unwrap();
             assert!(frame.set_bytes(&vec![len as u8; len]));
             frame
         };
         pool.put(frame(0));
-        let mut burst = [frame(FramePool::COPYBREAK_BYTES + 1), frame(60), frame(61)];
+        let mut burst = [frame(ChunkPool::COPYBREAK_BYTES + 1), frame(60), frame(61)];
         let before = burst.each_ref().map(|frame| frame.bytes().as_ptr());
         pool.warm_up(&mut burst);
         let moved = burst.each_ref().map(|frame| !before.contains(&frame.bytes().as_ptr()));
         assert_eq!(moved, [false, true, false], "one was warm");
         let lens = burst.each_ref().map(|frame| frame.bytes().len());
-        assert_eq!(lens, [FramePool::COPYBREAK_BYTES + 1, 60, 61]);
+        assert_eq!(lens, [ChunkPool::COPYBREAK_BYTES + 1, 60, 61]);
         assert!(
             burst.iter().all(|frame| frame.bytes().iter().all(|byte| *byte == frame.bytes().len() as u8))
         );
         drop((burst, pool));
-        assert_eq!(arena.free_count(), arena.frame_count());
+        assert_eq!(arena.free_count(), arena.chunk_count());
     }
 }

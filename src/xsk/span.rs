@@ -1,6 +1,6 @@
-//! Where the bytes of one buffer lie, in one word.
+//! Where the bytes of one chunk lie, in one word.
 
-use super::arena::FRAME_BYTES;
+use super::arena::CHUNK_BYTES;
 
 /// Which chunk, whether the frame goes on in another, where the data starts in this one, and how long it is there: 32,
 /// 1, 15 and 16 bits.
@@ -13,7 +13,7 @@ pub(super) struct Span(pub(super) u64);
 impl Span {
     const CONTINUED: u64 = 1 << 31;
 
-    /// `start` and `len` are at most [`FRAME_BYTES`], which fits 15 bits.
+    /// `start` and `len` are at most [`CHUNK_BYTES`], which fits 15 bits.
     #[inline]
     pub(super) const fn new(index: u32, start: usize, len: usize) -> Self {
         Self((index as u64) << 32 | (start as u64) << 16 | len as u64)
@@ -81,6 +81,6 @@ impl Span {
     /// Where the data starts in the UMEM.
     #[inline]
     pub(super) const fn address(self) -> usize {
-        self.index() as usize * FRAME_BYTES + self.start()
+        self.index() as usize * CHUNK_BYTES + self.start()
     }
 }

@@ -12,14 +12,14 @@ const MANY: u32 = 4 * FEW;
 /// Memory allocations of a change to and fro, and of a list of all problems.
 fn work(shape: Shape, count: u32) -> (u64, u64) {
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    let mut plane = shape.plane(count, &runtime);
+    let mut reconciler = shape.reconciler(count, &runtime);
     let to_and_fro = || [shape.changed_record(count), shape.last_record(count)];
     // What is allocated once is allocated then.
-    follow(&mut plane, to_and_fro(), &runtime);
+    follow(&mut reconciler, to_and_fro(), &runtime);
     let (records, mut rebuilt) = (to_and_fro(), 0);
-    let change = measure(|| rebuilt = follow(&mut plane, records, &runtime)).count_total;
+    let change = measure(|| rebuilt = follow(&mut reconciler, records, &runtime)).count_total;
     assert!(rebuilt <= 12, "{shape:?} of {count}: {rebuilt} ports were built again");
-    (change, measure(|| drop(plane.problems())).count_total)
+    (change, measure(|| drop(reconciler.problems())).count_total)
 }
 
 #[test]
@@ -36,9 +36,9 @@ fn a_change_and_a_list_of_problems_cost_no_more_than_linear_work() {
 fn a_thousand_records_that_claim_the_same_are_read_and_changed() {
     for shape in Shape::ALL {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-        let mut plane = shape.plane(1000, &runtime);
-        let problems = plane.problems().len();
-        follow(&mut plane, [shape.changed_record(1000), shape.last_record(1000)], &runtime);
-        assert_eq!(plane.problems().len(), problems, "{shape:?}");
+        let mut reconciler = shape.reconciler(1000, &runtime);
+        let problems = reconciler.problems().len();
+        follow(&mut reconciler, [shape.changed_record(1000), shape.last_record(1000)], &runtime);
+        assert_eq!(reconciler.problems().len(), problems, "{shape:?}");
     }
 }

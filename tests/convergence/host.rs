@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::time::{Instant, timeout};
 use trunkpath::control::links::{LinkEvent, Links};
-use trunkpath::control::{Follower, News, Plane};
+use trunkpath::control::{Follower, News, Reconciler};
 use trunkpath::nb::{NorthboundDb, Snapshot};
 use trunkpath::tables::PortState;
 use trunkpath::types::IfIndex;
@@ -22,37 +22,37 @@ const SILENCE: Duration = Duration::from_millis(20);
 
 pub struct Host {
     follower: Follower,
-    plane: Plane<Simulated>,
+    reconciler: Reconciler<Simulated>,
     links: Links,
 }
 
 impl Host {
     pub fn new(db: Arc<dyn NorthboundDb>) -> Self {
         let links = Links::default();
-        Self { follower: Follower::new(db), plane: simulated::plane(HERE, []), links }
+        Self { follower: Follower::new(db), reconciler: simulated::reconciler(HERE, []), links }
     }
 
     /// Begins anew, with the links as they are.
     pub fn restart(&mut self, db: Arc<dyn NorthboundDb>) {
         self.follower = Follower::new(db);
-        self.plane = simulated::plane(HERE, self.links.iter().cloned());
+        self.reconciler = simulated::reconciler(HERE, self.links.iter().cloned());
     }
 
     pub fn see(&mut self, event: LinkEvent) {
         event.clone().apply(&mut self.links);
-        self.plane.see(event);
+        self.reconciler.see(event);
     }
 
     /// How many subports forward.
     pub fn subports_up(&self) -> usize {
-        let reports = self.plane.compiler().reports();
+        let reports = self.reconciler.compiler().reports();
         reports.filter(|(_, report)| report.parent.is_some() && report.state == PortState::Up).count()
     }
 
     fn hear(&mut self, news: News) {
         match news {
-            News::All(snapshot) => self.plane.read(&snapshot),
-            News::Changes(changes) => self.plane.follow(&changes),
+            News::All(snapshot) => self.reconciler.read(&snapshot),
+            News::Changes(changes) => self.reconciler.follow(&changes),
             News::Lost(_) => {}
         }
     }
@@ -62,7 +62,7 @@ impl Host {
         while let Some(news) = self.follower.next().now_or_never() {
             self.hear(news);
         }
-        self.plane.reconcile().await.unwrap();
+        self.reconciler.reconcile().await.unwrap();
     }
 
     /// Waits until nothing is different from what a fresh read of `db` gives, and returns what still is.
@@ -74,7 +74,7 @@ impl Host {
             }
             self.round().await;
             let Ok(snapshot) = db.snapshot().await else { continue };
-            let mut differences = self.plane.evidence().differences(&snapshot);
+            let mut differences = self.reconciler.evidence().differences(&snapshot);
             differences.extend(self.devices_differ(&snapshot).await);
             if differences.is_empty() || Instant::now() > until {
                 return differences;
@@ -84,22 +84,22 @@ impl Host {
 
     /// Compares the devices taken with those that a host takes which gets it all at once, and remembers the incumbents.
     async fn devices_differ(&self, snapshot: &Snapshot) -> Option<String> {
-        let mut fresh = simulated::plane(HERE, self.links.iter().cloned());
-        fresh.remember(self.plane.incumbents());
+        let mut fresh = simulated::reconciler(HERE, self.links.iter().cloned());
+        fresh.remember(self.reconciler.incumbents());
         fresh.read(snapshot);
         fresh.reconcile().await.unwrap();
         // One that is switched off, or that another program holds by now, is kept if it was taken before.
         let is_free = |ifindex: IfIndex| {
             self.links.get(ifindex).is_some_and(|link| link.up && !simulated::is_held(link))
         };
-        let taken = |plane: &Plane<Simulated>| -> BTreeSet<_> {
-            plane
+        let taken = |reconciler: &Reconciler<Simulated>| -> BTreeSet<_> {
+            reconciler
                 .taken()
                 .filter(|(ifindex, _)| is_free(*ifindex))
                 .map(|(_, lport)| lport.to_owned())
                 .collect()
         };
-        let (here, wanted) = (taken(&self.plane), taken(&fresh));
+        let (here, wanted) = (taken(&self.reconciler), taken(&fresh));
         (here != wanted).then(|| format!("devices are taken for {here:?}: expected {wanted:?}"))
     }
 }

@@ -2,7 +2,7 @@
 //! where its parent was).
 
 use serde_json::{Value, json};
-use trunkpath::control::Plane;
+use trunkpath::control::Reconciler;
 use trunkpath::nb::{Change, ChangeSet, Record, Revision, Table};
 use trunkpath::tables::PortState;
 
@@ -39,12 +39,12 @@ fn records() -> Vec<Change> {
 }
 
 /// A host, with the parent's device, that is told of these changes one after the other.
-struct Host(Plane<Simulated>, tokio::runtime::Runtime);
+struct Host(Reconciler<Simulated>, tokio::runtime::Runtime);
 
 impl Host {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let mut host = Self(simulated::plane(HERE, [simulated::link(1, "parent")]), runtime);
+        let mut host = Self(simulated::reconciler(HERE, [simulated::link(1, "parent")]), runtime);
         host.hear(records());
         host
     }

@@ -1,7 +1,7 @@
 //! A device, too, stays with the port that has it.
 
 use serde_json::json;
-use trunkpath::control::Plane;
+use trunkpath::control::Reconciler;
 use trunkpath::control::links::{Link, LinkEvent};
 use trunkpath::nb::{Change, ChangeSet, Record, Revision, Table};
 
@@ -13,12 +13,12 @@ const TAP: &str = "tapsame-prefix";
 const WORKING: &str = "same-prefix-b";
 const NEWCOMER: &str = "same-prefix-a";
 
-struct Host(Plane<Simulated>, tokio::runtime::Runtime);
+struct Host(Reconciler<Simulated>, tokio::runtime::Runtime);
 
 impl Host {
     fn new(links: Vec<Link>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        Self(simulated::plane(HERE, links), runtime)
+        Self(simulated::reconciler(HERE, links), runtime)
     }
 
     fn put(&mut self, lports: &[&str]) {

@@ -6,8 +6,8 @@ use std::net::Ipv6Addr;
 use trunkpath::datapath::DropReason;
 use trunkpath::tables::TableDump;
 
+use crate::antispoof::{arp, ipv6, link_layer, neighbour};
 use crate::frames::tagged;
-use crate::guard::{arp, ipv6, link_layer, neighbour};
 use crate::switch::{Sent, Switch};
 use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 

@@ -209,7 +209,7 @@ fn spoofed_behind(options: usize) -> Vec<u8> {
 fn neighbour_discovery_behind_the_first_buffer_is_dropped() {
     let mut world = World::vm_and_peers().mtu("vm", 9000).mtu("peer-a", 9000);
     world.port_mut("vm").security = Some((vec!["10.0.0.1"], vec![]));
-    for (options, reason) in [(8, DropReason::GuardSourceIp), (2048, DropReason::GuardUnreadable)] {
+    for (options, reason) in [(8, DropReason::AntispoofSourceIp), (2048, DropReason::AntispoofUnreadable)] {
         let mut switch = Switch::with_frames(&world, 64);
         assert_eq!(switch.send("vm", &spoofed_behind(options)), []);
         assert_eq!(switch.drops(), [((Some("vm".to_owned()), reason), 1)].into());

@@ -7,12 +7,12 @@
 mod address_pairs;
 mod agrees_with_the_model;
 mod amplification;
+mod antispoof;
 mod dragonflow_defects;
 mod encapsulation;
 mod encapsulations;
 mod frame_conservation;
 mod frames;
-mod guard;
 mod long_frames;
 mod model;
 mod newcomers;

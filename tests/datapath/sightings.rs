@@ -112,6 +112,6 @@ fn refused_mac_addresses_are_counted_by_address() {
         switch.send("vm", &frame);
     }
     assert_eq!(refused_macs(&switch, "vm"), [(MacAddr::new(OTHER), 2), (MacAddr::new([0; 6]), 1)]);
-    assert_eq!(switch.drops(), [((Some("vm".into()), DropReason::GuardSourceMac), 3)].into());
+    assert_eq!(switch.drops(), [((Some("vm".into()), DropReason::AntispoofSourceMac), 3)].into());
     assert_eq!(refused_macs(&switch, "peer-a"), [], "without port security");
 }

@@ -2,9 +2,9 @@
 
 use trunkpath::packet::{Header, dot1q};
 use trunkpath::types::{Pcp, Tci, VlanId};
-use trunkpath::xsk::{Arena, FRAME_BYTES, Frame, HEADROOM_BYTES};
+use trunkpath::xsk::{Arena, CHUNK_BYTES, Frame, HEADROOM_BYTES};
 
-const MAX_LEN: usize = FRAME_BYTES - HEADROOM_BYTES;
+const MAX_LEN: usize = CHUNK_BYTES - HEADROOM_BYTES;
 
 fn vids() -> impl Iterator<Item = VlanId> {
     (VlanId::MIN.get()..=VlanId::MAX.get()).map(|vid| VlanId::new(vid).unwrap())

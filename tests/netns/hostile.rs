@@ -97,7 +97,8 @@ fn a_hundred_thousand_frames_go_where_an_independent_model_says() {
         assert!(model.wait().unwrap().success());
         assert_eq!(batches, BATCHES);
         assert_eq!(counted(lab), drops);
-        let reasons = ["guard_source_mac", "guard_source_ip", "guard_unreadable", "classify_unknown_tag"];
+        let reasons =
+            ["antispoof_source_mac", "antispoof_source_ip", "antispoof_unreadable", "classify_unknown_tag"];
         let of_all = [
             "destination_source_invalid",
             "destination_reserved",

@@ -65,7 +65,7 @@ class Site:
         try:
             port, frame = self.classify(self.own_port(guest), frame)
             if port.ips is not None:
-                guard(port, frame)
+                antispoof(port, frame)
             if frame[6] & 1 or frame[6:12] == bytes(6):
                 raise Dropped(port.name, "destination_source_invalid")
             receivers = self.receivers(port, frame)
@@ -186,17 +186,17 @@ def ipv6_headers(packet, end):
 # --- port security ----------------------------------------------------------------------------------------------
 
 
-def guard(port, frame):
+def antispoof(port, frame):
     said = speaker(frame)
     if said is None:
-        raise Dropped(port.name, "guard_unreadable")
+        raise Dropped(port.name, "antispoof_unreadable")
     macs, ips = said
     if any(mac != port.mac for mac in macs):
-        raise Dropped(port.name, "guard_source_mac")
+        raise Dropped(port.name, "antispoof_source_mac")
     eui = bytes([port.mac[0] ^ 2]) + port.mac[1:3] + b"\xff\xfe" + port.mac[3:]
     allowed = {ipaddress.ip_address(ip).packed for ip in port.ips} | {b"\xfe\x80" + bytes(6) + eui}
     if any(ip not in allowed for ip in ips):
-        raise Dropped(port.name, "guard_source_ip")
+        raise Dropped(port.name, "antispoof_source_ip")
 
 
 def speaker(frame):

@@ -76,13 +76,13 @@ fn a_refused_mac_address_is_named_until_the_port_may_use_it() {
         let tagged = frame.tagged(tci(0, false, 100));
         until("the address to be refused", || {
             lab.sender(&vm).send(&tagged.bytes());
-            (lab.daemon().dropped(&sub.id(), "guard_source_mac") > 0).then_some(())
+            (lab.daemon().dropped(&sub.id(), "antispoof_source_mac") > 0).then_some(())
         });
         lab.daemon().wait_for_problem(&format!("sub sends as {} (", records::text(other)));
         lab.daemon().wait_for_problem(&format!("it may use {} ->", records::text(sub.mac)));
         let refused = listed(lab, "subports", &sub, "refused_macs");
         assert_eq!(refused[0]["mac"], records::text(other));
-        assert_eq!(refused[0]["frames"], lab.daemon().dropped(&sub.id(), "guard_source_mac"));
+        assert_eq!(refused[0]["frames"], lab.daemon().dropped(&sub.id(), "antispoof_source_mac"));
         let (tag, other) = (["--vlan", "100", "--src"], records::text(other));
         let answer = lab.files.ask(
             &[&["trace", "--port", &vm.id(), "--dst", &records::text(peer.mac)][..], &tag, &[&other]]

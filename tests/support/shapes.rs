@@ -1,7 +1,7 @@
 //! Records of which many claim the same, or hang below each other, and one change of them.
 
 use serde_json::{Value, json};
-use trunkpath::control::Plane;
+use trunkpath::control::Reconciler;
 use trunkpath::control::links::Link;
 use trunkpath::nb::{Change, ChangeSet, Record, Revision, Snapshot, Table};
 
@@ -82,16 +82,16 @@ impl Shape {
         links
     }
 
-    /// A plane that has compiled `count` such records.
-    pub fn plane(self, count: u32, runtime: &tokio::runtime::Runtime) -> Plane<Simulated> {
-        let mut plane = simulated::plane(HERE, self.links(count));
+    /// A reconciler that has compiled `count` such records.
+    pub fn reconciler(self, count: u32, runtime: &tokio::runtime::Runtime) -> Reconciler<Simulated> {
+        let mut reconciler = simulated::reconciler(HERE, self.links(count));
         let a = with(bound(port(0)), "id", json!("a"));
         let records =
             [network("n1", 1), with(a, "unique_key", json!(1))].into_iter().chain(self.records(count));
-        plane.read(&Snapshot { revision: Revision(1), records: records.collect() });
-        runtime.block_on(plane.reconcile()).unwrap();
-        drop(plane.take_reported());
-        plane
+        reconciler.read(&Snapshot { revision: Revision(1), records: records.collect() });
+        runtime.block_on(reconciler.reconcile()).unwrap();
+        drop(reconciler.take_reported());
+        reconciler
     }
 
     /// The last record.
@@ -113,15 +113,15 @@ impl Shape {
 
 /// Follows changes one by one. Returns how many ports were built again.
 pub fn follow(
-    plane: &mut Plane<Simulated>,
+    reconciler: &mut Reconciler<Simulated>,
     records: impl IntoIterator<Item = Record>,
     runtime: &tokio::runtime::Runtime,
 ) -> usize {
     let mut rebuilt = 0;
     for record in records {
-        plane.follow(&ChangeSet { revision: Revision(2), changes: vec![Change::Put(record)] });
-        runtime.block_on(plane.reconcile()).unwrap();
-        rebuilt += plane.take_reported().len();
+        reconciler.follow(&ChangeSet { revision: Revision(2), changes: vec![Change::Put(record)] });
+        runtime.block_on(reconciler.reconcile()).unwrap();
+        rebuilt += reconciler.take_reported().len();
     }
     rebuilt
 }

@@ -5,7 +5,7 @@ use std::future::pending;
 
 use trunkpath::config::{Config, PortOptions, Settings};
 use trunkpath::control::links::{Link, Links};
-use trunkpath::control::{DeviceEvent, Devices, Plane};
+use trunkpath::control::{DeviceEvent, Devices, Reconciler};
 use trunkpath::tables::LinkSlot;
 use trunkpath::types::IfIndex;
 use trunkpath::worker::WorkerPoolError;
@@ -65,10 +65,10 @@ pub fn link(ifindex: u32, lport: &str) -> Link {
     }
 }
 
-/// A plane of chassis `chassis` with these links.
-pub fn plane(chassis: &str, links: impl IntoIterator<Item = Link>) -> Plane<Simulated> {
+/// A reconciler of chassis `chassis` with these links.
+pub fn reconciler(chassis: &str, links: impl IntoIterator<Item = Link>) -> Reconciler<Simulated> {
     let settings = Settings { chassis: Some(chassis.to_owned()), ..Settings::default() };
     let config: Config = settings.check().unwrap();
     let links: Links = links.into_iter().collect();
-    Plane::new(config, links, |_, _| Ok::<_, std::convert::Infallible>(Simulated::default())).unwrap()
+    Reconciler::new(config, links, |_, _| Ok::<_, std::convert::Infallible>(Simulated::default())).unwrap()
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use trunkpath::types::QueueId;
-use trunkpath::xsk::{Arena, BURST_FRAMES, FramePool, XskSocket};
+use trunkpath::xsk::{Arena, BURST_FRAMES, ChunkPool, XskSocket};
 
 use super::{Load, Shared, wait_until_due};
 use crate::frames::Frames;
@@ -80,7 +80,7 @@ pub fn transmit(options: &Transmit) -> Result<()> {
     interrupt::listen()?;
     threads::pin(Pid::from_raw(0), options.cpu)?;
     let arena = Arena::umem(FRAMES)?;
-    let mut pool = FramePool::new(arena);
+    let mut pool = ChunkPool::new(arena);
     let mut socket = XskSocket::open(arena, 0, &options.device, QueueId(0))?;
     let pattern = options.pattern.iter().map(|frame| bytes(frame)).collect::<Result<Vec<_>>>()?;
     let mut frames = pattern.iter().cycle().zip((0..options.vary_count).cycle());

@@ -12,7 +12,7 @@ use trunkpath::config::NoSocketPolicy;
 use trunkpath::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use trunkpath::packet::dot1q::{push, strip};
 use trunkpath::types::{IfIndex, Pcp, QueueId, Tci, VlanId};
-use trunkpath::xsk::{Arena, BURST_FRAMES, FRAME_BYTES, Frame, FramePool, RECEIVE_RING_FRAMES, XskSocket};
+use trunkpath::xsk::{Arena, BURST_FRAMES, CHUNK_BYTES, ChunkPool, Frame, RECEIVE_RING_SIZE, XskSocket};
 
 use super::{Lab, Peer};
 use crate::bed::Bed;
@@ -83,10 +83,10 @@ pub struct Forward {
 /// The child: forwards between p1, the trunk, and p3 until it is killed.
 pub fn forward(options: &Forward) -> Result<()> {
     threads::pin(Pid::from_raw(0), options.cpu)?;
-    let arena = Arena::umem(options.umem_mib * (1 << 20) / FRAME_BYTES)?;
+    let arena = Arena::umem(options.umem_mib * (1 << 20) / CHUNK_BYTES)?;
     let (trunk, port) = (Side::open(arena, "p1", 0)?, Side::open(arena, "p3", 1)?);
     println!("{READY}");
-    run(trunk, port, FramePool::new(arena))
+    run(trunk, port, ChunkPool::new(arena))
 }
 
 /// One cable's socket, and the frames between its rings and the other one's, as the worker has them.
@@ -110,15 +110,15 @@ impl Side {
         Ok(Self { socket, waiting, staged, _program: program })
     }
 
-    fn receive(&mut self, pool: &mut FramePool) {
+    fn receive(&mut self, pool: &mut ChunkPool) {
         self.socket.complete(pool);
         let room = WAITING_FRAMES - self.waiting.len();
         self.socket.receive(&mut self.waiting, room);
-        self.socket.refill(pool, RECEIVE_RING_FRAMES);
+        self.socket.refill(pool, RECEIVE_RING_SIZE);
     }
 
     /// Readies a burst for the other side, and returns its size.
-    fn forward(&mut self, to: &mut Self, pool: &mut FramePool, work: impl Fn(&mut Frame)) -> usize {
+    fn forward(&mut self, to: &mut Self, pool: &mut ChunkPool, work: impl Fn(&mut Frame)) -> usize {
         let frames = self.waiting.len().min(BURST_FRAMES);
         to.staged.extend(self.waiting.drain(..frames));
         pool.warm_up(&mut to.staged);
@@ -126,7 +126,7 @@ impl Side {
         frames
     }
 
-    fn flush(&mut self, pool: &mut FramePool) {
+    fn flush(&mut self, pool: &mut ChunkPool) {
         if !self.staged.is_empty() {
             self.socket.transmit(&mut self.staged);
             self.socket.kick();
@@ -136,7 +136,7 @@ impl Side {
     }
 }
 
-fn run(mut trunk: Side, mut port: Side, mut pool: FramePool) -> Result<()> {
+fn run(mut trunk: Side, mut port: Side, mut pool: ChunkPool) -> Result<()> {
     let mut idle = 0;
     loop {
         trunk.receive(&mut pool);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::config::PortOptions;
 use crate::control::links::{LARGEST_MTU, Link};
 use crate::kernel::{PinError, Pins, ProgramError, ProgramOptions, SteerLoader, SteerProgram, inspect};
-use crate::types::{IfIndex, Numbers, QueueId};
+use crate::types::{IfIndex, QueueId, SlotAllocator};
 use crate::xsk::{Arena, OpenError, XskSocket};
 
 /// A socket's number takes 15 bits in the arena's table of places, with one more for the direction.
@@ -20,7 +20,7 @@ pub(super) struct Opener {
     loader: SteerLoader,
     /// Programs on links that have no sockets yet, or no longer, and should get them (again).
     standing: BTreeMap<IfIndex, SteerProgram>,
-    socket_ids: Numbers,
+    socket_ids: SlotAllocator,
 }
 
 /// An open link.
@@ -58,7 +58,7 @@ impl Opener {
             arena,
             loader: SteerLoader::default(),
             standing: BTreeMap::new(),
-            socket_ids: Numbers::default(),
+            socket_ids: SlotAllocator::default(),
         }
     }
 

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Compiler, Members, NetworkState, PieceState, Placed, Touched};
+use super::{Compiler, LinkState, Members, NetworkState, Placed, Touched};
 use crate::nb::compact;
 use crate::tables::claims::root_of;
+use crate::tables::link_table::{LinkTable, gather};
 use crate::tables::network::Member;
 use crate::tables::pairs::PairHolders;
-use crate::tables::piece::{Piece, gather};
 use crate::tables::{Network, NetworkSlot, Tables, put};
-use crate::types::{Id, MacAddr, NetworkKey, Numbers};
+use crate::types::{Id, MacAddr, NetworkKey, SlotAllocator};
 
 /// Members of networks, by the ids of the networks.
 type Memberships = BTreeMap<Id, Members>;
@@ -74,7 +74,7 @@ impl Compiler {
     fn build(&mut self, root: &str, numbers: &BTreeMap<Id, u16>, joined: &mut Memberships) {
         let Some(link) = self.links.get(root) else { return };
         let slot = link.slot;
-        let Piece { mut entry, ports, problems } =
+        let LinkTable { mut entry, ports, problems } =
             gather(&self.northbound, link, &self.policy.unknown_tags, numbers, &mut self.counters);
         let mut numbers = BTreeMap::new();
         for port in ports {
@@ -102,7 +102,7 @@ impl Compiler {
         let entry = (!numbers.is_empty()).then(|| Arc::new(entry));
         put(&mut self.tables.links, usize::from(slot.0), entry);
         self.rebuilt.extend(numbers.keys().cloned());
-        self.pieces.insert(link.lport.clone(), PieceState { slot, numbers, problems });
+        self.pieces.insert(link.lport.clone(), LinkState { slot, numbers, problems });
     }
 
     /// Builds the networks whose members or keys have changed.
@@ -145,7 +145,7 @@ impl Compiler {
 }
 
 impl NetworkState {
-    fn new(key: NetworkKey, slots: &mut Numbers) -> Self {
+    fn new(key: NetworkKey, slots: &mut SlotAllocator) -> Self {
         // There are fewer networks than ports, and fewer ports than numbers.
         let slot = NetworkSlot(slots.take(u32::MAX).unwrap_or(u32::MAX));
         Self { key, slot, members: Members::new(), pair_holders: PairHolders::new(), problems: Vec::new() }

@@ -5,14 +5,14 @@ use super::*;
 fn a_frame_never_leaves_its_chunk() {
     let arena = Arena::heap(2).unwrap();
     let mut frame = arena.take().unwrap();
-    assert!(!frame.set_bytes(&[1; FRAME_BYTES]));
-    assert!(frame.set_bytes(&[1; FRAME_BYTES - HEADROOM_BYTES]));
+    assert!(!frame.set_bytes(&[1; CHUNK_BYTES]));
+    assert!(frame.set_bytes(&[1; CHUNK_BYTES - HEADROOM_BYTES]));
     assert!(!frame.grow_front(HEADROOM_BYTES + 1));
     assert!(frame.grow_front(HEADROOM_BYTES));
-    assert_eq!(frame.bytes().len(), FRAME_BYTES);
+    assert_eq!(frame.bytes().len(), CHUNK_BYTES);
     frame.trim_front(usize::MAX);
     assert_eq!(frame.bytes().len(), 0);
-    assert!(frame.grow_front(FRAME_BYTES));
+    assert!(frame.grow_front(CHUNK_BYTES));
 }
 
 #[test]
@@ -39,13 +39,13 @@ fn a_copy_is_a_frame_of_its_own() {
 
 #[test]
 fn a_long_frame_is_one_frame_in_several_chunks() {
-    const BUFFER: usize = FRAME_BYTES - HEADROOM_BYTES;
+    const BUFFER: usize = CHUNK_BYTES - HEADROOM_BYTES;
     let arena = Arena::heap(6).unwrap();
     let bytes: Vec<u8> = (0..2 * BUFFER + 100).map(|n| (n % 251) as u8).collect();
     let mut frame = arena.take().unwrap();
     frame.clear();
     assert!(frame.extend(bytes.chunks(700), || arena.take()));
-    assert_eq!((frame.buffer_count(), frame.len(), arena.free_count()), (3, bytes.len(), 3));
+    assert_eq!((frame.chunk_count(), frame.len(), arena.free_count()), (3, bytes.len(), 3));
     assert_eq!(frame.to_vec(), bytes);
     assert!(frame.grow_front(4));
     frame.trim_front(8);
@@ -71,7 +71,7 @@ fn the_chunks_of_a_long_frame_go_and_come_home_together() {
     let arena = Arena::heap(4).unwrap();
     let mut frame = arena.take().unwrap();
     frame.clear();
-    assert!(frame.extend([&[7; 3 * FRAME_BYTES][..]], || arena.take()));
+    assert!(frame.extend([&[7; 3 * CHUNK_BYTES][..]], || arena.take()));
     let mut descriptors = [FrameDesc::default(); 4];
     assert_eq!(frame.describe(arena.layout(), &mut descriptors[..3]), None);
     assert_eq!(frame.describe(arena.layout(), &mut descriptors), Some(4));
@@ -81,7 +81,7 @@ fn the_chunks_of_a_long_frame_go_and_come_home_together() {
     );
     assert_eq!(
         descriptors.map(|descriptor| descriptor.lengths().data()).iter().sum::<usize>(),
-        3 * FRAME_BYTES
+        3 * CHUNK_BYTES
     );
     let ring = Place::transmitting(7);
     frame.surrender(ring);
@@ -97,7 +97,7 @@ fn only_who_holds_a_chunk_can_claim_it() {
     arena.take().unwrap().surrender(receiving);
     assert!(arena.claim(0, transmitting, 0, 0).is_none());
     assert!(arena.claim(1, receiving, 0, 0).is_none());
-    assert!(arena.claim(0, receiving, FRAME_BYTES, 1).is_none());
+    assert!(arena.claim(0, receiving, CHUNK_BYTES, 1).is_none());
     let frame = arena.claim(0, receiving, 256, 60).unwrap();
     assert!(arena.claim(0, receiving, 256, 60).is_none(), "the kernel named the same chunk twice");
     frame.surrender(transmitting);

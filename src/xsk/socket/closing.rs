@@ -24,7 +24,7 @@ impl XskSocket {
             emptied.push((arena, id));
         }
         drop_side_by_side(last_hold);
-        // In copy mode the kernel holds no chunk now: what is still on its way through a device is in socket buffers of
+        // In copy mode the kernel holds no chunk now: what is still on its way through a device is in socket chunks of
         // its own.
         for (arena, id) in emptied {
             arena.reclaim(Place::receiving(id));

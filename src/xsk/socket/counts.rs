@@ -1,10 +1,10 @@
-//! What a socket counts: buffers in its rings, and what the kernel dropped.
+//! What a socket counts: chunks in its rings, and what the kernel dropped.
 
 use std::io;
 
 use super::XskSocket;
 
-/// How many buffers a socket's rings hold.
+/// How many chunks a socket's rings hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RingCensus {
     /// Given to the kernel to receive into.
@@ -36,7 +36,7 @@ pub struct SocketStatistics {
 }
 
 impl XskSocket {
-    /// Counts the buffers in each ring.
+    /// Counts the chunks in each ring.
     pub fn census(&mut self) -> RingCensus {
         let rx = (self.rx.nb_avail_exact() as usize).min(self.receiving);
         let tx = self.tx_queued().min(self.transmitting);

@@ -14,7 +14,7 @@ use crate::xsk::Frame;
 /// # Errors
 /// The reason to drop it.
 #[inline]
-pub fn guard(
+pub fn antispoof(
     frame: &Frame,
     source: &Source,
     tables: &Tables,
@@ -37,7 +37,7 @@ fn check(
     let Some(rules) = port.source_rules.as_deref() else { return Ok(()) };
     let sender = Sender::of(frame.bytes(), frame.len());
     if let Some(allowed) = &rules.allowed {
-        antispoof(sender.as_ref(), allowed, |mac| refused_mac(mac, source, tables, outlet))?;
+        check_addresses(sender.as_ref(), allowed, |mac| refused_mac(mac, source, tables, outlet))?;
     }
     if !rules.pair_macs.is_empty() {
         announce(frame, sender.as_ref(), source, tables, outlet);
@@ -46,18 +46,18 @@ fn check(
 }
 
 /// Checks that a port may send from, and announce, the addresses of a frame.
-fn antispoof(
+fn check_addresses(
     sender: Option<&Sender>,
     allowed: &AllowedSources,
     refuse: impl FnOnce(MacAddr) -> DropReason,
 ) -> Result<(), DropReason> {
-    let Sender { mac, announced, ips } = sender.ok_or(DropReason::GuardUnreadable)?;
+    let Sender { mac, announced, ips } = sender.ok_or(DropReason::AntispoofUnreadable)?;
     let speaker = announced.unwrap_or(*mac);
     if let Some(refused) = [*mac, speaker].into_iter().find(|mac| !allowed.has(*mac)) {
         return Err(refuse(refused));
     }
     if !ips.iter().all(|ip| allowed.allow(speaker, *ip)) {
-        return Err(DropReason::GuardSourceIp);
+        return Err(DropReason::AntispoofSourceIp);
     }
     Ok(())
 }

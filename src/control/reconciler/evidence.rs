@@ -1,6 +1,6 @@
 //! Whether the tables in force are those that the records and links call for.
 
-use super::Plane;
+use super::Reconciler;
 use crate::control::devices::Devices;
 use crate::nb::Snapshot;
 use crate::tables::{Compiler, LocalLink, Policy, TableDump};
@@ -30,7 +30,7 @@ impl Evidence {
     }
 }
 
-impl<D: Devices> Plane<D> {
+impl<D: Devices> Reconciler<D> {
     /// What it takes to compare the tables in force with what they should be.
     #[must_use]
     pub fn evidence(&self) -> Evidence {

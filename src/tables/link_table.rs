@@ -33,7 +33,7 @@ pub struct LocalLink {
 
 /// A link's piece of the tables in the making. Its ports have no networks yet.
 #[derive(Debug)]
-pub(super) struct Piece<'a> {
+pub(super) struct LinkTable<'a> {
     pub(super) entry: LinkEntry,
     /// Empty when the link's port has no record that can be used.
     pub(super) ports: Vec<PlacedPort<'a>>,
@@ -57,7 +57,7 @@ pub(super) fn gather<'a>(
     unknown_tags: &TagPolicy,
     numbers: &BTreeMap<Id, u16>,
     counters: &mut CounterBook,
-) -> Piece<'a> {
+) -> LinkTable<'a> {
     let entry = LinkEntry {
         ifindex: link.ifindex,
         queues: link.queues.clone(),
@@ -66,7 +66,7 @@ pub(super) fn gather<'a>(
         longest_frame: link.longest_frame,
         ports: Vec::new(),
     };
-    let piece = Piece { entry, ports: Vec::new(), problems: Vec::new() };
+    let piece = LinkTable { entry, ports: Vec::new(), problems: Vec::new() };
     let taken = numbers.values().copied().collect();
     let mut gatherer = Gatherer { nb, unknown_tags, numbers, taken, free: 1, counters, piece };
     gatherer.add_root(link);
@@ -87,7 +87,7 @@ struct Gatherer<'a, 'n> {
     /// No number below it is free.
     free: u16,
     counters: &'n mut CounterBook,
-    piece: Piece<'a>,
+    piece: LinkTable<'a>,
 }
 
 impl<'a> Gatherer<'a, '_> {

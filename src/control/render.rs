@@ -7,9 +7,9 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::daemon::Daemon;
-use super::plane::Evidence;
+use super::reconciler::Evidence;
 use super::trace::trace;
-use crate::api::view::{
+use crate::api::model::{
     DeviceStats, FrameCensus, NetworkPortView, NetworkView, PairView, PortStats, PortView, SocketStats,
     StatsView, SubportView, WorkerView,
 };
@@ -30,22 +30,22 @@ impl Daemon {
     /// Answers a question, or says why not.
     pub(super) async fn answer(&self, call: Call) {
         let Call { query, reply } = call;
-        let age_secs = self.plane.devices.age().as_secs();
+        let age_secs = self.reconciler.devices.age().as_secs();
         let outcome = match query {
             Query::Ports => json(&self.ports_view()),
             Query::Subports => json(&self.subports_view()),
             Query::Networks => json(&self.networks_view()),
             Query::Workers => json(&self.workers_view()),
             Query::Problems => json(&self.problems_view()),
-            Query::Nb => json(&self.cloud.view(self.plane.compiler().problems().len())),
-            Query::Stats => match self.plane.devices.workers.report().await {
+            Query::Nb => json(&self.session.view(self.reconciler.compiler().problems().len())),
+            Query::Stats => match self.reconciler.devices.workers.report().await {
                 Ok(reports) => json(&self.stats_view(&reports)),
                 Err(error) => Err(error.to_string()),
             },
             Query::Trace(request) => trace(self, &request).and_then(|view| json(&view)),
             Query::Drift => {
                 // The DB may take its time, and the comparison does.
-                let (url, evidence) = (self.plane.config.nb.clone(), self.plane.evidence());
+                let (url, evidence) = (self.reconciler.config.nb.clone(), self.reconciler.evidence());
                 tokio::spawn(async move {
                     let outcome = drift(&url, evidence).await.and_then(|found| json(&found));
                     drop(reply.send(Reply { outcome, age_secs }));
@@ -58,18 +58,19 @@ impl Daemon {
     }
 
     fn ports_view(&self) -> Vec<PortView> {
-        let nb = self.plane.compiler.northbound();
-        let opened: BTreeMap<&str, _> = self.plane.ports.values().map(|open| (&*open.lport, open)).collect();
-        let ports = self.plane.desired.ports(&self.plane.links).filter_map(|(lport, device)| {
+        let nb = self.reconciler.compiler.northbound();
+        let opened: BTreeMap<&str, _> =
+            self.reconciler.ports.values().map(|open| (&*open.lport, open)).collect();
+        let ports = self.reconciler.desired.ports(&self.reconciler.links).filter_map(|(lport, device)| {
             let port = nb.lports().get(lport)?;
             let open = opened.get(lport).copied();
             let ifindex = open.map(|open| open.ifindex).or(device.ok());
-            let options = self.plane.config.port(lport);
+            let options = self.reconciler.config.port(lport);
             Some(PortView {
                 lport: lport.to_owned(),
                 name: port.name.to_string(),
                 device: ifindex
-                    .and_then(|ifindex| self.plane.links.get(ifindex))
+                    .and_then(|ifindex| self.reconciler.links.get(ifindex))
                     .map(|link| link.name.clone()),
                 ifindex,
                 mode: open.map(|open| open.handle.program.mode()),
@@ -90,22 +91,24 @@ impl Daemon {
 
     /// `up`, or why the port does not forward.
     fn state_of(&self, lport: &str) -> String {
-        if let Some(report) = self.plane.compiler.report(lport) {
+        if let Some(report) = self.reconciler.compiler.report(lport) {
             return report.state.to_string();
         }
-        match self.plane.desired.device_of(lport, &self.plane.links) {
+        match self.reconciler.desired.device_of(lport, &self.reconciler.links) {
             Some(Err(reason)) => reason,
-            Some(Ok(ifindex)) => match (self.plane.refused.get(&ifindex), self.plane.opening_for(ifindex)) {
-                (Some(refusal), _) => refusal.reason.clone(),
-                (None, Some(waiting)) => format!("is being opened for {} s", waiting.as_secs()),
-                (None, None) => "its record cannot be used; see `trunkpath show problems`".to_owned(),
-            },
+            Some(Ok(ifindex)) => {
+                match (self.reconciler.refused.get(&ifindex), self.reconciler.opening_for(ifindex)) {
+                    (Some(refusal), _) => refusal.reason.clone(),
+                    (None, Some(waiting)) => format!("is being opened for {} s", waiting.as_secs()),
+                    (None, None) => "its record cannot be used; see `trunkpath show problems`".to_owned(),
+                }
+            }
             None => "not here".to_owned(),
         }
     }
 
     fn subports_view(&self) -> Vec<SubportView> {
-        let nb = self.plane.compiler.northbound();
+        let nb = self.reconciler.compiler.northbound();
         let subports = nb.lports().values().filter_map(|port| {
             let segmentation = nb.segmentation_above(&port.id)?;
             let ChildPortSegmentation { parent, segmentation: tag, .. } = segmentation;
@@ -118,7 +121,7 @@ impl Daemon {
                 network: port.lswitch.to_string(),
                 key: port.key,
                 macs: port.macs.to_vec(),
-                state: match self.plane.compiler.report(&port.id) {
+                state: match self.reconciler.compiler.report(&port.id) {
                     Some(report) => report.state.to_string(),
                     None => "parent down".to_owned(),
                 },
@@ -131,11 +134,11 @@ impl Daemon {
 
     /// Whether the port is in the tables, or bound here.
     fn is_here(&self, lport: &str) -> bool {
-        self.plane.compiler.report(lport).is_some() || self.plane.desired.wants(lport)
+        self.reconciler.compiler.report(lport).is_some() || self.reconciler.desired.wants(lport)
     }
 
     fn networks_view(&self) -> Vec<NetworkView> {
-        let nb = self.plane.compiler.northbound();
+        let nb = self.reconciler.compiler.northbound();
         let networks = nb.lswitches().values().map(|network| {
             let ports = nb.lports_on(&network.id).filter(|port| self.is_here(&port.id));
             NetworkView {
@@ -157,47 +160,47 @@ impl Daemon {
     }
 
     fn pairs_of(&self, port: &LogicalPort) -> Vec<PairView> {
-        let holder = |mac| self.plane.compiler.holder_of(&port.lswitch, mac).map(str::to_owned);
+        let holder = |mac| self.reconciler.compiler.holder_of(&port.lswitch, mac).map(str::to_owned);
         let macs = port.source_rules.iter().flat_map(|rules| &*rules.pair_macs);
         macs.map(|mac| PairView { mac: *mac, holder: holder(*mac) }).collect()
     }
 
     fn workers_view(&self) -> Vec<WorkerView> {
         let queues = |worker| {
-            let ports = self.plane.ports.values();
+            let ports = self.reconciler.ports.values();
             ports.flat_map(move |port| {
                 let owned = port.queues.iter().enumerate().filter(move |(_, owner)| **owner == worker);
                 owned.map(|(queue, _)| format!("{}/{queue}", port.device))
             })
         };
-        let workers = self.plane.devices.workers.cpus().enumerate().map(|(worker, cpu)| WorkerView {
+        let workers = self.reconciler.devices.workers.cpus().enumerate().map(|(worker, cpu)| WorkerView {
             worker,
             cpu,
             queues: queues(worker).collect(),
-            sleeping: self.plane.devices.workers.is_asleep(worker),
-            handover_queued: self.plane.devices.workers.handed_over(worker) as u64,
+            sleeping: self.reconciler.devices.workers.is_asleep(worker),
+            handover_queued: self.reconciler.devices.workers.handed_over(worker) as u64,
         });
         workers.collect()
     }
 
     fn problems_view(&self) -> Vec<Problem> {
-        let mut problems = self.plane.problems();
-        problems.extend(self.cloud.problems());
+        let mut problems = self.reconciler.problems();
+        problems.extend(self.session.problems());
         problems.extend(self.panic_problems());
         problems.extend(self.log_problem());
         problems.extend(self.incumbents_problem());
-        problems.extend(self.plane.devices.problem());
+        problems.extend(self.reconciler.devices.problem());
         problems.extend(self.sighting_problems());
         let name = |ifindex: IfIndex| {
-            self.plane.links.get(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone())
+            self.reconciler.links.get(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone())
         };
-        let plane = &self.plane;
+        let reconciler = &self.reconciler;
         let is_taken = |ifindex| {
-            plane.ports.contains_key(&ifindex)
-                || plane.refused.contains_key(&ifindex)
-                || plane.opening.contains_key(&ifindex)
+            reconciler.ports.contains_key(&ifindex)
+                || reconciler.refused.contains_key(&ifindex)
+                || reconciler.opening.contains_key(&ifindex)
         };
-        problems.extend(self.plane.devices.pinning.problems(name, is_taken));
+        problems.extend(self.reconciler.devices.pinning.problems(name, is_taken));
         problems.sort();
         problems.dedup();
         cut(&mut problems);
@@ -207,18 +210,18 @@ impl Daemon {
     fn stats_view(&self, reports: &[WorkerReport]) -> StatsView {
         let sockets: Vec<_> = reports.iter().flat_map(|report| &report.sockets).collect();
         let mut ports: Vec<_> = self
-            .plane
+            .reconciler
             .compiler
             .counters()
             .totals()
             .map(|(lport, totals)| port_stats(lport, &totals))
             .collect();
-        let nobodys = self.plane.compiler.counters().no_port().totals();
+        let nobodys = self.reconciler.compiler.counters().no_port().totals();
         if nobodys != PortTotals::default() {
             ports.push(port_stats(NO_PORT, &nobodys));
         }
         let transmit_drops = inspect::transmit_drops().unwrap_or_default();
-        let devices = self.plane.ports.values().map(|port| {
+        let devices = self.reconciler.ports.values().map(|port| {
             let counters = port.handle.program.counters().unwrap_or_default();
             let mut sockets: Vec<_> = sockets
                 .iter()
@@ -241,15 +244,15 @@ impl Daemon {
     /// Where all frames are. The arena knows the place of each; what the workers know divides the rings further.
     fn frame_census(&self, reports: &[WorkerReport]) -> FrameCensus {
         let sockets = || reports.iter().flat_map(|report| &report.sockets);
-        let arena = self.plane.devices.arena.census();
+        let arena = self.reconciler.devices.arena.census();
         let pooled = reports.iter().map(|report| report.pool).sum::<usize>().min(arena.held);
         let handed_over: usize =
-            (0..reports.len()).map(|worker| self.plane.devices.workers.handed_over(worker)).sum();
+            (0..reports.len()).map(|worker| self.reconciler.devices.workers.handed_over(worker)).sum();
         let between_workers = handed_over.min(arena.held - pooled);
         let rx = sockets().map(|socket| socket.rings.rx).sum::<usize>().min(arena.receiving);
         let tx = sockets().map(|socket| socket.rings.tx).sum::<usize>().min(arena.transmitting);
         FrameCensus {
-            total: self.plane.devices.arena.frame_count() as u64,
+            total: self.reconciler.devices.arena.chunk_count() as u64,
             pool: (arena.free + pooled) as u64,
             fill: (arena.receiving - rx) as u64,
             rx: rx as u64,

@@ -11,7 +11,7 @@ use super::network::Member;
 use super::pairs::PairHolders;
 use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, Policy, PortReport, PortSlot, Tables};
 use crate::nb::{Change, Edit, LogicalPort, Northbound, Snapshot, Table, in_order};
-use crate::types::{Id, Incumbents, MacAddr, NetworkKey, Numbers, Problem};
+use crate::types::{Id, Incumbents, MacAddr, NetworkKey, Problem, SlotAllocator};
 
 /// Keeps [`Tables`] in step with the records and links.
 ///
@@ -27,12 +27,12 @@ pub struct Compiler {
     counters: CounterBook,
     tables: Tables,
     /// Links in the tables, by the ids of their ports.
-    pieces: BTreeMap<Id, PieceState>,
+    pieces: BTreeMap<Id, LinkState>,
     /// Ports in the tables, by id.
     placed: BTreeMap<Id, Placed>,
     /// Networks in the tables, by id.
     networks: BTreeMap<Id, NetworkState>,
-    network_slots: Numbers,
+    network_slots: SlotAllocator,
     /// Who held contested claims in an earlier run; for the first read.
     incumbents: Incumbents,
     mac_holders: MacHolders,
@@ -47,7 +47,7 @@ pub struct Compiler {
 pub type Touched = BTreeSet<Id>;
 
 #[derive(Debug)]
-struct PieceState {
+struct LinkState {
     slot: LinkSlot,
     /// The numbers of its ports, by id.
     numbers: BTreeMap<Id, u16>,
@@ -90,7 +90,7 @@ impl Compiler {
             pieces: BTreeMap::new(),
             placed: BTreeMap::new(),
             networks: BTreeMap::new(),
-            network_slots: Numbers::default(),
+            network_slots: SlotAllocator::default(),
             incumbents: Incumbents::new(),
             mac_holders: MacHolders::default(),
             touched: Touched::new(),

@@ -20,10 +20,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use xsk_rs::config::{BindFlags, Interface, LibxdpFlags, SocketConfig};
 use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, TxQueue};
 
-use super::arena::{Arena, FRAME_BYTES, HEADROOM_BYTES, Place, ring_size, root_cause};
+use super::arena::{Arena, CHUNK_BYTES, HEADROOM_BYTES, Place, ring_size, root_cause};
 use super::descriptor::XDP_PKT_CONTD;
 use super::frame::Frame;
-use super::pool::FramePool;
+use super::pool::ChunkPool;
 use crate::types::QueueId;
 
 pub use counts::{RingCensus, SocketStatistics};
@@ -31,21 +31,21 @@ pub use counts::{RingCensus, SocketStatistics};
 /// Frames handled in one go. Enough to share the cost of a system call, few enough to stay in the cache.
 pub const BURST_FRAMES: usize = 64;
 
-/// Buffers of a frame that the kernel sends, at the most: it makes one packet of the first and a page for each other
+/// Chunks of a frame that the kernel sends, at the most: it makes one packet of the first and a page for each other
 /// one, of which a packet has 17 (`MAX_SKB_FRAGS`).
 const TRANSMIT_BUFFERS: usize = 17;
 
-/// Bytes of the longest frame that can be sent. With less in each buffer than it takes, because tags were stripped from
+/// Bytes of the longest frame that can be sent. With less in each chunk than it takes, because tags were stripped from
 /// it, such a frame still has no more than `TRANSMIT_BUFFERS`.
-pub const LONGEST_FRAME: usize = (TRANSMIT_BUFFERS - 1) * (FRAME_BYTES - HEADROOM_BYTES);
+pub const LONGEST_FRAME: usize = (TRANSMIT_BUFFERS - 1) * (CHUNK_BYTES - HEADROOM_BYTES);
 
 /// Descriptors in the fill ring and in the RX ring. Both are of one size, so the RX ring never overflows: the fill ring
 /// runs empty first. What is received moves on into the worker's memory, so they need to hold only what comes while
 /// the worker is away from its CPU: 4 ms at a million frames a second.
-pub const RECEIVE_RING_FRAMES: usize = 4096;
+pub const RECEIVE_RING_SIZE: usize = 4096;
 
 /// Descriptors in the TX ring and in the completion ring. In copy mode a system call empties the whole TX ring.
-pub const TRANSMIT_RING_FRAMES: usize = 2048;
+pub const TRANSMIT_RING_SIZE: usize = 2048;
 
 /// A socket bound to one queue of one link. One thread at a time works with it.
 #[derive(Debug)]
@@ -57,11 +57,11 @@ pub struct XskSocket {
     tx: TxQueue,
     fill: FillQueue,
     completion: CompQueue,
-    /// The buffers so far of a frame whose last one is still in the RX ring.
+    /// The chunks so far of a frame whose last one is still in the RX ring.
     unfinished: Option<Frame>,
-    /// Buffers in the fill and RX rings.
+    /// Chunks in the fill and RX rings.
     receiving: usize,
-    /// Buffers in the TX and completion rings.
+    /// Chunks in the TX and completion rings.
     transmitting: usize,
     scratch: Box<[FrameDesc; BURST_FRAMES]>,
 }
@@ -99,8 +99,8 @@ impl XskSocket {
         let refused = |source| OpenError::Refused { link: link.to_owned(), queue, source };
         let umem = arena.umem_handle().ok_or_else(|| refused(io::Error::other("this arena is no UMEM")))?;
         let config = SocketConfig::builder()
-            .rx_queue_size(ring_size(RECEIVE_RING_FRAMES).map_err(refused)?)
-            .tx_queue_size(ring_size(TRANSMIT_RING_FRAMES).map_err(refused)?)
+            .rx_queue_size(ring_size(RECEIVE_RING_SIZE).map_err(refused)?)
+            .tx_queue_size(ring_size(TRANSMIT_RING_SIZE).map_err(refused)?)
             .bind_flags(BindFlags::XDP_COPY | BindFlags::XDP_USE_NEED_WAKEUP)
             .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
             .build();
@@ -152,21 +152,21 @@ impl XskSocket {
         self.rx.nb_avail(1) > 0
     }
 
-    /// Buffers in the fill and RX rings.
+    /// Chunks in the fill and RX rings.
     #[inline]
     #[must_use]
     pub const fn receiving(&self) -> usize {
         self.receiving
     }
 
-    /// Buffers in the TX and completion rings.
+    /// Chunks in the TX and completion rings.
     #[inline]
     #[must_use]
     pub const fn transmitting(&self) -> usize {
         self.transmitting
     }
 
-    /// Takes received frames, of at most `limit` buffers, and puts them behind `frames`. Returns how many buffers they
+    /// Takes received frames, of at most `limit` chunks, and puts them behind `frames`. Returns how many chunks they
     /// have.
     #[inline]
     pub fn receive(&mut self, frames: &mut VecDeque<Frame>, limit: usize) -> usize {
@@ -177,15 +177,15 @@ impl XskSocket {
             // SAFETY: what the ring names was given to this socket's fill ring; `claim` lets nothing else through.
             let burst = unsafe { self.rx.consume(&mut self.scratch[..wanted]) };
             for descriptor in &self.scratch[..burst] {
-                let Some(buffer) = claim(self.arena, from, descriptor) else { continue };
+                let Some(chunk) = claim(self.arena, from, descriptor) else { continue };
                 let continued = descriptor.options() & XDP_PKT_CONTD != 0;
                 if continued || self.unfinished.is_some() {
-                    let whole = join(&mut self.unfinished, buffer, continued);
-                    received += whole.as_ref().map_or(0, Frame::buffer_count);
+                    let whole = join(&mut self.unfinished, chunk, continued);
+                    received += whole.as_ref().map_or(0, Frame::chunk_count);
                     frames.extend(whole);
                 } else {
                     received += 1;
-                    frames.push_back(buffer);
+                    frames.push_back(chunk);
                 }
             }
             taken += burst;
@@ -200,7 +200,7 @@ impl XskSocket {
     /// Gives frames of `pool` to the kernel to receive into, until `target` are with it. Returns how many are
     /// missing.
     #[inline]
-    pub fn refill(&mut self, pool: &mut FramePool, target: usize) -> usize {
+    pub fn refill(&mut self, pool: &mut ChunkPool, target: usize) -> usize {
         let mut missing = target.saturating_sub(self.receiving);
         while missing > 0 {
             // The ring can look full for a moment although the kernel took frames: what does not fit waits.
@@ -235,14 +235,14 @@ impl XskSocket {
             let mut described = 0;
             for frame in &frames[sent..] {
                 let Some(free) = self.scratch.get_mut(described..room) else { break };
-                let Some(buffers) = frame.describe(self.arena.layout(), free) else { break };
-                described += buffers;
+                let Some(chunks) = frame.describe(self.arena.layout(), free) else { break };
+                described += chunks;
                 sent += 1;
             }
             if described == 0 {
                 break;
             }
-            // SAFETY: each descriptor is of a buffer that `frames` holds; they are surrendered to this ring below.
+            // SAFETY: each descriptor is of a chunk that `frames` holds; they are surrendered to this ring below.
             let produced = unsafe { self.tx.produce(&self.scratch[..described]) };
             debug_assert_eq!(produced, described, "there was room for them");
             self.transmitting += described;
@@ -253,7 +253,7 @@ impl XskSocket {
         sent
     }
 
-    /// Asks the kernel to send what the TX ring holds. Returns how many buffers it left there, which wait for another
+    /// Asks the kernel to send what the TX ring holds. Returns how many chunks it left there, which wait for another
     /// kick: the link is down, say, or its receiver slow.
     #[inline]
     pub fn kick(&mut self) -> usize {
@@ -271,21 +271,21 @@ impl XskSocket {
         0
     }
 
-    /// Buffers that the TX ring has room for.
+    /// Chunks that the TX ring has room for.
     #[inline]
     pub fn tx_room(&mut self) -> usize {
         self.tx.nb_free_exact() as usize
     }
 
-    /// Buffers in the TX ring that the kernel has not taken.
+    /// Chunks in the TX ring that the kernel has not taken.
     #[inline]
     fn tx_queued(&mut self) -> usize {
-        TRANSMIT_RING_FRAMES - self.tx_room()
+        TRANSMIT_RING_SIZE - self.tx_room()
     }
 
-    /// Takes back the buffers that were sent.
+    /// Takes back the chunks that were sent.
     #[inline]
-    pub fn complete(&mut self, pool: &mut FramePool) -> usize {
+    pub fn complete(&mut self, pool: &mut ChunkPool) -> usize {
         let mut taken = 0;
         while self.transmitting > 0 {
             // SAFETY: what the ring names was given to this socket's TX ring; `claim` lets nothing else through.
@@ -307,7 +307,7 @@ impl XskSocket {
     /// Lets one system call send a full TX ring instead of 32 frames, where the kernel can (6.18 and later).
     fn send_whole_ring_at_once(&self) {
         const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
-        let budget = TRANSMIT_RING_FRAMES as u32;
+        let budget = TRANSMIT_RING_SIZE as u32;
         // SAFETY: the option value is `budget`, which outlives the call, and its length is given with it. An older
         // kernel answers ENOPROTOOPT, and `kick` calls more often.
         unsafe {
@@ -329,15 +329,15 @@ impl AsFd for XskSocket {
     }
 }
 
-/// Adds `buffer` to the frame that is not finished yet. Returns that frame when this was its last buffer.
+/// Adds `chunk` to the frame that is not finished yet. Returns that frame when this was its last chunk.
 #[cold]
-fn join(unfinished: &mut Option<Frame>, buffer: Frame, continued: bool) -> Option<Frame> {
+fn join(unfinished: &mut Option<Frame>, chunk: Frame, continued: bool) -> Option<Frame> {
     let frame = match unfinished.take() {
         Some(mut frame) => {
-            frame.append(buffer);
+            frame.append(chunk);
             frame
         }
-        None => buffer,
+        None => chunk,
     };
     if continued {
         *unfinished = Some(frame);
@@ -346,11 +346,11 @@ fn join(unfinished: &mut Option<Frame>, buffer: Frame, continued: bool) -> Optio
     Some(frame)
 }
 
-/// The buffer a ring named, if the ring may name it.
+/// The chunk a ring named, if the ring may name it.
 #[inline]
 fn claim(arena: &'static Arena, from: Place, descriptor: &FrameDesc) -> Option<Frame> {
     let (address, len) = (descriptor.addr(), descriptor.lengths().data());
-    let frame = arena.claim((address / FRAME_BYTES) as u32, from, address % FRAME_BYTES, len);
+    let frame = arena.claim((address / CHUNK_BYTES) as u32, from, address % CHUNK_BYTES, len);
     debug_assert!(frame.is_some(), "the kernel named a chunk at {address:#x} that it does not hold");
     frame
 }

@@ -1,4 +1,4 @@
-//! A plane whose kernel takes its time, or changes its mind.
+//! A reconciler whose kernel takes its time, or changes its mind.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::pending;
@@ -61,11 +61,11 @@ fn record(table: Table, id: &str, json: serde_json::Value) -> Record {
     Record { table, id: id.to_owned(), json }
 }
 
-fn plane(ports: u32) -> Plane<SlowKernel> {
+fn reconciler(ports: u32) -> Reconciler<SlowKernel> {
     let settings = Settings { chassis: Some("here".to_owned()), ..Settings::default() };
     let links = (1..=ports).map(link).collect();
     let start = |_: &Config, _: &Publisher| Ok::<_, std::convert::Infallible>(SlowKernel::default());
-    let mut plane = Plane::new(settings.check().unwrap(), links, start).unwrap();
+    let mut reconciler = Reconciler::new(settings.check().unwrap(), links, start).unwrap();
     let network = json!({"id": "n", "unique_key": 1, "topic": "t", "name": "n"});
     let port = |number| {
         let id = format!("port{number}");
@@ -75,11 +75,11 @@ fn plane(ports: u32) -> Plane<SlowKernel> {
         record(Table::Lport, &id, json)
     };
     let records = [record(Table::Lswitch, "n", network)].into_iter().chain((1..=ports).map(port));
-    plane.read(&Snapshot { revision: Revision(1), records: records.collect() });
-    plane
+    reconciler.read(&Snapshot { revision: Revision(1), records: records.collect() });
+    reconciler
 }
 
-impl Plane<SlowKernel> {
+impl Reconciler<SlowKernel> {
     fn round_now(&mut self) {
         self.reconcile().now_or_never().expect("a round waits for no kernel").unwrap();
     }
@@ -102,76 +102,80 @@ impl Plane<SlowKernel> {
 
 #[test]
 fn an_opening_that_does_not_end_delays_nothing_else() {
-    let mut plane = plane(2);
-    plane.round_now();
-    assert_eq!(plane.devices.asked, [index(1), index(2)]);
-    plane.answer(2, Ok(()));
-    assert!(plane.is_up(2) && !plane.is_up(1));
-    assert!(plane.opening_for(index(1)).is_some());
-    assert_eq!((plane.next_retry(), plane.problem_texts()), (None, vec![]));
+    let mut reconciler = reconciler(2);
+    reconciler.round_now();
+    assert_eq!(reconciler.devices.asked, [index(1), index(2)]);
+    reconciler.answer(2, Ok(()));
+    assert!(reconciler.is_up(2) && !reconciler.is_up(1));
+    assert!(reconciler.opening_for(index(1)).is_some());
+    assert_eq!((reconciler.next_retry(), reconciler.problem_texts()), (None, vec![]));
 
-    plane.round_now();
-    assert_eq!(plane.devices.asked.len(), 2, "it is asked for once");
-    plane.answer(1, Ok(()));
-    assert!(plane.is_up(1) && plane.opening_for(index(1)).is_none());
+    reconciler.round_now();
+    assert_eq!(reconciler.devices.asked.len(), 2, "it is asked for once");
+    reconciler.answer(1, Ok(()));
+    assert!(reconciler.is_up(1) && reconciler.opening_for(index(1)).is_none());
 }
 
 #[test]
 fn a_refusal_is_a_problem_until_a_later_opening_ends_well() {
-    let mut plane = plane(1);
-    plane.round_now();
-    plane.answer(1, Err("it is held"));
-    assert!(plane.problem_texts()[0].contains("link1: it is held"), "{:?}", plane.problem_texts());
-    let retry = plane.next_retry().unwrap();
-    while plane.devices.asked.len() < 2 {
+    let mut reconciler = reconciler(1);
+    reconciler.round_now();
+    reconciler.answer(1, Err("it is held"));
+    assert!(reconciler.problem_texts()[0].contains("link1: it is held"), "{:?}", reconciler.problem_texts());
+    let retry = reconciler.next_retry().unwrap();
+    while reconciler.devices.asked.len() < 2 {
         std::thread::sleep(retry.saturating_duration_since(Instant::now()));
-        plane.round_now();
+        reconciler.round_now();
     }
-    assert_eq!(plane.next_retry(), None, "nothing is to be tried while it is being opened");
-    plane.answer(1, Ok(()));
-    assert!(plane.is_up(1));
-    assert_eq!(plane.problem_texts(), [""; 0]);
+    assert_eq!(reconciler.next_retry(), None, "nothing is to be tried while it is being opened");
+    reconciler.answer(1, Ok(()));
+    assert!(reconciler.is_up(1));
+    assert_eq!(reconciler.problem_texts(), [""; 0]);
 }
 
 #[test]
 fn a_port_whose_link_is_not_as_it_was_is_down_with_a_reason_and_opened_again() {
-    let mut plane = plane(2);
-    plane.round_now();
-    (1..=2).for_each(|number| plane.answer(number, Ok(())));
-    plane.note(DeviceEvent::Lost { ifindex: index(1), reason: "its program is gone".to_owned() });
-    plane.round_now();
-    assert!(!plane.is_up(1) && plane.is_up(2));
-    assert_eq!(plane.devices.released, [index(1)]);
-    assert!(plane.problem_texts()[0].contains("link1: its program is gone"), "{:?}", plane.problem_texts());
-    assert_eq!(plane.devices.asked, [1, 2, 1].map(index));
-    plane.answer(1, Ok(()));
-    assert!(plane.is_up(1));
-    assert_eq!((plane.problem_texts(), plane.devices.discarded.len()), (vec![], 0));
+    let mut reconciler = reconciler(2);
+    reconciler.round_now();
+    (1..=2).for_each(|number| reconciler.answer(number, Ok(())));
+    reconciler.note(DeviceEvent::Lost { ifindex: index(1), reason: "its program is gone".to_owned() });
+    reconciler.round_now();
+    assert!(!reconciler.is_up(1) && reconciler.is_up(2));
+    assert_eq!(reconciler.devices.released, [index(1)]);
+    assert!(
+        reconciler.problem_texts()[0].contains("link1: its program is gone"),
+        "{:?}",
+        reconciler.problem_texts()
+    );
+    assert_eq!(reconciler.devices.asked, [1, 2, 1].map(index));
+    reconciler.answer(1, Ok(()));
+    assert!(reconciler.is_up(1));
+    assert_eq!((reconciler.problem_texts(), reconciler.devices.discarded.len()), (vec![], 0));
 }
 
 #[test]
 fn what_is_no_longer_wanted_when_its_opening_ends_is_closed_and_given_up() {
-    let mut plane = plane(1);
-    plane.round_now();
-    plane.see(LinkEvent::Gone(index(1)));
-    plane.round_now();
-    plane.answer(1, Ok(()));
-    assert!(!plane.is_up(1));
-    assert_eq!(plane.devices.released, [index(1)]);
-    assert!(plane.devices.discarded.contains(&index(1)));
-    assert_eq!(plane.devices.asked.len(), 1);
+    let mut reconciler = reconciler(1);
+    reconciler.round_now();
+    reconciler.see(LinkEvent::Gone(index(1)));
+    reconciler.round_now();
+    reconciler.answer(1, Ok(()));
+    assert!(!reconciler.is_up(1));
+    assert_eq!(reconciler.devices.released, [index(1)]);
+    assert!(reconciler.devices.discarded.contains(&index(1)));
+    assert_eq!(reconciler.devices.asked.len(), 1);
 }
 
 #[test]
 fn no_more_than_a_few_are_being_opened_at_a_time() {
-    let mut plane = plane(20);
-    plane.round_now();
-    let first = plane.devices.asked.len() as u32;
+    let mut reconciler = reconciler(20);
+    reconciler.round_now();
+    let first = reconciler.devices.asked.len() as u32;
     assert!(first < 20);
-    assert_eq!(plane.next_retry(), None);
+    assert_eq!(reconciler.next_retry(), None);
     for number in 1..=20 {
-        plane.answer(number, Ok(()));
-        assert!(plane.is_up(number));
+        reconciler.answer(number, Ok(()));
+        assert!(reconciler.is_up(number));
     }
-    assert_eq!(plane.devices.asked.len(), 20);
+    assert_eq!(reconciler.devices.asked.len(), 20);
 }

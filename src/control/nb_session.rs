@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::follow::News;
-use super::last_good::LastGood;
-use crate::api::view::NbView;
+use super::snapshot_cache::SnapshotCache;
+use crate::api::model::NbView;
 use crate::config::Config;
 use crate::nb::{self, NbError, NorthboundDb, Reports, Revision, Snapshot};
 use crate::types::Problem;
@@ -29,7 +29,7 @@ const ANNOUNCE_LONGEST: Duration = Duration::from_mins(1);
 
 /// The NB DB from here.
 #[derive(Debug)]
-pub(super) struct Cloud {
+pub(super) struct NbSession {
     db: Arc<dyn NorthboundDb>,
     /// Its URL without the password.
     url: String,
@@ -37,7 +37,7 @@ pub(super) struct Cloud {
     announcing: JoinHandle<()>,
     announcement: Arc<Mutex<Announcement>>,
     /// For a DB that is not on this host anyway.
-    last_good: Option<LastGood>,
+    snapshot_cache: Option<SnapshotCache>,
     next_confirmation: Instant,
     known: Known,
     revision: Option<Revision>,
@@ -85,34 +85,34 @@ impl fmt::Display for Announcement {
     }
 }
 
-impl Cloud {
+impl NbSession {
     /// Opens the DB, which may be away, and the copy of it, which is returned.
     pub(super) async fn open(config: &Config) -> Result<(Self, Option<Snapshot>), NbError> {
         let db = nb::open(&config.nb).await?;
         let reports = nb::reports(&config.nb, &config.chassis).await?;
         let url = nb::masked(&config.nb);
-        let (mut last_good, mut copy) = (None, None);
+        let (mut snapshot_cache, mut copy) = (None, None);
         if nb::is_remote(&config.nb) {
-            let (keeper, found) = LastGood::open(&config.state, &url);
-            (last_good, copy) = (Some(keeper), found);
+            let (keeper, found) = SnapshotCache::open(&config.state, &url);
+            (snapshot_cache, copy) = (Some(keeper), found);
         }
         let announcement = Arc::new(Mutex::new(Announcement::Pending));
         let announced =
             announce(Arc::clone(&db), config.chassis.clone(), config.local_ip, Arc::clone(&announcement));
-        let cloud = Self {
+        let session = Self {
             db,
             url,
             reports,
             announcing: tokio::spawn(announced),
             announcement,
-            last_good,
+            snapshot_cache,
             next_confirmation: Instant::now(),
             known: copy.as_ref().map_or(Known::Nothing, |copy| Known::Copy(copy.confirmed)),
             revision: copy.as_ref().map(|copy| copy.snapshot.revision),
             lost: None,
             up: BTreeSet::new(),
         };
-        Ok((cloud, copy.map(|copy| copy.snapshot)))
+        Ok((session, copy.map(|copy| copy.snapshot)))
     }
 
     /// The DB.
@@ -125,14 +125,14 @@ impl Cloud {
         match news {
             News::All(snapshot) => {
                 (self.lost, self.known, self.revision) = (None, Known::Read, Some(snapshot.revision));
-                if let Some(last_good) = &self.last_good {
-                    last_good.read(snapshot);
+                if let Some(snapshot_cache) = &self.snapshot_cache {
+                    snapshot_cache.read(snapshot);
                 }
             }
             News::Changes(changes) => {
                 (self.lost, self.revision) = (None, Some(changes.revision));
-                if let Some(last_good) = &self.last_good {
-                    last_good.follow(changes);
+                if let Some(snapshot_cache) = &self.snapshot_cache {
+                    snapshot_cache.follow(changes);
                 }
             }
             News::Lost(error) => {
@@ -150,7 +150,7 @@ impl Cloud {
         let now = Instant::now();
         if self.next_confirmation <= now && self.lost().is_none() && matches!(self.known, Known::Read) {
             self.next_confirmation = now + CONFIRMATION;
-            self.last_good.iter().for_each(LastGood::confirm);
+            self.snapshot_cache.iter().for_each(SnapshotCache::confirm);
         }
     }
 
@@ -230,7 +230,7 @@ impl Cloud {
             Announcement::Pending | Announcement::NoAddress | Announcement::Written => None,
         };
         let (unreported, unannounced) = (unreported.filter(|_| is_read), unannounced.filter(|_| is_read));
-        let unkept = self.last_good.as_ref().and_then(LastGood::failure);
+        let unkept = self.snapshot_cache.as_ref().and_then(SnapshotCache::failure);
         let reasons = [view, unreported, unannounced, unkept].into_iter().flatten();
         reasons.map(|reason| Problem::new(format!("NB DB {}", self.url), reason)).collect()
     }
@@ -247,8 +247,8 @@ impl Cloud {
                 "the NB DB does not answer: what was reported to it ends by itself"
             );
         }
-        if let Some(last_good) = self.last_good {
-            last_good.close();
+        if let Some(snapshot_cache) = self.snapshot_cache {
+            snapshot_cache.close();
         }
     }
 }

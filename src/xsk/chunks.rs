@@ -1,4 +1,4 @@
-//! The buffers of a frame, one after the other.
+//! The chunks of a frame, one after the other.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -19,16 +19,16 @@ pub(super) unsafe fn slice_of<'a>(arena: &'static Arena, span: Span) -> &'a [u8]
     unsafe { slice::from_raw_parts(arena.data(span).as_ptr(), span.len()) }
 }
 
-/// The buffers of a frame, in order.
+/// The chunks of a frame, in order.
 #[derive(Clone)]
-pub struct Buffers<'a> {
+pub struct Chunks<'a> {
     arena: &'static Arena,
     next: Option<Span>,
     _frame: PhantomData<&'a Frame>,
 }
 
-impl Buffers<'_> {
-    /// Those of a frame whose first buffer is `first`.
+impl Chunks<'_> {
+    /// Those of a frame whose first chunk is `first`.
     ///
     /// # Safety
     /// As for [`slice_of`]: the frame is the caller's as long as the result lives, and nobody writes to it meanwhile.
@@ -52,7 +52,7 @@ impl Buffers<'_> {
     }
 }
 
-impl<'a> Iterator for Buffers<'a> {
+impl<'a> Iterator for Chunks<'a> {
     type Item = &'a [u8];
 
     #[inline]
@@ -63,7 +63,7 @@ impl<'a> Iterator for Buffers<'a> {
     }
 }
 
-impl fmt::Debug for Buffers<'_> {
+impl fmt::Debug for Chunks<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.clone().map(<[u8]>::len)).finish()
     }

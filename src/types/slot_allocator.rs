@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 /// Numbers from 0 on, each given to one holder at a time; low ones first, so that tables indexed by them stay dense.
 #[derive(Debug, Clone, Default)]
-pub struct Numbers {
+pub struct SlotAllocator {
     /// All from here on are free.
     next: u32,
     /// Given back, and below `next`.
     free: BTreeSet<u32>,
 }
 
-impl Numbers {
+impl SlotAllocator {
     /// Takes the lowest free number; `None` when it is not below `limit`.
     pub fn take(&mut self, limit: u32) -> Option<u32> {
         if let Some(number) = self.free.first().copied() {
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn numbers_are_low_and_given_once() {
-        let mut numbers = Numbers::default();
+        let mut numbers = SlotAllocator::default();
         assert_eq!([numbers.take(3), numbers.take(3), numbers.take(3)], [Some(0), Some(1), Some(2)]);
         assert_eq!(numbers.take(3), None);
         numbers.give_back(1);

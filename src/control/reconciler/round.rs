@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::time::Instant;
 
-use super::{OpenPort, Opening, Plane, Refusal};
+use super::{OpenPort, Opening, Reconciler, Refusal};
 use crate::control::devices::{DeviceEvent, Devices};
 use crate::tables::{LinkSlot, WorkerId};
 use crate::types::IfIndex;
@@ -24,7 +24,7 @@ const OPENINGS_AT_ONCE: usize = 8;
 /// More links than [`LinkSlot`] has numbers.
 const MAX_LINKS: u32 = u16::MAX as u32;
 
-impl<D: Devices> Plane<D> {
+impl<D: Devices> Reconciler<D> {
     /// Makes everything true that can be now. What the kernel takes its time for ends with an event of a device, and
     /// that wants another call.
     ///

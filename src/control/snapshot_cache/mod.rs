@@ -28,9 +28,9 @@ pub(super) struct Copy {
     pub(super) confirmed: SystemTime,
 }
 
-/// Keeps the copy. No method waits for the disk but [`LastGood::open`] and [`LastGood::close`].
+/// Keeps the copy. No method waits for the disk but [`SnapshotCache::open`] and [`SnapshotCache::close`].
 #[derive(Debug)]
-pub(super) struct LastGood {
+pub(super) struct SnapshotCache {
     queue: Arc<Queue>,
     failure: Arc<Mutex<Option<String>>>,
     path: PathBuf,
@@ -77,7 +77,7 @@ impl Queue {
     }
 }
 
-impl LastGood {
+impl SnapshotCache {
     /// Reads the copy of the DB at `url`, if there is one, and keeps it from now on in the file `path`.
     pub(super) fn open(path: &Path, url: &str) -> (Self, Option<Copy>) {
         let failure = Arc::new(Mutex::new(None));
@@ -290,7 +290,7 @@ mod tests {
     fn what_was_read_and_followed_is_there_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/last-good.db");
-        let (kept, copy) = LastGood::open(&path, URL);
+        let (kept, copy) = SnapshotCache::open(&path, URL);
         assert!(copy.is_none());
         kept.read(snapshot(5, vec![record("a", "1"), record("b", "1"), record("c", "1")]));
         let gone = Change::Delete { table: Table::Lport, id: "b".to_owned() };
@@ -299,14 +299,14 @@ mod tests {
         assert_eq!(kept.failure(), None);
         kept.close();
 
-        let (kept, copy) = LastGood::open(&path, URL);
+        let (kept, copy) = SnapshotCache::open(&path, URL);
         let copy = copy.unwrap();
         assert_eq!(copy.snapshot, snapshot(6, vec![record("a", "1"), record("c", "2")]));
         assert!(copy.confirmed.elapsed().unwrap() < Duration::from_mins(1));
         // A full read replaces all of it.
         kept.read(snapshot(9, vec![record("d", "1")]));
         kept.close();
-        let (_, copy) = LastGood::open(&path, URL);
+        let (_, copy) = SnapshotCache::open(&path, URL);
         assert_eq!(copy.unwrap().snapshot, snapshot(9, vec![record("d", "1")]));
     }
 
@@ -315,7 +315,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last-good.db");
         for _ in 0..2 {
-            let (kept, _) = LastGood::open(&path, URL);
+            let (kept, _) = SnapshotCache::open(&path, URL);
             kept.read(snapshot(5, vec![record("a", "1")]));
             let mode = std::fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
@@ -329,23 +329,23 @@ mod tests {
     fn the_copy_of_another_db_and_a_damaged_one_are_not_used() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last-good.db");
-        let (kept, _) = LastGood::open(&path, URL);
+        let (kept, _) = SnapshotCache::open(&path, URL);
         kept.read(snapshot(5, vec![record("a", "1")]));
         kept.close();
-        let (kept, copy) = LastGood::open(&path, "etcd://h2:2379");
+        let (kept, copy) = SnapshotCache::open(&path, "etcd://h2:2379");
         assert!(copy.is_none());
         kept.close();
         std::fs::write(&path, "SQLite format 3\0, and nothing else of it".repeat(100)).unwrap();
-        let (kept, copy) = LastGood::open(&path, URL);
+        let (kept, copy) = SnapshotCache::open(&path, URL);
         assert!(copy.is_none());
         kept.read(snapshot(5, vec![record("a", "1")]));
         kept.close();
-        assert!(LastGood::open(&path, URL).1.is_some());
+        assert!(SnapshotCache::open(&path, URL).1.is_some());
     }
 
     #[test]
     fn a_folder_that_cannot_be_written_is_named() {
-        let (kept, copy) = LastGood::open(Path::new("/proc/self/last-good.db"), URL);
+        let (kept, copy) = SnapshotCache::open(Path::new("/proc/self/last-good.db"), URL);
         assert!(copy.is_none());
         kept.read(snapshot(5, Vec::new()));
         let failure = kept.failure().unwrap();
@@ -357,7 +357,7 @@ mod tests {
     fn a_disk_that_fails_or_hangs_holds_up_nobody_and_loses_no_change() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last-good.db");
-        let (kept, _) = LastGood::open(&path, URL);
+        let (kept, _) = SnapshotCache::open(&path, URL);
         kept.read(snapshot(1, vec![record("a", "1")]));
         // Another process holds the write lock: each attempt waits, then fails.
         let other = Connection::open(&path).unwrap();
@@ -374,7 +374,7 @@ mod tests {
         other.execute_batch("ROLLBACK").unwrap();
         kept.confirm();
         kept.close();
-        let (_, copy) = LastGood::open(&path, URL);
+        let (_, copy) = SnapshotCache::open(&path, URL);
         assert_eq!(copy.unwrap().snapshot, snapshot(5_000, vec![record("a", "5000")]));
     }
 }

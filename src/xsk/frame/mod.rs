@@ -12,8 +12,8 @@ use std::slice;
 
 use xsk_rs::FrameDesc;
 
-use super::arena::{Arena, FRAME_BYTES, HEADROOM_BYTES, Place};
-use super::buffers::{Buffers, slice_of};
+use super::arena::{Arena, CHUNK_BYTES, HEADROOM_BYTES, Place};
+use super::chunks::{Chunks, slice_of};
 use super::descriptor::{DescriptorLayout, XDP_PKT_CONTD};
 use super::span::Span;
 
@@ -21,13 +21,13 @@ use super::span::Span;
 #[cfg(target_arch = "x86_64")]
 const CACHE_LINE_BYTES: usize = 64;
 
-/// A frame that user space holds, in one buffer or, if it is long, in several.
+/// A frame that user space holds, in one chunk or, if it is long, in several.
 ///
 /// Whoever has it owns the chunks of memory behind it: it cannot be copied, and it ends by moving into a ring, a pool
 /// or another worker's queue. One that is merely dropped goes back to the arena, so none can be lost.
 pub struct Frame {
     arena: &'static Arena,
-    /// The first buffer.
+    /// The first chunk.
     span: Span,
 }
 
@@ -36,14 +36,14 @@ impl Frame {
     ///
     /// # Safety
     /// No other `Frame` for that chunk exists, nor does the kernel hold it, and none will be made while this one
-    /// lives. `index` is below the arena's frame count and `start + len` at most [`FRAME_BYTES`].
+    /// lives. `index` is below the arena's frame count and `start + len` at most [`CHUNK_BYTES`].
     #[inline]
     pub(super) unsafe fn new(arena: &'static Arena, index: u32, start: usize, len: usize) -> Self {
-        debug_assert!(start + len <= FRAME_BYTES);
+        debug_assert!(start + len <= CHUNK_BYTES);
         Self { arena, span: Span::new(index, start, len) }
     }
 
-    /// The bytes of its first buffer, from the destination address on: the whole frame, or of a long one more than any
+    /// The bytes of its first chunk, from the destination address on: the whole frame, or of a long one more than any
     /// header takes.
     #[inline]
     #[must_use]
@@ -52,16 +52,16 @@ impl Frame {
         unsafe { slice_of(self.arena, self.span) }
     }
 
-    /// The bytes of its first buffer, to rewrite in place.
+    /// The bytes of its first chunk, to rewrite in place.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.split_mut().0
     }
 
-    /// The first buffer, to rewrite in place, and those behind it.
+    /// The first chunk, to rewrite in place, and those behind it.
     #[inline]
-    pub fn split_mut(&mut self) -> (&mut [u8], Buffers<'_>) {
-        let rest = self.buffers().rest();
+    pub fn split_mut(&mut self) -> (&mut [u8], Chunks<'_>) {
+        let rest = self.chunks().rest();
         // SAFETY: `start + len` lies in the chunk (kept by every method), the chunk is this token's alone and its
         // memory is never freed. `&mut self` makes the borrow the only one; `rest` never comes back to this chunk.
         let first =
@@ -69,21 +69,21 @@ impl Frame {
         (first, rest)
     }
 
-    /// Its buffers, in order.
+    /// Its chunks, in order.
     #[inline]
     #[must_use]
-    pub fn buffers(&self) -> Buffers<'_> {
+    pub fn chunks(&self) -> Chunks<'_> {
         // SAFETY: the span is this token's, which is borrowed as long as the result.
-        unsafe { Buffers::of(self.arena, self.span) }
+        unsafe { Chunks::of(self.arena, self.span) }
     }
 
     /// The bytes in `range`, in pieces. Those that are not there are left out.
     pub fn slices(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;
-        let pieces = self.buffers().map(move |buffer| {
-            let at = |offset: usize| offset.saturating_sub(start).min(buffer.len());
-            let piece = buffer.get(at(range.start)..at(range.end)).unwrap_or_default();
-            start += buffer.len();
+        let pieces = self.chunks().map(move |chunk| {
+            let at = |offset: usize| offset.saturating_sub(start).min(chunk.len());
+            let piece = chunk.get(at(range.start)..at(range.end)).unwrap_or_default();
+            start += chunk.len();
             piece
         });
         pieces.filter(|piece| !piece.is_empty())
@@ -92,25 +92,25 @@ impl Frame {
     /// A copy of its bytes.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
-        self.buffers().flatten().copied().collect()
+        self.chunks().flatten().copied().collect()
     }
 
-    /// How many buffers it has.
+    /// How many chunks it has.
     #[inline]
     #[must_use]
-    pub fn buffer_count(&self) -> usize {
-        if self.span.is_continued() { self.buffers().count() } else { 1 }
+    pub fn chunk_count(&self) -> usize {
+        if self.span.is_continued() { self.chunks().count() } else { 1 }
     }
 
-    /// Bytes of all its buffers.
+    /// Bytes of all its chunks.
     #[inline]
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
-        if self.span.is_continued() { self.buffers().map(<[u8]>::len).sum() } else { self.span.len() }
+        if self.span.is_continued() { self.chunks().map(<[u8]>::len).sum() } else { self.span.len() }
     }
 
-    /// Drops the first `bytes` bytes of the first buffer (all, if there are fewer): the start moves, the data does not.
+    /// Drops the first `bytes` bytes of the first chunk (all, if there are fewer): the start moves, the data does not.
     #[inline]
     pub fn trim_front(&mut self, bytes: usize) {
         self.span = self.span.trimmed(bytes);
@@ -125,7 +125,7 @@ impl Frame {
         true
     }
 
-    /// Has the CPU fetch the first buffer, which is soon read: by us, and by the kernel when it sends.
+    /// Has the CPU fetch the first chunk, which is soon read: by us, and by the kernel when it sends.
     #[inline]
     pub(super) fn prefetch(&self) {
         #[cfg(target_arch = "x86_64")]
@@ -135,7 +135,7 @@ impl Frame {
         }
     }
 
-    /// Makes this frame a copy of `other`, with the same headroom. A long one takes more buffers from `more`; `false`,
+    /// Makes this frame a copy of `other`, with the same headroom. A long one takes more chunks from `more`; `false`,
     /// and something undefined in this frame, when there are none.
     #[inline]
     #[must_use]
@@ -143,13 +143,13 @@ impl Frame {
         drop(self.take_rest());
         self.span = Span::new(self.span.index(), other.span.start(), other.span.len());
         self.bytes_mut().copy_from_slice(other.bytes());
-        !other.span.is_continued() || self.extend(other.buffers().rest(), more)
+        !other.span.is_continued() || self.extend(other.chunks().rest(), more)
     }
 
-    /// Replaces the content; `false`, and nothing done, when it does not fit one buffer behind the present start.
+    /// Replaces the content; `false`, and nothing done, when it does not fit one chunk behind the present start.
     #[must_use]
     pub fn set_bytes(&mut self, bytes: &[u8]) -> bool {
-        if bytes.len() > FRAME_BYTES - self.span.start() {
+        if bytes.len() > CHUNK_BYTES - self.span.start() {
             return false;
         }
         drop(self.take_rest());
@@ -164,7 +164,7 @@ impl Frame {
         self.span = self.span.with(HEADROOM_BYTES, 0);
     }
 
-    /// Adds bytes at the end, in buffers from `more` when the last one is full. `false`, and a part of them added, when
+    /// Adds bytes at the end, in chunks from `more` when the last one is full. `false`, and a part of them added, when
     /// there are none.
     #[must_use]
     pub fn extend<'a>(
@@ -178,30 +178,30 @@ impl Frame {
                 if piece.is_empty() {
                     break;
                 }
-                let Some(mut buffer) = more() else { return false };
-                buffer.clear();
-                self.append(buffer);
+                let Some(mut chunk) = more() else { return false };
+                chunk.clear();
+                self.append(chunk);
             }
         }
         true
     }
 
-    /// Puts `bytes` behind what the last buffer holds, as far as they fit. Returns the rest.
+    /// Puts `bytes` behind what the last chunk holds, as far as they fit. Returns the rest.
     fn fill_last<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let last = self.last();
         let end = last.start() + last.len();
-        let (bytes, rest) = bytes.split_at(bytes.len().min(FRAME_BYTES - end));
+        let (bytes, rest) = bytes.split_at(bytes.len().min(CHUNK_BYTES - end));
         let grown = last.with(last.start(), last.len() + bytes.len());
         self.replace_last(grown);
         let room = self.arena.data(last.with(end, bytes.len()));
-        // SAFETY: `end + bytes.len()` is at most FRAME_BYTES, so the slice lies in the chunk, which is this token's
+        // SAFETY: `end + bytes.len()` is at most CHUNK_BYTES, so the slice lies in the chunk, which is this token's
         // alone; `&mut self` makes the borrow the only one.
         let room = unsafe { slice::from_raw_parts_mut(room.as_ptr(), bytes.len()) };
         room.copy_from_slice(bytes);
         rest
     }
 
-    /// Adds the buffers of `rest` behind its own.
+    /// Adds the chunks of `rest` behind its own.
     pub(super) fn append(&mut self, rest: Self) {
         let last = self.last();
         self.arena.set_rest(last.index(), rest.span);
@@ -210,7 +210,7 @@ impl Frame {
         mem::forget(rest);
     }
 
-    /// Takes off the buffers behind the first, as a frame of their own.
+    /// Takes off the chunks behind the first, as a frame of their own.
     #[inline]
     pub(super) fn take_rest(&mut self) -> Option<Self> {
         if !self.span.is_continued() {
@@ -229,7 +229,7 @@ impl Frame {
         last
     }
 
-    /// Puts `last` in the place of the last buffer's span.
+    /// Puts `last` in the place of the last chunk's span.
     fn replace_last(&mut self, last: Span) {
         let mut before = None;
         let mut span = self.span;
@@ -243,7 +243,7 @@ impl Frame {
         }
     }
 
-    /// Describes its buffers for a TX ring at the start of `descriptors`. Returns how many there are; `None`, and
+    /// Describes its chunks for a TX ring at the start of `descriptors`. Returns how many there are; `None`, and
     /// something undefined there, when they do not fit.
     #[inline]
     pub(super) fn describe(&self, layout: DescriptorLayout, descriptors: &mut [FrameDesc]) -> Option<usize> {
@@ -261,7 +261,7 @@ impl Frame {
         }
     }
 
-    /// The offset of the first buffer's data in the UMEM.
+    /// The offset of the first chunk's data in the UMEM.
     #[inline]
     pub(super) fn address(&self) -> usize {
         self.span.address()

@@ -22,7 +22,7 @@ use crate::config::{Config, PortOptions};
 use crate::tables::{LinkSlot, Publisher};
 use crate::types::{IfIndex, Problem};
 use crate::worker::{WorkerPool, WorkerPoolError};
-use crate::xsk::{Arena, ArenaError, FRAME_BYTES, XskSocket};
+use crate::xsk::{Arena, ArenaError, CHUNK_BYTES, XskSocket};
 pub(super) use look::Look;
 use opener::{OpenLink, Opener};
 
@@ -64,10 +64,10 @@ enum Event {
 impl AfXdp {
     /// Registers the packet memory; patiently, for the kernel releases a predecessor's some time after its end.
     pub(super) async fn register(config: &Config) -> Result<&'static Arena, ArenaError> {
-        let frame_count = (config.umem_mib as usize) * (1 << 20) / FRAME_BYTES;
+        let chunk_count = (config.umem_mib as usize) * (1 << 20) / CHUNK_BYTES;
         let mut pause = RETRY_FIRST;
         loop {
-            match blocking(move || Arena::umem(frame_count)).await {
+            match blocking(move || Arena::umem(chunk_count)).await {
                 Err(ArenaError::Anchor { source })
                     if source.raw_os_error() == Some(libc::EBUSY) && pause <= RETRY_LONGEST =>
                 {

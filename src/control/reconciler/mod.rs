@@ -18,7 +18,7 @@ use super::links::{Link, LinkEvent, Links};
 use crate::config::{Config, PortOptions};
 use crate::nb::{ChangeSet, Snapshot};
 use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher, Tables, Touched, WorkerId};
-use crate::types::{Id, IfIndex, Incumbents, Numbers, Problem};
+use crate::types::{Id, IfIndex, Incumbents, Problem, SlotAllocator};
 pub use evidence::Evidence;
 
 /// The records and links as they are known, the devices that are ours, and the tables in force.
@@ -27,7 +27,7 @@ pub use evidence::Evidence;
 /// it all made true by [`reconcile`](Self::reconcile). What comes out does not depend on the order, but for who holds what
 /// several claim: see [`incumbents`](Self::incumbents).
 #[derive(Debug)]
-pub struct Plane<D: Devices> {
+pub struct Reconciler<D: Devices> {
     pub(super) config: Config,
     /// The records, and the tables made of them.
     pub(super) compiler: Compiler,
@@ -47,7 +47,7 @@ pub struct Plane<D: Devices> {
     pub(super) ports: BTreeMap<IfIndex, OpenPort<D::Handle>>,
     /// Devices that should be, and are not.
     pub(super) refused: BTreeMap<IfIndex, Refusal>,
-    slots: Numbers,
+    slots: SlotAllocator,
 }
 
 /// A logical port's device, taken.
@@ -83,8 +83,8 @@ pub(super) struct Refusal {
     pause: Option<Duration>,
 }
 
-impl<D: Devices> Plane<D> {
-    /// A plane without records. `start` makes what takes the links, and forwards with what the publisher publishes.
+impl<D: Devices> Reconciler<D> {
+    /// A reconciler without records. `start` makes what takes the links, and forwards with what the publisher publishes.
     ///
     /// # Errors
     /// What `start` returns.
@@ -109,7 +109,7 @@ impl<D: Devices> Plane<D> {
             more_to_open: false,
             ports: BTreeMap::new(),
             refused: BTreeMap::new(),
-            slots: Numbers::default(),
+            slots: SlotAllocator::default(),
         })
     }
 
