@@ -59,7 +59,7 @@ fn each_listed_difference_has_an_edge_frame() {
 fn the_handbook_has_the_list() {
     let handbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/behaviour.md");
     let text = std::fs::read_to_string(handbook).unwrap();
-    let (_, section) = text.split_once("## Where we differ from Open vSwitch").expect("the section");
+    let (_, section) = text.split_once("## Differences from Open vSwitch").expect("the section");
     let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
     let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
     let names: Vec<&str> = rows.filter_map(|row| row.trim_end_matches(" |").rsplit("| ").next()).collect();
