@@ -65,12 +65,12 @@ pub mod datapath;
 pub mod kernel;
 pub mod logging;
 pub mod nb;
-#[cfg(test)]
-#[path = "../tests/support/root.rs"]
-mod needs;
 pub mod packet;
 pub mod tables;
 pub mod types;
 pub mod worker;
 #[allow(unsafe_code, reason = "the rings and the memory shared with the kernel; each block has its proof")]
 pub mod xsk;
+
+#[cfg(test)]
+use testkit::root as needs;

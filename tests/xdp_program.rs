@@ -3,11 +3,6 @@
 //! The kernel refuses a test run of a program that is bound to a device, so this is the one for generic mode. They
 //! differ in the restoring of tags only, which is shown on real links (`netns::tags`).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it fails")]
-
-#[path = "support/root.rs"]
-mod root;
-
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
@@ -82,7 +77,7 @@ fn with_program(no_socket_action: u32, test: impl FnOnce(&SteerSkel<'_>)) {
 
 #[test]
 fn without_a_socket_the_policy_drop_keeps_frames_from_the_host() {
-    if !root::is_root("without_a_socket_the_policy_drop_keeps_frames_from_the_host") {
+    if !testkit::root::is_root("without_a_socket_the_policy_drop_keeps_frames_from_the_host") {
         return;
     }
     with_program(XDP_DROP, |steer| {
@@ -93,7 +88,7 @@ fn without_a_socket_the_policy_drop_keeps_frames_from_the_host() {
 
 #[test]
 fn without_a_socket_the_policy_pass_leaves_frames_to_the_kernel() {
-    if !root::is_root("without_a_socket_the_policy_pass_leaves_frames_to_the_kernel") {
+    if !testkit::root::is_root("without_a_socket_the_policy_pass_leaves_frames_to_the_kernel") {
         return;
     }
     with_program(XDP_PASS, |steer| {
@@ -104,7 +99,7 @@ fn without_a_socket_the_policy_pass_leaves_frames_to_the_kernel() {
 
 #[test]
 fn with_a_socket_frames_go_there_whatever_the_policy() {
-    if !root::is_root("with_a_socket_frames_go_there_whatever_the_policy") {
+    if !testkit::root::is_root("with_a_socket_frames_go_there_whatever_the_policy") {
         return;
     }
     // A namespace of this thread's own, with a device to bind to.

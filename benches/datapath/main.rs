@@ -8,10 +8,6 @@
 #![allow(missing_docs, reason = "made by criterion's macros")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot be set up has failed")]
 
-mod burst;
-mod cloud;
-mod step;
-
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
@@ -19,9 +15,9 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_gr
 use trunkpath::tables::{Publisher, Reader, Tables};
 use trunkpath::xsk::Arena;
 
-use burst::{Burst, Kind, Maker};
-use cloud::{Cloud, Traffic};
-use step::{CLASSIFY, DESTINATION, DISPATCH, PIPELINE, Step};
+use testkit::bench::burst::{Burst, Kind, Maker};
+use testkit::bench::cloud::{Cloud, Traffic};
+use testkit::bench::step::{CLASSIFY, DESTINATION, DISPATCH, PIPELINE, Step};
 
 const BURSTS: [usize; 3] = [1, 32, 64];
 const FULL_BURST: usize = 64;

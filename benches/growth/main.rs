@@ -2,16 +2,11 @@
 //! N = 1000, 2000 and 4000. `cargo bench --bench growth`.
 #![allow(clippy::unwrap_used, reason = "a bench ends when it cannot go on")]
 
-#[path = "../../tests/support/shapes.rs"]
-mod shapes;
-#[path = "../../tests/support/simulated.rs"]
-mod simulated;
-
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
-use shapes::Shape;
+use testkit::shapes::{self, Shape};
 
 const COUNTS: [u32; 3] = [1000, 2000, 4000];
 

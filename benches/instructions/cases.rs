@@ -5,9 +5,9 @@ use std::hint::black_box;
 use trunkpath::tables::{Publisher, Reader};
 use trunkpath::xsk::Arena;
 
-use crate::burst::{Burst, Kind, Maker};
-use crate::cloud::{Cloud, Traffic};
-use crate::step::{CLASSIFY, DESTINATION, DISPATCH, PIPELINE, Step};
+use testkit::bench::burst::{Burst, Kind, Maker};
+use testkit::bench::cloud::{Cloud, Traffic};
+use testkit::bench::step::{CLASSIFY, DESTINATION, DISPATCH, PIPELINE, Step};
 
 /// Frames of a case.
 pub const FRAMES: usize = 16 * BURST;

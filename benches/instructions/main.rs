@@ -8,14 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot be set up has failed")]
 #![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "figures for people")]
 
-#[path = "../datapath/burst.rs"]
-mod burst;
 mod callgrind;
 mod cases;
-#[path = "../datapath/cloud.rs"]
-mod cloud;
-#[path = "../datapath/step.rs"]
-mod step;
 
 use std::path::PathBuf;
 

@@ -8,13 +8,6 @@
     reason = "a bench prints, and ends when it cannot go on"
 )]
 
-#[path = "../../tests/support/large.rs"]
-mod cloud;
-#[path = "../../tests/support/simulated.rs"]
-mod simulated;
-#[path = "../../tests/support/stores.rs"]
-mod stores;
-
 use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
@@ -25,9 +18,9 @@ use trunkpath::packet::{ETHERTYPE_DOT1Q, Tag};
 use trunkpath::tables::TagMeaning;
 use trunkpath::types::{Pcp, Tci, VlanId};
 
-use cloud::{Cloud, PARENTS_PER_HOST, SUBPORTS, write};
-use simulated::Simulated;
-use stores::{Kind, Server, Writer};
+use testkit::large::{self as cloud, Cloud, PARENTS_PER_HOST, SUBPORTS, write};
+use testkit::simulated::{self, Simulated};
+use testkit::stores::{Kind, Server, Writer};
 
 /// Single changes that are timed.
 const SINGLES: u32 = 500;

@@ -14,10 +14,10 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::bpf::{Hook, Programs};
-use crate::command::{run, succeed};
 use crate::job::Job;
-use crate::netns::Netns;
 use crate::sink::Sink;
+use testkit::command::{run, succeed};
+use testkit::netns::Netns;
 
 /// Cables that every bed has, and that traffic may be on.
 pub const CABLES: usize = 4;

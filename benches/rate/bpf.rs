@@ -11,7 +11,7 @@ use libbpf_rs::{
     XdpFlags,
 };
 
-use crate::netns::Netns;
+use testkit::netns::Netns;
 
 /// Name and text of each program. The text is part of this program, so it runs from anywhere.
 const SOURCES: [(&str, &str); 3] = [

@@ -1,7 +1,7 @@
 //! The frames of a job, byte for byte: IPv4 and UDP with right lengths and checksums, as guests send them.
 
-use crate::frame::{CTAG, Mac};
 use crate::job::{Direction, Job, P3, P4, Size, subport};
+use testkit::frame::{CTAG, Mac};
 
 /// Bytes that the generator writes of each frame: all headers.
 pub const HEADER_LEN: usize = 48;

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use crate::frame::Mac;
+use testkit::frame::Mac;
 
 /// The one VID of a job with one.
 pub const ONE_VID: u16 = 100;

@@ -7,7 +7,7 @@ use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 use serde::Serialize;
 
-use crate::command::run;
+use testkit::command::run;
 
 /// To stand beside every figure.
 #[derive(Debug, Clone, Serialize)]

@@ -17,31 +17,19 @@ mod baseline;
 mod bed;
 mod bpf;
 mod child;
-#[path = "../../tests/support/command.rs"]
-mod command;
-#[allow(dead_code, reason = "the tests use all of it")]
-#[path = "../../tests/support/frame.rs"]
-mod frame;
 mod frames;
 mod generator;
 mod interrupt;
 mod job;
 mod machine;
 mod measure;
-#[allow(dead_code, reason = "the tests use all of it")]
-#[path = "../../tests/support/netns.rs"]
-mod netns;
 mod peers;
 mod plan;
-#[path = "../../tests/support/records.rs"]
-mod records;
 mod regression;
 mod report;
 mod scenarios;
 mod sink;
 mod threads;
-#[path = "../../tests/support/wait.rs"]
-mod wait;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 
 use crate::bpf::{self, Hook, Programs, program, set_variables};
 use crate::frames::Expected;
-use crate::netns::Netns;
+use testkit::netns::Netns;
 
 /// Lengths of `struct expected` in sink.bpf.c.
 const SIZES: usize = 3;

@@ -13,16 +13,13 @@
 
 mod balance;
 mod round;
-#[allow(dead_code, reason = "the tests use all of it")]
-#[path = "../../tests/support/mod.rs"]
-mod support;
 
 use std::time::{Duration, Instant};
 
 use balance::Balance;
 use round::Soak;
-use support::cloud::with_etcd;
-use support::resources::Held;
+use testkit::cloud::with_etcd;
+use testkit::resources::Held;
 
 fn main() {
     // What cargo adds, on `cargo bench`.

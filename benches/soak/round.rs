@@ -4,14 +4,14 @@ use std::thread::scope;
 
 use trunkpath::nb::{Op, Table, segmentation_id};
 
-use crate::support::churn::Churn;
-use crate::support::churn_site::ChurnSite;
-use crate::support::cloud::Cloud;
-use crate::support::frame::{BROADCAST, Frame};
-use crate::support::lab::{Lab, Port};
-use crate::support::noise::Noise;
-use crate::support::records;
-use crate::support::wait::until;
+use testkit::churn::Churn;
+use testkit::churn_site::ChurnSite;
+use testkit::cloud::Cloud;
+use testkit::frame::{BROADCAST, Frame};
+use testkit::lab::{Lab, Port};
+use testkit::noise::Noise;
+use testkit::records;
+use testkit::wait::until;
 
 /// What a round has of each.
 const LINK_CHANGES: usize = 60;

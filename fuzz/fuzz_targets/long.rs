@@ -1,20 +1,15 @@
 //! Frames that are longer than their receivers' links take: what leaves fits, nothing is sent that was not received, and
 //! every frame of the memory comes back.
 #![no_main]
-#![allow(dead_code, reason = "shared with the tests, which need more of it")]
 
 use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
 use trunkpath::tables::LinkSlot;
 
-#[path = "../../tests/datapath/switch.rs"]
-mod switch;
-#[path = "../../tests/datapath/world.rs"]
-mod world;
 
-use switch::Switch;
-use world::World;
+use testkit::switch::Switch;
+use testkit::world::World;
 
 /// So small that short inputs are long, and that header lengths matter.
 const MTU: usize = 120;

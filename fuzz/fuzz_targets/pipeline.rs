@@ -1,7 +1,6 @@
 //! All of the datapath against the naive model of the tests: the same frames leave by the same links, the same drops are
 //! counted, and every frame of the memory comes back.
 #![no_main]
-#![allow(dead_code, reason = "shared with the tests, which need more of it")]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,18 +9,10 @@ use libfuzzer_sys::fuzz_target;
 use trunkpath::datapath::DropReason;
 use trunkpath::tables::LinkSlot;
 
-#[path = "../../tests/datapath/frames.rs"]
-mod frames;
-#[path = "../../tests/datapath/model/mod.rs"]
-mod model;
-#[path = "../../tests/datapath/switch.rs"]
-mod switch;
-#[path = "../../tests/datapath/world.rs"]
-mod world;
 
-use model::Holders;
-use switch::Switch;
-use world::World;
+use testkit::model::{self, Holders};
+use testkit::switch::Switch;
+use testkit::world::World;
 
 type Drops = BTreeMap<(Option<String>, DropReason), u64>;
 

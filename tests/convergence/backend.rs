@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use trunkpath::nb::{self, NbError, NorthboundDb, Op, RecordId};
 
-use super::stores::{Kind, Server, Write, Writer};
+use testkit::stores::{Kind, Server, Write, Writer};
 
 /// A store.
 pub enum Backend {

@@ -4,7 +4,7 @@
 use allocation_counter::measure;
 use tokio::runtime::Builder;
 
-use super::shapes::{Shape, follow};
+use testkit::shapes::{Shape, follow};
 
 const FEW: u32 = 100;
 const MANY: u32 = 4 * FEW;

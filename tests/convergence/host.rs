@@ -12,8 +12,8 @@ use trunkpath::nb::{NorthboundDb, Snapshot};
 use trunkpath::tables::PortState;
 use trunkpath::types::IfIndex;
 
-use super::simulated::{self, Simulated};
 use super::step::HERE;
+use testkit::simulated::{self, Simulated};
 
 /// How long it may take until everything has settled: a break is noticed after seconds.
 const PATIENCE: Duration = Duration::from_mins(1);

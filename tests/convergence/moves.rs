@@ -6,8 +6,8 @@ use trunkpath::control::Reconciler;
 use trunkpath::nb::{Change, ChangeSet, Record, Revision, Table};
 use trunkpath::tables::PortState;
 
-use super::simulated::{self, Simulated};
 use super::step::HERE;
+use testkit::simulated::{self, Simulated};
 
 fn record(table: Table, json: Value) -> Change {
     Change::Put(Record { table, id: json["id"].as_str().unwrap().to_owned(), json })

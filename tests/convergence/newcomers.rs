@@ -5,8 +5,8 @@ use trunkpath::control::Reconciler;
 use trunkpath::control::links::{Link, LinkEvent};
 use trunkpath::nb::{Change, ChangeSet, Record, Revision, Table};
 
-use super::simulated::{self, Simulated};
 use super::step::HERE;
+use testkit::simulated::{self, Simulated};
 
 /// Both ports look for the link of this name.
 const TAP: &str = "tapsame-prefix";

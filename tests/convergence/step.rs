@@ -7,8 +7,8 @@ use trunkpath::control::links::{Link, LinkEvent};
 use trunkpath::nb::{RecordId, Table};
 use trunkpath::types::IfIndex;
 
-use super::simulated;
-use super::stores::Write;
+use testkit::simulated;
+use testkit::stores::Write;
 
 /// The chassis that the host is.
 pub const HERE: &str = "here";

@@ -6,10 +6,10 @@ use std::net::Ipv6Addr;
 use trunkpath::datapath::DropReason;
 use trunkpath::tables::TableDump;
 
-use crate::antispoof::{arp, ipv6, link_layer, neighbour};
-use crate::frames::tagged;
-use crate::switch::{Sent, Switch};
-use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+use super::antispoof::{arp, ipv6, link_layer, neighbour};
+use testkit::frames::tagged;
+use testkit::switch::{Sent, Switch};
+use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 /// A virtual router's address, as VRRP makes them (RFC 9568, 7.3).
 const VIRTUAL: Mac = [0, 0, 0x5e, 0, 1, 0x33];

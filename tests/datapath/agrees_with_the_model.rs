@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use trunkpath::datapath::DropReason;
 use trunkpath::tables::LinkSlot;
 
-use crate::model::{self, Holders, Outcome};
-use crate::strategies::{Hex, any_frame, world};
-use crate::switch::Switch;
+use testkit::model::{self, Holders, Outcome};
+use testkit::strategies::{Hex, any_frame, world};
+use testkit::switch::Switch;
 
 type Drops = BTreeMap<(Option<String>, DropReason), u64>;
 

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use trunkpath::datapath::DropReason;
 
-use crate::frames::{BROADCAST, Checksum, Packet, frame};
-use crate::switch::Switch;
-use crate::world::{Mac, PEER_A, VM, World};
+use testkit::frames::{BROADCAST, Checksum, Packet, frame};
+use testkit::switch::Switch;
+use testkit::world::{Mac, PEER_A, VM, World};
 
 /// The most segments of a frame.
 const MAX_SEGMENTS: usize = 128;

@@ -4,9 +4,9 @@ use std::net::Ipv6Addr;
 
 use trunkpath::datapath::DropReason;
 
-use crate::frames::{BROADCAST, DOT1Q, frame};
-use crate::switch::Switch;
-use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+use testkit::frames::{BROADCAST, DOT1Q, frame};
+use testkit::switch::Switch;
+use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const OTHER: Mac = [2, 0, 0, 0, 0, 0x66];
 /// A virtual router's, which the VM may use with 10.0.1.0/24.

@@ -3,9 +3,9 @@
 
 use trunkpath::datapath::DropReason;
 
-use crate::frames::{BROADCAST, tagged};
-use crate::switch::{Sent, Switch};
-use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+use testkit::frames::{BROADCAST, tagged};
+use testkit::switch::{Sent, Switch};
+use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const DB: Mac = [2, 0, 0, 0, 0, 0x03];
 

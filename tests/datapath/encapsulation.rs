@@ -1,6 +1,6 @@
 //! Packets in packets, built from the inside out, with partial or complete checksums: what a guest's own tunnels send.
 
-use crate::frames::ones_complement_sum;
+use testkit::frames::ones_complement_sum;
 
 /// Whether a checksum is left to the hardware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use std::iter;
 use trunkpath::datapath::DropReason;
 use trunkpath::packet::checksum::{Completion, complete};
 
-use crate::encapsulation::{
+use super::encapsulation::{
     ADDRESSES_4, ADDRESSES_6, Place, SCTP, Sum, TCP, UDP, addresses, ethernet, gre, ip, segment, udp,
 };
-use crate::frames::{DOT1Q, frame};
-use crate::switch::Switch;
-use crate::world::{PEER_A, VM, World};
+use testkit::frames::{DOT1Q, frame};
+use testkit::switch::Switch;
+use testkit::world::{PEER_A, VM, World};
 
 const VXLAN: [u8; 8] = [0x08, 0, 0, 0, 0, 0, 7, 0];
 

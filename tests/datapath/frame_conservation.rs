@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use trunkpath::datapath::{DropReason, forward};
 use trunkpath::tables::LinkSlot;
 
-use crate::frames::{BROADCAST, tagged};
-use crate::strategies::{Hex, any_frame, world};
-use crate::switch::Switch;
-use crate::world::{Mac, World};
+use testkit::frames::{BROADCAST, tagged};
+use testkit::strategies::{Hex, any_frame, world};
+use testkit::switch::Switch;
+use testkit::world::{Mac, World};
 
 const SENDER: Mac = [2, 0, 0, 0, 0, 1];
 

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use trunkpath::datapath::DropReason;
 
-use crate::frames::{BROADCAST, Checksum, DOT1Q, Packet, frame, ones_complement_sum, tci};
-use crate::switch::Switch;
-use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+use testkit::frames::{BROADCAST, Checksum, DOT1Q, Packet, frame, ones_complement_sum, tci};
+use testkit::switch::Switch;
+use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;

@@ -3,9 +3,9 @@
 use trunkpath::tables::Compiler;
 use trunkpath::types::{Claim, Incumbents};
 
-use crate::frames::tagged;
-use crate::switch::Switch;
-use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+use testkit::frames::tagged;
+use testkit::switch::Switch;
+use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const OTHER: Mac = [2, 0, 0, 0, 0, 9];
 

@@ -5,9 +5,9 @@ use trunkpath::datapath::forward;
 use trunkpath::tables::{LinkSlot, Publisher};
 use trunkpath::xsk::BURST_FRAMES;
 
-use crate::frames::{BROADCAST, Checksum, Packet, frame, tagged};
-use crate::switch::Switch;
-use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+use testkit::frames::{BROADCAST, Checksum, Packet, frame, tagged};
+use testkit::switch::Switch;
+use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const NOBODY: Mac = [2, 0, 0, 0, 0, 0x99];
 /// Claimed by two ports.

@@ -3,9 +3,9 @@
 use trunkpath::datapath::{DropReason, forward};
 use trunkpath::tables::LinkSlot;
 
-use crate::frames::{Checksum, DOT1Q, Packet, frame, payload, tagged, tci};
-use crate::switch::Switch;
-use crate::world::{PEER_B, WEB, World};
+use testkit::frames::{Checksum, DOT1Q, Packet, frame, payload, tagged, tci};
+use testkit::switch::Switch;
+use testkit::world::{PEER_B, WEB, World};
 
 /// The place of peer-b's link in the list of [`World::vm_and_peers`].
 const PEER_B_LINK: LinkSlot = LinkSlot(2);

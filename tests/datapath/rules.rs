@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use trunkpath::datapath::DropReason;
 use trunkpath::types::ReservedMulticast;
 
-use crate::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
-use crate::switch::{Sent, Switch};
-use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+use testkit::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
+use testkit::switch::{Sent, Switch};
+use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 /// Sends `bytes` from the VM, and expects them to arrive at its peer on network `a` as they are.
 fn assert_passes_as_is(bytes: &[u8]) {

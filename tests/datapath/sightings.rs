@@ -5,9 +5,9 @@ use trunkpath::packet::TagId;
 use trunkpath::tables::Sighting;
 use trunkpath::types::MacAddr;
 
-use crate::frames::{BROADCAST, frame, payload, tagged, tci};
-use crate::switch::Switch;
-use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+use testkit::frames::{BROADCAST, frame, payload, tagged, tci};
+use testkit::switch::Switch;
+use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const STAG: u16 = 0x88a8;
 const OTHER: Mac = [2, 0, 0, 0, 0, 0x66];

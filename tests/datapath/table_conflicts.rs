@@ -3,9 +3,9 @@
 use trunkpath::datapath::DropReason;
 use trunkpath::tables::{MAX_NESTING, PortState};
 
-use crate::frames::{BROADCAST, tagged};
-use crate::switch::Switch;
-use crate::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
+use testkit::frames::{BROADCAST, tagged};
+use testkit::switch::Switch;
+use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 /// The one problem of `switch`, which says all of `words`.
 fn assert_problem(switch: &Switch, words: &[&str]) {

@@ -6,9 +6,9 @@ use trunkpath::nb::{Change, Record, Revision, Snapshot};
 use trunkpath::tables::{Compiler, LocalLink, Policy, TableDump};
 use trunkpath::types::Incumbents;
 
-use crate::strategies::world;
-use crate::switch::local_links;
-use crate::world::World;
+use testkit::strategies::world;
+use testkit::switch::local_links;
+use testkit::world::World;
 
 /// Changes that end in the records of `last`, each record's own in an order that does: `before` comes, some of it
 /// twice, some of it goes, and what `last` has comes after it. Everything else is shuffled.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType, Client, DeleteOptions};
 use trunkpath::nb;
 
-use super::mortal::up;
 use super::reporting::until;
 use super::servers::Servers;
 use super::{LIMIT, lport, open, raw};
+use testkit::mortal::up;
 
 /// Waits for a condition.
 async fn wait_for(condition: impl Fn() -> bool) {

@@ -7,9 +7,9 @@ use etcd_client::{Client, GetOptions};
 use serde_json::json;
 use trunkpath::nb::{self, Table};
 
-use super::mortal::{Mortal, up};
 use super::servers::Servers;
 use super::{LIMIT, open, raw};
+use testkit::mortal::{Mortal, up};
 
 async fn reported(raw: &mut Client) -> BTreeSet<String> {
     let found = raw.get("/trunkpath/", Some(GetOptions::new().with_prefix())).await.unwrap();

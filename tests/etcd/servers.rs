@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::LIMIT;
 use super::certificates::Certificates;
-use super::etcd;
+use testkit::etcd;
 
 /// A cluster of one server or more.
 pub struct Servers {

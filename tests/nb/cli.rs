@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use super::fixture::{by_id, fixture};
 use super::{Place, failed, line, lport_line, succeeded};
+use testkit::fixture::{by_id, fixture};
 
 const PARENT: &str = "c0a80101-1111-4aaa-8bbb-000000000166";
 const CHILD: &str = "c0a80101-1111-4aaa-8bbb-000000000168";

@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::long_frames::set_mtu;
-use crate::storm::storm;
-use crate::support::frame::{Frame, Mac};
-use crate::support::lab::{Lab, Port, in_lab};
-use crate::support::stream::payload;
-use crate::support::wait::until;
+use super::long_frames::set_mtu;
+use super::storm::storm;
+use testkit::frame::{Frame, Mac};
+use testkit::lab::{Lab, Port, in_lab};
+use testkit::stream::payload;
+use testkit::wait::until;
 
 const JUMBO_MTU: u32 = 28_000;
 /// The smallest one that every IPv4 host supports.

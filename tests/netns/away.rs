@@ -1,8 +1,8 @@
 //! The NB DB goes away, in every way there is, and comes back: forwarding goes on, and what has changed is caught up with.
 
 use super::site::Site;
-use crate::support::cloud::{Cloud, with_etcd, with_redis};
-use crate::support::lab::Lab;
+use testkit::cloud::{Cloud, with_etcd, with_redis};
+use testkit::lab::Lab;
 
 /// What `show problems` says then.
 pub const AWAY: &str = "forwarding goes on with what was read last";

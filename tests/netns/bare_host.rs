@@ -1,9 +1,9 @@
 //! A host that lacks something: what is missing is named, and what needs none of it works.
 
-use crate::life::Pair;
-use crate::support::command::output;
-use crate::support::daemon::Daemon;
-use crate::support::lab::in_lab;
+use super::life::Pair;
+use testkit::command::output;
+use testkit::daemon::Daemon;
+use testkit::lab::in_lab;
 
 #[test]
 fn default_that_cannot_be_had_is_no_problem() {

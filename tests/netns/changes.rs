@@ -1,8 +1,8 @@
 //! Changes of the records while frames flow: no frame of an untouched port is lost.
 
-use crate::support::frame::{Frame, tci};
-use crate::support::lab::in_lab;
-use crate::support::stream::{Running, Stream};
+use testkit::frame::{Frame, tci};
+use testkit::lab::in_lab;
+use testkit::stream::{Running, Stream};
 
 const fn vid(vid: u16) -> u16 {
     tci(0, false, vid)

@@ -1,13 +1,13 @@
 //! Links come, go and change a thousand times: others do not notice, and nothing is left over.
 
-use crate::support::churn::Churn;
-use crate::support::churn_site::ChurnSite;
-use crate::support::frame::Frame;
-use crate::support::lab::{Lab, in_lab};
-use crate::support::netns::Netns;
-use crate::support::noise::Noise;
-use crate::support::resources::Held;
-use crate::support::wait::until;
+use testkit::churn::Churn;
+use testkit::churn_site::ChurnSite;
+use testkit::frame::Frame;
+use testkit::lab::{Lab, in_lab};
+use testkit::netns::Netns;
+use testkit::noise::Noise;
+use testkit::resources::Held;
+use testkit::wait::until;
 
 /// Operations between two moments at which everything must have settled.
 const OPERATIONS: usize = 100;

@@ -3,10 +3,10 @@
 use rusqlite::Connection;
 
 use super::site::Site;
-use crate::support::cloud::with_etcd;
-use crate::support::daemon::Daemon;
-use crate::support::lab::Lab;
-use crate::support::wait::until;
+use testkit::cloud::with_etcd;
+use testkit::daemon::Daemon;
+use testkit::lab::Lab;
+use testkit::wait::until;
 
 /// The daemon is ended somehow, the DB is cut off, and the daemon starts again.
 fn starts_by_its_copy(end: fn(Daemon)) {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use libbpf_rs::Link;
 
-use crate::life::Pair;
-use crate::support::lab::{Lab, in_lab};
-use crate::support::wait::until;
+use super::life::Pair;
+use testkit::lab::{Lab, in_lab};
+use testkit::wait::until;
 
 /// The pins of the daemon's programs.
 fn pins(lab: &Lab) -> Vec<PathBuf> {

@@ -1,8 +1,8 @@
 //! Frames that end in the switch: none comes out anywhere, and each is counted under its reason.
 
-use crate::support::frame::{CTAG, Frame, tci};
-use crate::support::lab::in_lab;
-use crate::support::wait::until;
+use testkit::frame::{CTAG, Frame, tci};
+use testkit::lab::in_lab;
+use testkit::wait::until;
 
 #[test]
 fn frames_for_nobody_are_dropped_and_counted() {

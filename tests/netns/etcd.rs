@@ -6,8 +6,8 @@ use etcd_client::{Client, CompactionOptions, Permission, RoleRevokePermissionOpt
 
 use super::away::AWAY;
 use super::site::Site;
-use crate::support::cloud::with_etcd;
-use crate::support::wait::until;
+use testkit::cloud::with_etcd;
+use testkit::wait::until;
 
 #[test]
 fn leader_is_killed_during_500_changes_under_traffic() {

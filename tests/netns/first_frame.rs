@@ -10,10 +10,10 @@ use etcd_client::{Client, Txn, TxnOp};
 use trunkpath::nb::Op;
 
 use super::site::Site;
-use crate::support::cloud::{Cloud, with_etcd};
-use crate::support::frame::{Frame, tci};
-use crate::support::lab::Lab;
-use crate::support::large;
+use testkit::cloud::{Cloud, with_etcd};
+use testkit::frame::{Frame, tci};
+use testkit::lab::Lab;
+use testkit::large;
 
 /// Parents of other hosts, with 100 subports each, and changes that are timed, unless the environment says otherwise.
 const PARENTS: u16 = 10;

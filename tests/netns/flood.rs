@@ -1,7 +1,7 @@
 //! Frames for all: every port of the network but the sender, each with its own tag and no other's.
 
-use crate::support::frame::{BROADCAST, Frame, Mac, tci};
-use crate::support::lab::in_lab;
+use testkit::frame::{BROADCAST, Frame, Mac, tci};
+use testkit::lab::in_lab;
 
 /// IPv6's all-nodes group.
 const MULTICAST: Mac = [0x33, 0x33, 0, 0, 0, 1];

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::support::frame::{BROADCAST, Frame, STAG, hex, tci};
-use crate::support::netns::{Netns, veth};
-use crate::support::root::is_root;
-use crate::support::stream::{Stream, assert_in_order};
-use crate::support::wire::{Capture, Sender};
+use testkit::frame::{BROADCAST, Frame, STAG, hex, tci};
+use testkit::netns::{Netns, veth};
+use testkit::root::is_root;
+use testkit::stream::{Stream, assert_in_order};
+use testkit::wire::{Capture, Sender};
 
 const HERE: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const THERE: [u8; 6] = [2, 0, 0, 0, 0, 2];

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::lab::{Lab, in_lab};
+use testkit::lab::{Lab, in_lab};
 
 const BATCHES: usize = 200;
 const FRAMES: usize = 500;

@@ -1,8 +1,8 @@
 //! Daemons are killed and links taken away, and all is well again when they are back.
 
-use crate::support::frame::{Frame, tci};
-use crate::support::lab::{Lab, Port, in_lab};
-use crate::support::stream::Stream;
+use testkit::frame::{Frame, tci};
+use testkit::lab::{Lab, Port, in_lab};
+use testkit::stream::Stream;
 
 pub const VID: u16 = tci(0, false, 100);
 

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use crate::support::command::succeed;
-use crate::support::frame::Frame;
-use crate::support::lab::{FoundBy, Lab, Port, in_lab};
+use testkit::command::succeed;
+use testkit::frame::Frame;
+use testkit::lab::{FoundBy, Lab, Port, in_lab};
 
 /// Another program's, which lets all frames go on to the kernel.
 const FOREIGN_PROGRAM: &str = r#"

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::life::Pair;
-use crate::support::lab::{Lab, in_lab};
+use testkit::lab::{Lab, in_lab};
 
 /// A pair that is served while log lines have nowhere to go.
 fn serve_with_log_at(lab: &mut Lab, stderr: File) -> Pair {

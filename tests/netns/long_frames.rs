@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::support::frame::{Frame, tci};
-use crate::support::lab::{FoundBy, Lab, Port, in_lab};
-use crate::support::wait::until;
-use crate::transport::{address, converse, tcp};
+use super::transport::{address, converse, tcp};
+use testkit::frame::{Frame, tci};
+use testkit::lab::{FoundBy, Lab, Port, in_lab};
+use testkit::wait::until;
 
 /// With 50 datagrams the longest ones fill an MTU of 9000.
 const JUMBO_STEP: u16 = 182;

@@ -4,11 +4,11 @@ use std::net::Ipv6Addr;
 
 use serde_json::Value;
 
-use crate::support::frame::{BROADCAST, Mac};
-use crate::support::lab::{Lab, Port, in_lab};
-use crate::support::netns::Netns;
-use crate::support::records::text;
-use crate::transport::address;
+use super::transport::address;
+use testkit::frame::{BROADCAST, Mac};
+use testkit::lab::{Lab, Port, in_lab};
+use testkit::netns::Netns;
+use testkit::records::text;
 
 /// Of [`address`] with host numbers 2 and 3.
 const OWNER: [u8; 4] = [10, 1, 0, 2];

@@ -4,10 +4,10 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::site::Site;
-use crate::support::daemon::Daemon;
-use crate::support::lab::{Lab, in_lab};
-use crate::support::records::network_id;
-use crate::support::wait::until;
+use testkit::daemon::Daemon;
+use testkit::lab::{Lab, in_lab};
+use testkit::records::network_id;
+use testkit::wait::until;
 
 /// Writes a record as a program does that checks nothing.
 fn write(lab: &Lab, table: &str, record: &Value) {

@@ -5,10 +5,10 @@ use std::net::UdpSocket;
 
 use serde_json::{Value, json};
 
-use crate::support::frame::{Frame, Mac, tci};
-use crate::support::lab::{Lab, Port, in_lab};
-use crate::support::records::text;
-use crate::support::wait::until;
+use testkit::frame::{Frame, Mac, tci};
+use testkit::lab::{Lab, Port, in_lab};
+use testkit::records::text;
+use testkit::wait::until;
 
 /// As VRRP makes it for router 51 (RFC 9568, 7.3).
 const VIRTUAL: Mac = [0, 0, 0x5e, 0, 1, 0x33];

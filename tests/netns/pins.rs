@@ -4,14 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::life::{Pair, VID};
-use crate::support::command::{output, succeed};
-use crate::support::daemon::Daemon;
-use crate::support::frame::Frame;
-use crate::support::lab::{Lab, Port, in_lab};
-use crate::support::stream::Stream;
-use crate::support::wait::until;
-use crate::support::wire::Capture;
+use super::life::{Pair, VID};
+use testkit::command::{output, succeed};
+use testkit::daemon::Daemon;
+use testkit::frame::Frame;
+use testkit::lab::{Lab, Port, in_lab};
+use testkit::stream::Stream;
+use testkit::wait::until;
+use testkit::wire::Capture;
 
 /// What gets through to the host's own stack on the device of `port`: nothing that an XDP program drops.
 fn host_stack(lab: &Lab, port: &Port) -> Capture {

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::life::Pair;
-use crate::support::lab::{Lab, in_lab};
+use super::life::Pair;
+use testkit::lab::{Lab, in_lab};
 
 /// `CAP_NET_ADMIN`, `CAP_NET_RAW`, `CAP_IPC_LOCK`, `CAP_BPF` (`linux/capability.h`).
 const NEEDED: u64 = 1 << 12 | 1 << 13 | 1 << 14 | 1 << 39;

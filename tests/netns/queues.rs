@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::support::command::succeed;
-use crate::support::frame::{Frame, Mac, tci};
-use crate::support::lab::{Lab, Port, in_lab};
-use crate::support::netns::Netns;
-use crate::support::stream::{Stream, assert_in_order, number, payload};
-use crate::support::wait::until;
+use testkit::command::succeed;
+use testkit::frame::{Frame, Mac, tci};
+use testkit::lab::{Lab, Port, in_lab};
+use testkit::netns::Netns;
+use testkit::stream::{Stream, assert_in_order, number, payload};
+use testkit::wait::until;
 
 const QUEUES: u32 = 4;
 const FLOWS: u16 = 32;

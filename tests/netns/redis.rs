@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::site::Site;
-use crate::support::cloud::with_redis;
+use testkit::cloud::with_redis;
 
 #[test]
 fn changes_are_not_told_under_traffic() {

@@ -3,9 +3,9 @@
 use trunkpath::nb::Table;
 
 use super::site::Site;
-use crate::support::cloud::{Cloud, with_etcd, with_redis};
-use crate::support::lab::Lab;
-use crate::support::wait::until;
+use testkit::cloud::{Cloud, with_etcd, with_redis};
+use testkit::lab::Lab;
+use testkit::wait::until;
 
 /// In all that can happen to a port and its host.
 fn reported_exactly_while_it_forwards(lab: &mut Lab, cloud: &mut Cloud) {

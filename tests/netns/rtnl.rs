@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use crate::life::Pair;
-use crate::support::command::succeed;
-use crate::support::lab::{Lab, in_lab};
-use crate::support::wait::until;
+use super::life::Pair;
+use testkit::command::succeed;
+use testkit::lab::{Lab, in_lab};
+use testkit::wait::until;
 
 /// The lock is released after so many seconds at the latest.
 const LONGEST: &str = "40";

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::frame::{Frame, tci};
-use crate::support::lab::{Lab, Port, in_lab};
-use crate::support::records;
-use crate::support::wait::until;
+use testkit::frame::{Frame, tci};
+use testkit::lab::{Lab, Port, in_lab};
+use testkit::records;
+use testkit::wait::until;
 
 /// The row of `trunkpath show WHAT` about `port`.
 fn row(lab: &Lab, what: &str, port: &Port) -> Value {

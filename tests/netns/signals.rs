@@ -6,9 +6,9 @@ use nix::libc;
 use nix::sys::signal::{Signal, kill};
 
 use super::life::Pair;
-use crate::support::frame::{Frame, tci};
-use crate::support::lab::{Lab, in_lab};
-use crate::support::wait::until;
+use testkit::frame::{Frame, tci};
+use testkit::lab::{Lab, in_lab};
+use testkit::wait::until;
 
 const UNKNOWN: u16 = tci(0, false, 7);
 

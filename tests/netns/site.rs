@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use trunkpath::nb::{Op, Table, segmentation_id};
 
-use crate::support::frame::{Frame, tci};
-use crate::support::lab::{Lab, Port};
-use crate::support::records;
-use crate::support::stream::{Running, Stream};
-use crate::support::wait::until;
+use testkit::frame::{Frame, tci};
+use testkit::lab::{Lab, Port};
+use testkit::records;
+use testkit::stream::{Running, Stream};
+use testkit::wait::until;
 
 const STEADY_VID: u16 = 100;
 

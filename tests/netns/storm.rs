@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
-use crate::support::command::run;
-use crate::support::frame::{BROADCAST, Frame, tci};
-use crate::support::lab::{Lab, Port, in_lab};
-use crate::support::stream::Stream;
-use crate::support::tap::Tap;
-use crate::support::wait::until;
+use testkit::command::run;
+use testkit::frame::{BROADCAST, Frame, tci};
+use testkit::lab::{Lab, Port, in_lab};
+use testkit::stream::Stream;
+use testkit::tap::Tap;
+use testkit::wait::until;
 
 /// Frames of a storm, at least.
 const STORM: u64 = 300_000;

@@ -1,7 +1,7 @@
 //! What becomes of a tag on its way through the switch.
 
-use crate::support::frame::{Frame, STAG, tci};
-use crate::support::lab::{Lab, Port, in_lab};
+use testkit::frame::{Frame, STAG, tci};
+use testkit::lab::{Lab, Port, in_lab};
 
 /// The tag of VID `vid` with nothing else in it.
 const fn vid(vid: u16) -> u16 {

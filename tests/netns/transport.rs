@@ -5,10 +5,10 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
-use crate::support::command::succeed;
-use crate::support::lab::{Lab, Port, in_lab};
-use crate::support::netns::Netns;
-use crate::support::wait::PATIENCE;
+use testkit::command::succeed;
+use testkit::lab::{Lab, Port, in_lab};
+use testkit::netns::Netns;
+use testkit::wait::PATIENCE;
 
 /// Both ways of a TCP connection carry this many bytes, in which a shifted or missing one shows.
 const TCP_BYTES: u32 = 2_000_000;

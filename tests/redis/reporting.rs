@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::mortal::{Mortal, up};
 use super::*;
+use testkit::mortal::{Mortal, up};
 
 fn reported(server: &Server) -> BTreeSet<String> {
     let keys: Vec<String> = server.does(&["KEYS", "/trunkpath/*"]);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::difference::{Difference, Pipeline};
-use crate::expected;
-use crate::flows::flows;
-use crate::strategies::Hex;
-use crate::switch::{Sent, Switch};
-use crate::vswitch::{Bridge, OpenVswitch, Output};
-use crate::world::World;
+use super::difference::{Difference, Pipeline};
+use super::expected;
+use super::flows::flows;
+use super::vswitch::{Bridge, OpenVswitch, Output};
+use testkit::strategies::Hex;
+use testkit::switch::{Sent, Switch};
+use testkit::world::World;
 
 /// The same world in the switch and, as a bridge, in Open vSwitch.
 pub struct Both<'a> {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::difference::Difference::{
+use super::difference::Difference::{
     self, ChecksumLeftPartial, CutTagIsPayload, DisguiseDelivered, InvalidSourceForwarded, NoHairpin,
     PriorityLost, ReservedFlooded, SenderIsReceiver, ServiceTagSelects, TagLeaks, TagOverwritten,
     TwoTagsSeen,
 };
-use crate::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
-use crate::world::Mac;
-use crate::worlds::mac;
+use super::worlds::mac;
+use testkit::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
+use testkit::world::Mac;
 
 // Of `worlds::two_trunks`.
 const ONE: Mac = mac(1);

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::checksum;
-use crate::difference::Difference;
-use crate::frame_seen::FrameSeen;
-use crate::records::{self, Tag};
-use crate::vswitch::Output;
-use crate::world::{Port, World};
+use super::difference::Difference;
+use super::frame_seen::FrameSeen;
+use super::vswitch::Output;
+use testkit::model::checksum;
+use testkit::model::records::{self, Tag};
+use testkit::world::{Port, World};
 
 /// What the links take, with all tags.
 const LONGEST: usize = 1518;

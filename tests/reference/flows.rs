@@ -3,8 +3,8 @@
 //!
 //! reg6 is the port that a frame is from, reg7 the one it is for, metadata the network.
 
-use crate::difference::Pipeline;
-use crate::world::{Port, Segmentation, World};
+use super::difference::Pipeline;
+use testkit::world::{Port, Segmentation, World};
 
 const GROUP: &str = "01:00:00:00:00:00/01:00:00:00:00:00";
 

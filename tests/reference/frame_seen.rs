@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::difference::Difference;
-use crate::records::{self, Tag};
-use crate::world::World;
+use super::difference::Difference;
+use testkit::model::records::{self, Tag};
+use testkit::world::World;
 
 /// Addresses, and what a tag takes.
 const ADDRESSES: usize = 12;

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::both::Both;
-use crate::difference::{Difference, Pipeline};
-use crate::edge_frames::{self, Case};
-use crate::frames::tagged;
-use crate::installed::is_installed;
-use crate::vswitch::OpenVswitch;
-use crate::worlds::{mac, stacked, two_trunks};
+use super::both::Both;
+use super::difference::{Difference, Pipeline};
+use super::edge_frames::{self, Case};
+use super::vswitch::OpenVswitch;
+use super::worlds::{mac, stacked, two_trunks};
+use testkit::frames::tagged;
+use testkit::installed::is_installed;
 
 #[test]
 fn each_edge_frame_differs_in_what_its_row_says() {

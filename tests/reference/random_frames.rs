@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
-use crate::both::Both;
-use crate::difference::{Difference, Pipeline};
-use crate::installed::is_installed;
-use crate::strategies::{Hex, any_frame};
-use crate::vswitch::OpenVswitch;
-use crate::world::World;
-use crate::worlds::{stacked, two_trunks};
+use super::both::Both;
+use super::difference::{Difference, Pipeline};
+use super::vswitch::OpenVswitch;
+use super::worlds::{stacked, two_trunks};
+use testkit::installed::is_installed;
+use testkit::strategies::{Hex, any_frame};
+use testkit::world::World;
 
 const FRAMES: u32 = 500;
 

@@ -9,10 +9,10 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::command::succeed;
-use crate::process::Process;
-use crate::strategies::Hex;
-use crate::wait::PATIENCE;
+use testkit::command::succeed;
+use testkit::process::Process;
+use testkit::strategies::Hex;
+use testkit::wait::PATIENCE;
 
 /// What comes out: by link, in no order.
 pub type Output = BTreeMap<String, Vec<Vec<u8>>>;

@@ -1,6 +1,6 @@
 //! Sites that hold what the two could disagree about.
 
-use crate::world::{Mac, World};
+use testkit::world::{Mac, World};
 
 /// The address of port number `number`; the random frames use the first nine.
 pub const fn mac(number: u8) -> Mac {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::wait::PATIENCE;
+use testkit::wait::PATIENCE;
 
 /// How long a boot may take: 6 s where nothing else runs, and all of it is emulated.
 const BOOT: Duration = Duration::from_mins(3);

@@ -1,7 +1,7 @@
 //! Tunnels of the guests' own, and SCTP, on veths with stock offloads, in a VM that has the devices for them.
 
-use crate::image::{Image, Kernel};
-use crate::vm::Vm;
+use super::image::{Image, Kernel};
+use super::vm::Vm;
 
 const PROGRAMS: [&str; 3] = [env!("CARGO_BIN_EXE_trunkpath"), "ip", "socat"];
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::command::output;
-use crate::support::root::{is_root, skip};
+use testkit::command::output;
+use testkit::root::{is_root, skip};
 
 /// A kernel and its initramfs. The packages that they are made of are kept with what cargo builds.
 #[derive(Debug)]

@@ -8,10 +8,10 @@ use std::net::{IpAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::site::{Peer, on_site};
-use crate::support::wait::PATIENCE;
-use crate::talk::{accept, numbers};
-use crate::vm::{Offloads, Vm};
+use super::site::{Peer, on_site};
+use super::talk::{accept, numbers};
+use super::vm::{Offloads, Vm};
+use testkit::wait::PATIENCE;
 
 /// The two VMs send in turns; a median of them counts.
 const ROUNDS: usize = 5;

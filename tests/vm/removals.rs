@@ -1,8 +1,8 @@
 //! Links and namespaces are removed under the programs of a switch, in a VM of the switch's own: a kernel that does not
 //! survive it (`bpf/README.md`) is not the one that the tests run on.
 
-use crate::image::{Image, Kernel};
-use crate::vm::Vm;
+use super::image::{Image, Kernel};
+use super::vm::Vm;
 
 /// Rounds of sixty removals.
 const ROUNDS: usize = 4;

@@ -12,12 +12,12 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::image::{Image, Kernel};
-use crate::support::daemon::{Daemon, Files};
-use crate::support::frame::Mac;
-use crate::support::netns::{Netns, veth};
-use crate::support::records::{self, port_id};
-use crate::vm::{Offloads, Vm};
+use super::image::{Image, Kernel};
+use super::vm::{Offloads, Vm};
+use testkit::daemon::{Daemon, Files};
+use testkit::frame::Mac;
+use testkit::netns::{Netns, veth};
+use testkit::records::{self, port_id};
 
 /// Networks, each with a peer.
 const NETWORKS: u8 = 4;

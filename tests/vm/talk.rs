@@ -4,9 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-use crate::site::{Interface, Peer};
-use crate::support::wait::{PATIENCE, until};
-use crate::vm::Vm;
+use super::site::{Interface, Peer};
+use super::vm::Vm;
+use testkit::wait::{PATIENCE, until};
 
 /// The data is the numbers from 1 to this one, a line each, as `seq` writes them: 1.3 MB.
 pub const LAST_NUMBER: u32 = 200_000;

@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 
-use crate::site::{Interface, Site, on_site};
-use crate::support::wait::PATIENCE;
-use crate::talk::{assert_silent, connect, converse, converse_of_vms, echo, ping};
-use crate::vm::{Offloads, Vm};
+use super::site::{Interface, Site, on_site};
+use super::talk::{assert_silent, connect, converse, converse_of_vms, echo, ping};
+use super::vm::{Offloads, Vm};
+use testkit::wait::PATIENCE;
 
 /// A trunk on network 1 with `eth0.100` and `eth0.200` on networks 2 and 3.
 fn trunk_and_subports(site: &mut Site) -> [Interface; 3] {

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::console::Console;
-use crate::image::Image;
-use crate::site::Interface;
-use crate::support::netns::Netns;
-use crate::support::records::text;
-use crate::talk::LAST_NUMBER;
+use super::console::Console;
+use super::image::Image;
+use super::site::Interface;
+use super::talk::LAST_NUMBER;
+use testkit::netns::Netns;
+use testkit::records::text;
 
 /// What a virtio-net device offers a guest.
 #[derive(Debug, Clone, Copy)]

@@ -16,8 +16,8 @@ use trunkpath::xsk::{Arena, BURST_FRAMES, ChunkPool, XskSocket};
 use super::{Load, Shared, wait_until_due};
 use crate::frames::Frames;
 use crate::interrupt;
-use crate::netns::command_in;
 use crate::threads;
+use testkit::netns::command_in;
 
 /// Frames of the child's packet memory.
 const FRAMES: usize = 8192;

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::bpf::Programs;
 use crate::frames::Frames;
-use crate::netns::Netns;
+use testkit::netns::Netns;
 
 pub use afxdp::{Transmit, transmit};
 

@@ -12,13 +12,13 @@ use nix::unistd::Pid;
 use super::{Kind, Lab, Peer};
 use crate::bed::Bed;
 use crate::bpf::{self, Hook, program};
-use crate::command::succeed;
-use crate::frame::Mac;
 use crate::frames::Expected;
 use crate::job::{Job, P3, P4, subport, vids};
-use crate::netns::Netns;
 use crate::sink::Sink;
 use crate::threads;
+use testkit::command::succeed;
+use testkit::frame::Mac;
+use testkit::netns::Netns;
 
 /// A bed whose devices do the job.
 #[derive(Debug)]

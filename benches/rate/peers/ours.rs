@@ -12,11 +12,11 @@ use super::{Lab, Peer};
 use crate::bed::{Bed, CABLES};
 use crate::bpf::Hook;
 use crate::child::Child;
-use crate::command::{output, succeed};
-use crate::frame::Mac;
 use crate::job::{P2, P3, P4, PARENT, subport, vids};
-use crate::records::{CHASSIS, network, port, port_id, segmentation};
 use crate::threads;
+use testkit::command::{output, succeed};
+use testkit::frame::Mac;
+use testkit::records::{CHASSIS, network, port, port_id, segmentation};
 
 const TRUNKPATH: &str = env!("CARGO_BIN_EXE_trunkpath");
 

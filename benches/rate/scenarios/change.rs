@@ -11,7 +11,7 @@ use crate::interrupt::{self, nap};
 use crate::job::{Job, subport};
 use crate::measure::{all_drops, more, offer};
 use crate::peers::{Lab, NETWORK, Ours, Ovs, PARENT_KEY, Peer, Ports, Setup, subport_key};
-use crate::records::{port, segmentation};
+use testkit::records::{port, segmentation};
 
 /// Frames a second of the flow that is watched.
 const RATE: u32 = 100_000;

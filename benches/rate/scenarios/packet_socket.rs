@@ -12,7 +12,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
-use crate::netns::Netns;
+use testkit::netns::Netns;
 
 /// No frame of a bed is longer.
 const LONGEST: usize = 2048;

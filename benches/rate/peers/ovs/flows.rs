@@ -5,7 +5,7 @@
 
 use crate::job::{P3, P4, subport, vids};
 use crate::peers::subport_key;
-use crate::records::text;
+use testkit::records::text;
 
 /// All flows, one to a line.
 pub fn all() -> String {

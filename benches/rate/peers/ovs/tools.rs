@@ -10,8 +10,8 @@ use nix::unistd::Pid;
 use super::{Ports, SCHEMA, flows};
 use crate::bed::Bed;
 use crate::child::Child;
-use crate::command::output;
 use crate::peers::Lab;
+use testkit::command::output;
 
 /// See the module.
 #[derive(Debug)]

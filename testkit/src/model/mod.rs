@@ -1,0 +1,164 @@
+//! The naive switch: what happens to one frame, by the words of the specification and with nothing prepared. Slow,
+//! and written so that a reader sees at once that it is right. Shares only words (drop reasons) with the real one.
+
+pub mod checksum;
+pub mod pairs;
+pub mod records;
+
+use trunkpath::datapath::DropReason;
+use trunkpath::types::ReservedMulticast;
+
+use crate::world::{Port, World};
+pub use pairs::Holders;
+use records::{Path, Tag};
+
+/// What became of a frame.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// The port that the frame counts as received from.
+    pub received_from: Option<String>,
+    /// Per copy: the port whose link it leaves by, and its bytes.
+    pub sent: Vec<(String, Vec<u8>)>,
+    /// Per copy that was lost, or for the frame as a whole: the port it is counted on, and why.
+    pub dropped: Vec<(Option<String>, DropReason)>,
+}
+
+/// Where a frame came from, and what is left of it.
+struct Classified {
+    port: String,
+    frame: Vec<u8>,
+}
+
+/// Sends `frame` into link number `link` of `world`, where `holders` have the addresses that several ports claim.
+pub fn forward(world: &World, holders: &mut Holders, link: usize, frame: &[u8]) -> Outcome {
+    let link = &world.links[link];
+    let Some(root) = records::port_of_link(world, link) else {
+        return Outcome { dropped: vec![(None, DropReason::ClassifyNoPort)], ..Outcome::default() };
+    };
+    let classified = match classify(world, root, frame) {
+        Ok(classified) => classified,
+        Err((port, reason)) => return dropped(port, reason),
+    };
+    let source = &classified.frame[6..12];
+    if source[0] & 1 == 1 || source == [0; 6] {
+        return dropped(classified.port, DropReason::DestinationSourceInvalid);
+    }
+    holders.announce(world, &classified.port, source);
+    let receivers = match receivers(world, holders, &classified) {
+        Ok(receivers) => receivers,
+        Err(reason) => return dropped(classified.port, reason),
+    };
+    let mut untouched = classified.frame;
+    if link.complete_checksums {
+        checksum::complete(&mut untouched);
+    }
+    let priority = outermost_tag(frame).map_or(0, |(_, tci)| tci & 0xf000);
+    let (refusing, taking): (Vec<_>, Vec<_>) =
+        receivers.into_iter().partition(|(port, _)| has_tag_of_another(world, port, &untouched));
+    let sent =
+        taking.iter().map(|(_, path)| (path.link.clone(), with_tags(&untouched, &path.vids, priority)));
+    let dropped = refusing.into_iter().map(|(port, _)| (Some(port), DropReason::DispatchTagRefused));
+    Outcome { received_from: Some(classified.port), sent: sent.collect(), dropped: dropped.collect() }
+}
+
+fn dropped(port: String, reason: DropReason) -> Outcome {
+    Outcome { received_from: Some(port.clone()), sent: Vec::new(), dropped: vec![(Some(port), reason)] }
+}
+
+/// Takes off the tags that stand for subports, one level after the other.
+fn classify(world: &World, root: &str, frame: &[u8]) -> Result<Classified, (String, DropReason)> {
+    let mut port = root.to_owned();
+    let mut frame = frame.to_vec();
+    loop {
+        if is_truncated(&frame) {
+            return Err((port, DropReason::ClassifyTruncated));
+        }
+        match meaning(world, &port, &frame) {
+            Tag::Subport(subport) => {
+                port = subport;
+                frame = [&frame[..12], &frame[16..]].concat();
+            }
+            Tag::Unusable => return Err((port, DropReason::ClassifySubportUnusable)),
+            Tag::Nothing if is_unwanted(world, &port, &frame) => {
+                return Err((port, DropReason::ClassifyUnknownTag));
+            }
+            Tag::Nothing if records::is_up(world, &port) => return Ok(Classified { port, frame }),
+            Tag::Nothing => return Err((port, DropReason::ClassifyPortDown)),
+        }
+    }
+}
+
+/// What the outermost tag of a frame of `port` says.
+fn meaning(world: &World, port: &str, frame: &[u8]) -> Tag {
+    match outermost_tag(frame) {
+        Some((0x8100, tci)) => records::meaning(world, port, tci & 0x0fff),
+        _ => Tag::Nothing,
+    }
+}
+
+/// Whether `port` takes no unknown tags, and the frame has a tag. A priority tag names no VLAN.
+fn is_unwanted(world: &World, port: &str, frame: &[u8]) -> bool {
+    let is_vlan = outermost_tag(frame).is_some_and(|(tpid, tci)| (tpid, tci & 0x0fff) != (0x8100, 0));
+    world.strict.contains(port) && is_vlan
+}
+
+/// Whether a frame to `port` would count there as one of a subport's, or is not wanted.
+fn has_tag_of_another(world: &World, port: &str, frame: &[u8]) -> bool {
+    !matches!(meaning(world, port, frame), Tag::Nothing) || is_unwanted(world, port, frame)
+}
+
+/// Everyone who gets a copy and the way there, in the order of the ports' ids.
+fn receivers(
+    world: &World,
+    holders: &Holders,
+    classified: &Classified,
+) -> Result<Vec<(String, Path)>, DropReason> {
+    let address = &classified.frame[..6];
+    let way = |(id, _): (&String, &Port)| Some((id.clone(), records::path(world, id)?));
+    let network = &world.ports[&classified.port].network;
+    let mut members =
+        world.ports.iter().filter(|(id, port)| port.network == *network && records::is_up(world, id));
+    if is_reserved(address) && world.reserved_multicast == ReservedMulticast::Drop {
+        return Err(DropReason::DestinationReserved);
+    }
+    if address[0] & 1 == 1 {
+        let others = members.filter(|(id, _)| **id != classified.port);
+        let paths: Vec<_> = others.filter_map(way).collect();
+        return if paths.is_empty() { Err(DropReason::DestinationNobody) } else { Ok(paths) };
+    }
+    let own = members.find(|(_, port)| port.macs.iter().any(|mac| mac == address));
+    let receiver = own.map(|(id, _)| id.clone()).or_else(|| holders.holder(world, network, address));
+    match receiver {
+        Some(id) if id == classified.port => Err(DropReason::DestinationIsSource),
+        Some(id) => Ok(way((&id, &world.ports[&id])).into_iter().collect()),
+        None => Err(DropReason::DestinationUnknown),
+    }
+}
+
+/// Whether bridges do not forward frames to `address`.
+pub fn is_reserved(address: &[u8]) -> bool {
+    address[..5] == [0x01, 0x80, 0xc2, 0, 0] && address[5] < 16
+}
+
+/// The frame with these 802.1Q tags, from the outermost on, in front of all it carries.
+fn with_tags(frame: &[u8], vids: &[u16], priority: u16) -> Vec<u8> {
+    let tags =
+        vids.iter().flat_map(|vid| [0x81, 0x00, (priority | vid).to_be_bytes()[0], vid.to_be_bytes()[1]]);
+    frame[..12].iter().copied().chain(tags).chain(frame[12..].iter().copied()).collect()
+}
+
+/// TPID and TCI.
+fn outermost_tag(frame: &[u8]) -> Option<(u16, u16)> {
+    let word = |at: usize| Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]));
+    let tpid = word(12)?;
+    if matches!(tpid, 0x8100 | 0x88a8) { Some((tpid, word(14)?)) } else { None }
+}
+
+/// Two addresses, a tag if there is one, and a type: all must be there.
+fn is_truncated(frame: &[u8]) -> bool {
+    match frame.get(12..14) {
+        Some([0x81, 0x00] | [0x88, 0xa8]) => frame.len() < 18,
+        Some(_) => false,
+        None => true,
+    }
+}

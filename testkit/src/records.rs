@@ -1,0 +1,65 @@
+//! Records as Dragonflow stores them, one JSON line each for `trunkpath nb apply`.
+
+use serde_json::{Value, json};
+
+use crate::frame::Mac;
+
+/// The name of the lab's host in the records.
+pub const CHASSIS: &str = "lab";
+
+const TOPIC: &str = "8f3a1f0cb1f14a8f9c9a4c1df8a51bd2";
+
+/// The id of the network with this key.
+pub fn network_id(key: u32) -> String {
+    format!("2b3c9a52-6a6f-4c5b-9d0e-{key:012x}")
+}
+
+/// The id of the port with this key. The first eleven characters differ too: `tap<first 11>` is a device name.
+pub fn port_id(key: u32) -> String {
+    format!("c0a8{key:04x}-1111-4aaa-8bbb-{key:012x}")
+}
+
+/// A logical switch.
+pub fn network(key: u32) -> Value {
+    line(
+        "lswitch",
+        &json!({
+            "id": network_id(key), "unique_key": key, "version": 1, "topic": TOPIC, "name": format!("net{key}"),
+            "is_external": false, "mtu": 1500, "network_type": "vxlan", "segmentation_id": 1000 + key,
+        }),
+    )
+}
+
+/// A logical port, bound to this host or (as a subport is) to none.
+pub fn port(key: u32, network: u32, name: &str, mac: Mac, bound: bool) -> Value {
+    let mut record = json!({
+        "id": port_id(key), "unique_key": key, "version": 1, "topic": TOPIC, "name": name,
+        "lswitch": network_id(network), "macs": [text(mac)], "ips": [], "subnets": [], "enabled": true,
+        "allowed_address_pairs": [], "security_groups": [], "port_security_enabled": false,
+        "binding_vnic_type": "normal", "device_id": "", "device_owner": "",
+    });
+    if bound {
+        record["binding"] = json!({"type": "chassis", "chassis": CHASSIS});
+    }
+    line("lport", &record)
+}
+
+/// A VLAN subport: `child` is behind `parent`, with `vid`. The id is left to `nb apply`.
+pub fn segmentation(parent: u32, child: u32, vid: u16) -> Value {
+    line(
+        "child_port_segmentation",
+        &json!({
+            "parent": port_id(parent), "port": port_id(child), "topic": TOPIC,
+            "segmentation_type": "vlan", "segmentation_id": vid,
+        }),
+    )
+}
+
+/// A MAC address as records and `ip` have it.
+pub fn text(mac: Mac) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+fn line(table: &str, record: &Value) -> Value {
+    json!({"table": table, "record": record})
+}

@@ -1,0 +1,45 @@
+//! Taps, as VMs have them.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+
+use crate::netns::Netns;
+
+/// Opens the tap of the name that it is given, as a VM's process does, and never reads from it. (`TUNSETIFF` in
+/// `linux/if_tun.h`.)
+const HANG: &str = "
+import fcntl, signal, struct, sys
+IFF_TAP, IFF_NO_PI, TUNSETIFF = 0x2, 0x1000, 0x400454ca
+tap = open('/dev/net/tun', 'r+b', buffering=0)
+fcntl.ioctl(tap, TUNSETIFF, struct.pack('16sH22x', sys.argv[1].encode(), IFF_TAP | IFF_NO_PI))
+print('open', flush=True)
+signal.pause()
+";
+
+/// A tap that is held open. Gone when dropped.
+#[derive(Debug)]
+pub struct Tap {
+    holder: Child,
+}
+
+impl Tap {
+    /// One in `netns` with an alias, on, whose guest reads nothing.
+    pub fn of_a_guest_that_hangs(netns: &Netns, dev: &str, alias: &str) -> Self {
+        let mut holder =
+            netns.command("python3").args(["-c", HANG, dev]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        let tap = Self { holder };
+        assert_eq!(said, "open\n", "the tap {dev}");
+        netns.ip_batch(&[format!("link set dev {dev} alias {alias}"), format!("link set dev {dev} up")]);
+        tap
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        // It may have ended; a drop does not panic.
+        drop(self.holder.kill());
+        drop(self.holder.wait());
+    }
+}

@@ -1,0 +1,179 @@
+//! Frames sent and received on an interface, to the byte.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Instant;
+
+use nix::ifaddrs::getifaddrs;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, send, socket};
+use nix::unistd::Pid;
+
+use crate::netns::Netns;
+use crate::wait::PATIENCE;
+
+/// Sends frames from an interface, as they are.
+#[derive(Debug)]
+pub struct Sender {
+    socket: OwnedFd,
+}
+
+impl Sender {
+    /// For `dev` in `netns`.
+    pub fn new(netns: &Netns, dev: &str) -> Self {
+        let socket = netns.enter(|| {
+            let protocol = SockProtocol::EthAll;
+            let socket =
+                socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).unwrap();
+            let link = getifaddrs()
+                .unwrap()
+                .filter(|interface| interface.interface_name == dev)
+                .find_map(|interface| interface.address?.as_link_addr().copied())
+                .unwrap_or_else(|| panic!("no interface {dev} in {}", netns.name()));
+            bind(socket.as_raw_fd(), &link).unwrap();
+            socket
+        });
+        Self { socket }
+    }
+
+    /// Sends one.
+    pub fn send(&self, frame: &[u8]) {
+        let sent = self.try_send(frame);
+        assert_eq!(sent, Ok(frame.len()), "a frame of {} bytes sent", frame.len());
+    }
+
+    /// Sends one, if the device has room for it. Returns whether it had.
+    pub fn offer(&self, frame: &[u8]) -> bool {
+        self.try_send(frame).is_ok()
+    }
+
+    fn try_send(&self, frame: &[u8]) -> nix::Result<usize> {
+        send(self.socket.as_raw_fd(), frame, MsgFlags::empty())
+    }
+}
+
+/// No frame of the lab is longer, in bytes. Each takes room for this many: 32 MiB hold 8000 frames of up to a page,
+/// but only 500 of any length, too few for a TCP connection while tcpdump waits for a CPU.
+const LONGEST: &str = "4096";
+
+/// Bytes at the start of a pcap stream that concern no frame.
+const PCAP_HEADER: usize = 24;
+
+/// What arrives on an interface from the time on when this was made. The kernel takes the outer tag off a frame
+/// before any socket sees it; tcpdump puts it back.
+#[derive(Debug)]
+pub struct Capture {
+    tcpdump: Child,
+    frames: Receiver<Vec<u8>>,
+    arrived: Arc<AtomicU64>,
+    errors: BufReader<std::process::ChildStderr>,
+}
+
+impl Capture {
+    /// Of `dev` in `netns`. Returns when no frame is missed any more.
+    pub fn start(netns: &Netns, dev: &str) -> Self {
+        let mut tcpdump = netns
+            .command("tcpdump")
+            .args(["-i", dev, "-Q", "in", "--immediate-mode", "-U", "-s", LONGEST, "-B", "32768"])
+            .args(["-Z", "root", "-w", "-"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = BufReader::new(tcpdump.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("listening on") {
+            assert_ne!(errors.read_line(&mut said).unwrap(), 0, "tcpdump ended: {said}");
+        }
+
+        let (to_test, frames) = channel();
+        let arrived = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&arrived);
+        let mut pcap = BufReader::new(tcpdump.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            pcap.read_exact(&mut [0; PCAP_HEADER]).unwrap();
+            // The test may not wait for the rest.
+            while let Some(frame) = next_frame(&mut pcap)
+                && to_test.send(frame).is_ok()
+            {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Self { tcpdump, frames, arrived, errors }
+    }
+
+    /// How many frames have arrived, now and later.
+    pub fn arrived(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.arrived)
+    }
+
+    /// Everything up to and with the first frame that `is_last` accepts.
+    ///
+    /// # Panics
+    /// When there is none in time, with those that came.
+    pub fn through(&self, mut is_last: impl FnMut(&[u8]) -> bool) -> Vec<Vec<u8>> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut frames = vec![];
+        loop {
+            match self.frames.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(frame) => frames.push(frame),
+                Err(RecvTimeoutError::Timeout) => panic!("the last frame never came, only {frames:02x?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("tcpdump died after {frames:02x?}"),
+            }
+            if is_last(frames.last().unwrap()) {
+                return frames;
+            }
+        }
+    }
+
+    /// Lets what arrived up to now be as it may.
+    pub fn forget(&self) {
+        self.frames.try_iter().for_each(drop);
+    }
+
+    /// Ends it, and makes sure that no frame was missed for want of room.
+    pub fn stop(self) {
+        drop(self.end());
+    }
+
+    /// Ends it, and makes sure that nothing at all came.
+    pub fn stop_silent(self) {
+        let said = self.end();
+        assert!(said.lines().any(|line| line == "0 packets captured"), "frames came: {said}");
+    }
+
+    fn end(mut self) -> String {
+        kill(self.pid(), Signal::SIGINT).unwrap();
+        let mut said = String::new();
+        self.errors.read_to_string(&mut said).unwrap();
+        assert!(said.contains("\n0 packets dropped by kernel"), "tcpdump: {said}");
+        said
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.tcpdump.id().cast_signed())
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        // It may have ended; a drop does not panic.
+        drop(self.tcpdump.kill());
+        drop(self.tcpdump.wait());
+    }
+}
+
+/// The next one of a pcap stream: 16 bytes come before each frame, of which the third 32-bit word is its length
+/// (`pcap-savefile(5)`), in the byte order of this machine.
+fn next_frame(pcap: &mut impl Read) -> Option<Vec<u8>> {
+    let mut header = [0; 16];
+    pcap.read_exact(&mut header).ok()?;
+    let length = u32::from_ne_bytes(header[8..12].try_into().unwrap());
+    let mut frame = vec![0; usize::try_from(length).unwrap()];
+    pcap.read_exact(&mut frame).ok()?;
+    Some(frame)
+}

@@ -1,0 +1,138 @@
+//! `trunkpath check` in namespaces where something is wrong.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
+
+use super::support::Namespace;
+use trunkpath::config::NoSocketPolicy;
+use trunkpath::control::links::LinkWatch;
+use trunkpath::kernel::inspect::XdpMode;
+use trunkpath::kernel::{ProgramOptions, SteerLoader, SteerProgram};
+use trunkpath::types::IfIndex;
+
+fn check(namespace: &Namespace, words: &str) -> (bool, String) {
+    let binary = env!("CARGO_BIN_EXE_trunkpath");
+    answer(
+        &namespace
+            .inside(|| Command::new(binary).arg("check").args(words.split_whitespace()).output().unwrap()),
+    )
+}
+
+fn answer(output: &Output) -> (bool, String) {
+    (output.status.success(), String::from_utf8(output.stdout.clone()).unwrap())
+}
+
+fn ifindex(namespace: &Namespace, device: &str) -> IfIndex {
+    namespace.inside(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (links, _) = runtime.block_on(LinkWatch::open()).unwrap();
+        links.named(device).unwrap().ifindex
+    })
+}
+
+#[test]
+fn a_link_that_fits_is_ok() {
+    let Some(namespace) = Namespace::new("a_link_that_fits_is_ok") else { return };
+    namespace.ip("link add v0 type veth peer name v1");
+    namespace.ip("link set v0 up");
+    namespace.ip("link set v1 up");
+    let (ok, screen) = check(&namespace, "v0");
+    assert!(ok && screen.contains("ok       link v0       veth, 1 queue, MTU 1500, up\n"), "{screen}");
+    assert!(screen.ends_with("everything that trunkpath needs is there\n"), "{screen}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_what_to_do() {
+    let Some(namespace) = Namespace::new("what_is_wrong_is_named_with_what_to_do") else { return };
+    namespace.ip("link add v0 mtu 40000 numrxqueues 1 numtxqueues 2 type veth peer name v1 numtxqueues 2");
+    let (ok, screen) = check(&namespace, "v0");
+    for part in [
+        "warning  link v0",
+        "-> ip link set dev v0 up",
+        "MISSING  link v0       only generic XDP is possible",
+        "numrxqueues",
+        "MISSING  link v0       MTU 40000: packets over 28626 bytes cannot be sent",
+        "2 missing",
+    ] {
+        assert!(screen.contains(part), "{part}: {screen}");
+    }
+    assert!(!ok, "it was asked for");
+    let (ok, screen) = check(&namespace, "");
+    assert!(ok && screen.contains("warning  link v0       only generic"), "nobody asked for it: {screen}");
+    let (ok, screen) = check(&namespace, "v2 --json");
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&screen).unwrap();
+    let missing = findings.iter().find(|finding| finding["about"] == "link v2").unwrap();
+    assert_eq!((ok, &missing["verdict"]), (false, &"missing".into()));
+    assert!(missing["advice"].as_str().unwrap().contains("nearest name here is v"), "{missing}");
+}
+
+#[test]
+fn a_foreign_program_is_shown_with_its_owner() {
+    let Some(namespace) = Namespace::new("a_foreign_program_is_shown_with_its_owner") else { return };
+    namespace.ip("link add v0 type veth peer name v1");
+    let index = ifindex(&namespace, "v0");
+    let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
+    // This test is not called trunkpath, so to `check` its program is a stranger's.
+    let program =
+        namespace.inside(|| SteerProgram::attach(&mut SteerLoader::default(), index, options, None)).unwrap();
+    assert_eq!(program.mode(), XdpMode::Native);
+    let (ok, screen) = check(&namespace, "v0");
+    let owner = format!("(process {})", std::process::id());
+    assert!(!ok && screen.contains(&owner) && screen.contains("(native), \"steer\", held by"), "{screen}");
+    assert!(screen.contains("stop its owner"), "{screen}");
+    drop(program);
+    let (ok, screen) = check(&namespace, "v0");
+    assert!(ok, "{screen}");
+}
+
+#[test]
+fn missing_capabilities_are_named() {
+    let Some(namespace) = Namespace::new("missing_capabilities_are_named") else { return };
+    let setpriv = |what: &str| {
+        let words = ["--bounding-set", what, env!("CARGO_BIN_EXE_trunkpath"), "check", "lo"];
+        answer(&namespace.inside(|| Command::new("setpriv").args(words).output().unwrap()))
+    };
+    let (ok, screen) = setpriv("-all");
+    for part in ["MISSING  AF_XDP", "CAP_NET_RAW is not there", "CAP_BPF is not there", "run as root"] {
+        assert!(!ok && screen.contains(part), "{part}: {screen}");
+    }
+    let (_, screen) = setpriv("-all,+sys_admin");
+    assert!(!screen.contains("CAP_BPF is not there"), "CAP_SYS_ADMIN contains it: {screen}");
+}
+
+/// Opens a tap as qemu does, with the offloads that its guest takes, and holds it until its input ends. (`TUNSETIFF` and
+/// `TUNSETOFFLOAD` in `linux/if_tun.h`.)
+const HOLD_TAP: &str = "
+import fcntl, struct, sys
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, TUNSETIFF, TUNSETOFFLOAD = 0x2, 0x1000, 0x4000, 0x400454ca, 0x400454d0
+tap = open('/dev/net/tun', 'r+b', buffering=0)
+fcntl.ioctl(tap, TUNSETIFF, struct.pack('16sH22x', b'tap0', IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+fcntl.ioctl(tap, TUNSETOFFLOAD, int(sys.argv[1], 0))
+print('open', flush=True)
+sys.stdin.read()
+";
+
+/// What `check` says of a tap whose VM takes these offloads.
+fn check_tap(namespace: &Namespace, offloads: &str) -> String {
+    let mut command = Command::new("python3");
+    command.args(["-c", HOLD_TAP, offloads]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = namespace.inside(|| command.spawn().unwrap());
+    let mut said = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "open\n");
+    let (_, screen) = check(namespace, "tap0");
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    screen
+}
+
+#[test]
+fn udp_segmentation_of_a_vm_is_named() {
+    let Some(namespace) = Namespace::new("udp_segmentation_of_a_vm_is_named") else { return };
+    // TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6; then TUN_F_USO4 and TUN_F_USO6, too.
+    let screen = check_tap(&namespace, "0x7");
+    assert!(!screen.contains("UDP segmentation"), "{screen}");
+    let screen = check_tap(&namespace, "0x67");
+    assert!(screen.contains("warning  link tap0     its VM has UDP segmentation"), "{screen}");
+    assert!(screen.contains("host_uso=off,guest_uso4=off,guest_uso6=off"), "{screen}");
+}

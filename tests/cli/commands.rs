@@ -1,0 +1,297 @@
+//! The commands, as an operator runs them, against a daemon that has everything to tell.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
+use trunkpath::api::{Call, Query, Reply, Server};
+
+const LPORT: &str = "c0a80101-1111-4aaa-8bbb-000000000166";
+
+/// A daemon with canned answers, on a thread that ends when this is dropped.
+struct Daemon {
+    folder: TempDir,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Daemon {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let server = runtime.block_on(Server::bind(&folder.path().join("api.sock"))).unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (calls, incoming) = mpsc::channel::<Call>(1);
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = server.serve(calls) => {}
+                    () = answer_all(incoming) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { folder, _stop: stop }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("api.sock")
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = trunkpath(words);
+        command.arg("--api").arg(self.socket());
+        command
+    }
+
+    /// What the command prints, which must succeed.
+    fn shown(&self, words: &str) -> String {
+        let output = self.command(words).output().unwrap();
+        assert!(output.status.success(), "{words}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+}
+
+fn trunkpath(words: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trunkpath"));
+    command.args(words.split_whitespace());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn refused(output: &Output) -> String {
+    assert!(!output.status.success());
+    assert_eq!(text(&output.stdout), "");
+    text(&output.stderr)
+}
+
+async fn answer_all(mut incoming: mpsc::Receiver<Call>) {
+    while let Some(Call { query, reply }) = incoming.recv().await {
+        // A client that was interrupted does not wait for its answer.
+        drop(reply.send(Reply { outcome: answer(&query), age_secs: 0 }));
+    }
+}
+
+fn answer(query: &Query) -> Result<Value, String> {
+    let mac = "fa:16:3e:00:01:66";
+    Ok(match query {
+        Query::Ports => json!([
+            {"lport": LPORT, "name": "parent0", "device": "tap\u{1b}[2J", "ifindex": 7, "mode": "native", "queues": 4,
+             "network": "ls1", "key": 1, "macs": [mac], "no_socket": "pass", "allow_generic": false,
+             "complete_checksums": true, "state": "up",
+             "unknown_tags": [{"tpid": "0x8100", "vid": 101, "frames": 12, "seconds_ago": 2}], "refused_macs": []},
+            {"lport": "p2", "name": "", "device": null, "ifindex": null, "mode": null, "queues": 0,
+             "network": "unknown", "key": 2, "macs": [], "no_socket": "drop", "allow_generic": true,
+             "complete_checksums": false, "state": "no device", "unknown_tags": [], "refused_macs": []},
+        ]),
+        Query::Subports => json!([
+            {"lport": "child", "name": "child100", "parent": LPORT, "segmentation_type": "vlan",
+             "segmentation_id": 100, "network": "ls2", "key": 3, "macs": ["fa:16:3e:00:01:68"], "state": "up",
+             "unknown_tags": [], "refused_macs": []},
+        ]),
+        Query::Networks => json!([
+            {"lswitch": "ls1", "name": "net-parent", "key": 1,
+             "ports": [{"lport": LPORT, "key": 1, "macs": [mac], "state": "up",
+                        "pairs": [{"mac": "00:00:5e:00:01:07", "holder": "p2"}]}]},
+            {"lswitch": "ls2", "name": "net-vlan100", "key": 2, "ports": []},
+        ]),
+        Query::Workers => json!([
+            {"worker": 0, "cpu": 3, "queues": ["tap0/0", "tap0/1"], "sleeping": true, "handover_queued": 0},
+        ]),
+        Query::Problems => json!([{"about": "lport x", "reason": "it is its own parent"}]),
+        Query::Nb => {
+            json!({"url": "etcd://me@h1", "state": "stale: the DB is away", "revision": 77, "age_seconds": 12.34,
+                            "error": "no server answers", "chassis_record": "written", "reported_up": 3, "unusable": 2})
+        }
+        Query::Drift => json!(["port 7 is None: expected Some"]),
+        Query::Stats => json!({
+            "ports": [{"lport": LPORT, "received_frames": 12, "received_bytes": 1200, "sent_frames": 5,
+                       "sent_bytes": 400, "drops": {"destination_unknown": 7, "classify_truncated": 0},
+                       "address_moves": 3, "refused_address_moves": 41}],
+            "devices": [{"device": "tap0", "redirected": 12, "passed": 0, "dropped": 3, "transmit_dropped": 8, "sockets": [
+                {"queue": 2, "rx_dropped": 0, "rx_invalid": 0, "tx_invalid": 0, "rx_ring_full": 9,
+                 "fill_ring_empty": 0, "tx_ring_empty": 55}]}],
+            "frames": {"total": 10, "pool": 4, "fill": 5, "rx": 0, "in_hand": 0, "tx": 0, "completion": 0,
+                       "between_workers": 0, "sum": 9},
+        }),
+        Query::Trace(request) if request.port == "nowhere" => return Err("no port nowhere".to_owned()),
+        Query::Trace(request) => json!({
+            "steps": [{"step": "classify", "what": format!("from {}", request.port)}],
+            "outputs": [{"device": "tap1", "port": "other", "frame": request.frame}],
+            "drops": [{"port": "third", "reason": "dispatch_no_frame"}],
+        }),
+    })
+}
+
+/// True when a line has all of these words.
+fn has_line(screen: &str, words: &[&str]) -> bool {
+    screen.lines().any(|line| words.iter().all(|word| line.contains(word)))
+}
+
+#[test]
+fn each_show_answers_on_one_line_a_thing() {
+    let daemon = Daemon::start();
+    let ports = daemon.shown("show ports");
+    assert!(has_line(&ports, &[LPORT, "parent0", "native", "net-parent", "no_socket=pass", "up"]), "{ports}");
+    assert!(
+        has_line(&ports, &["p2", "unknown", "allow_generic complete_checksums=false", "no device"]),
+        "{ports}"
+    );
+    assert!(ports.contains("tap\\u{1b}[2J") && !ports.contains('\u{1b}'), "escaped: {ports}");
+    let subports = daemon.shown("show subports");
+    assert!(
+        has_line(&subports, &["child", "child100", LPORT, "vlan 100", "net-vlan100", "up"]),
+        "{subports}"
+    );
+    let networks = daemon.shown("show networks");
+    assert!(has_line(&networks, &["net-parent (ls1, key 0x1)"]), "{networks}");
+    assert!(has_line(&networks, &[LPORT, "00:00:5e:00:01:07", "p2"]), "{networks}");
+    assert!(has_line(&networks, &["net-vlan100 (ls2, key 0x2): no port here"]), "{networks}");
+    let workers = daemon.shown("show workers");
+    assert!(has_line(&workers, &["0", "3", "sleeping", "tap0/0 tap0/1"]), "{workers}");
+    let problems = daemon.shown("show problems");
+    assert!(has_line(&problems, &["lport x", "it is its own parent"]), "{problems}");
+    let nb = daemon.shown("show nb");
+    assert!(has_line(&nb, &["etcd://me@h1", "stale: the DB is away", "77", "12.3 s", "3", "2"]), "{nb}");
+    assert!(has_line(&nb, &["no server answers"]), "{nb}");
+    assert_eq!(daemon.shown("show drift"), "port 7 is None: expected Some\n");
+}
+
+#[test]
+fn json_is_the_daemons_answer() {
+    let daemon = Daemon::start();
+    for (command, query) in [
+        ("show ports", Query::Ports),
+        ("show subports", Query::Subports),
+        ("show networks", Query::Networks),
+        ("show workers", Query::Workers),
+        ("show problems", Query::Problems),
+        ("show nb", Query::Nb),
+        ("show drift", Query::Drift),
+        ("stats", Query::Stats),
+    ] {
+        let printed: Value = serde_json::from_str(&daemon.shown(&format!("{command} --json"))).unwrap();
+        assert_eq!(printed, answer(&query).unwrap(), "{command}");
+    }
+}
+
+#[test]
+fn stats_show_what_was_lost_and_where_and_hide_zeros() {
+    let stats = Daemon::start().shown("stats");
+    assert!(has_line(&stats, &[LPORT, "12", "1200", "5", "400", "7"]), "{stats}");
+    assert!(has_line(&stats, &[LPORT, "destination_unknown", "7"]), "{stats}");
+    assert!(!stats.contains("classify_truncated") && !stats.contains("55"), "{stats}");
+    assert!(has_line(&stats, &[LPORT, "3", "41"]), "{stats}");
+    assert!(has_line(&stats, &["tap0", "12", "0", "3", "8"]), "{stats}");
+    assert!(has_line(&stats, &["tap0/2", "rx_ring_full", "9"]), "{stats}");
+    assert!(has_line(&stats, &["pool 4 + fill 5", "9 of 10: NOT ALL THERE"]), "{stats}");
+}
+
+#[test]
+fn watching_goes_on_until_it_is_interrupted() {
+    let daemon = Daemon::start();
+    for (words, first_line) in [("stats --watch", "LPORT"), ("stats --watch --json", "{")] {
+        let mut child = daemon.command(words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert!(line.starts_with(first_line), "{words}: {line}");
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        assert!(child.wait().unwrap().success(), "{words}: Ctrl-C is how it ends");
+        out.read_to_string(&mut line).unwrap();
+    }
+}
+
+#[test]
+fn trace_sends_the_frame_that_was_described() {
+    let daemon = Daemon::start();
+    let dst = "--dst fa:16:3e:00:00:09";
+    for (words, frame) in [
+        (format!("--port {LPORT} {dst}"), "fa163e000009fa163e00016688b50000"),
+        (format!("--port {LPORT} {dst} --vlan 100"), "fa163e000009fa163e0001688100006488b5"),
+        (format!("--port {LPORT} {dst} --vlan 7"), "fa163e000009fa163e0001668100000788b5"),
+        (format!("--port p2 {dst}"), "fa163e00000902000000000188b5"),
+        (format!("--port p2 {dst} --src 02:00:00:00:00:42"), "fa163e00000902000000004288b5"),
+        ("--port p2 --hex 01:02:0A".to_owned(), "01020a"),
+    ] {
+        let trace = daemon.shown(&format!("trace {words}"));
+        assert!(has_line(&trace, &[&format!("leaves by tap1 to other: {frame}")]), "{words}: {trace}");
+        assert!(
+            has_line(&trace, &["classify", "from "]) && has_line(&trace, &["third", "dispatch_no_frame"])
+        );
+    }
+}
+
+#[test]
+fn bad_questions_are_answered_with_the_value_and_a_way_out() {
+    let daemon = Daemon::start();
+    for (words, part) in [
+        ("trace --port nowhere --hex 00", "no port nowhere"),
+        ("trace --port p2 --hex 0g", "'g' at character 2"),
+        ("trace --port p2", "--dst"),
+        ("trace --port p2 --dst 1:2", "1:2"),
+        ("trace --port p2 --dst fa:16:3e:00:00:09 --vlan 4096", "4096"),
+        ("show port", "ports"),
+    ] {
+        let message = refused(&daemon.command(words).output().unwrap());
+        assert!(message.contains(part), "{words}: {message}");
+    }
+    for (words, parts) in [
+        ("show ports --api /nonexistent/api.sock", ["/nonexistent/api.sock", "trunkpath run"]),
+        ("run --config /nonexistent.toml", ["/nonexistent.toml", "No such file"]),
+        ("run --workers 9999", ["9999", "allowed are"]),
+        ("run --attach lport", ["'lport'", "LPORT=DEV"]),
+        ("run --attach a=x --attach a=y", ["lport a", "x and y"]),
+        ("run --port a:no_sockets=pass", ["no_sockets", "\"no_socket\""]),
+        ("run --port no_socket=pass", ["no_socket=pass", "LPORT:KEY=VALUE"]),
+    ] {
+        let message = refused(&trunkpath(words).output().unwrap());
+        assert!(parts.iter().all(|part| message.contains(part)), "{words}: {message}");
+        assert!(message.matches("No such file").count() < 2, "said once: {message}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let daemon = Daemon::start();
+    let mut child =
+        daemon.command("show ports").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut complaint = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+    assert!(child.wait().unwrap().success(), "{complaint}");
+    assert_eq!(complaint, "");
+}
+
+#[test]
+fn a_full_disk_under_the_output_is_an_error() {
+    let daemon = Daemon::start();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = daemon.command("show ports").stdout(full.try_clone().unwrap()).output().unwrap();
+    assert!(!output.status.success() && text(&output.stderr).contains("No space left"), "{output:?}");
+    // Neither can the error be written.
+    let status = trunkpath("show ports --api /none").stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(1), "a failure, not a panic");
+}
+
+#[test]
+fn with_json_an_error_is_json() {
+    for words in [
+        "show ports --json --api /none",
+        "stats --json --api /none",
+        "nb --nb sqlite:/none list lport --json",
+    ] {
+        let output = trunkpath(words).output().unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = answer["error"].as_str().unwrap();
+        assert!(!output.status.success() && error.contains("/none"), "{words}: {error}");
+        assert_eq!(text(&output.stderr), "", "{words}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The commands and the API from outside.
+
+mod api_socket;
+mod check;
+mod commands;
+mod links;
+mod support;

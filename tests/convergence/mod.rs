@@ -1,0 +1,85 @@
+//! Whatever happens, in whatever order: in the end the tables are those that a fresh read of the DB gives to who
+//! remembers the incumbents.
+//!
+//! Thousands of steps of random changes, link events and breaks, on every kind of store. `TRUNKPATH_SEED` repeats a run
+//! that failed; `TRUNKPATH_STEPS` makes it longer or shorter.
+
+mod backend;
+mod growth;
+mod host;
+mod moves;
+mod newcomers;
+mod step;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use backend::Backend;
+use host::Host;
+use step::{Step, step};
+use testkit::stores::Kind;
+
+const STEPS: usize = 10_000;
+/// After so many steps everything has to settle.
+const QUIET: usize = 100;
+/// A break comes after so many quiet points, and so there are as many as it takes to see each kind of it several times.
+const BREAK: usize = 4;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().expect("a number"))
+}
+
+/// A source of steps, and the seed that makes it again.
+fn runner() -> (TestRunner, u64) {
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let seed = setting("TRUNKPATH_SEED").unwrap_or(clock.as_micros() as u64);
+    let bytes: Vec<u8> = seed.to_le_bytes().into_iter().cycle().take(32).collect();
+    (TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)), seed)
+}
+
+fn converges(start: impl AsyncFnOnce() -> Backend) {
+    let (mut runner, seed) = runner();
+    let mut draw = || step().new_tree(&mut runner).unwrap().current();
+    let steps = setting("TRUNKPATH_STEPS").map_or(STEPS, |steps| steps as usize);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut backend = start().await;
+        let mut host = Host::new(backend.open().await);
+        let mut eventful = 0;
+        for number in 1..=steps {
+            match draw() {
+                Step::Write(writes) => backend.write(&writes).await,
+                Step::Link(event) => host.see(event),
+            }
+            host.round().await;
+            eventful += usize::from(host.subports_up() > 0);
+            if number.is_multiple_of(QUIET) {
+                if number.is_multiple_of(QUIET * BREAK) {
+                    backend.disturb(number / QUIET / BREAK).await;
+                }
+                let differences = host.settle(&*backend.open().await).await;
+                assert!(differences.is_empty(), "TRUNKPATH_SEED={seed}, step {number}: {differences:#?}");
+            }
+            if number.is_multiple_of(QUIET * 25) {
+                host.restart(backend.open().await);
+            }
+        }
+        eprintln!("subports forwarded after {eventful} of {steps} steps");
+        assert!(eventful > steps / 10, "TRUNKPATH_SEED={seed}: hardly anything ever forwarded");
+    });
+}
+
+#[test]
+fn on_sqlite_any_order_of_changes_link_events_and_breaks_converges() {
+    converges(async || Backend::sqlite().await);
+}
+
+#[test]
+fn on_etcd_any_order_of_changes_link_events_and_breaks_converges() {
+    converges(async || Backend::served(Kind::Etcd).await);
+}
+
+#[test]
+fn on_redis_any_order_of_changes_link_events_and_breaks_converges() {
+    converges(async || Backend::served(Kind::Redis).await);
+}

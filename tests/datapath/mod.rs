@@ -1,0 +1,21 @@
+//! The core without a NIC: records and frames in, frames and counters out.
+//!
+//! [`world`] says what is configured, [`switch`] is the real thing, [`model`] the naive one.
+
+mod address_pairs;
+mod agrees_with_the_model;
+mod amplification;
+mod antispoof;
+mod dragonflow_defects;
+mod encapsulation;
+mod encapsulations;
+mod frame_conservation;
+mod long_frames;
+mod newcomers;
+mod no_allocation;
+mod prepared;
+mod rules;
+mod sightings;
+mod table_conflicts;
+mod table_order;
+mod tags;

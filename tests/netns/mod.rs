@@ -1,0 +1,35 @@
+//! The switch on real frames: a daemon and its guests in network namespaces, frames sent and checked to the byte.
+//! They need root; `scripts/test` runs them.
+
+mod amplification;
+mod away;
+mod bare_host;
+mod changes;
+mod churn;
+mod copy;
+mod displaced;
+mod drops;
+mod etcd;
+mod first_frame;
+mod flood;
+mod harness;
+mod hostile;
+mod life;
+mod links;
+mod log;
+mod long_frames;
+mod neighbours;
+mod newcomers;
+mod pairs;
+mod pins;
+mod privileges;
+mod queues;
+mod redis;
+mod reported;
+mod rtnl;
+mod sightings;
+mod signals;
+mod site;
+mod storm;
+mod tags;
+mod transport;
