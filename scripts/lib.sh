@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts share. Source it from the root of the clone.
+# Functions for all scripts, sourced from the root of the clone.
 
 if [[ -t 1 ]]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
 
@@ -9,13 +9,13 @@ die() {
     exit 1
 }
 
-# For root it is true, and for others where there is sudo.
+# True for root, and for others if sudo is installed.
 can_be_root() { ((EUID == 0)) || command -v sudo >/dev/null; }
 
-# as_root COMMAND...: as it is for root, by sudo for others.
+# as_root COMMAND...: runs it directly as root, else by sudo.
 as_root() {
     if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-# Where cargo puts what it builds.
+# Cargo's output folder.
 target_dir() { printf '%s' "${CARGO_TARGET_DIR:-target}"; }
