@@ -36,6 +36,6 @@ fuzz_target!(|input: (u8, &[u8])| {
         }
         // Each segment has some payload, and headers of its own. Nobody here floods to more than one.
         assert!(bytes <= frame.len() * (MTU + HEADER) && sent.len() <= frame.len().max(1));
-        assert_eq!(switch.outlet.arena.free_count(), switch.outlet.arena.chunk_count());
+        assert_eq!(switch.outlet.arena.free_chunk_count(), switch.outlet.arena.chunk_count());
     });
 });

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Hex;
-use crate::config::NoSocketPolicy;
 use crate::kernel::inspect::XdpMode;
-use crate::types::{IfIndex, MacAddr, NetworkKey, PortKey};
+use crate::types::{IfIndex, MacAddr, NetworkKey, NoSocketPolicy, PortKey};
 
 /// The [`PortView::state`] of a port that forwards. Any other text says why it does not.
 pub const UP: &str = "up";

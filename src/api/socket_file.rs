@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, RenameFlags, renameat_with};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::kernel::Made;
+use crate::kernel::CreatedPaths;
 
 /// The socket cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub(super) struct SocketFile {
     path: PathBuf,
     inode: u64,
     /// The folders that it is in, unless they were there before.
-    _made: Made,
+    _created: CreatedPaths,
 }
 
 impl SocketFile {
@@ -61,8 +61,8 @@ impl SocketFile {
             Refusal::NotASocket => ApiError::NotASocket { path: path.to_owned() },
             Refusal::Io(source) => ApiError::Io { path: path.to_owned(), source },
         };
-        let mut made = Made::default();
-        made.folder(folder_of(path)).map_err(|error| refusal(error.into()))?;
+        let mut created = CreatedPaths::default();
+        created.create_folder(folder_of(path)).map_err(|error| refusal(error.into()))?;
         remove_dead(path).await.map_err(refusal)?;
         let listener = match bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -72,7 +72,7 @@ impl SocketFile {
             bound => bound.map_err(|error| refusal(error.into()))?,
         };
         let inode = fs::metadata(path).map_err(|error| refusal(error.into()))?.ino();
-        Ok((listener, Self { path: path.to_owned(), inode, _made: made }))
+        Ok((listener, Self { path: path.to_owned(), inode, _created: created }))
     }
 }
 

@@ -8,8 +8,7 @@ use super::output::{print, print_json, printable, table};
 use super::{DaemonArgs, ask, ask_json, block_on, read};
 use crate::api::model::{NbView, NetworkPortView, NetworkView, PortView, SubportView, WorkerView};
 use crate::api::{Client, Query};
-use crate::config::NoSocketPolicy;
-use crate::types::{MacAddr, Problem};
+use crate::types::{MacAddr, NoSocketPolicy, Problem};
 
 /// Options of `trunkpath show`.
 #[derive(Debug, clap::Args)]

@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::tables::Policy;
-use crate::types::shorten;
+use crate::types::{NoSocketPolicy, shorten};
 
 pub use cpus::CpusError;
 pub use settings::{NetworkSettings, PortSettings, Settings};
@@ -119,16 +119,6 @@ impl Default for PortOptions {
     fn default() -> Self {
         Self { no_socket: NoSocketPolicy::Drop, allow_generic: false, complete_checksums: true }
     }
-}
-
-/// What becomes of a frame that finds no socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NoSocketPolicy {
-    /// It ends: a guest's frames never reach the host's own stack.
-    Drop,
-    /// The kernel gets it: for a node where Open vSwitch or a bridge stands behind.
-    Pass,
 }
 
 /// A setting that cannot be used.

@@ -59,7 +59,7 @@ impl Pinning {
             Ok(pins) => (pins, None),
             Err(reason) => (None, Some(reason)),
         };
-        if pins.as_ref().is_some_and(Pins::is_fleeting) {
+        if pins.as_ref().is_some_and(Pins::is_temporary) {
             failure = Some(
                 "its bpffs is mounted in a mount namespace that ends with this process (`ip netns exec` makes one): mount it outside before (`mount -t bpf bpf DIR`), not below /sys, and name it with pin_folder"
                     .to_owned(),

@@ -62,7 +62,7 @@ fn records() -> Vec<Op> {
 }
 
 fn ifindex(device: &str) -> IfIndex {
-    inspect::index_of(device).expect("a device")
+    inspect::ifindex_of(device).expect("a device")
 }
 
 impl Lab {

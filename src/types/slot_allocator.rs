@@ -13,7 +13,7 @@ pub struct SlotAllocator {
 
 impl SlotAllocator {
     /// Takes the lowest free number; `None` when it is not below `limit`.
-    pub fn take(&mut self, limit: u32) -> Option<u32> {
+    pub fn allocate(&mut self, limit: u32) -> Option<u32> {
         if let Some(number) = self.free.first().copied() {
             return (number < limit && self.free.remove(&number)).then_some(number);
         }
@@ -26,7 +26,7 @@ impl SlotAllocator {
     }
 
     /// Gives a number back.
-    pub fn give_back(&mut self, number: u32) {
+    pub fn release(&mut self, number: u32) {
         debug_assert!(number < self.next && !self.free.contains(&number), "{number} was not taken");
         self.free.insert(number);
     }
@@ -39,9 +39,12 @@ mod tests {
     #[test]
     fn numbers_are_low_and_given_once() {
         let mut numbers = SlotAllocator::default();
-        assert_eq!([numbers.take(3), numbers.take(3), numbers.take(3)], [Some(0), Some(1), Some(2)]);
-        assert_eq!(numbers.take(3), None);
-        numbers.give_back(1);
-        assert_eq!([numbers.take(3), numbers.take(3)], [Some(1), None]);
+        assert_eq!(
+            [numbers.allocate(3), numbers.allocate(3), numbers.allocate(3)],
+            [Some(0), Some(1), Some(2)]
+        );
+        assert_eq!(numbers.allocate(3), None);
+        numbers.release(1);
+        assert_eq!([numbers.allocate(3), numbers.allocate(3)], [Some(1), None]);
     }
 }

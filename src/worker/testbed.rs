@@ -17,12 +17,12 @@ use super::idle::Idle;
 use super::outlet::{HANDOVER_FRAMES, Inbox, WorkerOutlet};
 use super::pass::Worker;
 use super::pool::Command as Order;
-use crate::config::{IdleMode, NoSocketPolicy};
+use crate::config::IdleMode;
 use crate::datapath::DropReason;
 use crate::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use crate::nb::{Change, Record, Revision, Snapshot, Table};
 use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, PortTotals, Publisher};
-use crate::types::{IfIndex, QueueId};
+use crate::types::{IfIndex, NoSocketPolicy, QueueId};
 use crate::xsk::{Arena, BURST_FRAMES, ChunkPool, Frame, TRANSMIT_RING_SIZE, XskSocket};
 
 /// Frames of the arena.

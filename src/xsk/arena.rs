@@ -191,7 +191,7 @@ impl Arena {
 
     /// The number of frames that no pool, ring or hand holds.
     #[must_use]
-    pub fn free_count(&self) -> usize {
+    pub fn free_chunk_count(&self) -> usize {
         self.free.len()
     }
 

@@ -17,6 +17,6 @@ pub use chunks::Chunks;
 pub use frame::Frame;
 pub use pool::ChunkPool;
 pub use socket::{
-    BURST_FRAMES, LONGEST_FRAME, OpenError, RECEIVE_RING_SIZE, RingCensus, SocketStatistics,
+    BURST_FRAMES, LONGEST_FRAME_BYTES, OpenError, RECEIVE_RING_SIZE, RingCensus, SocketStatistics,
     TRANSMIT_RING_SIZE, XskSocket,
 };

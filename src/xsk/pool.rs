@@ -116,9 +116,9 @@ mod tests {
             to.put(from.take().unwrap());
             assert!(from.len().max(to.len()) <= ChunkPool::CAPACITY_FRAMES + ChunkPool::WARM_FRAMES);
         }
-        assert_eq!(from.len() + to.len() + arena.free_count(), arena.chunk_count());
+        assert_eq!(from.len() + to.len() + arena.free_chunk_count(), arena.chunk_count());
         drop((from, to));
-        assert_eq!(arena.free_count(), arena.chunk_count());
+        assert_eq!(arena.free_chunk_count(), arena.chunk_count());
     }
 
     #[test]
@@ -142,6 +142,6 @@ mod tests {
             burst.iter().all(|frame| frame.bytes().iter().all(|byte| *byte == frame.bytes().len() as u8))
         );
         drop((burst, pool));
-        assert_eq!(arena.free_count(), arena.chunk_count());
+        assert_eq!(arena.free_chunk_count(), arena.chunk_count());
     }
 }

@@ -4,11 +4,11 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 
 use super::support::Namespace;
-use trunkpath::config::NoSocketPolicy;
 use trunkpath::control::links::LinkWatch;
 use trunkpath::kernel::inspect::XdpMode;
 use trunkpath::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use trunkpath::types::IfIndex;
+use trunkpath::types::NoSocketPolicy;
 
 fn check(namespace: &Namespace, words: &str) -> (bool, String) {
     let binary = env!("CARGO_BIN_EXE_trunkpath");

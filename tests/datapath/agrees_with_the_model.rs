@@ -47,6 +47,6 @@ proptest! {
             let moves = holders.moves.get(port).copied().unwrap_or_default();
             prop_assert_eq!((totals.address_moves, totals.refused_address_moves), moves, "port {}", port);
         }
-        prop_assert_eq!(switch.outlet.arena.free_count(), switch.outlet.arena.chunk_count());
+        prop_assert_eq!(switch.outlet.arena.free_chunk_count(), switch.outlet.arena.chunk_count());
     }
 }

@@ -45,7 +45,7 @@ proptest! {
         prop_assert!(bytes <= MAX_SEGMENTS * (mtu + 14));
         let dropped: u64 = switch.drops().values().sum();
         prop_assert_eq!(dropped, u64::from(sent.is_empty()));
-        prop_assert_eq!(switch.outlet.arena.free_count(), 4096);
+        prop_assert_eq!(switch.outlet.arena.free_chunk_count(), 4096);
     }
 }
 

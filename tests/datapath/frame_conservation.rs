@@ -31,10 +31,10 @@ proptest! {
                 let link = LinkSlot(link.index(world.links.len()) as u16);
                 forward([frame], link, &switch.tables, outlet);
             }
-            prop_assert_eq!(outlet.arena.free_count() + outlet.sent.len(), memory);
+            prop_assert_eq!(outlet.arena.free_chunk_count() + outlet.sent.len(), memory);
         }
         switch.outlet.sent.clear();
-        prop_assert_eq!(switch.outlet.arena.free_count(), memory);
+        prop_assert_eq!(switch.outlet.arena.free_chunk_count(), memory);
     }
 }
 
@@ -65,6 +65,6 @@ fn a_flood_with_too_few_frames_reaches_some_and_counts_the_others() {
         assert!(switch.drops().keys().all(|(port, reason)| {
             *reason == DropReason::DispatchNoFrame && port.as_deref() != Some("sender")
         }));
-        assert_eq!(switch.outlet.arena.free_count(), memory);
+        assert_eq!(switch.outlet.arena.free_chunk_count(), memory);
     }
 }

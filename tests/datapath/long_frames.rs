@@ -87,7 +87,7 @@ proptest! {
         let wanted: Vec<_> = segments(&packet, header, mtu).iter().map(|rest| frame(to, from, &[], rest)).collect();
         prop_assert_eq!(sent, wanted);
         prop_assert!(switch.drops().is_empty());
-        prop_assert_eq!(switch.outlet.arena.free_count(), 4096);
+        prop_assert_eq!(switch.outlet.arena.free_chunk_count(), 4096);
     }
 }
 
@@ -159,7 +159,7 @@ fn a_jumbo_frame_passes_whole_where_links_take_it() {
         let mut switch = switch(9000);
         let (tagged, plain) = jumbo(to);
         assert_eq!(switch.send("vm", &tagged), [("peer-b".to_owned(), plain)]);
-        assert_eq!(switch.outlet.arena.free_count(), 4096);
+        assert_eq!(switch.outlet.arena.free_chunk_count(), 4096);
     }
 }
 
@@ -177,7 +177,7 @@ fn each_receiver_of_a_long_broadcast_gets_a_whole_copy() {
     sent.sort();
     assert_eq!(sent, [("other".to_owned(), long.clone()), ("peer-a".to_owned(), long)]);
     assert_eq!(switch.drops(), [((Some("small".to_owned()), DropReason::DispatchTooLong), 1)].into());
-    assert_eq!(switch.outlet.arena.free_count(), 64);
+    assert_eq!(switch.outlet.arena.free_chunk_count(), 64);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn without_frames_for_all_segments_the_others_leave() {
     let sent = switch.send("vm", &frame(PEER_A, VM, &[], &packet));
     assert_eq!(sent.len(), 4);
     assert_eq!(switch.drops()[&(Some("peer-a".to_owned()), DropReason::DispatchNoFrame)], 6);
-    assert_eq!(switch.outlet.arena.free_count(), 12);
+    assert_eq!(switch.outlet.arena.free_chunk_count(), 12);
 }
 
 /// An advertisement of a neighbour's address behind so many bytes of destination options.

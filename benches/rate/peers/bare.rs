@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use trunkpath::config::NoSocketPolicy;
 use trunkpath::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use trunkpath::packet::dot1q::{push, strip};
+use trunkpath::types::NoSocketPolicy;
 use trunkpath::types::{IfIndex, Pcp, QueueId, Tci, VlanId};
 use trunkpath::xsk::{Arena, BURST_FRAMES, CHUNK_BYTES, ChunkPool, Frame, RECEIVE_RING_SIZE, XskSocket};
 

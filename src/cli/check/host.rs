@@ -46,7 +46,7 @@ fn jit_hardening() -> Option<Finding> {
 }
 
 fn sockets() -> Finding {
-    match inspect::af_xdp() {
+    match inspect::check_af_xdp() {
         Ok(()) => Finding::ok("AF_XDP", "sockets can be made"),
         Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => Finding::not_ok(
             Verdict::Missing,
@@ -64,7 +64,7 @@ fn sockets() -> Finding {
 }
 
 fn type_information() -> Finding {
-    if inspect::btf() {
+    if inspect::has_btf() {
         Finding::ok("BTF", "the kernel describes its types")
     } else {
         Finding::not_ok(
@@ -77,7 +77,7 @@ fn type_information() -> Finding {
 }
 
 fn tag_reader() -> Finding {
-    if inspect::vlan_tag_kfunc() {
+    if inspect::has_vlan_tag_kfunc() {
         Finding::ok("VLAN tags", "the XDP program can read a tag that travels beside its frame")
     } else {
         Finding::not_ok(

@@ -32,7 +32,7 @@ pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Fi
             format!("ip link set dev {} mtu 9000, and its peer too", link.name),
         ));
     }
-    if inspect::large_receive_offload(&link.name).unwrap_or(false) {
+    if inspect::has_large_receive_offload(&link.name).unwrap_or(false) {
         findings.push(Finding::not_ok(
             Verdict::Warning,
             &about,
@@ -48,7 +48,7 @@ pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Fi
 /// whether the VM sends such packets (`host_uso`), but whether it takes them (`guest_uso4`, `guest_uso6`): qemu switches all
 /// three on by default from machine type 8.2 on.
 fn udp_segmentation(about: &str, link: &Link) -> Option<Finding> {
-    if link.kind.as_deref() != Some("tun") || !inspect::udp_segmentation(&link.name).unwrap_or(false) {
+    if link.kind.as_deref() != Some("tun") || !inspect::has_udp_segmentation(&link.name).unwrap_or(false) {
         return None;
     }
     Some(Finding::not_ok(

@@ -86,8 +86,9 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 
 fn links_wanted(links: &Links, devices: &[String], pinned: &[FoundPin]) -> Vec<Finding> {
     let look = |link: &Link, lacking| {
-        let is_pinned =
-            pinned.iter().any(|pin| pin.device == link.ifindex && pin.state == PinState::Here && !pin.in_use);
+        let is_pinned = pinned
+            .iter()
+            .any(|pin| pin.ifindex == link.ifindex && pin.state == PinState::Here && !pin.is_in_use);
         link::findings(link, lacking, is_pinned)
     };
     if devices.is_empty() {

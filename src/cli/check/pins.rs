@@ -6,7 +6,7 @@ use super::{Finding, Verdict};
 use crate::control::links::Links;
 use crate::kernel::{
     CleanError, Cleaned, FoundPin, PinState, clean_pins, find_pins, inspect, is_bpffs,
-    is_mount_namespace_fleeting,
+    is_mount_namespace_temporary,
 };
 
 /// What it means that nothing can be pinned.
@@ -21,7 +21,7 @@ pub(super) fn findings(folder: &Path, links: &Links) -> (Vec<FoundPin>, Vec<Find
         Ok(pins) if is_bpffs(folder) => {
             (pins, Finding::ok(about, format!("{} is in a bpffs", folder.display())))
         }
-        Ok(pins) if inspect::may_mount() && is_mount_namespace_fleeting() => {
+        Ok(pins) if inspect::may_mount() && is_mount_namespace_temporary() => {
             let found = format!(
                 "{} is in no bpffs, and one that the switch mounts ends with it in a mount namespace of its own, as `ip netns exec` \
                  makes: {AFTER_A_KILL}",
@@ -53,7 +53,7 @@ fn finding(pin: &FoundPin, links: &Links) -> Finding {
     let about = about(pin, links);
     let path = pin.path.display();
     match pin.state {
-        PinState::Here | PinState::Elsewhere if pin.in_use => {
+        PinState::Here | PinState::Elsewhere if pin.is_in_use => {
             Finding::ok(&about, format!("pinned as {path} by a running switch"))
         }
         PinState::Here => Finding::not_ok(
@@ -101,8 +101,8 @@ pub(super) fn clean(folder: &Path, links: &Links) -> Vec<Finding> {
 }
 
 fn about(pin: &FoundPin, links: &Links) -> String {
-    match links.get(pin.device).filter(|_| pin.state == PinState::Here) {
+    match links.get(pin.ifindex).filter(|_| pin.state == PinState::Here) {
         Some(link) => format!("link {}", link.name),
-        None => format!("link {}", pin.device),
+        None => format!("link {}", pin.ifindex),
     }
 }

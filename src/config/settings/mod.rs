@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::{
-    Config, ConfigError, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, NoSocketPolicy,
-    OnWorkerPanic, PortOptions, cpus,
+    Config, ConfigError, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, OnWorkerPanic,
+    PortOptions, cpus,
 };
 use crate::nb::DEFAULT_URL;
 use crate::tables::Policy;
-use crate::types::{ReservedMulticast, TagPolicy, UnknownTags, shorten, shorten_message};
+use crate::types::{NoSocketPolicy, ReservedMulticast, TagPolicy, UnknownTags, shorten, shorten_message};
 
 /// 64 GiB: more is a slip of the keyboard.
 pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;

@@ -21,7 +21,7 @@ impl Look {
         for Link { ifindex, name, rx_queues, tx_queues, .. } in self.links {
             let known = QueueCounts { rx: rx_queues, tx: tx_queues };
             if let Some(QueueCounts { rx, tx }) =
-                inspect::queues(&name, ifindex).filter(|counted| *counted != known)
+                inspect::queue_counts(&name, ifindex).filter(|counted| *counted != known)
             {
                 found(DeviceEvent::Queues { ifindex, rx, tx });
             }

@@ -73,7 +73,7 @@ impl Opener {
             return Err(TakeError::Mtu(link.mtu));
         }
         let mut program = self.put_program(link, options, pins)?;
-        let unpinned = pins.and_then(|pins| program.pin_if(options.no_socket, pins).err());
+        let unpinned = pins.and_then(|pins| program.update_pin(options.no_socket, pins).err());
         let (name, ifindex) = (link.name.clone(), link.ifindex);
         let mut open = OpenLink { name, ifindex, program, sockets: vec![], socket_ids: vec![], unpinned };
         match self.open_sockets(link, &mut open) {
@@ -88,13 +88,13 @@ impl Opener {
     /// Opens a socket on each queue of a link that has the program.
     fn open_sockets(&mut self, link: &Link, open: &mut OpenLink) -> Result<(), TakeError> {
         for queue in (0..link.rx_queues).map(QueueId) {
-            let id = self.socket_ids.take(MAX_SOCKETS).ok_or(TakeError::TooMany)? as u16;
+            let id = self.socket_ids.allocate(MAX_SOCKETS).ok_or(TakeError::TooMany)? as u16;
             open.socket_ids.push(id);
             open.sockets.push(XskSocket::open(self.arena, id, &link.name, queue)?);
         }
         // A program is attached by index, but a socket is bound by name, which may be another link's by now: its frames
         // would leave by the wrong link.
-        if inspect::index_of(&link.name) != Some(link.ifindex) {
+        if inspect::ifindex_of(&link.name) != Some(link.ifindex) {
             return Err(TakeError::Renamed(link.name.clone()));
         }
         Ok(())
@@ -110,7 +110,7 @@ impl Opener {
         let PortOptions { no_socket, allow_generic, .. } = options;
         let options = ProgramOptions { queues: link.rx_queues, no_socket, allow_generic };
         match self.standing.remove(&link.ifindex) {
-            Some(mut standing) if standing.can_be(options) => {
+            Some(mut standing) if standing.can_renew_with(options) => {
                 if let Err(error) = standing.renew(&mut self.loader, options) {
                     self.standing.insert(link.ifindex, standing);
                     return Err(error.into());
@@ -127,7 +127,7 @@ impl Opener {
     /// Closes the sockets and brings their chunks home. The program stays.
     pub(super) fn close(&mut self, open: OpenLink) {
         XskSocket::close_all(open.sockets);
-        open.socket_ids.into_iter().for_each(|id| self.socket_ids.give_back(u32::from(id)));
+        open.socket_ids.into_iter().for_each(|id| self.socket_ids.release(u32::from(id)));
         self.standing.insert(open.ifindex, open.program);
     }
 

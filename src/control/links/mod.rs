@@ -19,10 +19,10 @@ use crate::packet::Header;
 use crate::packet::dot1q::TAG_LEN;
 use crate::tables::MAX_NESTING;
 use crate::types::{IfIndex, MacAddr};
-use crate::xsk::LONGEST_FRAME;
+use crate::xsk::LONGEST_FRAME_BYTES;
 
 /// The largest MTU of a port, in bytes: a packet that long, with all tags, is a frame that can be sent.
-pub const LARGEST_MTU: u32 = (LONGEST_FRAME - Header::LEN - MAX_NESTING * TAG_LEN) as u32;
+pub const LARGEST_MTU: u32 = (LONGEST_FRAME_BYTES - Header::LEN - MAX_NESTING * TAG_LEN) as u32;
 
 /// A network device as the kernel describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Link {
         if link.name.is_empty() || link.rx_queues == 0 {
             return None;
         }
-        if let Some(in_use) = inspect::queues(&link.name, link.ifindex) {
+        if let Some(in_use) = inspect::queue_counts(&link.name, link.ifindex) {
             (link.rx_queues, link.tx_queues) = (in_use.rx, in_use.tx);
         }
         Some(link)
@@ -87,7 +87,7 @@ impl Link {
     #[must_use]
     pub fn longest_frame(&self) -> usize {
         let tags = if self.kind.as_deref() == Some("veth") { 1 } else { MAX_NESTING };
-        (self.mtu as usize + Header::LEN + tags * TAG_LEN).min(LONGEST_FRAME)
+        (self.mtu as usize + Header::LEN + tags * TAG_LEN).min(LONGEST_FRAME_BYTES)
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "a link has some 70 attributes; these are ours")]

@@ -115,7 +115,7 @@ impl<D: Devices> Reconciler<D> {
     }
 
     fn refuse(&mut self, ifindex: IfIndex, opening: &Opening, reason: String) {
-        self.slots.give_back(u32::from(opening.slot.0));
+        self.slots.release(u32::from(opening.slot.0));
         let before = self.refused.get(&ifindex).and_then(|refusal| refusal.pause);
         let pause = before.map_or(RETRY_FIRST, |pause| (pause * 2).min(RETRY_LONGEST));
         if before.is_none() {
@@ -201,7 +201,7 @@ impl<D: Devices> Reconciler<D> {
 
     async fn release(&mut self, port: OpenPort<D::Handle>) {
         self.devices.release(port.slot, port.handle).await;
-        self.slots.give_back(u32::from(port.slot.0));
+        self.slots.release(u32::from(port.slot.0));
     }
 
     fn is_kept(&self, port: &OpenPort<D::Handle>) -> bool {
@@ -237,7 +237,9 @@ impl<D: Devices> Reconciler<D> {
                 break;
             }
             let options = self.config.port(lport);
-            let Some(slot) = self.slots.take(MAX_LINKS).map(|number| LinkSlot(number as u16)) else { break };
+            let Some(slot) = self.slots.allocate(MAX_LINKS).map(|number| LinkSlot(number as u16)) else {
+                break;
+            };
             self.devices.open(link, slot, options);
             let opening = Opening { lport: lport.clone(), slot, options, since: Instant::now() };
             self.opening.insert(ifindex, opening);

@@ -27,7 +27,7 @@ pub struct QueueCounts {
 /// The queues that a device uses. The count that rtnetlink gives is what was *allocated*: a veth has one for
 /// each CPU and uses one. `None` when neither ethtool nor sysfs knows.
 #[must_use]
-pub fn queues(device: &str, ifindex: IfIndex) -> Option<QueueCounts> {
+pub fn queue_counts(device: &str, ifindex: IfIndex) -> Option<QueueCounts> {
     match ask::<9>(device, GET_CHANNELS) {
         // struct ethtool_channels: cmd, four maxima, then rx, tx, other and combined. A tap says 0 while no VM
         // holds it, but there is never less than one of each.
@@ -41,14 +41,14 @@ pub fn queues(device: &str, ifindex: IfIndex) -> Option<QueueCounts> {
 
 /// The index of the device that is called `device` now.
 #[must_use]
-pub fn index_of(device: &str) -> Option<IfIndex> {
+pub fn ifindex_of(device: &str) -> Option<IfIndex> {
     let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
     rustix::net::netdevice::name_to_index(socket, device).ok().and_then(IfIndex::new)
 }
 
 /// Whether our namespace has a device with this index.
 #[must_use]
-pub fn exists(ifindex: IfIndex) -> bool {
+pub fn link_exists(ifindex: IfIndex) -> bool {
     let socket = socket(AddressFamily::INET, SocketType::DGRAM, None);
     // Without a socket nothing is known: a device that was there is taken to be there still.
     socket.map_or(true, |socket| rustix::net::netdevice::index_to_name(socket, ifindex.get()).is_ok())
@@ -76,7 +76,7 @@ fn queues_in_sysfs(device: &str, ifindex: IfIndex) -> Option<QueueCounts> {
 ///
 /// # Errors
 /// The kernel's refusal; `ENODEV` when the device is gone.
-pub fn large_receive_offload(device: &str) -> io::Result<bool> {
+pub fn has_large_receive_offload(device: &str) -> io::Result<bool> {
     let [_, flags] = ask::<2>(device, GET_FLAGS)?;
     Ok(flags & FLAG_LRO != 0)
 }
@@ -118,21 +118,21 @@ mod tests {
 
     #[test]
     fn a_device_that_is_not_there_is_an_error() {
-        let error = large_receive_offload("no-such-device").unwrap_err();
+        let error = has_large_receive_offload("no-such-device").unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
         assert_eq!(
-            large_receive_offload("a-name-too-long-by-far").unwrap_err().raw_os_error(),
+            has_large_receive_offload("a-name-too-long-by-far").unwrap_err().raw_os_error(),
             Some(libc::ENODEV)
         );
-        assert_eq!(index_of("no-such-device"), None);
-        assert_eq!(queues("no-such-device", IfIndex::new(1).unwrap()), None);
+        assert_eq!(ifindex_of("no-such-device"), None);
+        assert_eq!(queue_counts("no-such-device", IfIndex::new(1).unwrap()), None);
     }
 
     #[test]
     fn the_loopback_has_a_queue_and_merges_nothing() {
-        assert_eq!(index_of("lo"), IfIndex::new(1));
-        assert!(exists(IfIndex::new(1).unwrap()) && !exists(IfIndex::new(u32::MAX >> 1).unwrap()));
-        assert_eq!(queues("lo", IfIndex::new(1).unwrap()), Some(QueueCounts { rx: 1, tx: 1 }));
-        assert!(!large_receive_offload("lo").unwrap());
+        assert_eq!(ifindex_of("lo"), IfIndex::new(1));
+        assert!(link_exists(IfIndex::new(1).unwrap()) && !link_exists(IfIndex::new(u32::MAX >> 1).unwrap()));
+        assert_eq!(queue_counts("lo", IfIndex::new(1).unwrap()), Some(QueueCounts { rx: 1, tx: 1 }));
+        assert!(!has_large_receive_offload("lo").unwrap());
     }
 }

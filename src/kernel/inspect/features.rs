@@ -22,7 +22,7 @@ const ACTIVE: usize = 2;
 ///
 /// # Errors
 /// The kernel's refusal; `ENODEV` when the device is gone.
-pub fn udp_segmentation(device: &str) -> io::Result<bool> {
+pub fn has_udp_segmentation(device: &str) -> io::Result<bool> {
     Ok(feature(device, "tx-udp-segmentation")?.unwrap_or(false))
 }
 
@@ -73,6 +73,6 @@ mod tests {
         assert_eq!(feature("lo", "loopback").unwrap(), Some(true), "fixed on");
         assert_eq!(feature("lo", "rx-vlan-filter").unwrap(), Some(false), "fixed off");
         assert_eq!(feature("lo", "no-such-feature").unwrap(), None);
-        assert_eq!(udp_segmentation("no-such-device").unwrap_err().raw_os_error(), Some(libc::ENODEV));
+        assert_eq!(has_udp_segmentation("no-such-device").unwrap_err().raw_os_error(), Some(libc::ENODEV));
     }
 }

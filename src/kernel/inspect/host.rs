@@ -35,14 +35,14 @@ pub fn jit_hardening() -> Option<u32> {
 
 /// Whether the kernel describes its own types (`CONFIG_DEBUG_INFO_BTF`), without which no kfunc can be called.
 #[must_use]
-pub fn btf() -> bool {
+pub fn has_btf() -> bool {
     Path::new("/sys/kernel/btf/vmlinux").exists()
 }
 
 /// Whether an XDP program can read a VLAN tag that travels beside its frame (Linux 6.8). Without it a guest can
 /// hide a tag from us.
 #[must_use]
-pub fn vlan_tag_kfunc() -> bool {
+pub fn has_vlan_tag_kfunc() -> bool {
     // Reading all types of the kernel takes its time, and the answer does not change.
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {
@@ -55,7 +55,7 @@ pub fn vlan_tag_kfunc() -> bool {
 ///
 /// # Errors
 /// `EAFNOSUPPORT` from a kernel without `CONFIG_XDP_SOCKETS`, `EPERM` without `CAP_NET_RAW`.
-pub fn af_xdp() -> io::Result<()> {
+pub fn check_af_xdp() -> io::Result<()> {
     socket(AddressFamily::XDP, SocketType::RAW, None)?;
     Ok(())
 }

@@ -11,12 +11,12 @@ mod xdp;
 use serde::{Deserialize, Serialize};
 
 pub use drops::transmit_drops;
-pub use ethtool::{QueueCounts, exists, index_of, large_receive_offload, queues};
-pub use features::udp_segmentation;
+pub use ethtool::{QueueCounts, has_large_receive_offload, ifindex_of, link_exists, queue_counts};
+pub use features::has_udp_segmentation;
 pub(super) use host::NEEDED;
 pub use host::{
-    Capabilities, af_xdp, btf, capabilities, jit_hardening, kernel_release, kernel_version, may_mount,
-    memlock_limit, vlan_tag_kfunc,
+    Capabilities, capabilities, check_af_xdp, has_btf, has_vlan_tag_kfunc, jit_hardening, kernel_release,
+    kernel_version, may_mount, memlock_limit,
 };
 pub use memory::{MemoryLimit, free_huge_pages, memory_limit};
 pub use owner::{Process, ProgramOwner, owner_of};

@@ -17,11 +17,11 @@ pub struct FoundPin {
     /// Where.
     pub path: PathBuf,
     /// The device that it was made for, in the network namespace that its folder names.
-    pub device: IfIndex,
+    pub ifindex: IfIndex,
     /// What it is good for.
     pub state: PinState,
     /// Whether a running switch has it.
-    pub in_use: bool,
+    pub is_in_use: bool,
 }
 
 /// What a pin is good for.
@@ -70,7 +70,7 @@ pub fn find_pins(root: &Path) -> Result<Vec<FoundPin>, PinError> {
     let own = own_folder(root)?;
     let mut found = Vec::new();
     for folder in folders_in(root).map_err(failed)? {
-        let in_use = folder_of(&folder).is_ok_and(|folder| is_locked(&folder));
+        let is_in_use = folder_of(&folder).is_ok_and(|folder| is_locked(&folder));
         for device in devices_in(&folder) {
             let path = pin_in(&folder, device);
             let link =
@@ -81,7 +81,7 @@ pub fn find_pins(root: &Path) -> Result<Vec<FoundPin>, PinError> {
                 Ok(_) => PinState::Elsewhere,
                 Err(source) => return Err(PinError::Io { path, source }),
             };
-            found.push(FoundPin { path, device, state, in_use });
+            found.push(FoundPin { path, ifindex: device, state, is_in_use });
         }
     }
     Ok(found)

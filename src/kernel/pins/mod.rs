@@ -22,8 +22,8 @@ use rustix::fs::{Mode, OFlags, open, statfs};
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{getegid, geteuid, getppid};
 
+use super::created_paths::CreatedPaths;
 use super::inspect;
-use super::made::Made;
 use super::program::BpfLink;
 use crate::types::IfIndex;
 pub use inventory::{CleanError, Cleaned, FoundPin, PinState, clean_pins, find_pins};
@@ -63,7 +63,7 @@ pub enum PinError {
 pub struct PinFolder {
     root: PathBuf,
     own: PathBuf,
-    made: Made,
+    made: CreatedPaths,
 }
 
 impl PinFolder {
@@ -72,12 +72,12 @@ impl PinFolder {
     /// # Errors
     /// [`PinError`].
     pub fn prepare(root: &Path) -> Result<Self, PinError> {
-        let mut made = Made::default();
+        let mut made = CreatedPaths::default();
         if !is_bpffs(root) {
             mount_bpffs(mount_point(root), &mut made)?;
         }
         let own = own_folder(root)?;
-        made.folder(&own).map_err(|source| PinError::Io { path: own.clone(), source })?;
+        made.create_folder(&own).map_err(|source| PinError::Io { path: own.clone(), source })?;
         Ok(Self { root: root.to_owned(), own, made })
     }
 
@@ -88,7 +88,7 @@ impl PinFolder {
     pub fn lock(mut self) -> Result<Pins, PinError> {
         let failed = |source| PinError::Io { path: self.own.clone(), source };
         // A daemon elsewhere may have found it without a lock, and removed it.
-        self.made.folder(&self.own).map_err(failed)?;
+        self.made.create_folder(&self.own).map_err(failed)?;
         let folder = folder_of(&self.own).map_err(failed)?;
         lock::lock(&folder).map_err(failed)?;
         inventory::sweep(&self.root).map_err(failed)?;
@@ -105,7 +105,7 @@ pub struct Pins {
     folder: PathBuf,
     /// Released before what was made is taken away: an open folder keeps its mount.
     _lock: OwnedFd,
-    made: Made,
+    made: CreatedPaths,
 }
 
 impl Pins {
@@ -118,8 +118,8 @@ impl Pins {
     /// Whether they end with this process all the same: the bpffs is one that we mounted in a mount namespace which was
     /// made for us, as `ip netns exec` does.
     #[must_use]
-    pub fn is_fleeting(&self) -> bool {
-        self.made.mount().is_some() && is_mount_namespace_fleeting()
+    pub fn is_temporary(&self) -> bool {
+        self.made.mount().is_some() && is_mount_namespace_temporary()
     }
 
     /// The devices that have one.
@@ -212,9 +212,9 @@ fn mount_point(root: &Path) -> &Path {
 }
 
 /// Mounts a bpffs, unless another process was faster.
-fn mount_bpffs(point: &Path, made: &mut Made) -> Result<(), PinError> {
+fn mount_bpffs(point: &Path, made: &mut CreatedPaths) -> Result<(), PinError> {
     let failed = |source| PinError::Mount { point: point.to_owned(), source };
-    made.folder(point).map_err(failed)?;
+    made.create_folder(point).map_err(failed)?;
     // A second mount would hide what is pinned in the first. Whoever holds the lock for longer than the wait is no
     // switch that starts.
     let folder = folder_of(point).map_err(failed)?;
@@ -229,14 +229,14 @@ fn mount_bpffs(point: &Path, made: &mut Made) -> Result<(), PinError> {
     let options = CString::new(format!("mode=0700,uid={},gid={}", geteuid().as_raw(), getegid().as_raw()));
     let options = options.map_err(|error| failed(error.into()))?;
     mount("bpf", point, "bpf", flags, options.as_c_str()).map_err(|error| failed(error.into()))?;
-    made.mounted_at(point);
+    made.record_mount(point);
     Ok(())
 }
 
 /// Whether the mount namespace is not that of the process which started this one, as `ip netns exec` makes one: it ends with
 /// this process then, and what is mounted in it, too.
 #[must_use]
-pub fn is_mount_namespace_fleeting() -> bool {
+pub fn is_mount_namespace_temporary() -> bool {
     let of = |process: &str| fs::metadata(format!("/proc/{process}/ns/mnt")).map(|found| found.ino()).ok();
     let parent = getppid().and_then(|parent| of(&parent.as_raw_nonzero().to_string()));
     parent.is_some() && parent != of("self")

@@ -62,7 +62,7 @@ impl AttachedProgram {
     /// The first difference.
     pub fn verify(&self) -> Result<(), ProgramChange> {
         let BpfLinkInfo { program, device } = self.link.info().map_err(ProgramChange::Unknown)?;
-        if device.is_none() && !inspect::exists(self.ifindex) {
+        if device.is_none() && !inspect::link_exists(self.ifindex) {
             // The link itself is gone, which is announced.
             return Ok(());
         }

@@ -11,8 +11,8 @@ use libbpf_rs::libbpf_sys::{self, bpf_insn, bpf_map_create_opts, bpf_prog_load_o
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{Error, MapCore, MapHandle, MapImpl};
 
-use crate::config::NoSocketPolicy;
 use crate::types::IfIndex;
+use crate::types::NoSocketPolicy;
 
 use super::ProgramError;
 use super::attachable::AttachableProgram;

@@ -18,7 +18,7 @@ use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, PrintLevel, libbpf_sys}
 
 use super::inspect::{self, XdpMode};
 use super::pins::{self, PinError, Pins};
-use crate::config::NoSocketPolicy;
+use crate::types::NoSocketPolicy;
 use crate::types::{IfIndex, QueueId};
 pub use attachable::PageBoundError;
 pub use attached::{AttachedProgram, ProgramChange};
@@ -158,7 +158,7 @@ impl SteerProgram {
             Err(ProgramError::Load(error)) if error.kind() == ErrorKind::Unsupported => {
                 io::Error::from_raw_os_error(libc::EOPNOTSUPP)
             }
-            Err(ProgramError::Load(_)) if inspect::btf() && !inspect::vlan_tag_kfunc() => {
+            Err(ProgramError::Load(_)) if inspect::has_btf() && !inspect::has_vlan_tag_kfunc() => {
                 if !allow_generic {
                     return Err(ProgramError::NoTagReader);
                 }
@@ -195,7 +195,7 @@ impl SteerProgram {
 
     /// Whether it can be [renewed](Self::renew) with these options.
     #[must_use]
-    pub fn can_be(&self, options: ProgramOptions) -> bool {
+    pub fn can_renew_with(&self, options: ProgramOptions) -> bool {
         let device = self.attached.link.info().ok().and_then(|info| info.device);
         device == Some(self.attached.ifindex) && options.allows(self.mode)
     }
@@ -216,7 +216,7 @@ impl SteerProgram {
     ///
     /// # Errors
     /// [`PinError`]: it ends with us.
-    pub fn pin_if(&mut self, no_socket: NoSocketPolicy, pins: &Pins) -> Result<(), PinError> {
+    pub fn update_pin(&mut self, no_socket: NoSocketPolicy, pins: &Pins) -> Result<(), PinError> {
         match no_socket {
             // A pin that was made before may have been removed since.
             NoSocketPolicy::Drop => {
@@ -284,7 +284,7 @@ fn read_counters(map: &MapHandle) -> Result<SteerCounters, ProgramError> {
 /// What is missing most likely. Without the types of the kernel libbpf reports all kinds of errors, a missing permission
 /// among them.
 fn advice(error: &libbpf_rs::Error) -> &'static str {
-    if !inspect::btf() {
+    if !inspect::has_btf() {
         " (the kernel's types are not there: mount sysfs at /sys, or boot a kernel with CONFIG_DEBUG_INFO_BTF=y, which has them in /sys/kernel/btf/vmlinux)"
     } else if error.kind() == ErrorKind::PermissionDenied {
         " (it takes CAP_BPF and CAP_NET_ADMIN)"

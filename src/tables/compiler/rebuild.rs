@@ -115,7 +115,7 @@ impl Compiler {
             let lswitch = self.northbound.lswitches().get(id);
             let Some(lswitch) = lswitch.filter(|_| !state.members.is_empty()) else {
                 put(&mut self.tables.networks, place, None);
-                self.network_slots.give_back(state.slot.0);
+                self.network_slots.release(state.slot.0);
                 self.networks.remove(id);
                 continue;
             };
@@ -147,7 +147,7 @@ impl Compiler {
 impl NetworkState {
     fn new(key: NetworkKey, slots: &mut SlotAllocator) -> Self {
         // There are fewer networks than ports, and fewer ports than numbers.
-        let slot = NetworkSlot(slots.take(u32::MAX).unwrap_or(u32::MAX));
+        let slot = NetworkSlot(slots.allocate(u32::MAX).unwrap_or(u32::MAX));
         Self { key, slot, members: Members::new(), pair_holders: PairHolders::new(), problems: Vec::new() }
     }
 }

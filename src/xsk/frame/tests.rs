@@ -24,7 +24,7 @@ fn a_dropped_frame_comes_home_and_none_is_made_twice() {
     addresses.dedup();
     assert_eq!(addresses.len(), 3);
     drop(frames);
-    assert_eq!(arena.free_count(), 3);
+    assert_eq!(arena.free_chunk_count(), 3);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_long_frame_is_one_frame_in_several_chunks() {
     let mut frame = arena.take().unwrap();
     frame.clear();
     assert!(frame.extend(bytes.chunks(700), || arena.take()));
-    assert_eq!((frame.chunk_count(), frame.len(), arena.free_count()), (3, bytes.len(), 3));
+    assert_eq!((frame.chunk_count(), frame.len(), arena.free_chunk_count()), (3, bytes.len(), 3));
     assert_eq!(frame.to_vec(), bytes);
     assert!(frame.grow_front(4));
     frame.trim_front(8);
@@ -58,12 +58,12 @@ fn a_long_frame_is_one_frame_in_several_chunks() {
 
     let mut copy = arena.take().unwrap();
     assert!(copy.copy_from(&frame, || arena.take()));
-    assert_eq!((copy.to_vec(), arena.free_count()), (frame.to_vec(), 0));
+    assert_eq!((copy.to_vec(), arena.free_chunk_count()), (frame.to_vec(), 0));
     assert!(!copy.copy_from(&frame, || None), "there are no more chunks");
     drop(copy);
-    assert_eq!(arena.free_count(), 3);
+    assert_eq!(arena.free_chunk_count(), 3);
     assert!(frame.set_bytes(b"short"));
-    assert_eq!((frame.to_vec(), arena.free_count()), (b"short".to_vec(), 5));
+    assert_eq!((frame.to_vec(), arena.free_chunk_count()), (b"short".to_vec(), 5));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn the_chunks_of_a_long_frame_go_and_come_home_together() {
     frame.surrender(ring);
     assert_eq!(arena.census().transmitting, 4);
     arena.reclaim(ring);
-    assert_eq!(arena.free_count(), 4);
+    assert_eq!(arena.free_chunk_count(), 4);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn only_who_holds_a_chunk_can_claim_it() {
     assert!(arena.claim(0, receiving, 256, 60).is_none(), "the kernel named the same chunk twice");
     frame.surrender(transmitting);
     arena.reclaim(receiving);
-    assert_eq!(arena.free_count(), 0);
+    assert_eq!(arena.free_chunk_count(), 0);
     arena.reclaim(transmitting);
-    assert_eq!(arena.free_count(), 1);
+    assert_eq!(arena.free_chunk_count(), 1);
 }

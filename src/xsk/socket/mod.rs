@@ -37,7 +37,7 @@ const TRANSMIT_BUFFERS: usize = 17;
 
 /// Bytes of the longest frame that can be sent. With less in each chunk than it takes, because tags were stripped from
 /// it, such a frame still has no more than `TRANSMIT_BUFFERS`.
-pub const LONGEST_FRAME: usize = (TRANSMIT_BUFFERS - 1) * (CHUNK_BYTES - HEADROOM_BYTES);
+pub const LONGEST_FRAME_BYTES: usize = (TRANSMIT_BUFFERS - 1) * (CHUNK_BYTES - HEADROOM_BYTES);
 
 /// Descriptors in the fill ring and in the RX ring. Both are of one size, so the RX ring never overflows: the fill ring
 /// runs empty first. What is received moves on into the worker's memory, so they need to hold only what comes while

@@ -10,7 +10,7 @@ use rustix::mount::{UnmountFlags, unmount};
 /// What was made, in this order. When dropped, what is empty is removed, in the opposite order; a folder that something
 /// is in stays, and so does the mount that it is in.
 #[derive(Debug, Default)]
-pub struct Made(Vec<Step>);
+pub struct CreatedPaths(Vec<Step>);
 
 #[derive(Debug)]
 enum Step {
@@ -18,13 +18,13 @@ enum Step {
     Mount(PathBuf),
 }
 
-impl Made {
+impl CreatedPaths {
     /// Makes `path` and the folders that it is in, for the daemon's user alone (mode 0700). Those that exist are left as
     /// they are.
     ///
     /// # Errors
     /// The file system's refusal.
-    pub fn folder(&mut self, path: &Path) -> io::Result<()> {
+    pub fn create_folder(&mut self, path: &Path) -> io::Result<()> {
         let missing: Vec<_> = path.ancestors().take_while(|folder| !folder.exists()).collect();
         for folder in missing.into_iter().rev().filter(|folder| *folder != Path::new("")) {
             match DirBuilder::new().mode(0o700).create(folder) {
@@ -38,7 +38,7 @@ impl Made {
     }
 
     /// Notes that a file system was mounted at `point`.
-    pub(super) fn mounted_at(&mut self, point: &Path) {
+    pub(super) fn record_mount(&mut self, point: &Path) {
         self.0.push(Step::Mount(point.to_owned()));
     }
 
@@ -51,7 +51,7 @@ impl Made {
     }
 }
 
-impl Drop for Made {
+impl Drop for CreatedPaths {
     fn drop(&mut self) {
         for step in self.0.drain(..).rev() {
             let undone = match &step {
@@ -95,9 +95,9 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let path = |name: &str| top.path().join(name);
         fs::create_dir(path("there")).unwrap();
-        let mut made = Made::default();
+        let mut made = CreatedPaths::default();
         for name in ["there/a/b", "empty/c", "used/d"] {
-            made.folder(&path(name)).unwrap();
+            made.create_folder(&path(name)).unwrap();
         }
         fs::write(path("used/file"), "").unwrap();
         drop(made);
