@@ -1,7 +1,7 @@
 //! What a frame costs, step by step: `cargo bench --bench datapath`, or with `-- --quick`. Without sockets.
 //!
 //! A benchmark's name is `<step>/<traffic>/<frames in a burst>/<segmentations in the tables>`. The steps and kinds of
-//! traffic are told in `step.rs` and `cloud.rs`; `flood2` and `flood32` have that many receivers. Frames are 64 bytes
+//! traffic are told in `step.rs` and `scenario.rs`; `flood2` and `flood32` have that many receivers. Frames are 64 bytes
 //! long with their tag, those of a burst come from one link, and their subports and addresses are drawn from the
 //! whole of the tables.
 
@@ -16,7 +16,7 @@ use trunkpath::tables::{Publisher, Reader, Tables};
 use trunkpath::xsk::Arena;
 
 use testkit::bench::burst::{Burst, Kind, Maker};
-use testkit::bench::cloud::{Cloud, Traffic};
+use testkit::bench::scenario::{SizedScenario, Traffic};
 use testkit::bench::step::{CLASSIFY, DESTINATION, DISPATCH, PIPELINE, Step};
 
 const BURSTS: [usize; 3] = [1, 32, 64];
@@ -30,14 +30,14 @@ const FRAMES: usize = 512;
 
 /// Tables, and what it takes to use them.
 struct Bench {
-    cloud: Cloud,
+    scenario: SizedScenario,
     publisher: Publisher,
     arena: &'static Arena,
 }
 
 impl Bench {
-    fn new((cloud, tables): (Cloud, Tables), arena: &'static Arena) -> Self {
-        Self { cloud, publisher: Publisher::new(tables), arena }
+    fn new((scenario, tables): (SizedScenario, Tables), arena: &'static Arena) -> Self {
+        Self { scenario, publisher: Publisher::new(tables), arena }
     }
 
     /// Times `step` with bursts of `kind`, as `id`.
@@ -46,7 +46,7 @@ impl Bench {
         group.throughput(Throughput::Elements(kind.frames as u64));
         let (tables, mut reader) = (self.publisher.current(), self.publisher.reader());
         group.bench_function(id, |bencher| {
-            let maker = || Maker::new(&self.cloud, &tables, self.arena, kind);
+            let maker = || Maker::new(&self.scenario, &tables, self.arena, kind);
             bencher.iter_custom(|bursts| time(step, bursts, &mut reader, maker(), kind));
         });
     }
@@ -72,7 +72,7 @@ fn time(step: Step, mut bursts: u64, reader: &mut Reader, mut maker: Maker<'_>, 
 fn benches(criterion: &mut Criterion) {
     let arena = Arena::heap(FRAMES * FLOOD_RECEIVERS.into_iter().max().unwrap()).unwrap();
     for segmentations in SEGMENTATIONS {
-        let bench = Bench::new(Cloud::new(segmentations), arena);
+        let bench = Bench::new(SizedScenario::new(segmentations), arena);
         let mut run = |step: Step, traffic: Traffic, frames: usize| {
             let mut group = criterion.benchmark_group(format!("{}/{}", step.name, traffic.name()));
             let kind = Kind { stage: step.stage, traffic, frames, copies: 0 };
@@ -90,7 +90,7 @@ fn benches(criterion: &mut Criterion) {
         run(DISPATCH, Traffic::Hit, FULL_BURST);
     }
     for receivers in FLOOD_RECEIVERS {
-        let bench = Bench::new(Cloud::for_floods(receivers), arena);
+        let bench = Bench::new(SizedScenario::for_floods(receivers), arena);
         let mut group = criterion.benchmark_group(format!("{}/flood{receivers}", PIPELINE.name));
         for frames in BURSTS {
             let copies = frames * (receivers - 1);

@@ -6,7 +6,7 @@ use trunkpath::tables::{Publisher, Reader};
 use trunkpath::xsk::Arena;
 
 use testkit::bench::burst::{Burst, Kind, Maker};
-use testkit::bench::cloud::{Cloud, Traffic};
+use testkit::bench::scenario::{SizedScenario, Traffic};
 use testkit::bench::step::{CLASSIFY, DESTINATION, DISPATCH, PIPELINE, Step};
 
 /// Frames of a case.
@@ -57,12 +57,12 @@ impl Case {
 
     /// Runs it, in one call of [`counted`].
     pub fn run(&self) {
-        let (cloud, publisher) = self.tables.make();
+        let (scenario, publisher) = self.tables.make();
         let (tables, mut reader) = (publisher.current(), publisher.reader());
         let copies = BURST * self.tables.copies();
         let kind = Kind { stage: self.step.stage, traffic: self.traffic, frames: BURST, copies };
         let arena = Arena::heap(FRAMES / BURST * kind.all_frames()).unwrap();
-        let mut maker = Maker::new(&cloud, &tables, arena, kind);
+        let mut maker = Maker::new(&scenario, &tables, arena, kind);
         let mut bursts: Vec<_> = (0..FRAMES / BURST).map(|_| maker.make()).collect();
         counted(self.step, &mut reader, black_box(&mut bursts));
         bursts.iter().for_each(Burst::check);
@@ -70,12 +70,12 @@ impl Case {
 }
 
 impl Size {
-    fn make(self) -> (Cloud, Publisher) {
-        let (cloud, tables) = match self {
-            Self::Segmentations(segmentations) => Cloud::new(segmentations),
-            Self::Receivers(receivers) => Cloud::for_floods(receivers),
+    fn make(self) -> (SizedScenario, Publisher) {
+        let (scenario, tables) = match self {
+            Self::Segmentations(segmentations) => SizedScenario::new(segmentations),
+            Self::Receivers(receivers) => SizedScenario::for_floods(receivers),
         };
-        (cloud, Publisher::new(tables))
+        (scenario, Publisher::new(tables))
     }
 
     /// The free frames that a broadcast needs.

@@ -18,7 +18,7 @@ use trunkpath::packet::{ETHERTYPE_DOT1Q, Tag};
 use trunkpath::tables::TagMeaning;
 use trunkpath::types::{Pcp, Tci, VlanId};
 
-use testkit::large::{self as cloud, Cloud, PARENTS_PER_HOST, SUBPORTS, write};
+use testkit::large::{self, LargeScenario, PARENTS_PER_HOST, SUBPORTS, write};
 use testkit::simulated::{self, Simulated};
 use testkit::stores::{Kind, Server, Writer};
 
@@ -32,22 +32,22 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     curve(&runtime);
     for kind in [Kind::Etcd, Kind::Redis] {
-        runtime.block_on(store(kind, Cloud { parents }));
+        runtime.block_on(store(kind, LargeScenario { parents }));
     }
 }
 
 /// A reconciler with a link for each of the first parents; those of `host-local` are on other hosts but for the first few.
-fn reconciler(links: u32, cloud: Cloud) -> Reconciler<Simulated> {
-    let links =
-        (0..links.min(cloud.parents)).map(|parent| simulated::link(parent + 1, &cloud::port_id(parent, 0)));
-    simulated::reconciler(&cloud::host(0), links)
+fn reconciler(links: u32, scenario: LargeScenario) -> Reconciler<Simulated> {
+    let links = (0..links.min(scenario.parents))
+        .map(|parent| simulated::link(parent + 1, &large::port_id(parent, 0)));
+    simulated::reconciler(&large::host(0), links)
 }
 
-/// The records with every parent bound to the one host.
+/// The records with every parent bound to one host.
 fn all_here(records: &mut Snapshot) {
     for record in &mut records.records {
         if record.json.get("binding").is_some() {
-            record.json["binding"]["chassis"] = cloud::host(0).into();
+            record.json["binding"]["chassis"] = large::host(0).into();
         }
     }
 }
@@ -56,10 +56,10 @@ fn all_here(records: &mut Snapshot) {
 fn curve(runtime: &tokio::runtime::Runtime) {
     println!("one subport's VID changed to tables published, no DB, all parents here:");
     for parents in [1, 10, 100, 1000] {
-        let cloud = Cloud { parents };
-        let mut snapshot = Snapshot { revision: Revision(1), records: cloud.records().collect() };
+        let scenario = LargeScenario { parents };
+        let mut snapshot = Snapshot { revision: Revision(1), records: scenario.records().collect() };
         all_here(&mut snapshot);
-        let mut reconciler = reconciler(parents, cloud);
+        let mut reconciler = reconciler(parents, scenario);
         let memory = measure(|| {
             reconciler.read(&snapshot);
             runtime.block_on(reconciler.reconcile()).unwrap();
@@ -67,7 +67,7 @@ fn curve(runtime: &tokio::runtime::Runtime) {
         });
         let mut times = Vec::new();
         for change in 0..SINGLES {
-            let record = cloud::segmentation(0, 1, 1000 + change % 2);
+            let record = large::segmentation(0, 1, 1000 + change % 2);
             let set = ChangeSet { revision: Revision(2), changes: vec![Change::Put(record)] };
             let start = Instant::now();
             reconciler.follow(&set);
@@ -80,33 +80,33 @@ fn curve(runtime: &tokio::runtime::Runtime) {
     }
 }
 
-async fn store(kind: Kind, cloud: Cloud) {
+async fn store(kind: Kind, scenario: LargeScenario) {
     let (server, mut writer) = Server::start(kind).await;
-    let records: Vec<_> = cloud.records().map(|record| write(&record)).collect();
+    let records: Vec<_> = scenario.records().map(|record| write(&record)).collect();
     let start = Instant::now();
     writer.write(&records).await;
     println!("{}: {} records loaded in {:.1} s", kind.name(), records.len(), start.elapsed().as_secs_f64());
     for what in ["host-local", "all here"] {
-        let mut host = Host::new(&server.url(), what, cloud).await;
-        host.cold(what).await;
-        host.singles(&mut writer).await;
-        host.burst(&writer).await;
+        let mut following = FollowingReconciler::new(&server.url(), what, scenario).await;
+        following.cold(what).await;
+        following.singles(&mut writer).await;
+        following.burst(&writer).await;
     }
 }
 
-/// A host that follows.
-struct Host {
+/// A reconciler with a follower of the DB.
+struct FollowingReconciler {
     follower: Follower,
     reconciler: Reconciler<Simulated>,
     all_here: bool,
 }
 
-impl Host {
-    async fn new(url: &str, what: &str, cloud: Cloud) -> Self {
+impl FollowingReconciler {
+    async fn new(url: &str, what: &str, scenario: LargeScenario) -> Self {
         let all_here = what == "all here";
-        let links = if all_here { cloud.parents } else { PARENTS_PER_HOST };
+        let links = if all_here { scenario.parents } else { PARENTS_PER_HOST };
         let follower = Follower::new(nb::open(url).await.unwrap());
-        Self { follower, reconciler: reconciler(links, cloud), all_here }
+        Self { follower, reconciler: reconciler(links, scenario), all_here }
     }
 
     /// Returns what the daemon would give to another thread, to be kept.
@@ -159,7 +159,7 @@ impl Host {
         let mut times = Vec::new();
         for change in 0..SINGLES {
             let vid = 1000 + change;
-            writer.write(&[write(&cloud::segmentation(0, 1, vid))]).await;
+            writer.write(&[write(&large::segmentation(0, 1, vid))]).await;
             let start = Instant::now();
             while !self.has(vid) {
                 self.round().await;
@@ -175,10 +175,10 @@ impl Host {
         let records: Vec<_> = (0..count)
             .flat_map(|change| {
                 (1..=SUBPORTS).map(move |index| {
-                    cloud::segmentation(change % PARENTS_PER_HOST, index, 2000 + (index + change) % SUBPORTS)
+                    large::segmentation(change % PARENTS_PER_HOST, index, 2000 + (index + change) % SUBPORTS)
                 })
             })
-            .chain([cloud::segmentation(0, 1, 1)])
+            .chain([large::segmentation(0, 1, 1)])
             .map(|record| write(&record))
             .collect();
         let start = Instant::now();

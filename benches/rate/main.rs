@@ -1,6 +1,6 @@
 //! Packet rates, side by side: `scripts/bench`.
 //!
-//! Every datapath gets a bed of its own, two namespaces with veths between them; a generator on one CPU offers frames
+//! Every datapath gets a testbed of its own, two namespaces with veths between them; a generator on one CPU offers frames
 //! to it, it moves them on another, and a sink at the far end counts those that are right.
 
 #![allow(
@@ -14,7 +14,6 @@
 )]
 
 mod baseline;
-mod bed;
 mod bpf;
 mod child;
 mod frames;
@@ -29,6 +28,7 @@ mod regression;
 mod report;
 mod scenarios;
 mod sink;
+mod testbed;
 mod threads;
 
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ use generator::Way;
 use job::Job;
 use machine::Machine;
 use measure::Conditions;
-use peers::{Kind, Lab};
+use peers::{Context, Kind};
 use plan::{Plan, Results};
 use scenarios::{Figures, Scenario};
 
@@ -58,7 +58,7 @@ struct Cli {
 enum Command {
     /// Measure
     Run(Run),
-    /// Forward without tables, in a bed; the bench starts this itself
+    /// Forward without tables, in a testbed; the bench starts this itself
     #[command(hide = true)]
     Forward(peers::Forward),
     /// Send frames from an AF_XDP socket; the bench starts this itself
@@ -161,23 +161,23 @@ fn run(options: &Run) -> Result<()> {
     interrupt::listen()?;
     let machine = Machine::look()?;
     let folder = tempfile::Builder::new().prefix("tp-bench-").tempdir()?;
-    let lab = machine::obstacle().and_then(|()| Lab::new(folder.path().to_owned(), machine.split()?));
+    let context = machine::obstacle().and_then(|()| Context::new(folder.path().to_owned(), machine.split()?));
     let instructions = options.instructions.as_deref();
     if options.check || options.rebase {
-        if let (Err(error), false) = (&lab, options.no_rates) {
+        if let (Err(error), false) = (&context, options.no_rates) {
             eprintln!("not run: rates: {error:#}");
         }
-        let lab = lab.as_ref().ok().filter(|_| !options.no_rates);
+        let context = context.as_ref().ok().filter(|_| !options.no_rates);
         return if options.check {
-            regression::check(lab, instructions)
+            regression::check(context, instructions)
         } else {
-            regression::rebase(lab, instructions)
+            regression::rebase(context, instructions)
         };
     }
 
     let plan = options.plan();
-    let (mut results, figures) = match &lab {
-        Ok(lab) => measure_all(options, &plan, lab, &machine)?,
+    let (mut results, figures) = match &context {
+        Ok(context) => measure_all(options, &plan, context, &machine)?,
         Err(error) => {
             let mut results = Results::default();
             results.miss("everything", &format!("{error:#}"));
@@ -197,11 +197,16 @@ fn run(options: &Run) -> Result<()> {
     Ok(())
 }
 
-fn measure_all(options: &Run, plan: &Plan, lab: &Lab, machine: &Machine) -> Result<(Results, Figures)> {
-    let results = if options.scenario.is_empty() { plan.run(lab)? } else { Results::default() };
+fn measure_all(
+    options: &Run,
+    plan: &Plan,
+    context: &Context,
+    machine: &Machine,
+) -> Result<(Results, Figures)> {
+    let results = if options.scenario.is_empty() { plan.run(context)? } else { Results::default() };
     let mut figures = Figures::default();
     for scenario in options.scenarios() {
-        scenario.run(lab, machine, &mut figures)?;
+        scenario.run(context, machine, &mut figures)?;
     }
     Ok((results, figures))
 }

@@ -10,7 +10,7 @@ use crate::frames::Frames;
 use crate::generator::{Generator, Load, Way};
 use crate::interrupt::nap;
 use crate::job::Job;
-use crate::peers::{Lab, Peer};
+use crate::peers::{Context, Peer};
 use crate::threads;
 
 /// From the first frame to the window in which frames count.
@@ -53,18 +53,18 @@ pub struct Sample {
 }
 
 /// Measures `peer`, which stands still before and after.
-pub fn measure(lab: &Lab, peer: &dyn Peer, job: Job, conditions: Conditions) -> Result<Sample> {
+pub fn measure(context: &Context, peer: &dyn Peer, job: Job, conditions: Conditions) -> Result<Sample> {
     peer.resume();
-    let sample = while_up(lab, peer, job, conditions);
+    let sample = while_up(context, peer, job, conditions);
     peer.pause();
     sample
 }
 
-fn while_up(lab: &Lab, peer: &dyn Peer, job: Job, conditions: Conditions) -> Result<Sample> {
+fn while_up(context: &Context, peer: &dyn Peer, job: Job, conditions: Conditions) -> Result<Sample> {
     let sink = peer.sink(job)?;
     let drops = all_drops(peer, job);
     let first = sink.counts()?;
-    let generator = offer(lab, peer, job, conditions.cap, conditions.way)?;
+    let generator = offer(context, peer, job, conditions.cap, conditions.way)?;
     let threads = if peer.threads().is_empty() { vec![generator.tid] } else { peer.threads() };
     nap(SETTLE)?;
     // Counts from here on.
@@ -102,15 +102,15 @@ fn while_up(lab: &Lab, peer: &dyn Peer, job: Job, conditions: Conditions) -> Res
 }
 
 /// Offers the frames of `job` to `peer`, at most `cap` a second.
-pub fn offer(lab: &Lab, peer: &dyn Peer, job: Job, cap: Option<u32>, way: Way) -> Result<Generator> {
+pub fn offer(context: &Context, peer: &dyn Peer, job: Job, cap: Option<u32>, way: Way) -> Result<Generator> {
     let device = format!("v{}", job.from());
-    let load = Load { frames: Frames::of(job), device, cap, cpu: lab.generator_cpu, way };
-    Generator::start(&lab.programs, &peer.bed().vms, load)
+    let load = Load { frames: Frames::of(job), device, cap, cpu: context.generator_cpu, way };
+    Generator::start(&context.programs, &peer.testbed().vms, load)
 }
 
 /// Frames dropped so far on the way of `job`, by whoever counts.
 pub fn all_drops(peer: &dyn Peer, job: Job) -> BTreeMap<String, u64> {
-    let mut drops = peer.bed().drops(job);
+    let mut drops = peer.testbed().drops(job);
     drops.extend(peer.drops());
     drops
 }

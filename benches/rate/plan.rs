@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::interrupt;
 use crate::job::Job;
 use crate::measure::{Conditions, Sample, measure};
-use crate::peers::{Kind, Lab, Peer};
+use crate::peers::{Context, Kind, Peer};
 
 /// Of a run.
 #[derive(Debug, Clone)]
@@ -53,9 +53,9 @@ impl Plan {
     }
 
     /// Carries it out. An interrupt ends it; a datapath that fails is left out from there on.
-    pub fn run(&self, lab: &Lab) -> Result<Results> {
+    pub fn run(&self, context: &Context) -> Result<Results> {
         let mut results = Results::default();
-        let mut peers = self.start(lab, &mut results)?;
+        let mut peers = self.start(context, &mut results)?;
         let steps: usize = self.jobs.iter().map(|job| self.rounds_of(*job) * peers.len()).sum();
         let bar = progress(steps);
         for round in 0..self.rounds.max(self.rounds_of_others) {
@@ -69,7 +69,7 @@ impl Plan {
                     if kind.refuses(*job).is_some() || interrupt::check().is_err() {
                         return true;
                     }
-                    let outcome = measure(lab, &**peer, *job, self.conditions);
+                    let outcome = measure(context, &**peer, *job, self.conditions);
                     if let Err(error) = &outcome
                         && interrupt::check().is_ok()
                     {
@@ -86,13 +86,13 @@ impl Plan {
         Ok(results)
     }
 
-    fn start(&self, lab: &Lab, results: &mut Results) -> Result<Vec<(Kind, Box<dyn Peer>)>> {
+    fn start(&self, context: &Context, results: &mut Results) -> Result<Vec<(Kind, Box<dyn Peer>)>> {
         let bar = progress(self.kinds.len());
         let mut peers = Vec::new();
         for kind in &self.kinds {
             interrupt::check()?;
             bar.set_message(format!("starting {kind}"));
-            match kind.start(lab) {
+            match kind.start(context) {
                 Ok(peer) => {
                     peer.pause();
                     peers.push((*kind, peer));

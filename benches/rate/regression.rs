@@ -9,7 +9,7 @@ use crate::baseline::{Baseline, Entry};
 use crate::generator::Way;
 use crate::job::Job;
 use crate::measure::Conditions;
-use crate::peers::{Kind, Lab};
+use crate::peers::{Context, Kind};
 use crate::plan::{Plan, Results};
 use crate::report::ratio;
 
@@ -24,25 +24,25 @@ const ROUNDS: usize = 3;
 /// How often a ratio that looks worse is measured again, with all rounds taken together: a machine has bad moments.
 const SECOND_LOOKS: usize = 2;
 
-/// Takes the figures, as far as there is a lab and a file of instructions, and compares them with the file. A datapath
+/// Takes the figures, as far as there is a context and a file of instructions, and compares them with the file. A datapath
 /// that does not start, or a case that is gone, is no reason to pass.
-pub fn check(lab: Option<&Lab>, instructions: Option<&Path>) -> Result<()> {
+pub fn check(context: Option<&Context>, instructions: Option<&Path>) -> Result<()> {
     let mut baseline = Baseline::read()?;
     let mut now = Baseline::default();
     match instructions {
         Some(file) => now.add_instructions(file)?,
         None => baseline.instructions.clear(),
     }
-    match lab {
-        Some(lab) => measure_ratios(lab, &baseline, &mut now)?,
+    match context {
+        Some(context) => measure_ratios(context, &baseline, &mut now)?,
         None => baseline.ratios.clear(),
     }
     baseline.compare(&now)
 }
 
 /// Adds the ratios to `now`, those that look worse than in `baseline` after a second look.
-fn measure_ratios(lab: &Lab, baseline: &Baseline, now: &mut Baseline) -> Result<()> {
-    let mut results = plan().run(lab)?;
+fn measure_ratios(context: &Context, baseline: &Baseline, now: &mut Baseline) -> Result<()> {
+    let mut results = plan().run(context)?;
     add_ratios(now, &results);
     for _ in 0..SECOND_LOOKS {
         let worse = baseline.worse_ratios(now, true);
@@ -50,7 +50,7 @@ fn measure_ratios(lab: &Lab, baseline: &Baseline, now: &mut Baseline) -> Result<
             break;
         }
         eprintln!("{} ratios look worse: measured again, and all rounds taken together", worse.len());
-        let more = plan().run(lab)?;
+        let more = plan().run(context)?;
         for (key, samples) in more.samples {
             results.samples.entry(key).or_default().extend(samples);
         }
@@ -60,14 +60,14 @@ fn measure_ratios(lab: &Lab, baseline: &Baseline, now: &mut Baseline) -> Result<
 }
 
 /// Takes the figures and makes them the file.
-pub fn rebase(lab: Option<&Lab>, instructions: Option<&Path>) -> Result<()> {
+pub fn rebase(context: Option<&Context>, instructions: Option<&Path>) -> Result<()> {
     let mut now = Baseline::default();
     if let Some(file) = instructions {
         now.add_instructions(file)?;
     }
-    if let Some(lab) = lab {
+    if let Some(context) = context {
         // Twice the rounds: what is written stays.
-        let results = Plan { rounds: 2 * ROUNDS, ..plan() }.run(lab)?;
+        let results = Plan { rounds: 2 * ROUNDS, ..plan() }.run(context)?;
         add_ratios(&mut now, &results);
     }
     now.write()

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use balance::Balance;
 use round::Soak;
-use testkit::cloud::with_etcd;
+use testkit::nb_servers::with_etcd;
 use testkit::resources::Held;
 
 fn main() {
@@ -32,30 +32,30 @@ fn main() {
 }
 
 fn soak(time: Duration) {
-    with_etcd(1, |lab, cloud| {
-        let mut soak = Soak::start(lab);
+    with_etcd(1, |testbed, servers| {
+        let mut soak = Soak::start(testbed);
         // What is allocated once is allocated then.
-        soak.round(lab, cloud);
-        soak.restore(lab, cloud);
-        let before = Held::by(lab.daemon());
+        soak.round(testbed, servers);
+        soak.restore(testbed, servers);
+        let before = Held::by(testbed.daemon());
         println!("before: {before}");
 
         let start = Instant::now();
         let mut rounds = 0;
         while start.elapsed() < time {
-            let broken = soak.round(lab, cloud);
+            let broken = soak.round(testbed, servers);
             rounds += 1;
             let seconds = start.elapsed().as_secs();
             println!(
                 "{seconds:4} s, round {rounds}, the DB {broken}: {}",
-                Balance::of(&lab.daemon().stats())
+                Balance::of(&testbed.daemon().stats())
             );
         }
-        soak.restore(lab, cloud);
-        lab.daemon().wait_until_converged();
-        let after = Held::by(lab.daemon());
+        soak.restore(testbed, servers);
+        testbed.daemon().wait_until_converged();
+        let after = Held::by(testbed.daemon());
         println!("after:  {after}");
-        let balance = Balance::of(&lab.daemon().stats());
+        let balance = Balance::of(&testbed.daemon().stats());
         println!("{balance}");
         balance.print_drops();
         after.assert_no_more_than(&before);

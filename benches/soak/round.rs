@@ -5,12 +5,12 @@ use std::thread::scope;
 use trunkpath::nb::{Op, Table, segmentation_id};
 
 use testkit::churn::Churn;
-use testkit::churn_site::ChurnSite;
-use testkit::cloud::Cloud;
+use testkit::churn_ports::ChurnPorts;
 use testkit::frame::{BROADCAST, Frame};
-use testkit::lab::{Lab, Port};
+use testkit::nb_servers::NbServers;
 use testkit::noise::Noise;
 use testkit::records;
+use testkit::testbed::{Port, Testbed};
 use testkit::wait::until;
 
 /// What a round has of each.
@@ -22,12 +22,12 @@ const STORM: usize = 100_000;
 const FLOOD_RATE: &str = "2000";
 
 /// What happens to the server of the NB DB.
-type Break = fn(&mut Cloud);
+type Break = fn(&mut NbServers);
 
 /// Guests, and what is done to them.
 #[derive(Debug)]
 pub struct Soak {
-    site: ChurnSite,
+    site: ChurnPorts,
     churn: Churn,
     noise: Option<Noise>,
     /// Two guests with a network of their own: a flood of the first is one frame for the second.
@@ -41,21 +41,21 @@ pub struct Soak {
 
 impl Soak {
     /// Starts the daemon with all of them.
-    pub fn start(lab: &mut Lab) -> Self {
-        let site = ChurnSite::new(lab);
-        let (three, four) = (lab.network(), lab.network());
-        let (stormy, victim) = (lab.guest("stormy", three), lab.guest("victim", three));
-        let spares = (0..8).map(|number| lab.spare_port(&site.beside, 200 + number, four)).collect();
-        lab.arguments.extend(["--flood-rate", FLOOD_RATE].map(str::to_owned));
-        lab.start();
-        let (churn, random) = (Churn::new(lab, &site.churned), fastrand::Rng::new());
+    pub fn start(testbed: &mut Testbed) -> Self {
+        let site = ChurnPorts::new(testbed);
+        let (three, four) = (testbed.network(), testbed.network());
+        let (stormy, victim) = (testbed.guest("stormy", three), testbed.guest("victim", three));
+        let spares = (0..8).map(|number| testbed.spare_port(&site.beside, 200 + number, four)).collect();
+        testbed.arguments.extend(["--flood-rate", FLOOD_RATE].map(str::to_owned));
+        testbed.start();
+        let (churn, random) = (Churn::new(testbed, &site.churned), fastrand::Rng::new());
         Self { site, churn, noise: None, stormy, victim, spares, random, rounds: 0 }
     }
 
     /// Links and records change, one guest storms, the DB is away for half of the time. No frame between two other
     /// guests is lost. Says how the DB was away.
-    pub fn round(&mut self, lab: &Lab, cloud: &mut Cloud) -> &'static str {
-        let noise = self.noise.take().unwrap_or_else(|| self.site.noise(lab, false));
+    pub fn round(&mut self, testbed: &Testbed, servers: &mut NbServers) -> &'static str {
+        let noise = self.noise.take().unwrap_or_else(|| self.site.noise(testbed, false));
         self.rounds += 1;
         let frozen = self.rounds.is_multiple_of(2);
         let (leaves, returns): (Break, Break) =
@@ -63,8 +63,8 @@ impl Soak {
         let changes = [self.changes(), self.changes()];
         let (churn, storm) = (&mut self.churn, [BROADCAST, [2, 0xde, 0xad, 0, 0, 1]]);
         let storm = storm.map(|to| Frame::new(self.stormy.mac, to).bytes());
-        let sender = lab.sender(&self.stormy);
-        self.site.undisturbed_by(lab, || {
+        let sender = testbed.sender(&self.stormy);
+        self.site.undisturbed_by(testbed, || {
             scope(|scope| {
                 scope.spawn(|| {
                     for number in 0..STORM {
@@ -72,31 +72,31 @@ impl Soak {
                     }
                 });
                 let [first, second] = changes;
-                cloud.write(first);
-                leaves(cloud);
-                churn.operate(lab, &noise, LINK_CHANGES / 2);
-                returns(cloud);
-                cloud.write(second);
-                churn.operate(lab, &noise, LINK_CHANGES / 2);
-                churn.settle(lab);
+                servers.write(first);
+                leaves(servers);
+                churn.operate(testbed, &noise, LINK_CHANGES / 2);
+                returns(servers);
+                servers.write(second);
+                churn.operate(testbed, &noise, LINK_CHANGES / 2);
+                churn.settle(testbed);
             });
-            lab.daemon().wait_for_nb("followed");
-            until("no drift", || lab.daemon().show("drift")?.as_array()?.is_empty().then_some(()));
+            testbed.daemon().wait_for_nb("followed");
+            until("no drift", || testbed.daemon().show("drift")?.as_array()?.is_empty().then_some(()));
         });
-        lab.capture(&self.victim).forget();
+        testbed.capture(&self.victim).forget();
         self.noise = Some(noise);
         if frozen { "frozen" } else { "killed" }
     }
 
     /// All links are as they were in the beginning, no spare port is a subport, and nobody sends.
-    pub fn restore(&mut self, lab: &mut Lab, cloud: &Cloud) {
+    pub fn restore(&mut self, testbed: &mut Testbed, servers: &NbServers) {
         if let Some(noise) = self.noise.take() {
-            self.churn.restore(lab, &noise);
+            self.churn.restore(testbed, &noise);
         }
         // Its storms pass by its own capture, too, which nobody looks at and which is too slow for them.
-        lab.recapture(&self.stormy);
-        cloud.write(self.spares.iter().map(|spare| self.removal(spare)).collect());
-        lab.wait_until_all_up();
+        testbed.recapture(&self.stormy);
+        servers.write(self.spares.iter().map(|spare| self.removal(spare)).collect());
+        testbed.wait_until_all_up();
     }
 
     fn changes(&mut self) -> Vec<Op> {

@@ -9,7 +9,7 @@ use trunkpath::tables::LinkSlot;
 
 
 use testkit::switch::Switch;
-use testkit::world::World;
+use testkit::scenario::Scenario;
 
 /// So small that short inputs are long, and that header lengths matter.
 const MTU: usize = 120;
@@ -18,9 +18,9 @@ const HEADER: usize = 18;
 
 thread_local! {
     static SWITCH: RefCell<Switch> = RefCell::new({
-        let world = World::vm_and_peers();
-        let world = ["vm", "peer-a", "peer-b"].iter().fold(world, |world, port| world.mtu(port, MTU));
-        Switch::new(&world)
+        let scenario = Scenario::vm_and_peers();
+        let scenario = ["vm", "peer-a", "peer-b"].iter().fold(scenario, |scenario, port| scenario.mtu(port, MTU));
+        Switch::new(&scenario)
     });
 }
 

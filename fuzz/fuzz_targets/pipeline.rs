@@ -12,23 +12,23 @@ use trunkpath::tables::LinkSlot;
 
 use testkit::model::{self, Holders};
 use testkit::switch::Switch;
-use testkit::world::World;
+use testkit::scenario::Scenario;
 
 type Drops = BTreeMap<(Option<String>, DropReason), u64>;
 
 thread_local! {
-    static STATE: RefCell<(World, Switch, Drops)> = RefCell::new({
-        let world = world();
-        let switch = Switch::new(&world);
-        (world, switch, Drops::new())
+    static STATE: RefCell<(Scenario, Switch, Drops)> = RefCell::new({
+        let scenario = scenario();
+        let switch = Switch::new(&scenario);
+        (scenario, switch, Drops::new())
     });
 }
 
 /// Two guests with subports, one of which has subports itself; a tag whose subport is missing, and a port that takes no
 /// unknown tags.
-fn world() -> World {
+fn scenario() -> Scenario {
     let mac = |last| [2, 0, 0, 0, 0, last];
-    World::vm_and_peers()
+    Scenario::vm_and_peers()
         .port("deep", 3, "a", mac(3))
         .port("app", 4, "b", mac(4))
         .segmentation("s2", "web", 200, "deep")
@@ -39,12 +39,12 @@ fn world() -> World {
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (link, frame) = input;
-    STATE.with_borrow_mut(|(world, switch, drops)| {
-        let link = usize::from(link) % world.links.len();
+    STATE.with_borrow_mut(|(scenario, switch, drops)| {
+        let link = usize::from(link) % scenario.links.len();
         if frame.len() > 1500 {
             return;
         }
-        let expected = model::forward(world, &mut Holders::default(), link, frame);
+        let expected = model::forward(scenario, &mut Holders::default(), link, frame);
         assert_eq!(switch.send_on(LinkSlot(link as u16), frame), expected.sent);
         for dropped in expected.dropped {
             *drops.entry(dropped).or_default() += 1;

@@ -5,10 +5,10 @@ use std::thread::panicking;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::command::succeed;
-use crate::lab::{Lab, Port};
 use crate::netns::Netns;
 use crate::noise::Noise;
 use crate::records;
+use crate::testbed::{Port, Testbed};
 use crate::wait::until;
 
 /// Operations while the daemon stands still. What it does not take meanwhile must find room in its rings.
@@ -75,15 +75,15 @@ pub struct Churn {
 }
 
 impl Churn {
-    /// Of the links of these guests, which are as [`Lab::guest`] made them, with [`MOST_QUEUES`].
+    /// Of the links of these guests, which are as [`Testbed::guest`] made them, with [`MOST_QUEUES`].
     /// `TRUNKPATH_SEED` repeats an order.
-    pub fn new(lab: &Lab, ports: &[Port]) -> Self {
+    pub fn new(testbed: &Testbed, ports: &[Port]) -> Self {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let seed = std::env::var("TRUNKPATH_SEED").map(|seed| seed.parse().unwrap());
         let seed = seed.unwrap_or(u64::try_from(clock.as_micros()).unwrap());
         println!("TRUNKPATH_SEED={seed}");
         let link = |port: &Port| {
-            let name = lab.dev(port);
+            let name = testbed.dev(port);
             let names = [name.to_owned(), format!("{name}-too")];
             let (port, place) = (port.clone(), Place::Host);
             Link { port, names, name: 0, place, up: true, peer_up: true, queues: MOST_QUEUES }
@@ -94,38 +94,38 @@ impl Churn {
     }
 
     /// Does so many operations, some of them while the daemon stands still.
-    pub fn operate(&mut self, lab: &Lab, noise: &Noise, operations: usize) {
+    pub fn operate(&mut self, testbed: &Testbed, noise: &Noise, operations: usize) {
         let mut left = operations;
         while left > 0 {
             if self.random.usize(..STANDSTILLS) == 0 {
                 let burst = left.min(STANDSTILL);
                 self.history.push(format!("{burst} while the daemon stands still"));
-                lab.daemon().while_stopped(|| (0..burst).for_each(|_| self.operate_once(lab, noise)));
+                testbed.daemon().while_stopped(|| (0..burst).for_each(|_| self.operate_once(testbed, noise)));
                 left -= burst;
             } else {
-                self.operate_once(lab, noise);
+                self.operate_once(testbed, noise);
                 left -= 1;
             }
         }
     }
 
-    fn operate_once(&mut self, lab: &Lab, noise: &Noise) {
+    fn operate_once(&mut self, testbed: &Testbed, noise: &Noise) {
         let index = self.random.usize(..self.links.len());
         let link = &mut self.links[index];
         let operation = link.possible()[self.random.usize(..link.possible().len())];
-        link.operate(operation, lab, &self.elsewhere, &mut self.random);
+        link.operate(operation, testbed, &self.elsewhere, &mut self.random);
         self.history.push(format!("{operation:?}: {link}"));
         if matches!(operation, Operation::Make | Operation::Replace) {
-            noise.reopen(lab, &link.port);
+            noise.reopen(testbed, &link.port);
         }
     }
 
     /// Waits until the daemon serves exactly the ports whose links are there and on, by these, with all their queues.
-    pub fn settle(&self, lab: &Lab) {
+    pub fn settle(&self, testbed: &Testbed) {
         let expected: BTreeMap<_, _> =
             self.links.iter().map(|link| (link.port.id(), link.served())).collect();
         until(&format!("ports that are served as {expected:#?}"), || {
-            let ports = lab.daemon().show("ports")?;
+            let ports = testbed.daemon().show("ports")?;
             let fits = |(id, expected): (&String, &Option<(String, u64)>)| {
                 let row = ports.as_array()?.iter().find(|row| row["lport"] == id.as_str())?;
                 let served = (row["state"] == "up").then(|| {
@@ -138,16 +138,16 @@ impl Churn {
     }
 
     /// Makes all links as they were in the beginning, and waits until they are served.
-    pub fn restore(&mut self, lab: &mut Lab, noise: &Noise) {
+    pub fn restore(&mut self, testbed: &mut Testbed, noise: &Noise) {
         self.history.push("all as it was".to_owned());
         for link in &mut self.links {
-            link.delete(lab, &self.elsewhere);
+            link.delete(testbed, &self.elsewhere);
             link.name = 0;
-            link.make(lab, MOST_QUEUES);
-            noise.reopen(lab, &link.port);
-            lab.recapture(&link.port);
+            link.make(testbed, MOST_QUEUES);
+            noise.reopen(testbed, &link.port);
+            testbed.recapture(&link.port);
         }
-        self.settle(lab);
+        self.settle(testbed);
     }
 }
 
@@ -177,57 +177,63 @@ impl Link {
         }
     }
 
-    fn operate(&mut self, operation: Operation, lab: &Lab, elsewhere: &Netns, random: &mut fastrand::Rng) {
+    fn operate(
+        &mut self,
+        operation: Operation,
+        testbed: &Testbed,
+        elsewhere: &Netns,
+        random: &mut fastrand::Rng,
+    ) {
         match operation {
             Operation::Make | Operation::Replace => {
-                self.delete(lab, elsewhere);
+                self.delete(testbed, elsewhere);
                 if operation == Operation::Make {
                     self.name = random.usize(..2);
                 }
-                self.make(lab, random.u32(1..=MOST_QUEUES));
+                self.make(testbed, random.u32(1..=MOST_QUEUES));
             }
-            Operation::Delete => self.delete(lab, elsewhere),
+            Operation::Delete => self.delete(testbed, elsewhere),
             Operation::Rename => {
                 let old = self.name().to_owned();
                 self.name = 1 - self.name;
-                lab.host.ip(&format!("link set dev {old} name {}", self.name()));
+                testbed.host.ip(&format!("link set dev {old} name {}", self.name()));
             }
             Operation::MoveAway => {
-                lab.host.ip(&format!("link set dev {} netns {}", self.name(), elsewhere.name()));
+                testbed.host.ip(&format!("link set dev {} netns {}", self.name(), elsewhere.name()));
                 (self.place, self.up) = (Place::Elsewhere, false);
             }
             Operation::MoveBack => {
-                elsewhere.ip(&format!("link set dev {} netns {}", self.name(), lab.host.name()));
-                lab.host.ip(&format!("link set dev {} up", self.name()));
+                elsewhere.ip(&format!("link set dev {} netns {}", self.name(), testbed.host.name()));
+                testbed.host.ip(&format!("link set dev {} up", self.name()));
                 (self.place, self.up) = (Place::Host, true);
             }
             Operation::Switch => {
                 self.up = !self.up;
-                lab.host.ip(&format!("link set dev {} {}", self.name(), on_or_off(self.up)));
+                testbed.host.ip(&format!("link set dev {} {}", self.name(), on_or_off(self.up)));
             }
             Operation::SwitchPeer => {
                 self.peer_up = !self.peer_up;
-                lab.netns(&self.port).ip(&format!("link set dev eth0 {}", on_or_off(self.peer_up)));
+                testbed.netns(&self.port).ip(&format!("link set dev eth0 {}", on_or_off(self.peer_up)));
             }
             Operation::ChangeMtu => {
                 let mtu = random.choice([1280, 1400, 1500]).unwrap();
-                lab.host.ip(&format!("link set dev {} mtu {mtu}", self.name()));
+                testbed.host.ip(&format!("link set dev {} mtu {mtu}", self.name()));
             }
             // At no time may the guest send by more queues than we receive by.
-            Operation::AddQueue => self.set_queues(lab, self.queues + 1),
+            Operation::AddQueue => self.set_queues(testbed, self.queues + 1),
         }
     }
 
-    fn make(&mut self, lab: &Lab, queues: u32) {
+    fn make(&mut self, testbed: &Testbed, queues: u32) {
         let most = format!("numrxqueues {MOST_QUEUES} numtxqueues {MOST_QUEUES}");
-        let (name, guest) = (self.name().to_owned(), lab.netns(&self.port));
-        lab.host.ip(&format!(
+        let (name, guest) = (self.name().to_owned(), testbed.netns(&self.port));
+        testbed.host.ip(&format!(
             "link add name {name} {most} type veth peer name eth0 address {} {most} netns {}",
             records::text(self.port.mac),
             guest.name()
         ));
-        self.set_queues(lab, queues);
-        lab.host.ip_batch(&[
+        self.set_queues(testbed, queues);
+        testbed.host.ip_batch(&[
             format!("link set dev {name} alias {}", self.port.id()),
             format!("link set dev {name} up"),
         ]);
@@ -235,20 +241,20 @@ impl Link {
         (self.place, self.up, self.peer_up) = (Place::Host, true, true);
     }
 
-    fn delete(&mut self, lab: &Lab, elsewhere: &Netns) {
+    fn delete(&mut self, testbed: &Testbed, elsewhere: &Netns) {
         let delete = format!("link delete dev {}", self.name());
         match self.place {
             Place::Nowhere => return,
-            Place::Host => lab.host.ip(&delete),
+            Place::Host => testbed.host.ip(&delete),
             Place::Elsewhere => elsewhere.ip(&delete),
         };
         (self.place, self.up) = (Place::Nowhere, false);
     }
 
     /// Both ends use so many queues.
-    fn set_queues(&mut self, lab: &Lab, queues: u32) {
+    fn set_queues(&mut self, testbed: &Testbed, queues: u32) {
         let count = queues.to_string();
-        for (netns, dev) in [(&lab.host, self.name()), (lab.netns(&self.port), "eth0")] {
+        for (netns, dev) in [(&testbed.host, self.name()), (testbed.netns(&self.port), "eth0")] {
             succeed(netns.command("ethtool").args(["-L", dev, "rx", &count, "tx", &count]), "");
         }
         self.queues = queues;

@@ -1,6 +1,6 @@
 //! Frames, byte by byte.
 
-use crate::world::Mac;
+use crate::scenario::Mac;
 
 pub const BROADCAST: Mac = [0xff; 6];
 pub const DOT1Q: u16 = 0x8100;

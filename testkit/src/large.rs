@@ -13,7 +13,7 @@ const FIRST_KEY: u32 = 1_000_000;
 
 /// How many parents, and where they are.
 #[derive(Debug, Clone, Copy)]
-pub struct Cloud {
+pub struct LargeScenario {
     pub parents: u32,
 }
 
@@ -63,7 +63,7 @@ pub fn segmentation(parent: u32, index: u32, vid: u32) -> Record {
     record(Table::ChildPortSegmentation, json)
 }
 
-impl Cloud {
+impl LargeScenario {
     /// Every record. Subport `index` of each parent is on network `index`, with that tag.
     pub fn records(self) -> impl Iterator<Item = Record> {
         let networks = (0..=SUBPORTS).map(network);

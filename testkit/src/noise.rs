@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::frame::Frame;
-use crate::lab::{Lab, Port};
+use crate::testbed::{Port, Testbed};
 use crate::wire::Sender;
 
 /// Between two rounds, in each of which every port sends its frames once.
@@ -32,11 +32,11 @@ pub struct Noise {
 
 impl Noise {
     /// Each of these guests sends its frames, from now on.
-    pub fn start(lab: &Lab, sources: &[(&Port, Vec<Frame>)]) -> Self {
+    pub fn start(testbed: &Testbed, sources: &[(&Port, Vec<Frame>)]) -> Self {
         let source = |(port, frames): &(&Port, Vec<Frame>)| Source {
             port: port.key,
             frames: frames.iter().map(Frame::bytes).collect(),
-            sender: Mutex::new(lab.sender(port)),
+            sender: Mutex::new(testbed.sender(port)),
         };
         let sources = Arc::new(sources.iter().map(source).collect::<Vec<_>>());
         let stop = Arc::new(AtomicBool::new(false));
@@ -57,9 +57,9 @@ impl Noise {
     }
 
     /// The link of this guest is another one now.
-    pub fn reopen(&self, lab: &Lab, port: &Port) {
+    pub fn reopen(&self, testbed: &Testbed, port: &Port) {
         for source in self.sources.iter().filter(|source| source.port == port.key) {
-            *source.sender.lock() = Arc::new(Sender::new(lab.netns(port), "eth0"));
+            *source.sender.lock() = Arc::new(Sender::new(testbed.netns(port), "eth0"));
         }
     }
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::frame::Mac;
 
-/// The name of the lab's host in the records.
-pub const CHASSIS: &str = "lab";
+/// The name of the testbed's host in the records.
+pub const CHASSIS: &str = "testbed";
 
 const TOPIC: &str = "8f3a1f0cb1f14a8f9c9a4c1df8a51bd2";
 

@@ -1,4 +1,4 @@
-//! Random worlds and frames, small enough that everything collides with everything.
+//! Random scenarios and frames, small enough that everything collides with everything.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use proptest::strategy::Union;
 use trunkpath::types::ReservedMulticast;
 
 use crate::frames::{BROADCAST, Checksum, Packet, frame, payload, tci};
-use crate::world::{Link, Mac, Port, Segmentation, World};
+use crate::scenario::{Link, Mac, Port, Scenario, Segmentation};
 
 const VIDS: [u16; 3] = [1, 100, 4094];
 const MULTICAST: Mac = [0x33, 0x33, 0, 0, 0, 1];
@@ -33,7 +33,7 @@ impl fmt::Debug for Hex {
 
 /// Ports p1 to p9 on networks n1 to n3. Mostly p1 to p3 have links and the others are subports of them or of each
 /// other; but references dangle, keys and addresses are shared, tags disputed, and loops closed.
-pub fn world() -> impl Strategy<Value = World> {
+pub fn scenario() -> impl Strategy<Value = Scenario> {
     let networks = vec(weighted(0.97, key()), 3);
     let ports = vec(weighted(0.95, port()), 9);
     let segmentations = btree_map("s[1-9]", segmentation(), 0..=9);
@@ -41,7 +41,7 @@ pub fn world() -> impl Strategy<Value = World> {
     let links = btree_map(prop_oneof![9 => "p[1-3]", 1 => any_port_id()], link, 1..=4);
     let strict = btree_set(any_port_id(), 0..=2);
     (networks, ports, segmentations, links, strict)
-        .prop_map(|(networks, ports, segmentations, links, strict)| World {
+        .prop_map(|(networks, ports, segmentations, links, strict)| Scenario {
             strict,
             flood_rate: 0,
             reserved_multicast: ReservedMulticast::Drop,
@@ -53,8 +53,8 @@ pub fn world() -> impl Strategy<Value = World> {
                 .map(|(port, (up, complete_checksums))| Link { port, up, complete_checksums, mtu: 1500 })
                 .collect(),
         })
-        .prop_flat_map(|world| (Just(world.links.clone()).prop_shuffle(), Just(world)))
-        .prop_map(|(links, world)| World { links, ..world })
+        .prop_flat_map(|scenario| (Just(scenario.links.clone()).prop_shuffle(), Just(scenario)))
+        .prop_map(|(links, scenario)| Scenario { links, ..scenario })
 }
 
 /// The records that exist, with an id and a number from 1 on.

@@ -8,7 +8,7 @@ use trunkpath::tables::{Compiler, Egress, LinkSlot, LocalLink, PortSlot, PortTot
 use trunkpath::types::{IfIndex, Incumbents};
 use trunkpath::xsk::{Arena, Frame};
 
-use crate::world::World;
+use crate::scenario::Scenario;
 
 /// A frame that left: the port whose link it left by, and its bytes.
 pub type Sent = (String, Vec<u8>);
@@ -34,22 +34,22 @@ pub struct Recorder {
 }
 
 impl Switch {
-    pub fn new(world: &World) -> Self {
-        Self::with_frames(world, 64)
+    pub fn new(scenario: &Scenario) -> Self {
+        Self::with_frames(scenario, 64)
     }
 
     /// A switch that remembers who held what in an earlier run.
-    pub fn remembering(world: &World, incumbents: Incumbents) -> Self {
-        Self::start(world, incumbents, 64)
+    pub fn remembering(scenario: &Scenario, incumbents: Incumbents) -> Self {
+        Self::start(scenario, incumbents, 64)
     }
 
     /// A switch with `frames` frames of memory.
-    pub fn with_frames(world: &World, frames: usize) -> Self {
-        Self::start(world, Incumbents::new(), frames)
+    pub fn with_frames(scenario: &Scenario, frames: usize) -> Self {
+        Self::start(scenario, Incumbents::new(), frames)
     }
 
-    fn start(world: &World, incumbents: Incumbents, frames: usize) -> Self {
-        let mut compiler = Compiler::new(1, world.policy());
+    fn start(scenario: &Scenario, incumbents: Incumbents, frames: usize) -> Self {
+        let mut compiler = Compiler::new(1, scenario.policy());
         compiler.remember(incumbents);
         let tables = compiler.compile();
         let outlet = Recorder {
@@ -59,20 +59,20 @@ impl Switch {
             now: 0,
         };
         let mut switch = Self { records: BTreeMap::new(), compiler, tables, links: Vec::new(), outlet };
-        switch.follow(world);
+        switch.follow(scenario);
         switch
     }
 
-    /// Applies the changes that lead from the last world to this one.
-    pub fn follow(&mut self, world: &World) {
-        let records: BTreeMap<_, _> = world
+    /// Applies the changes that lead from the last scenario to this one.
+    pub fn follow(&mut self, scenario: &Scenario) {
+        let records: BTreeMap<_, _> = scenario
             .records()
             .into_iter()
             .map(|record| ((record.table.to_string(), record.id.clone()), record))
             .collect();
         if self.records.is_empty() {
             // As at the start of the switch: all at once.
-            self.compiler.replace(&Snapshot { revision: Revision(1), records: world.records() });
+            self.compiler.replace(&Snapshot { revision: Revision(1), records: scenario.records() });
             self.records.clone_from(&records);
         }
         for (key, record) in &self.records {
@@ -87,20 +87,20 @@ impl Switch {
         }
         self.records = records;
         for port in &self.links {
-            if !world.links.iter().any(|link| link.port == *port) {
+            if !scenario.links.iter().any(|link| link.port == *port) {
                 self.compiler.remove_link(port);
             }
         }
-        for link in local_links(world) {
+        for link in local_links(scenario) {
             self.compiler.set_link(link);
         }
-        self.links = world.links.iter().map(|link| link.port.clone()).collect();
+        self.links = scenario.links.iter().map(|link| link.port.clone()).collect();
         self.tables = self.compiler.compile();
     }
 
     /// Sends `frame` into the link of `port`; returns what leaves the switch, in the order in which it does.
     pub fn send(&mut self, port: &str, frame: &[u8]) -> Vec<Sent> {
-        let slot = self.links.iter().position(|link| link == port).expect("a link of this world");
+        let slot = self.links.iter().position(|link| link == port).expect("a link of this scenario");
         self.send_on(LinkSlot(slot as u16), frame)
     }
 
@@ -132,9 +132,9 @@ impl Switch {
     }
 }
 
-/// The links of `world` as the compiler wants them, each at its place in the list.
-pub fn local_links(world: &World) -> Vec<LocalLink> {
-    let link = |(place, link): (u16, &crate::world::Link)| LocalLink {
+/// The links of `scenario` as the compiler wants them, each at its place in the list.
+pub fn local_links(scenario: &Scenario) -> Vec<LocalLink> {
+    let link = |(place, link): (u16, &crate::scenario::Link)| LocalLink {
         slot: LinkSlot(place),
         ifindex: IfIndex::new(u32::from(place) + 1).unwrap(),
         lport: link.port.as_str().into(),
@@ -145,7 +145,7 @@ pub fn local_links(world: &World) -> Vec<LocalLink> {
         // As of a veth.
         longest_frame: link.mtu + 18,
     };
-    (0..).zip(&world.links).map(link).collect()
+    (0..).zip(&scenario.links).map(link).collect()
 }
 
 impl Outlet for Recorder {

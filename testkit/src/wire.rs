@@ -56,7 +56,7 @@ impl Sender {
     }
 }
 
-/// No frame of the lab is longer, in bytes. Each takes room for this many: 32 MiB hold 8000 frames of up to a page,
+/// No frame of the testbed is longer, in bytes. Each takes room for this many: 32 MiB hold 8000 frames of up to a page,
 /// but only 500 of any length, too few for a TCP connection while tcpdump waits for a CPU.
 const LONGEST: &str = "4096";
 

@@ -5,8 +5,8 @@
 //! that failed; `TRUNKPATH_STEPS` makes it longer or shorter.
 
 mod backend;
+mod following;
 mod growth;
-mod host;
 mod moves;
 mod newcomers;
 mod step;
@@ -15,7 +15,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use backend::Backend;
-use host::Host;
+use following::FollowingReconciler;
 use step::{Step, step};
 use testkit::stores::Kind;
 
@@ -44,24 +44,24 @@ fn converges(start: impl AsyncFnOnce() -> Backend) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut backend = start().await;
-        let mut host = Host::new(backend.open().await);
+        let mut following = FollowingReconciler::new(backend.open().await);
         let mut eventful = 0;
         for number in 1..=steps {
             match draw() {
                 Step::Write(writes) => backend.write(&writes).await,
-                Step::Link(event) => host.see(event),
+                Step::Link(event) => following.apply_link_event(event),
             }
-            host.round().await;
-            eventful += usize::from(host.subports_up() > 0);
+            following.round().await;
+            eventful += usize::from(following.subports_up() > 0);
             if number.is_multiple_of(QUIET) {
                 if number.is_multiple_of(QUIET * BREAK) {
                     backend.disturb(number / QUIET / BREAK).await;
                 }
-                let differences = host.settle(&*backend.open().await).await;
+                let differences = following.settle(&*backend.open().await).await;
                 assert!(differences.is_empty(), "TRUNKPATH_SEED={seed}, step {number}: {differences:#?}");
             }
             if number.is_multiple_of(QUIET * 25) {
-                host.restart(backend.open().await);
+                following.restart(backend.open().await);
             }
         }
         eprintln!("subports forwarded after {eventful} of {steps} steps");

@@ -13,7 +13,7 @@ fn record(table: Table, json: Value) -> Change {
     Change::Put(Record { table, id: json["id"].as_str().unwrap().to_owned(), json })
 }
 
-/// The parent, on a host.
+/// The parent, bound to a chassis.
 fn parent(host: &str) -> Change {
     let binding = json!({"type": "chassis", "chassis": host});
     record(Table::Lport, json!({"id": "parent", "unique_key": 1, "lswitch": "n", "binding": binding}))
@@ -39,17 +39,17 @@ fn records() -> Vec<Change> {
 }
 
 /// A host, with the parent's device, that is told of these changes one after the other.
-struct Host(Reconciler<Simulated>, tokio::runtime::Runtime);
+struct BlockingReconciler(Reconciler<Simulated>, tokio::runtime::Runtime);
 
-impl Host {
+impl BlockingReconciler {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let mut host = Self(simulated::reconciler(HERE, [simulated::link(1, "parent")]), runtime);
-        host.hear(records());
-        host
+        let mut reconciler = Self(simulated::reconciler(HERE, [simulated::link(1, "parent")]), runtime);
+        reconciler.follow(records());
+        reconciler
     }
 
-    fn hear(&mut self, changes: Vec<Change>) {
+    fn follow(&mut self, changes: Vec<Change>) {
         for change in changes {
             self.0.follow(&ChangeSet { revision: Revision(1), changes: vec![change] });
             self.1.block_on(self.0.reconcile()).unwrap();
@@ -65,22 +65,22 @@ impl Host {
 
 #[test]
 fn b7_a_port_that_moves_between_other_hosts_and_then_here_is_followed() {
-    let mut host = Host::new();
+    let mut reconciler = BlockingReconciler::new();
     for elsewhere in ["one", "other", "one"] {
-        host.hear(vec![parent(elsewhere)]);
-        assert_eq!((host.up(), host.0.taken().count()), (vec![], 0));
+        reconciler.follow(vec![parent(elsewhere)]);
+        assert_eq!((reconciler.up(), reconciler.0.taken().count()), (vec![], 0));
     }
-    host.hear(vec![parent(HERE)]);
-    assert_eq!((host.up(), host.0.taken().count()), (vec!["parent", "subport"], 1));
+    reconciler.follow(vec![parent(HERE)]);
+    assert_eq!((reconciler.up(), reconciler.0.taken().count()), (vec!["parent", "subport"], 1));
 }
 
 #[test]
 fn b11_a_subport_goes_where_its_parent_goes_whatever_its_own_record_says() {
-    let mut host = Host::new();
-    host.hear(vec![parent(HERE), subport(Some("elsewhere"))]);
-    assert_eq!(host.up(), ["parent", "subport"]);
-    host.hear(vec![parent("elsewhere"), subport(Some(HERE))]);
-    assert_eq!((host.up(), host.0.taken().count()), (vec![], 0));
-    host.hear(vec![parent(HERE)]);
-    assert_eq!(host.up(), ["parent", "subport"]);
+    let mut reconciler = BlockingReconciler::new();
+    reconciler.follow(vec![parent(HERE), subport(Some("elsewhere"))]);
+    assert_eq!(reconciler.up(), ["parent", "subport"]);
+    reconciler.follow(vec![parent("elsewhere"), subport(Some(HERE))]);
+    assert_eq!((reconciler.up(), reconciler.0.taken().count()), (vec![], 0));
+    reconciler.follow(vec![parent(HERE)]);
+    assert_eq!(reconciler.up(), ["parent", "subport"]);
 }

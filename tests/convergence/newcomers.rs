@@ -13,9 +13,9 @@ const TAP: &str = "tapsame-prefix";
 const WORKING: &str = "same-prefix-b";
 const NEWCOMER: &str = "same-prefix-a";
 
-struct Host(Reconciler<Simulated>, tokio::runtime::Runtime);
+struct BlockingReconciler(Reconciler<Simulated>, tokio::runtime::Runtime);
 
-impl Host {
+impl BlockingReconciler {
     fn new(links: Vec<Link>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         Self(simulated::reconciler(HERE, links), runtime)
@@ -59,23 +59,23 @@ fn tap(up: bool) -> Link {
 
 #[test]
 fn a_port_of_a_lower_id_takes_no_device_nor_after_it_was_down_nor_after_a_restart() {
-    let mut host = Host::new(vec![tap(true)]);
-    host.put(&[WORKING]);
-    host.put(&[NEWCOMER]);
-    assert_eq!(host.taken(), [(1, WORKING)]);
+    let mut reconciler = BlockingReconciler::new(vec![tap(true)]);
+    reconciler.put(&[WORKING]);
+    reconciler.put(&[NEWCOMER]);
+    assert_eq!(reconciler.taken(), [(1, WORKING)]);
     let expected =
         format!("lport {NEWCOMER}: link {TAP} is lport {WORKING}'s already: a device is one port's");
-    assert_eq!(host.problems(), [expected]);
-    host.see(tap(false));
-    host.see(tap(true));
-    assert_eq!(host.taken(), [(1, WORKING)]);
+    assert_eq!(reconciler.problems(), [expected]);
+    reconciler.see(tap(false));
+    reconciler.see(tap(true));
+    assert_eq!(reconciler.taken(), [(1, WORKING)]);
 
-    let mut restarted = Host::new(vec![tap(true)]);
-    restarted.0.remember(host.0.incumbents());
+    let mut restarted = BlockingReconciler::new(vec![tap(true)]);
+    restarted.0.remember(reconciler.0.incumbents());
     restarted.put(&[NEWCOMER, WORKING]);
     assert_eq!(restarted.taken(), [(1, WORKING)]);
 
-    let mut forgetful = Host::new(vec![tap(true)]);
+    let mut forgetful = BlockingReconciler::new(vec![tap(true)]);
     forgetful.put(&[WORKING, NEWCOMER]);
     assert_eq!(forgetful.taken(), [(1, NEWCOMER)]);
 }
@@ -83,15 +83,15 @@ fn a_port_of_a_lower_id_takes_no_device_nor_after_it_was_down_nor_after_a_restar
 #[test]
 fn a_second_device_of_a_port_does_not_take_it_from_the_first() {
     let second = || simulated::link(2, WORKING);
-    let mut host = Host::new(vec![simulated::link(7, WORKING)]);
-    host.put(&[WORKING]);
-    host.see(second());
-    assert_eq!(host.taken(), [(7, WORKING)]);
-    let problems = host.problems();
+    let mut reconciler = BlockingReconciler::new(vec![simulated::link(7, WORKING)]);
+    reconciler.put(&[WORKING]);
+    reconciler.see(second());
+    assert_eq!(reconciler.taken(), [(7, WORKING)]);
+    let problems = reconciler.problems();
     assert!(problems.len() == 1 && problems[0].contains("sim2 and sim7 both have its id"), "{problems:?}");
 
-    let mut restarted = Host::new(vec![second(), simulated::link(7, WORKING)]);
-    restarted.0.remember(host.0.incumbents());
+    let mut restarted = BlockingReconciler::new(vec![second(), simulated::link(7, WORKING)]);
+    restarted.0.remember(reconciler.0.incumbents());
     restarted.put(&[WORKING]);
     assert_eq!(restarted.taken(), [(7, WORKING)]);
 }

@@ -8,8 +8,8 @@ use trunkpath::tables::TableDump;
 
 use super::antispoof::{arp, ipv6, link_layer, neighbour};
 use testkit::frames::tagged;
+use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::{Sent, Switch};
-use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 /// A virtual router's address, as VRRP makes them (RFC 9568, 7.3).
 const VIRTUAL: Mac = [0, 0, 0x5e, 0, 1, 0x33];
@@ -19,8 +19,8 @@ const PEER_D: Mac = [2, 0, 0, 0, 0, 0x0d];
 const SECOND: u64 = 1_000_000_000;
 
 /// Four ports on network `a` with links of their own, three of which claim [`VIRTUAL`].
-fn router_and_backups() -> World {
-    World::vm_and_peers()
+fn router_and_backups() -> Scenario {
+    Scenario::vm_and_peers()
         .port("peer-c", 12, "a", PEER_C)
         .port("peer-d", 13, "a", PEER_D)
         .link("peer-c")
@@ -54,22 +54,22 @@ fn moves(switch: &Switch, port: &str) -> (u64, u64) {
 
 #[test]
 fn a_port_is_reached_at_the_address_of_its_pair() {
-    let mut secured = World::vm_and_peers();
+    let mut secured = Scenario::vm_and_peers();
     secured.port_mut("vm").security = Some((vec!["10.0.0.1"], vec![("10.0.1.9", VIRTUAL)]));
-    for world in [World::vm_and_peers().pair("vm", VIRTUAL), secured] {
-        let mut switch = Switch::new(&world);
+    for scenario in [Scenario::vm_and_peers().pair("vm", VIRTUAL), secured] {
+        let mut switch = Switch::new(&scenario);
         assert_holder(&mut switch, "vm");
         assert_eq!(switch.send("vm", &tagged(VIRTUAL, VM, &[])), [], "no echo");
         assert_eq!(switch.drops()[&(Some("vm".to_owned()), DropReason::DestinationIsSource)], 1);
         assert_eq!(switch.send("peer-b", &tagged(VIRTUAL, PEER_B, &[])), [], "another network");
-        switch.follow(&World::vm_and_peers());
+        switch.follow(&Scenario::vm_and_peers());
         assert_eq!(holder(&mut switch), None);
     }
 }
 
 #[test]
 fn a_subport_is_reached_at_the_address_of_its_pair() {
-    let mut switch = Switch::new(&World::vm_and_peers().pair("web", VIRTUAL));
+    let mut switch = Switch::new(&Scenario::vm_and_peers().pair("web", VIRTUAL));
     let sent = switch.send("peer-b", &tagged(VIRTUAL, PEER_B, &[]));
     assert_eq!(sent, [("vm".to_owned(), tagged(VIRTUAL, PEER_B, &[100]))]);
 }
@@ -136,9 +136,9 @@ fn arp_and_neighbour_discovery_announce_whatever_the_frames_source() {
 
 #[test]
 fn what_port_security_drops_announces_nothing() {
-    let mut world = router_and_backups();
-    world.port_mut("peer-c").security = Some((vec!["10.0.0.3"], vec![]));
-    let mut switch = Switch::new(&world);
+    let mut scenario = router_and_backups();
+    scenario.port_mut("peer-c").security = Some((vec!["10.0.0.3"], vec![]));
+    let mut switch = Switch::new(&scenario);
     announce(&mut switch, "vm");
     switch.outlet.now = SECOND;
     assert_eq!(switch.send("peer-c", &arp(PEER_C, 2, VIRTUAL, VIRTUAL_IP)), [], "another IP address");
@@ -159,16 +159,16 @@ fn a_frame_that_cannot_be_read_announces_its_source() {
 
 #[test]
 fn when_the_holder_is_down_the_first_frame_of_another_claimant_takes_the_address_at_once() {
-    let world = router_and_backups();
-    let mut down = world.clone();
+    let scenario = router_and_backups();
+    let mut down = scenario.clone();
     down.port_mut("vm").enabled = false;
-    let mut switch = Switch::new(&world);
+    let mut switch = Switch::new(&scenario);
     announce(&mut switch, "vm");
     switch.follow(&down);
     assert_eq!(holder(&mut switch), None);
     announce(&mut switch, "peer-d");
     assert_holder(&mut switch, "peer-d");
-    switch.follow(&world);
+    switch.follow(&scenario);
     assert_holder(&mut switch, "peer-d");
     announce(&mut switch, "vm");
     assert_holder(&mut switch, "peer-d");
@@ -176,7 +176,7 @@ fn when_the_holder_is_down_the_first_frame_of_another_claimant_takes_the_address
 
 #[test]
 fn the_only_claimant_left_has_the_address_and_keeps_it_when_others_come() {
-    let one = World { links: router_and_backups().links, ..World::vm_and_peers() }
+    let one = Scenario { links: router_and_backups().links, ..Scenario::vm_and_peers() }
         .port("peer-c", 12, "a", PEER_C)
         .pair("vm", VIRTUAL);
     let two = one.clone().pair("peer-c", VIRTUAL);
@@ -193,7 +193,7 @@ fn the_only_claimant_left_has_the_address_and_keeps_it_when_others_come() {
 
 #[test]
 fn a_pair_never_takes_the_own_address_of_a_port_even_of_one_that_is_down_or_elsewhere() {
-    let claims = || World::vm_and_peers().pair("vm", PEER_C).pair("vm", PEER_A);
+    let claims = || Scenario::vm_and_peers().pair("vm", PEER_C).pair("vm", PEER_A);
     let mut disabled = claims().port("peer-c", 12, "a", PEER_C).link("peer-c");
     disabled.port_mut("peer-c").enabled = false;
     let mut switch = Switch::new(&claims());
@@ -220,12 +220,12 @@ fn a_pair_never_takes_the_own_address_of_a_port_even_of_one_that_is_down_or_else
 
 #[test]
 fn ports_behind_one_device_share_an_address() {
-    let world = World::vm_and_peers()
+    let scenario = Scenario::vm_and_peers()
         .port("pod", 3, "a", PEER_C)
         .segmentation("s2", "vm", 200, "pod")
         .pair("vm", VIRTUAL)
         .pair("pod", VIRTUAL);
-    let mut switch = Switch::new(&world);
+    let mut switch = Switch::new(&scenario);
     let to_virtual = tagged(VIRTUAL, PEER_A, &[]);
     for (tick, tags) in [&[][..], &[200], &[]].into_iter().enumerate() {
         switch.outlet.now = (tick as u64 + 1) * SECOND;
@@ -237,12 +237,12 @@ fn ports_behind_one_device_share_an_address() {
 
 #[test]
 fn the_holder_outlives_other_tables_and_another_device_of_its_port() {
-    let world = router_and_backups();
-    let mut switch = Switch::new(&world);
+    let scenario = router_and_backups();
+    let mut switch = Switch::new(&scenario);
     announce(&mut switch, "peer-c");
-    switch.follow(&world.clone().port("new", 20, "a", WEB).link("new"));
+    switch.follow(&scenario.clone().port("new", 20, "a", WEB).link("new"));
     assert_holder(&mut switch, "peer-c");
-    let mut without = world.clone();
+    let mut without = scenario.clone();
     without.links.retain(|link| link.port != "peer-c");
     switch.follow(&without);
     assert_eq!(holder(&mut switch), None);
@@ -257,13 +257,13 @@ fn the_holder_is_no_difference_between_tables() {
     announce(&mut switch, "vm");
     let dump = |switch: &mut Switch| TableDump::of(&switch.compiler, &switch.tables);
     assert_eq!(dump(&mut switch).differences(&dump(&mut fresh)), Vec::<String>::new());
-    let mut fewer = Switch::new(&World { links: router_and_backups().links, ..World::vm_and_peers() });
+    let mut fewer = Switch::new(&Scenario { links: router_and_backups().links, ..Scenario::vm_and_peers() });
     assert!(!dump(&mut switch).differences(&dump(&mut fewer)).is_empty());
 }
 
 #[test]
 fn a_pair_with_a_group_address_is_named() {
-    let switch = Switch::new(&World::vm_and_peers().pair("vm", [1, 0, 0, 0, 0, 1]));
+    let switch = Switch::new(&Scenario::vm_and_peers().pair("vm", [1, 0, 0, 0, 0, 1]));
     let problems = switch.problems();
     assert!(
         problems.len() == 1 && problems[0].starts_with("lport vm: its address 01:00:00:00:00:01"),

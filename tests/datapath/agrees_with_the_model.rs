@@ -8,7 +8,7 @@ use trunkpath::datapath::DropReason;
 use trunkpath::tables::LinkSlot;
 
 use testkit::model::{self, Holders, Outcome};
-use testkit::strategies::{Hex, any_frame, world};
+use testkit::strategies::{Hex, any_frame, scenario};
 use testkit::switch::Switch;
 
 type Drops = BTreeMap<(Option<String>, DropReason), u64>;
@@ -18,18 +18,18 @@ proptest! {
 
     #[test]
     fn same_frames_same_drops_same_counters(
-        world in world(),
+        scenario in scenario(),
         frames in vec((any::<prop::sample::Index>(), any_frame(), 0..700_u64), 1..20),
     ) {
-        let mut switch = Switch::with_frames(&world, 16);
+        let mut switch = Switch::with_frames(&scenario, 16);
         let mut drops = Drops::new();
         let mut received: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         let mut holders = Holders::default();
         for (link, Hex(frame), pause) in &frames {
             holders.now += pause;
             switch.outlet.now = holders.now * 1_000_000;
-            let link = link.index(world.links.len());
-            let Outcome { received_from, sent, dropped } = model::forward(&world, &mut holders, link, frame);
+            let link = link.index(scenario.links.len());
+            let Outcome { received_from, sent, dropped } = model::forward(&scenario, &mut holders, link, frame);
             prop_assert_eq!(switch.send_on(LinkSlot(link as u16), frame), sent, "frame {:02x?}", frame);
             for dropped in dropped {
                 *drops.entry(dropped).or_default() += 1;

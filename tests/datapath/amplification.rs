@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use trunkpath::datapath::DropReason;
 
 use testkit::frames::{BROADCAST, Checksum, Packet, frame};
+use testkit::scenario::{Mac, PEER_A, Scenario, VM};
 use testkit::switch::Switch;
-use testkit::world::{Mac, PEER_A, VM, World};
 
 /// The most segments of a frame.
 const MAX_SEGMENTS: usize = 128;
@@ -13,10 +13,10 @@ const MAX_SEGMENTS: usize = 128;
 const GROUP: Mac = [0x33, 0x33, 0, 0, 0, 1];
 
 /// A VM that sends super-packets, and a peer with this MTU.
-fn world(mtu: usize, flood_rate: u32) -> World {
-    let mut world = World::vm_and_peers().mtu("vm", 9000).mtu("peer-a", mtu);
-    world.flood_rate = flood_rate;
-    world
+fn scenario(mtu: usize, flood_rate: u32) -> Scenario {
+    let mut scenario = Scenario::vm_and_peers().mtu("vm", 9000).mtu("peer-a", mtu);
+    scenario.flood_rate = flood_rate;
+    scenario
 }
 
 /// A TCP packet to `destination` with `options` bytes of hop-by-hop options, as long as a frame may be.
@@ -37,7 +37,7 @@ proptest! {
         mtu in prop_oneof![Just(576), Just(1280), Just(1500), 576_usize..9000],
         to_group: bool,
     ) {
-        let mut switch = Switch::with_frames(&world(mtu, 0), 4096);
+        let mut switch = Switch::with_frames(&scenario(mtu, 0), 4096);
         let sent = switch.send("vm", &super_packet(if to_group { GROUP } else { PEER_A }, options));
         let bytes: usize = sent.iter().map(|(_, bytes)| bytes.len()).sum();
         let most = if to_group { 0 } else { MAX_SEGMENTS };
@@ -51,7 +51,7 @@ proptest! {
 
 #[test]
 fn a_packet_that_would_leave_in_too_many_segments_is_the_senders_loss() {
-    let mut switch = Switch::with_frames(&world(1500, 0), 4096);
+    let mut switch = Switch::with_frames(&scenario(1500, 0), 4096);
     assert_eq!(switch.send("vm", &super_packet(PEER_A, 1400)), []);
     assert_eq!(drops(&switch), [(Some("vm".to_owned()), DropReason::DispatchTooManySegments, 1)]);
 }
@@ -59,7 +59,7 @@ fn a_packet_that_would_leave_in_too_many_segments_is_the_senders_loss() {
 #[test]
 fn a_super_packet_to_a_group_is_not_cut() {
     let other: Mac = [2, 0, 0, 0, 0, 0x0c];
-    let mut switch = Switch::with_frames(&world(1500, 0).port("other", 12, "a", other).link("other"), 64);
+    let mut switch = Switch::with_frames(&scenario(1500, 0).port("other", 12, "a", other).link("other"), 64);
     for destination in [GROUP, BROADCAST] {
         assert_eq!(switch.send("vm", &super_packet(destination, 0)), []);
     }
@@ -70,7 +70,7 @@ fn a_super_packet_to_a_group_is_not_cut() {
 #[test]
 fn segments_beyond_what_the_bytes_would_fill_count_against_the_ration() {
     // 103 segments where 44 would be full: 15 beyond twice as many.
-    let mut switch = Switch::with_frames(&world(1500, 1000), 4096);
+    let mut switch = Switch::with_frames(&scenario(1500, 1000), 4096);
     let packet = super_packet(PEER_A, 816);
     let mut sent = 0;
     for tick in 0..1000_u64 {
@@ -88,7 +88,7 @@ fn segments_beyond_what_the_bytes_would_fill_count_against_the_ration() {
 #[test]
 fn honest_super_packets_are_not_rationed() {
     for (mtu, segments) in [(1500, 46), (9000, 8), (576, 126)] {
-        let mut switch = Switch::with_frames(&world(mtu, 1), 4096);
+        let mut switch = Switch::with_frames(&scenario(mtu, 1), 4096);
         for _ in 0..10 {
             switch.outlet.now = 1_000_000_000;
             let data = vec![7; 65_000];
@@ -101,7 +101,7 @@ fn honest_super_packets_are_not_rationed() {
 
 #[test]
 fn a_copy_of_a_long_frame_costs_as_much_as_it_has_buffers() {
-    let mut switch = Switch::with_frames(&world(9000, 1000), 4096);
+    let mut switch = Switch::with_frames(&scenario(9000, 1000), 4096);
     let long = frame(BROADCAST, VM, &[], &[&[0x88, 0xb5][..], &[9; 8900]].concat());
     let mut sent = 0;
     for tick in 0..1000_u64 {

@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use trunkpath::datapath::DropReason;
 
 use testkit::frames::{BROADCAST, DOT1Q, frame};
+use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::Switch;
-use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const OTHER: Mac = [2, 0, 0, 0, 0, 0x66];
 /// A virtual router's, which the VM may use with 10.0.1.0/24.
@@ -23,16 +23,16 @@ const OTHER_IP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x66);
 const NONE_IP6: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
 
 /// The VM and its subport with port security.
-fn world() -> World {
-    let mut world = World::vm_and_peers();
+fn scenario() -> Scenario {
+    let mut scenario = Scenario::vm_and_peers();
     let pairs = vec![("10.0.1.0/24", SHARED), ("10.0.0.7", VM)];
-    world.port_mut("vm").security = Some((vec!["10.0.0.1", "2001:db8::1"], pairs));
-    world.port_mut("web").security = Some((vec!["192.168.0.1"], vec![]));
-    world
+    scenario.port_mut("vm").security = Some((vec!["10.0.0.1", "2001:db8::1"], pairs));
+    scenario.port_mut("web").security = Some((vec!["192.168.0.1"], vec![]));
+    scenario
 }
 
 fn assert_verdict(frame: &[u8], expected: Result<(), (&str, DropReason)>) {
-    let mut switch = Switch::new(&world());
+    let mut switch = Switch::new(&scenario());
     let sent = switch.send("vm", frame).len();
     let verdict = match switch.drops().into_keys().next() {
         Some((port, reason)) => Err((port.unwrap_or_default(), reason)),
@@ -367,13 +367,13 @@ fn a_subport_has_addresses_of_its_own() {
 
 #[test]
 fn a_port_without_port_security_sends_what_it_likes() {
-    let sent = Switch::new(&world()).send("peer-a", &udp(OTHER, OTHER_IP, (1, 2)));
+    let sent = Switch::new(&scenario()).send("peer-a", &udp(OTHER, OTHER_IP, (1, 2)));
     assert_eq!(sent.len(), 1);
 }
 
 #[test]
 fn a_pair_that_cannot_be_read_closes_the_port_and_is_named() {
-    let mut bad = world();
+    let mut bad = scenario();
     bad.port_mut("vm").security = Some((vec![], vec![("10.0.0.0/33", VM)]));
     let mut switch = Switch::new(&bad);
     assert_eq!(switch.send("vm", &udp(VM, OWN_IP, (1, 2))), []);

@@ -4,8 +4,8 @@
 use trunkpath::datapath::DropReason;
 
 use testkit::frames::{BROADCAST, tagged};
+use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::{Sent, Switch};
-use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const DB: Mac = [2, 0, 0, 0, 0, 0x03];
 
@@ -14,8 +14,8 @@ fn by(link: &str, frame: Vec<u8>) -> Sent {
 }
 
 /// A second subport of the VM on network `b`.
-fn with_db(world: World) -> World {
-    world.port("db", 3, "b", DB).segmentation("s2", "vm", 200, "db")
+fn with_db(scenario: Scenario) -> Scenario {
+    scenario.port("db", 3, "b", DB).segmentation("s2", "vm", 200, "db")
 }
 
 /// Sends to `web` and from it, and expects both to pass with tag `vid`.
@@ -40,8 +40,8 @@ fn assert_tag_is_the_parents(switch: &mut Switch, vid: u16) {
 
 #[test]
 fn b1_a_tag_pushed_for_one_copy_of_a_flood_leaks_into_no_other() {
-    let world = with_db(World::vm_and_peers()).port("zoe", 12, "b", [2, 0, 0, 0, 0, 0x0c]).link("zoe");
-    let mut switch = Switch::new(&world);
+    let scenario = with_db(Scenario::vm_and_peers()).port("zoe", 12, "b", [2, 0, 0, 0, 0, 0x0c]).link("zoe");
+    let mut switch = Switch::new(&scenario);
     let copies = switch.send("peer-b", &tagged(BROADCAST, PEER_B, &[]));
     let expected = [
         by("vm", tagged(BROADCAST, PEER_B, &[200])),
@@ -53,7 +53,7 @@ fn b1_a_tag_pushed_for_one_copy_of_a_flood_leaks_into_no_other() {
 
 #[test]
 fn b2_a_flood_is_not_reflected_to_its_sender() {
-    let mut switch = Switch::new(&with_db(World::vm_and_peers()));
+    let mut switch = Switch::new(&with_db(Scenario::vm_and_peers()));
     let from_web = switch.send("vm", &tagged(BROADCAST, WEB, &[100]));
     let to_sibling_and_peer =
         [by("vm", tagged(BROADCAST, WEB, &[200])), by("peer-b", tagged(BROADCAST, WEB, &[]))];
@@ -64,34 +64,34 @@ fn b2_a_flood_is_not_reflected_to_its_sender() {
 
 #[test]
 fn b4_a_deleted_segmentation_leaves_no_way_to_the_port() {
-    let mut world = World::vm_and_peers();
-    let mut switch = Switch::new(&world);
+    let mut scenario = Scenario::vm_and_peers();
+    let mut switch = Switch::new(&scenario);
     assert_web_has_tag(&mut switch, 100);
-    world.segmentations.clear();
-    switch.follow(&world);
+    scenario.segmentations.clear();
+    switch.follow(&scenario);
     assert_web_is_gone(&mut switch);
     assert_tag_is_the_parents(&mut switch, 100);
 }
 
 #[test]
 fn b5_a_changed_vid_replaces_the_old_one() {
-    let mut switch = Switch::new(&World::vm_and_peers());
-    switch.follow(&World::vm_and_peers().segmentation("s1", "vm", 200, "web"));
+    let mut switch = Switch::new(&Scenario::vm_and_peers());
+    switch.follow(&Scenario::vm_and_peers().segmentation("s1", "vm", 200, "web"));
     assert_web_has_tag(&mut switch, 200);
     assert_tag_is_the_parents(&mut switch, 100);
 }
 
 #[test]
 fn b6_a_child_deleted_before_its_segmentation_leaves_nothing() {
-    let mut world = World::vm_and_peers();
-    let mut switch = Switch::new(&world);
-    world.ports.remove("web");
-    switch.follow(&world);
+    let mut scenario = Scenario::vm_and_peers();
+    let mut switch = Switch::new(&scenario);
+    scenario.ports.remove("web");
+    switch.follow(&scenario);
     assert_web_is_gone(&mut switch);
     assert_eq!(switch.send("vm", &tagged(PEER_A, VM, &[100])), [], "the tag is not the parent's yet");
     assert_eq!(switch.drops()[&(Some("vm".into()), DropReason::ClassifySubportUnusable)], 1);
-    world.segmentations.clear();
-    switch.follow(&world);
+    scenario.segmentations.clear();
+    switch.follow(&scenario);
     assert_web_is_gone(&mut switch);
     assert_tag_is_the_parents(&mut switch, 100);
 }
@@ -99,8 +99,8 @@ fn b6_a_child_deleted_before_its_segmentation_leaves_nothing() {
 #[test]
 fn b8_a_changed_address_replaces_the_old_one() {
     const NEW: Mac = [2, 0, 0, 0, 0, 0x77];
-    let mut switch = Switch::new(&World::vm_and_peers());
-    switch.follow(&World::vm_and_peers().port("web", 2, "b", NEW));
+    let mut switch = Switch::new(&Scenario::vm_and_peers());
+    switch.follow(&Scenario::vm_and_peers().port("web", 2, "b", NEW));
     assert_eq!(switch.send("peer-b", &tagged(WEB, PEER_B, &[])), []);
     let to_new = switch.send("peer-b", &tagged(NEW, PEER_B, &[]));
     assert_eq!(to_new, [by("vm", tagged(NEW, PEER_B, &[100]))]);
@@ -108,12 +108,12 @@ fn b8_a_changed_address_replaces_the_old_one() {
 
 #[test]
 fn b9_of_two_segmentations_with_one_tag_the_lower_id_has_it_until_it_goes() {
-    let both = || World::vm_and_peers().port("db", 3, "b", DB).segmentation("s2", "vm", 100, "db");
+    let both = || Scenario::vm_and_peers().port("db", 3, "b", DB).segmentation("s2", "vm", 100, "db");
     let mut switch = Switch::new(&both());
     assert_web_has_tag(&mut switch, 100);
     assert_eq!(switch.send("peer-b", &tagged(DB, PEER_B, &[])), []);
     assert!(switch.problems()[0].starts_with("child_port_segmentation s2: vlan 100 of parent vm is web's"));
-    switch.follow(&World::vm_and_peers());
+    switch.follow(&Scenario::vm_and_peers());
     assert_web_has_tag(&mut switch, 100);
     let mut only_second = both();
     only_second.segmentations.remove("s1");
@@ -129,29 +129,29 @@ fn assert_web_is_not_reached_but_db_is(switch: &mut Switch) {
 
 #[test]
 fn b9_of_two_segmentations_with_one_child_the_lower_id_has_it_until_it_goes() {
-    let mut world = World::vm_and_peers().segmentation("s2", "peer-a", 200, "web");
-    let mut switch = Switch::new(&world);
+    let mut scenario = Scenario::vm_and_peers().segmentation("s2", "peer-a", 200, "web");
+    let mut switch = Switch::new(&scenario);
     assert_web_has_tag(&mut switch, 100);
     assert!(switch.problems()[0].starts_with("child_port_segmentation s2: port web is a subport of vm"));
     assert_eq!(switch.send("peer-a", &tagged(VM, PEER_A, &[200])), [], "the tag of a disputed subport");
-    world.segmentations.remove("s1");
-    switch.follow(&world);
+    scenario.segmentations.remove("s1");
+    switch.follow(&scenario);
     let to_web = switch.send("peer-b", &tagged(WEB, PEER_B, &[]));
     assert_eq!(to_web, [by("peer-a", tagged(WEB, PEER_B, &[200]))]);
 }
 
 #[test]
 fn b10_a_child_that_is_down_when_its_segmentation_comes_stays_down() {
-    let mut world = World::vm_and_peers();
-    world.segmentations.clear();
-    world.port_mut("web").enabled = false;
-    let mut switch = Switch::new(&world);
-    let mut world = world.segmentation("s1", "vm", 100, "web");
-    switch.follow(&world);
+    let mut scenario = Scenario::vm_and_peers();
+    scenario.segmentations.clear();
+    scenario.port_mut("web").enabled = false;
+    let mut switch = Switch::new(&scenario);
+    let mut scenario = scenario.segmentation("s1", "vm", 100, "web");
+    switch.follow(&scenario);
     assert_web_is_gone(&mut switch);
     assert_eq!(switch.send("vm", &tagged(PEER_B, WEB, &[100])), []);
     assert_eq!(switch.drops()[&(Some("web".into()), DropReason::ClassifyPortDown)], 1);
-    world.port_mut("web").enabled = true;
-    switch.follow(&world);
+    scenario.port_mut("web").enabled = true;
+    switch.follow(&scenario);
     assert_web_has_tag(&mut switch, 100);
 }

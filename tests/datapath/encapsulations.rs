@@ -9,8 +9,8 @@ use super::encapsulation::{
     ADDRESSES_4, ADDRESSES_6, Place, SCTP, Sum, TCP, UDP, addresses, ethernet, gre, ip, segment, udp,
 };
 use testkit::frames::{DOT1Q, frame};
+use testkit::scenario::{PEER_A, Scenario, VM};
 use testkit::switch::Switch;
-use testkit::world::{PEER_A, VM, World};
 
 const VXLAN: [u8; 8] = [0x08, 0, 0, 0, 0, 0, 7, 0];
 
@@ -129,7 +129,7 @@ fn sums_of_frames_in_several_buffers_are_completed_inside_of_tunnels() {
 
 #[test]
 fn a_sum_that_cannot_be_reached_is_not_sent_on() {
-    let mut switch = Switch::new(&World::vm_and_peers());
+    let mut switch = Switch::new(&Scenario::vm_and_peers());
     // Tunnels in tunnels without end.
     let payload = segment(TCP, &ADDRESSES_4, b"data", Sum::Partial, Place::default());
     let mut packet = ip(false, TCP, &payload, Place::default());
@@ -169,7 +169,7 @@ fn the_final_destination_of_a_source_route_is_in_the_sum() {
 
 #[test]
 fn a_long_packet_in_a_tunnel_leaves_in_segments_of_the_same_tunnel() {
-    let world = World::vm_and_peers().mtu("vm", 9000);
+    let scenario = Scenario::vm_and_peers().mtu("vm", 9000);
     let data: Vec<u8> = (0..20_000_u32).map(|byte| (byte % 251) as u8).collect();
     // Outer IPv4 and UDP, VXLAN, inner Ethernet, inner IPv4 and TCP.
     let each = 1500 - (20 + 8 + 8 + 14 + 20 + 20);
@@ -179,7 +179,7 @@ fn a_long_packet_in_a_tunnel_leaves_in_segments_of_the_same_tunnel() {
         frame(PEER_A, VM, &[], &ip(false, UDP, &datagram, place))
     };
     for outer in [None, Some(Sum::Partial)] {
-        let mut switch = Switch::with_frames(&world, 256);
+        let mut switch = Switch::with_frames(&scenario, 256);
         let sent = switch.send("vm", &whole(&data, Sum::Partial, outer, Place::default()));
         let sent: Vec<_> = sent.into_iter().map(|(_, bytes)| bytes).collect();
         let wanted: Vec<_> = (0..)
@@ -199,7 +199,7 @@ fn a_long_packet_in_a_numbered_tunnel_cannot_be_cut() {
     let payload = segment(TCP, &ADDRESSES_4, &[7; 4000], Sum::Partial, Place::default());
     let packet = gre(0x1000, &ip(false, TCP, &payload, Place::default()), Sum::Complete);
     let bytes = frame(PEER_A, VM, &[(DOT1Q, 7)], &ip(false, 47, &packet, Place::default()));
-    let mut switch = Switch::with_frames(&World::vm_and_peers().mtu("vm", 9000), 64);
+    let mut switch = Switch::with_frames(&Scenario::vm_and_peers().mtu("vm", 9000), 64);
     assert_eq!(switch.send("vm", &bytes), []);
     assert_eq!(switch.drops(), [((Some("peer-a".to_owned()), DropReason::DispatchTooLong), 1)].into());
 }

@@ -6,20 +6,20 @@ use trunkpath::datapath::{DropReason, forward};
 use trunkpath::tables::LinkSlot;
 
 use testkit::frames::{BROADCAST, tagged};
-use testkit::strategies::{Hex, any_frame, world};
+use testkit::scenario::{Mac, Scenario};
+use testkit::strategies::{Hex, any_frame, scenario};
 use testkit::switch::Switch;
-use testkit::world::{Mac, World};
 
 const SENDER: Mac = [2, 0, 0, 0, 0, 1];
 
 proptest! {
     #[test]
     fn free_and_sent_frames_are_all_frames(
-        world in world(),
+        scenario in scenario(),
         memory in 1..24_usize,
         inputs in vec((any::<prop::sample::Index>(), any_frame(), prop::bool::weighted(0.2)), 1..40),
     ) {
-        let mut switch = Switch::with_frames(&world, memory);
+        let mut switch = Switch::with_frames(&scenario, memory);
         for (link, Hex(bytes), clear) in &inputs {
             let outlet = &mut switch.outlet;
             if *clear {
@@ -28,7 +28,7 @@ proptest! {
             // An empty arena is a NIC without a free frame: nothing is received.
             if let Some(mut frame) = outlet.arena.take() {
                 prop_assert!(frame.set_bytes(bytes));
-                let link = LinkSlot(link.index(world.links.len()) as u16);
+                let link = LinkSlot(link.index(scenario.links.len()) as u16);
                 forward([frame], link, &switch.tables, outlet);
             }
             prop_assert_eq!(outlet.arena.free_chunk_count() + outlet.sent.len(), memory);
@@ -39,18 +39,18 @@ proptest! {
 }
 
 /// A network of a sender and `receivers` others, every second one a subport.
-fn crowd(receivers: u32) -> World {
-    let mut world = World::default().network("net", 1).port("sender", 1, "net", SENDER).link("sender");
+fn crowd(receivers: u32) -> Scenario {
+    let mut scenario = Scenario::default().network("net", 1).port("sender", 1, "net", SENDER).link("sender");
     for number in 2..2 + receivers {
         let (id, mac) = (format!("port{number}"), [2, 0, 0, 0, 0, number as u8]);
-        world = world.port(&id, number, "net", mac);
-        world = if number % 2 == 0 {
-            world.link(&id)
+        scenario = scenario.port(&id, number, "net", mac);
+        scenario = if number % 2 == 0 {
+            scenario.link(&id)
         } else {
-            world.segmentation(&id, "sender", number as u16, &id)
+            scenario.segmentation(&id, "sender", number as u16, &id)
         };
     }
-    world
+    scenario
 }
 
 #[test]

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use trunkpath::datapath::DropReason;
 
 use testkit::frames::{BROADCAST, Checksum, DOT1Q, Packet, frame, ones_complement_sum, tci};
+use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::Switch;
-use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -17,7 +17,7 @@ const CWR: u8 = 0x80;
 
 /// A VM whose frames may be long, and peers with links of this MTU.
 fn switch(mtu: usize) -> Switch {
-    Switch::with_frames(&World::vm_and_peers().mtu("vm", 9000).mtu("peer-a", mtu).mtu("peer-b", mtu), 4096)
+    Switch::with_frames(&Scenario::vm_and_peers().mtu("vm", 9000).mtu("peer-a", mtu).mtu("peer-b", mtu), 4096)
 }
 
 /// A TCP packet with these flags: EtherType and packet, its checksum partial, and where its TCP header begins.
@@ -95,7 +95,7 @@ proptest! {
 fn each_segment_gets_the_tags_of_its_receiver() {
     let mut switch = switch(1500);
     let (packet, header) = tcp(false, 0, ACK, &vec![7; 20_000]);
-    switch.follow(&World::vm_and_peers().mtu("peer-b", 9000));
+    switch.follow(&Scenario::vm_and_peers().mtu("peer-b", 9000));
     let sent = switch.send("peer-b", &frame(WEB, PEER_B, &[], &packet));
     let wanted = segments(&packet, header, 1500);
     let wanted = wanted.iter().map(|rest| ("vm".to_owned(), frame(WEB, PEER_B, &[(DOT1Q, 100)], rest)));
@@ -165,13 +165,13 @@ fn a_jumbo_frame_passes_whole_where_links_take_it() {
 
 #[test]
 fn each_receiver_of_a_long_broadcast_gets_a_whole_copy() {
-    let world = World::vm_and_peers()
+    let scenario = Scenario::vm_and_peers()
         .port("other", 12, "a", [2, 0, 0, 0, 0, 0x0c])
         .port("small", 13, "a", [2, 0, 0, 0, 0, 0x0d])
         .link("other")
         .link("small");
-    let world = ["vm", "peer-a", "other"].iter().fold(world, |world, port| world.mtu(port, 9000));
-    let mut switch = Switch::with_frames(&world, 64);
+    let scenario = ["vm", "peer-a", "other"].iter().fold(scenario, |scenario, port| scenario.mtu(port, 9000));
+    let mut switch = Switch::with_frames(&scenario, 64);
     let long = frame(BROADCAST, VM, &[], &[&[0x88, 0xb5][..], &[9; 5000]].concat());
     let mut sent = switch.send("vm", &long);
     sent.sort();
@@ -182,7 +182,7 @@ fn each_receiver_of_a_long_broadcast_gets_a_whole_copy() {
 
 #[test]
 fn without_frames_for_all_segments_the_others_leave() {
-    let mut switch = Switch::with_frames(&World::vm_and_peers(), 12);
+    let mut switch = Switch::with_frames(&Scenario::vm_and_peers(), 12);
     // Eight buffers for the packet, four for ten segments; they stay with the receiver.
     let (packet, _) = tcp(false, 0, ACK, &[1; 14_000]);
     let sent = switch.send("vm", &frame(PEER_A, VM, &[], &packet));
@@ -207,10 +207,10 @@ fn spoofed_behind(options: usize) -> Vec<u8> {
 
 #[test]
 fn neighbour_discovery_behind_the_first_buffer_is_dropped() {
-    let mut world = World::vm_and_peers().mtu("vm", 9000).mtu("peer-a", 9000);
-    world.port_mut("vm").security = Some((vec!["10.0.0.1"], vec![]));
+    let mut scenario = Scenario::vm_and_peers().mtu("vm", 9000).mtu("peer-a", 9000);
+    scenario.port_mut("vm").security = Some((vec!["10.0.0.1"], vec![]));
     for (options, reason) in [(8, DropReason::AntispoofSourceIp), (2048, DropReason::AntispoofUnreadable)] {
-        let mut switch = Switch::with_frames(&world, 64);
+        let mut switch = Switch::with_frames(&scenario, 64);
         assert_eq!(switch.send("vm", &spoofed_behind(options)), []);
         assert_eq!(switch.drops(), [((Some("vm".to_owned()), reason), 1)].into());
     }

@@ -1,6 +1,6 @@
 //! The core without a NIC: records and frames in, frames and counters out.
 //!
-//! [`world`] says what is configured, [`switch`] is the real thing, [`model`] the naive one.
+//! [`scenario`] says what is configured, [`switch`] is the real thing, [`model`] the naive one.
 
 mod address_pairs;
 mod agrees_with_the_model;

@@ -4,12 +4,12 @@ use trunkpath::tables::Compiler;
 use trunkpath::types::{Claim, Incumbents};
 
 use testkit::frames::tagged;
+use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::Switch;
-use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const OTHER: Mac = [2, 0, 0, 0, 0, 9];
 
-/// Whether every port of [`World::vm_and_peers`] reaches every other one of its network.
+/// Whether every port of [`Scenario::vm_and_peers`] reaches every other one of its network.
 fn assert_all_work(switch: &mut Switch) {
     for (from, to, frame, expected) in [
         ("vm", "peer-a", tagged(PEER_A, VM, &[]), tagged(PEER_A, VM, &[])),
@@ -30,24 +30,24 @@ fn assert_named(switch: &Switch, newcomer: &str, words: &[&str]) {
 }
 
 /// Records with lower ids than those that work, each with what is reported of it.
-fn newcomers() -> Vec<(World, &'static str, Vec<&'static str>)> {
-    let world = World::vm_and_peers;
+fn newcomers() -> Vec<(Scenario, &'static str, Vec<&'static str>)> {
+    let scenario = Scenario::vm_and_peers;
     vec![
-        (world().port("aaa", 2, "b", OTHER), "lport aaa", vec!["unique_key 2", "web's"]),
-        (world().port("aaa", 10, "a", OTHER).link("aaa"), "lport aaa", vec!["unique_key 10", "peer-a's"]),
-        (world().network("0", 1), "lswitch 0", vec!["unique_key 1", "a's"]),
+        (scenario().port("aaa", 2, "b", OTHER), "lport aaa", vec!["unique_key 2", "web's"]),
+        (scenario().port("aaa", 10, "a", OTHER).link("aaa"), "lport aaa", vec!["unique_key 10", "peer-a's"]),
+        (scenario().network("0", 1), "lswitch 0", vec!["unique_key 1", "a's"]),
         (
-            world().port("aaa", 99, "a", PEER_A).link("aaa"),
+            scenario().port("aaa", 99, "a", PEER_A).link("aaa"),
             "lport aaa",
             vec!["02:00:00:00:00:0a", "peer-a's"],
         ),
         (
-            world().port("aaa", 99, "b", OTHER).segmentation("s0", "vm", 100, "aaa"),
+            scenario().port("aaa", 99, "b", OTHER).segmentation("s0", "vm", 100, "aaa"),
             "child_port_segmentation s0",
             vec!["vlan 100 of parent vm", "web's"],
         ),
         (
-            world().segmentation("s0", "peer-a", 7, "web"),
+            scenario().segmentation("s0", "peer-a", 7, "web"),
             "child_port_segmentation s0",
             vec!["port web is a subport of vm", "s1"],
         ),
@@ -57,12 +57,12 @@ fn newcomers() -> Vec<(World, &'static str, Vec<&'static str>)> {
 #[test]
 fn a_newcomer_of_a_lower_id_changes_nothing_for_what_works() {
     for (with_newcomer, newcomer, words) in newcomers() {
-        let mut switch = Switch::new(&World::vm_and_peers());
+        let mut switch = Switch::new(&Scenario::vm_and_peers());
         assert_all_work(&mut switch);
         switch.follow(&with_newcomer);
         assert_named(&switch, newcomer, &words);
         assert_all_work(&mut switch);
-        switch.follow(&World::vm_and_peers());
+        switch.follow(&Scenario::vm_and_peers());
         assert_eq!(switch.problems(), Vec::<String>::new());
         assert_all_work(&mut switch);
     }
@@ -71,7 +71,7 @@ fn a_newcomer_of_a_lower_id_changes_nothing_for_what_works() {
 #[test]
 fn a_restart_does_not_turn_the_winner() {
     for (with_newcomer, newcomer, words) in newcomers() {
-        let mut switch = Switch::new(&World::vm_and_peers());
+        let mut switch = Switch::new(&Scenario::vm_and_peers());
         switch.follow(&with_newcomer);
         let incumbents = switch.compiler.incumbents();
         let mut restarted = Switch::remembering(&with_newcomer, incumbents.clone());
@@ -83,8 +83,9 @@ fn a_restart_does_not_turn_the_winner() {
 
 #[test]
 fn an_incumbent_that_gives_up_its_claim_is_one_no_longer() {
-    let with_newcomer = World::vm_and_peers().port("aaa", 2, "b", OTHER).segmentation("s0", "vm", 101, "aaa");
-    let mut switch = Switch::new(&World::vm_and_peers());
+    let with_newcomer =
+        Scenario::vm_and_peers().port("aaa", 2, "b", OTHER).segmentation("s0", "vm", 101, "aaa");
+    let mut switch = Switch::new(&Scenario::vm_and_peers());
     switch.follow(&with_newcomer);
     let mut moved = with_newcomer.clone();
     moved.port_mut("web").key = 3;
@@ -97,25 +98,25 @@ fn an_incumbent_that_gives_up_its_claim_is_one_no_longer() {
 
 #[test]
 fn an_edit_of_the_incumbent_that_keeps_its_claim_keeps_it() {
-    let mut world = World::vm_and_peers().port("aaa", 2, "b", OTHER);
-    let mut switch = Switch::new(&World::vm_and_peers());
-    switch.follow(&world);
-    world.port_mut("web").macs = vec![OTHER, WEB];
-    world.segmentations.get_mut("s1").expect("s1").vid = 200;
-    switch.follow(&world);
-    world.segmentations.get_mut("s1").expect("s1").vid = 100;
-    switch.follow(&world);
+    let mut scenario = Scenario::vm_and_peers().port("aaa", 2, "b", OTHER);
+    let mut switch = Switch::new(&Scenario::vm_and_peers());
+    switch.follow(&scenario);
+    scenario.port_mut("web").macs = vec![OTHER, WEB];
+    scenario.segmentations.get_mut("s1").expect("s1").vid = 200;
+    switch.follow(&scenario);
+    scenario.segmentations.get_mut("s1").expect("s1").vid = 100;
+    switch.follow(&scenario);
     assert_all_work(&mut switch);
 }
 
 #[test]
 fn a_port_that_was_down_gets_its_address_back_and_a_third_takes_it_from_nobody() {
-    let down = |mut world: World| {
-        world.links.iter_mut().filter(|link| link.port == "peer-a").for_each(|link| link.up = false);
-        world
+    let down = |mut scenario: Scenario| {
+        scenario.links.iter_mut().filter(|link| link.port == "peer-a").for_each(|link| link.up = false);
+        scenario
     };
-    let second = World::vm_and_peers().port("aaa", 98, "a", PEER_A).link("aaa");
-    let mut switch = Switch::new(&World::vm_and_peers());
+    let second = Scenario::vm_and_peers().port("aaa", 98, "a", PEER_A).link("aaa");
+    let mut switch = Switch::new(&Scenario::vm_and_peers());
     let frame = tagged(PEER_A, VM, &[]);
     let sent_to = |switch: &mut Switch| -> Vec<String> {
         switch.send("vm", &frame).into_iter().map(|(port, _)| port).collect()
@@ -133,9 +134,9 @@ fn a_port_that_was_down_gets_its_address_back_and_a_third_takes_it_from_nobody()
 
 #[test]
 fn there_are_incumbents_of_contested_claims_only() {
-    let switch = Switch::new(&World::vm_and_peers());
+    let switch = Switch::new(&Scenario::vm_and_peers());
     assert_eq!(switch.compiler.incumbents(), Incumbents::new());
-    let mut compiler: Compiler = Switch::new(&World::vm_and_peers().port("z", 2, "b", OTHER)).compiler;
+    let mut compiler: Compiler = Switch::new(&Scenario::vm_and_peers().port("z", 2, "b", OTHER)).compiler;
     let [(claim, holder)] = compiler.incumbents().into_iter().collect::<Vec<_>>().try_into().expect("one");
     assert!(matches!(claim, Claim::PortKey(key) if key.get() == 2) && holder == "web");
     drop(compiler.compile());

@@ -6,8 +6,8 @@ use trunkpath::tables::{LinkSlot, Publisher};
 use trunkpath::xsk::BURST_FRAMES;
 
 use testkit::frames::{BROADCAST, Checksum, Packet, frame, tagged};
+use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::Switch;
-use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const NOBODY: Mac = [2, 0, 0, 0, 0, 0x99];
 /// Claimed by two ports.
@@ -16,12 +16,12 @@ const VIRTUAL: Mac = [0, 0, 0x5e, 0, 1, 1];
 /// Sends a burst of `bytes` from the link at `link`; returns how many frames came out. A first burst, for what is
 /// made once, is not measured.
 fn frames_out_without_allocation(link: u16, bytes: &[u8]) -> usize {
-    let world = World::vm_and_peers()
+    let scenario = Scenario::vm_and_peers()
         .port("peer-c", 12, "b", [2, 0, 0, 0, 0, 0x0c])
         .link("peer-c")
         .pair("web", VIRTUAL)
         .pair("peer-c", VIRTUAL);
-    let switch = Switch::with_frames(&world, 2 * BURST_FRAMES);
+    let switch = Switch::with_frames(&scenario, 2 * BURST_FRAMES);
     let Switch { tables, mut outlet, .. } = switch;
     let publisher = Publisher::new(tables);
     let mut reader = publisher.reader();

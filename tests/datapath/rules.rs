@@ -6,18 +6,18 @@ use trunkpath::datapath::DropReason;
 use trunkpath::types::ReservedMulticast;
 
 use testkit::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
+use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::{Sent, Switch};
-use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 /// Sends `bytes` from the VM, and expects them to arrive at its peer on network `a` as they are.
 fn assert_passes_as_is(bytes: &[u8]) {
-    let sent = Switch::new(&World::vm_and_peers()).send("vm", bytes);
+    let sent = Switch::new(&Scenario::vm_and_peers()).send("vm", bytes);
     assert_eq!(sent, [("peer-a".to_owned(), bytes.to_vec())]);
 }
 
 /// Sends `bytes` from `link`, and expects them to be dropped for `reason`, on account of `port`.
-fn assert_dropped(world: &World, link: &str, bytes: &[u8], port: &str, reason: DropReason) {
-    let mut switch = Switch::new(world);
+fn assert_dropped(scenario: &Scenario, link: &str, bytes: &[u8], port: &str, reason: DropReason) {
+    let mut switch = Switch::new(scenario);
     assert_eq!(switch.send(link, bytes), []);
     assert_eq!(switch.drops(), [((Some(port.to_owned()), reason), 1)].into());
 }
@@ -38,39 +38,39 @@ fn a_tag_that_no_segmentation_has_stays_as_it_came() {
 
 #[test]
 fn a_port_that_takes_no_unknown_tags_still_takes_priority_tags_and_its_segmentations() {
-    let world = World::vm_and_peers().strict("vm");
+    let scenario = Scenario::vm_and_peers().strict("vm");
     for vid in [1, 99, 101, 4094, 4095] {
         let unknown = tagged(PEER_A, VM, &[tci(3, 1, vid)]);
-        assert_dropped(&world, "vm", &unknown, "vm", DropReason::ClassifyUnknownTag);
+        assert_dropped(&scenario, "vm", &unknown, "vm", DropReason::ClassifyUnknownTag);
     }
     let service_tagged = frame(PEER_A, VM, &[(0x88a8, 100)], &payload());
-    assert_dropped(&world, "vm", &service_tagged, "vm", DropReason::ClassifyUnknownTag);
+    assert_dropped(&scenario, "vm", &service_tagged, "vm", DropReason::ClassifyUnknownTag);
     let older_stacked = frame(PEER_A, VM, &[(0x9100, 100)], &payload());
     for no_vlans in [tagged(PEER_A, VM, &[tci(5, 0, 0)]), older_stacked] {
-        assert_eq!(Switch::new(&world).send("vm", &no_vlans), by("peer-a", no_vlans));
+        assert_eq!(Switch::new(&scenario).send("vm", &no_vlans), by("peer-a", no_vlans));
     }
-    let known = Switch::new(&world).send("vm", &tagged(PEER_B, WEB, &[100]));
+    let known = Switch::new(&scenario).send("vm", &tagged(PEER_B, WEB, &[100]));
     assert_eq!(known, by("peer-b", tagged(PEER_B, WEB, &[])));
 }
 
 #[test]
 fn a_neighbour_cannot_send_a_guest_a_frame_that_looks_like_one_of_its_subports() {
-    let world = World::vm_and_peers();
+    let scenario = Scenario::vm_and_peers();
     for destination in [VM, BROADCAST] {
         let disguised = tagged(destination, PEER_A, &[100]);
-        assert_dropped(&world, "peer-a", &disguised, "vm", DropReason::DispatchTagRefused);
+        assert_dropped(&scenario, "peer-a", &disguised, "vm", DropReason::DispatchTagRefused);
     }
     let other = tagged(VM, PEER_A, &[101]);
-    assert_eq!(Switch::new(&world).send("peer-a", &other), by("vm", other.clone()));
-    let strict = world.strict("vm");
+    assert_eq!(Switch::new(&scenario).send("peer-a", &other), by("vm", other.clone()));
+    let strict = scenario.strict("vm");
     assert_dropped(&strict, "peer-a", &other, "vm", DropReason::DispatchTagRefused);
 }
 
 #[test]
 fn a_guest_that_floods_has_its_copies_rationed_and_the_others_have_not() {
-    let mut world = World::vm_and_peers().port("third", 12, "a", [2, 0, 0, 0, 0, 0x0c]).link("third");
-    world.flood_rate = 1000;
-    let mut switch = Switch::with_frames(&world, 8);
+    let mut scenario = Scenario::vm_and_peers().port("third", 12, "a", [2, 0, 0, 0, 0, 0x0c]).link("third");
+    scenario.flood_rate = 1000;
+    let mut switch = Switch::with_frames(&scenario, 8);
     let mut copies = |from: &str, now: u64| {
         switch.outlet.now = now;
         switch.send(from, &tagged(BROADCAST, VM, &[])).len()
@@ -84,43 +84,43 @@ fn a_guest_that_floods_has_its_copies_rationed_and_the_others_have_not() {
 #[test]
 fn only_the_outermost_tag_is_looked_at() {
     assert_passes_as_is(&tagged(PEER_A, VM, &[7, 100]));
-    let sent = Switch::new(&World::vm_and_peers()).send("vm", &tagged(PEER_B, WEB, &[100, 100]));
+    let sent = Switch::new(&Scenario::vm_and_peers()).send("vm", &tagged(PEER_B, WEB, &[100, 100]));
     assert_eq!(sent, by("peer-b", tagged(PEER_B, WEB, &[100])));
 }
 
 #[test]
 fn a_pushed_tag_stacks_on_one_that_is_there_and_has_its_priority() {
     let inner = [tci(5, 1, 7)];
-    let sent = Switch::new(&World::vm_and_peers()).send("peer-b", &tagged(WEB, PEER_B, &inner));
+    let sent = Switch::new(&Scenario::vm_and_peers()).send("peer-b", &tagged(WEB, PEER_B, &inner));
     assert_eq!(sent, by("vm", tagged(WEB, PEER_B, &[tci(5, 1, 100), inner[0]])));
 }
 
 #[test]
 fn priority_survives_from_one_subport_to_another() {
     let db: Mac = [2, 0, 0, 0, 0, 3];
-    let world = World::vm_and_peers().port("db", 3, "b", db).segmentation("s2", "vm", 200, "db");
+    let scenario = Scenario::vm_and_peers().port("db", 3, "b", db).segmentation("s2", "vm", 200, "db");
     for (pcp, dei) in (0..8).flat_map(|pcp| [(pcp, 0), (pcp, 1)]) {
-        let sent = Switch::new(&world).send("vm", &tagged(db, WEB, &[tci(pcp, dei, 100)]));
+        let sent = Switch::new(&scenario).send("vm", &tagged(db, WEB, &[tci(pcp, dei, 100)]));
         assert_eq!(sent, by("vm", tagged(db, WEB, &[tci(pcp, dei, 200)])), "out of the link it came from");
     }
 }
 
 #[test]
 fn parent_and_subport_may_have_one_address_in_two_networks() {
-    let mut switch = Switch::new(&World::vm_and_peers().port("web", 2, "b", VM));
+    let mut switch = Switch::new(&Scenario::vm_and_peers().port("web", 2, "b", VM));
     assert_eq!(switch.send("peer-a", &tagged(VM, PEER_A, &[])), by("vm", tagged(VM, PEER_A, &[])));
     assert_eq!(switch.send("peer-b", &tagged(VM, PEER_B, &[])), by("vm", tagged(VM, PEER_B, &[100])));
 }
 
 #[test]
 fn a_frame_shorter_than_its_headers_is_dropped() {
-    let world = World::vm_and_peers();
+    let scenario = Scenario::vm_and_peers();
     let plain = tagged(PEER_A, VM, &[]);
-    assert_dropped(&world, "vm", &plain[..13], "vm", DropReason::ClassifyTruncated);
+    assert_dropped(&scenario, "vm", &plain[..13], "vm", DropReason::ClassifyTruncated);
     let to_subport = tagged(PEER_B, WEB, &[100]);
-    assert_dropped(&world, "vm", &to_subport[..17], "vm", DropReason::ClassifyTruncated);
+    assert_dropped(&scenario, "vm", &to_subport[..17], "vm", DropReason::ClassifyTruncated);
     let stacked = tagged(PEER_B, WEB, &[100, 7]);
-    assert_dropped(&world, "vm", &stacked[..21], "web", DropReason::ClassifyTruncated);
+    assert_dropped(&scenario, "vm", &stacked[..21], "web", DropReason::ClassifyTruncated);
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn a_full_frame_has_room_for_one_tag_and_not_for_two() {
     let mut full = tagged(WEB, PEER_B, &[]);
     full.resize(1514, 0);
     let with_tags = |tags: &[u16]| [&tagged(WEB, PEER_B, tags)[..12 + 4 * tags.len()], &full[12..]].concat();
-    let sent = Switch::new(&World::vm_and_peers()).send("peer-b", &full);
+    let sent = Switch::new(&Scenario::vm_and_peers()).send("peer-b", &full);
     assert_eq!(sent, by("vm", with_tags(&[100])));
-    assert_dropped(&World::vm_and_peers(), "peer-b", &with_tags(&[7]), "web", DropReason::DispatchTooLong);
+    assert_dropped(&Scenario::vm_and_peers(), "peer-b", &with_tags(&[7]), "web", DropReason::DispatchTooLong);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_source_address_is_a_stations() {
     for (source, drops) in
         [([0; 6], 1), ([3, 0, 0, 0, 0, 1], 1), (BROADCAST, 1), (PEER_B, 0), ([0, 0, 0, 0, 0, 1], 0)]
     {
-        let mut switch = Switch::new(&World::vm_and_peers());
+        let mut switch = Switch::new(&Scenario::vm_and_peers());
         let sent = switch.send("vm", &frame(PEER_A, source, &[], &payload())).len();
         let dropped = switch.drops().get(&(Some("vm".into()), DropReason::DestinationSourceInvalid)).copied();
         assert_eq!((sent, dropped.unwrap_or_default()), (1 - drops, drops as u64), "{source:02x?}");
@@ -148,39 +148,45 @@ fn a_source_address_is_a_stations() {
 #[test]
 fn what_no_bridge_forwards_is_dropped_unless_it_is_to_pass() {
     let to = |last| frame([0x01, 0x80, 0xc2, 0, 0, last], VM, &[], &payload());
-    let mut world = World::vm_and_peers();
-    let mut switch = Switch::new(&world);
+    let mut scenario = Scenario::vm_and_peers();
+    let mut switch = Switch::new(&scenario);
     for last in [0, 1, 2, 3, 0x0e, 0x0f] {
         assert_eq!(switch.send("vm", &to(last)), [], "{last}");
     }
     assert_eq!(switch.drops(), BTreeMap::from([((Some("vm".into()), DropReason::DestinationReserved), 6)]));
     assert_eq!(switch.send("vm", &to(0x10)).len(), 1);
-    world.reserved_multicast = ReservedMulticast::Pass;
-    assert_eq!(Switch::new(&world).send("vm", &to(0x0e)).len(), 1);
+    scenario.reserved_multicast = ReservedMulticast::Pass;
+    assert_eq!(Switch::new(&scenario).send("vm", &to(0x0e)).len(), 1);
 }
 
 #[test]
 fn what_has_nowhere_to_go_is_dropped() {
-    let world = World::vm_and_peers();
+    let scenario = Scenario::vm_and_peers();
     let stranger: Mac = [2, 0, 0, 0, 0, 0x55];
-    assert_dropped(&world, "vm", &tagged(stranger, VM, &[]), "vm", DropReason::DestinationUnknown);
-    assert_dropped(&world, "vm", &tagged(PEER_B, VM, &[]), "vm", DropReason::DestinationUnknown);
-    assert_dropped(&world, "vm", &tagged(WEB, WEB, &[100]), "web", DropReason::DestinationIsSource);
-    let mut alone = world;
+    assert_dropped(&scenario, "vm", &tagged(stranger, VM, &[]), "vm", DropReason::DestinationUnknown);
+    assert_dropped(&scenario, "vm", &tagged(PEER_B, VM, &[]), "vm", DropReason::DestinationUnknown);
+    assert_dropped(&scenario, "vm", &tagged(WEB, WEB, &[100]), "web", DropReason::DestinationIsSource);
+    let mut alone = scenario;
     alone.port_mut("peer-b").enabled = false;
     assert_dropped(&alone, "vm", &tagged(BROADCAST, WEB, &[100]), "web", DropReason::DestinationNobody);
 }
 
 #[test]
 fn a_subport_is_down_with_its_parent() {
-    let mut disabled = World::vm_and_peers();
+    let mut disabled = Scenario::vm_and_peers();
     disabled.port_mut("vm").enabled = false;
-    let mut unplugged = World::vm_and_peers();
+    let mut unplugged = Scenario::vm_and_peers();
     unplugged.links[0].up = false;
-    for world in [disabled, unplugged] {
-        assert_dropped(&world, "vm", &tagged(PEER_B, WEB, &[100]), "web", DropReason::ClassifyPortDown);
-        assert_dropped(&world, "vm", &tagged(PEER_A, VM, &[]), "vm", DropReason::ClassifyPortDown);
-        assert_dropped(&world, "peer-b", &tagged(WEB, PEER_B, &[]), "peer-b", DropReason::DestinationUnknown);
+    for scenario in [disabled, unplugged] {
+        assert_dropped(&scenario, "vm", &tagged(PEER_B, WEB, &[100]), "web", DropReason::ClassifyPortDown);
+        assert_dropped(&scenario, "vm", &tagged(PEER_A, VM, &[]), "vm", DropReason::ClassifyPortDown);
+        assert_dropped(
+            &scenario,
+            "peer-b",
+            &tagged(WEB, PEER_B, &[]),
+            "peer-b",
+            DropReason::DestinationUnknown,
+        );
     }
 }
 
@@ -188,10 +194,10 @@ fn a_subport_is_down_with_its_parent() {
 fn a_partial_checksum_is_completed_if_the_link_says_so() {
     let packet = |checksum| Packet::new(false, 17, checksum, b"hello").bytes();
     let [partial, complete] = [Checksum::Partial, Checksum::Complete].map(packet);
-    let mut world = World::vm_and_peers();
+    let mut scenario = Scenario::vm_and_peers();
     for (on, expected) in [(true, complete), (false, partial.clone())] {
-        world.links[0].complete_checksums = on;
-        let sent = Switch::new(&world).send("vm", &frame(PEER_B, WEB, &[(0x8100, 100)], &partial));
+        scenario.links[0].complete_checksums = on;
+        let sent = Switch::new(&scenario).send("vm", &frame(PEER_B, WEB, &[(0x8100, 100)], &partial));
         assert_eq!(sent, by("peer-b", frame(PEER_B, WEB, &[], &expected)));
     }
 }

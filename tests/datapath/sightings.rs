@@ -6,8 +6,8 @@ use trunkpath::tables::Sighting;
 use trunkpath::types::MacAddr;
 
 use testkit::frames::{BROADCAST, frame, payload, tagged, tci};
+use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::Switch;
-use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 const STAG: u16 = 0x88a8;
 const OTHER: Mac = [2, 0, 0, 0, 0, 0x66];
@@ -35,8 +35,8 @@ fn send(switch: &mut Switch, vids: &[u16]) -> usize {
 
 #[test]
 fn a_tag_that_no_segmentation_has_is_counted_by_vid_whether_it_passes_or_not() {
-    for (world, passed) in [(World::vm_and_peers(), 4), (World::vm_and_peers().strict("vm"), 0)] {
-        let mut switch = Switch::new(&world);
+    for (scenario, passed) in [(Scenario::vm_and_peers(), 4), (Scenario::vm_and_peers().strict("vm"), 0)] {
+        let mut switch = Switch::new(&scenario);
         assert_eq!(send(&mut switch, &[101, 4095, 101, 101]), passed);
         assert_eq!(unknown_tags(&switch, "vm"), [(0x8100, 101, 3, 4), (0x8100, 4095, 1, 2)]);
         switch.send("vm", &frame(PEER_A, VM, &[(STAG, 100)], &payload()));
@@ -49,7 +49,7 @@ fn a_tag_that_no_segmentation_has_is_counted_by_vid_whether_it_passes_or_not() {
 
 #[test]
 fn tags_that_mean_something_are_not_counted() {
-    let mut switch = Switch::new(&World::vm_and_peers());
+    let mut switch = Switch::new(&Scenario::vm_and_peers());
     // None, a priority tag, a segmentation's; and any on a port without segmentations.
     for frame in [tagged(PEER_A, VM, &[]), tagged(PEER_A, VM, &[tci(5, 1, 0)]), tagged(PEER_B, WEB, &[100])] {
         assert_eq!(switch.send("vm", &frame).len(), 1);
@@ -62,8 +62,9 @@ fn tags_that_mean_something_are_not_counted() {
 
 #[test]
 fn a_tag_behind_a_segmentations_is_the_subports_mistake() {
-    let world = World::vm_and_peers().port("deep", 3, "b", OTHER).segmentation("s2", "web", 200, "deep");
-    let mut switch = Switch::new(&world);
+    let scenario =
+        Scenario::vm_and_peers().port("deep", 3, "b", OTHER).segmentation("s2", "web", 200, "deep");
+    let mut switch = Switch::new(&scenario);
     assert_eq!(switch.send("vm", &tagged(PEER_B, WEB, &[100, 201])).len(), 1);
     assert_eq!(unknown_tags(&switch, "web"), [(0x8100, 201, 1, 0)]);
     assert_eq!(unknown_tags(&switch, "vm"), []);
@@ -71,7 +72,7 @@ fn a_tag_behind_a_segmentations_is_the_subports_mistake() {
 
 #[test]
 fn a_spray_of_all_vids_does_not_hide_the_real_one() {
-    let mut switch = Switch::new(&World::vm_and_peers());
+    let mut switch = Switch::new(&Scenario::vm_and_peers());
     let spray: Vec<u16> = (1..4095).filter(|vid| *vid != 100).collect();
     let vids: Vec<u16> = spray.chunks(4).flat_map(|others| [others, &[101]].concat()).collect();
     send(&mut switch, &vids);
@@ -85,23 +86,23 @@ fn a_spray_of_all_vids_does_not_hide_the_real_one() {
 
 #[test]
 fn counts_outlive_a_change_of_the_tables_and_go_with_the_port() {
-    let mut world = World::vm_and_peers();
-    let mut switch = Switch::new(&world);
+    let mut scenario = Scenario::vm_and_peers();
+    let mut switch = Switch::new(&scenario);
     send(&mut switch, &[101, 101]);
-    world = world.segmentation("s2", "vm", 200, "peer-b");
-    world.links.retain(|link| link.port != "peer-b");
-    switch.follow(&world);
+    scenario = scenario.segmentation("s2", "vm", 200, "peer-b");
+    scenario.links.retain(|link| link.port != "peer-b");
+    switch.follow(&scenario);
     assert_eq!(unknown_tags(&switch, "vm"), [(0x8100, 101, 2, 2)]);
-    world.ports.remove("vm");
-    switch.follow(&world);
+    scenario.ports.remove("vm");
+    switch.follow(&scenario);
     assert!(switch.compiler.counters().get("vm").is_none());
 }
 
 #[test]
 fn refused_mac_addresses_are_counted_by_address() {
-    let mut world = World::vm_and_peers();
-    world.port_mut("vm").security = Some((vec!["10.0.0.1"], vec![]));
-    let mut switch = Switch::new(&world);
+    let mut scenario = Scenario::vm_and_peers();
+    scenario.port_mut("vm").security = Some((vec!["10.0.0.1"], vec![]));
+    let mut switch = Switch::new(&scenario);
     let announces_other = {
         let arp =
             [&[8, 6, 0, 1, 8, 0, 6, 4, 0, 1][..], &OTHER, &[10, 0, 0, 1], &[0; 6], &[10, 0, 0, 2]].concat();

@@ -4,8 +4,8 @@ use trunkpath::datapath::DropReason;
 use trunkpath::tables::{MAX_NESTING, PortState};
 
 use testkit::frames::{BROADCAST, tagged};
+use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::Switch;
-use testkit::world::{Mac, PEER_A, PEER_B, VM, WEB, World};
 
 /// The one problem of `switch`, which says all of `words`.
 fn assert_problem(switch: &Switch, words: &[&str]) {
@@ -26,12 +26,12 @@ fn reaches_web(switch: &mut Switch) -> bool {
 #[test]
 fn a_segmentation_waits_for_its_parent_and_its_port() {
     for missing in ["vm", "web"] {
-        let mut world = World::vm_and_peers();
-        world.ports.remove(missing);
-        let mut switch = Switch::new(&world);
+        let mut scenario = Scenario::vm_and_peers();
+        scenario.ports.remove(missing);
+        let mut switch = Switch::new(&scenario);
         assert_problem(&switch, &["child_port_segmentation s1", "waits for its p", missing, "create it"]);
         assert!(!reaches_web(&mut switch));
-        switch.follow(&World::vm_and_peers());
+        switch.follow(&Scenario::vm_and_peers());
         assert!(reaches_web(&mut switch));
         assert_eq!(switch.problems(), Vec::<String>::new());
     }
@@ -39,64 +39,64 @@ fn a_segmentation_waits_for_its_parent_and_its_port() {
 
 #[test]
 fn a_port_waits_for_its_network() {
-    let mut world = World::vm_and_peers();
-    world.ports.remove("peer-b");
-    world.networks.remove("b");
-    let mut switch = Switch::new(&world);
+    let mut scenario = Scenario::vm_and_peers();
+    scenario.ports.remove("peer-b");
+    scenario.networks.remove("b");
+    let mut switch = Switch::new(&scenario);
     assert_problem(&switch, &["lport web", "waits for its network b", "create it"]);
     assert_eq!(switch.compiler.report("web").unwrap().state, PortState::NoNetwork);
-    switch.follow(&World::vm_and_peers());
+    switch.follow(&Scenario::vm_and_peers());
     assert!(reaches_web(&mut switch));
 }
 
 #[test]
 fn of_two_new_ports_with_one_key_the_lower_id_has_it_until_it_goes() {
-    let mut world = World::vm_and_peers().port("aaa", 2, "b", [2, 0, 0, 0, 0, 9]);
-    let mut switch = Switch::new(&world);
+    let mut scenario = Scenario::vm_and_peers().port("aaa", 2, "b", [2, 0, 0, 0, 0, 9]);
+    let mut switch = Switch::new(&scenario);
     assert_problem(&switch, &["lport web", "unique_key 2 is aaa's", "give it a free one"]);
     assert!(!reaches_web(&mut switch));
     assert_eq!(switch.send("vm", &tagged(PEER_B, WEB, &[100])), []);
     assert_eq!(switch.drops()[&(Some("vm".into()), DropReason::ClassifySubportUnusable)], 1);
-    world.ports.remove("aaa");
-    switch.follow(&world);
+    scenario.ports.remove("aaa");
+    switch.follow(&scenario);
     assert!(reaches_web(&mut switch));
 }
 
 #[test]
 fn of_two_new_networks_with_one_key_the_lower_id_has_it_until_it_goes() {
-    let mut world = World::vm_and_peers().network("aa", 2);
-    let mut switch = Switch::new(&world);
+    let mut scenario = Scenario::vm_and_peers().network("aa", 2);
+    let mut switch = Switch::new(&scenario);
     assert!(!reaches_web(&mut switch));
     assert!(switch.problems().iter().any(|p| p.starts_with("lswitch b: its unique_key 2 is aa's already")));
     assert!(switch.problems().iter().any(|p| p.starts_with("lport web: its network b is left out")));
-    world.networks.remove("aa");
-    switch.follow(&world);
+    scenario.networks.remove("aa");
+    switch.follow(&scenario);
     assert!(reaches_web(&mut switch));
 }
 
 #[test]
 fn of_two_new_ports_with_one_address_the_lower_id_has_it_whatever_the_order_of_the_links() {
     for links in [["peer-a", "peer-c"], ["peer-c", "peer-a"]] {
-        let mut world = World::vm_and_peers().port("peer-c", 12, "a", PEER_A);
-        world.links.clear();
-        world = world.link("vm").link(links[0]).link(links[1]);
-        let mut switch = Switch::new(&world);
+        let mut scenario = Scenario::vm_and_peers().port("peer-c", 12, "a", PEER_A);
+        scenario.links.clear();
+        scenario = scenario.link("vm").link(links[0]).link(links[1]);
+        let mut switch = Switch::new(&scenario);
         assert_problem(&switch, &["lport peer-c", "02:00:00:00:00:0a", "lport peer-a's on network a"]);
         let frame = tagged(PEER_A, VM, &[]);
         assert_eq!(switch.send("vm", &frame), [("peer-a".to_owned(), frame.clone())]);
-        world.port_mut("peer-a").enabled = false;
-        switch.follow(&world);
+        scenario.port_mut("peer-a").enabled = false;
+        switch.follow(&scenario);
         assert_eq!(switch.send("vm", &frame), [("peer-c".to_owned(), frame)]);
     }
 }
 
 #[test]
 fn a_segmentation_that_lost_its_port_leaves_its_tag_to_one_that_holds() {
-    let world = World::vm_and_peers()
+    let scenario = Scenario::vm_and_peers()
         .port("db", 3, "b", [2, 0, 0, 0, 0, 3])
         .segmentation("s2", "vm", 200, "web")
         .segmentation("s3", "vm", 200, "db");
-    let mut switch = Switch::new(&world);
+    let mut switch = Switch::new(&scenario);
     assert_problem(
         &switch,
         &["child_port_segmentation s2", "port web is a subport of vm by segmentation s1"],
@@ -106,7 +106,7 @@ fn a_segmentation_that_lost_its_port_leaves_its_tag_to_one_that_holds() {
 
 #[test]
 fn a_subport_has_no_device_of_its_own() {
-    let mut switch = Switch::new(&World::vm_and_peers().link("web"));
+    let mut switch = Switch::new(&Scenario::vm_and_peers().link("web"));
     assert_problem(
         &switch,
         &["lport web", "subport of vm by segmentation s1", "device", "remove one of the two"],
@@ -118,15 +118,15 @@ fn a_subport_has_no_device_of_its_own() {
 
 #[test]
 fn a_port_is_not_its_own_subport() {
-    let mut switch = Switch::new(&World::vm_and_peers().segmentation("s2", "vm", 200, "vm"));
+    let mut switch = Switch::new(&Scenario::vm_and_peers().segmentation("s2", "vm", 200, "vm"));
     assert_problem(&switch, &["child_port_segmentation s2", "port vm cannot be its own subport"]);
     assert!(reaches_web(&mut switch));
 }
 
 #[test]
 fn ports_in_a_loop_and_below_it_hang_on_no_device() {
-    let world = World::vm_and_peers().segmentation("s2", "web", 200, "vm");
-    let mut switch = Switch::new(&world.port("low", 3, "b", WEB).segmentation("s3", "web", 300, "low"));
+    let scenario = Scenario::vm_and_peers().segmentation("s2", "web", 200, "vm");
+    let mut switch = Switch::new(&scenario.port("low", 3, "b", WEB).segmentation("s3", "web", 300, "low"));
     for segmentation in ["s1", "s2", "s3"] {
         let about = format!("child_port_segmentation {segmentation}: ");
         let says_loop = |p: &String| p.starts_with(&about) && p.contains("form a loop: remove one");
@@ -137,13 +137,18 @@ fn ports_in_a_loop_and_below_it_hang_on_no_device() {
 }
 
 /// Port 0 has the link, and each port is a subport of the one before, with its number as the tag.
-fn tower(levels: u16) -> World {
+fn tower(levels: u16) -> Scenario {
     (1..=levels).fold(
-        World::default().network("a", 1).port("p00", 100, "a", VM).link("p00"),
-        |world, level| {
+        Scenario::default().network("a", 1).port("p00", 100, "a", VM).link("p00"),
+        |scenario, level| {
             let (id, parent) = (format!("p{level:02}"), format!("p{:02}", level - 1));
             let mac: Mac = [2, 0, 0, 0, 1, level as u8];
-            world.port(&id, level.into(), "a", mac).segmentation(&format!("s{level:02}"), &parent, level, &id)
+            scenario.port(&id, level.into(), "a", mac).segmentation(
+                &format!("s{level:02}"),
+                &parent,
+                level,
+                &id,
+            )
         },
     )
 }

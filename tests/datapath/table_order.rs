@@ -1,4 +1,4 @@
-//! The order in which the world changes does not matter, only what it has become and who held what several claim.
+//! The order in which the scenario changes does not matter, only what it has become and who held what several claim.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -6,13 +6,13 @@ use trunkpath::nb::{Change, Record, Revision, Snapshot};
 use trunkpath::tables::{Compiler, LocalLink, Policy, TableDump};
 use trunkpath::types::Incumbents;
 
-use testkit::strategies::world;
+use testkit::scenario::Scenario;
+use testkit::strategies::scenario;
 use testkit::switch::local_links;
-use testkit::world::World;
 
 /// Changes that end in the records of `last`, each record's own in an order that does: `before` comes, some of it
 /// twice, some of it goes, and what `last` has comes after it. Everything else is shuffled.
-fn history(before: &World, last: &World, draws: &[prop::sample::Index]) -> Vec<Change> {
+fn history(before: &Scenario, last: &Scenario, draws: &[prop::sample::Index]) -> Vec<Change> {
     let mut draws = draws.iter().cycle();
     let mut below = |len| draws.next().expect("at least one draw").index(len);
     let mut queues: Vec<Vec<Change>> = Vec::new();
@@ -73,8 +73,8 @@ fn dump(compiler: &mut Compiler) -> TableDump {
 proptest! {
     #[test]
     fn any_history_that_ends_in_the_same_records_and_incumbents_gives_the_same_tables(
-        before in world(),
-        last in world(),
+        before in scenario(),
+        last in scenario(),
         draws in vec(any::<prop::sample::Index>(), 64),
         rotation in 0..4_usize,
     ) {
@@ -93,7 +93,7 @@ proptest! {
     /// Without incumbents, as at the first start of a switch, the lowest ids win: no order matters at all.
     #[test]
     fn the_same_records_in_any_order_at_once_give_the_same_tables(
-        (last, records) in world().prop_flat_map(|last| {
+        (last, records) in scenario().prop_flat_map(|last| {
             let records = Just(last.records()).prop_shuffle();
             (Just(last), records)
         }),

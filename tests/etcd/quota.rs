@@ -9,7 +9,7 @@ use trunkpath::nb;
 use super::reporting::until;
 use super::servers::Servers;
 use super::{LIMIT, lport, open, raw};
-use testkit::mortal::up;
+use testkit::reporting_host::up;
 
 /// Waits for a condition.
 async fn wait_for(condition: impl Fn() -> bool) {

@@ -9,7 +9,7 @@ use trunkpath::nb::{self, Table};
 
 use super::servers::Servers;
 use super::{LIMIT, open, raw};
-use testkit::mortal::{Mortal, up};
+use testkit::reporting_host::{ReportingHost, up};
 
 async fn reported(raw: &mut Client) -> BTreeSet<String> {
     let found = raw.get("/trunkpath/", Some(GetOptions::new().with_prefix())).await.unwrap();
@@ -72,9 +72,9 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
 async fn the_reports_of_a_host_that_dies_go_with_it() {
     let servers = Servers::start(1).await;
     let mut client = raw(&servers).await;
-    let host = Mortal::start(servers.url()).await;
+    let host = ReportingHost::start(servers.url()).await;
     until(&mut client, &["chassis/one one", "port_up/a one"]).await;
-    host.die();
+    host.kill();
     until(&mut client, &[]).await;
 }
 

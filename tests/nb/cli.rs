@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use super::{Place, failed, line, lport_line, succeeded};
+use super::{DbFolder, failed, line, lport_line, succeeded};
 use testkit::fixture::{by_id, fixture};
 
 const PARENT: &str = "c0a80101-1111-4aaa-8bbb-000000000166";
@@ -13,12 +13,12 @@ const OTHER: &str = "c0a80101-1111-4aaa-8bbb-000000000170";
 
 #[test]
 fn dragonflows_records_are_taken_and_come_back_the_same() {
-    let place = Place::new();
-    assert_eq!(succeeded(&place.apply(&fixture())), "20 records applied, revision 20\n");
-    let dump = place.nb(&["dump"]);
+    let folder = DbFolder::new();
+    assert_eq!(succeeded(&folder.apply(&fixture())), "20 records applied, revision 20\n");
+    let dump = folder.nb(&["dump"]);
     assert_eq!(by_id(&dump), by_id(&fixture()));
 
-    let copy = Place::new();
+    let copy = DbFolder::new();
     succeeded(&copy.apply(&dump));
     assert_eq!(copy.nb(&["dump"]), dump);
     // Applying what is there already changes nothing.
@@ -27,51 +27,51 @@ fn dragonflows_records_are_taken_and_come_back_the_same() {
 
 #[test]
 fn a_record_is_put_shown_and_deleted() {
-    let place = Place::new();
-    assert!(place.nb(&["init"]).contains("is ready"));
-    place.nb(&["put", "lswitch", r#"{"id": "n", "topic": "t", "name": "blue"}"#]);
-    place.nb(&[
+    let folder = DbFolder::new();
+    assert!(folder.nb(&["init"]).contains("is ready"));
+    folder.nb(&["put", "lswitch", r#"{"id": "n", "topic": "t", "name": "blue"}"#]);
+    folder.nb(&[
         "put",
         "lport",
         r#"{"id": "p", "topic": "t", "lswitch": "n", "macs": ["FA:16:3E:00:00:01"]}"#,
     ]);
-    let port: Value = serde_json::from_str(&place.nb(&["get", "lport", "p"])).unwrap();
+    let port: Value = serde_json::from_str(&folder.nb(&["get", "lport", "p"])).unwrap();
     let expected = json!({"id": "p", "topic": "t", "lswitch": "n", "macs": ["fa:16:3e:00:00:01"], "ips": [],
         "subnets": [], "security_groups": [], "allowed_address_pairs": [], "unique_key": 1, "version": 1});
     assert_eq!(port, expected);
-    assert_eq!(place.list("lport"), [expected]);
-    let table = place.nb(&["list", "lswitch"]);
+    assert_eq!(folder.list("lport"), [expected]);
+    let table = folder.nb(&["list", "lswitch"]);
     let row: Vec<_> = table.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(row, ["n", "1", "blue", "-", "-", "-"]);
-    place.nb(&["delete", "lport", "p"]);
-    assert!(place.list("lport").is_empty());
-    assert!(place.refused(&["get", "lport", "p"]).contains("no lport p"));
-    assert!(place.refused(&["delete", "lport", "p"]).contains("lport p: does not exist"));
+    folder.nb(&["delete", "lport", "p"]);
+    assert!(folder.list("lport").is_empty());
+    assert!(folder.refused(&["get", "lport", "p"]).contains("no lport p"));
+    assert!(folder.refused(&["delete", "lport", "p"]).contains("lport p: does not exist"));
 }
 
 #[test]
 fn subports_are_added_and_removed() {
-    let place = Place::new();
-    succeeded(&place.apply(&["a", "b"].map(lport_line).concat()));
-    place.nb(&["add-subport", "a", "b", "100"]);
-    let segmentation = &place.list("child_port_segmentation")[0];
+    let folder = DbFolder::new();
+    succeeded(&folder.apply(&["a", "b"].map(lport_line).concat()));
+    folder.nb(&["add-subport", "a", "b", "100"]);
+    let segmentation = &folder.list("child_port_segmentation")[0];
     assert_eq!(segmentation["segmentation_id"], 100);
     assert_eq!(segmentation["topic"], "t");
-    assert!(place.refused(&["add-subport", "a", "b", "101"]).contains("exists already"));
-    assert!(place.refused(&["delete", "lport", "b"]).contains("is the port of child_port_segmentation"));
-    place.nb(&["del-subport", "a", "b"]);
-    assert!(place.list("child_port_segmentation").is_empty());
-    assert!(place.refused(&["del-subport", "a", "b"]).contains("b is no subport of a"));
+    assert!(folder.refused(&["add-subport", "a", "b", "101"]).contains("exists already"));
+    assert!(folder.refused(&["delete", "lport", "b"]).contains("is the port of child_port_segmentation"));
+    folder.nb(&["del-subport", "a", "b"]);
+    assert!(folder.list("child_port_segmentation").is_empty());
+    assert!(folder.refused(&["del-subport", "a", "b"]).contains("b is no subport of a"));
 }
 
 #[test]
 fn a_bad_subport_is_refused() {
-    let place = Place::new();
-    succeeded(&place.apply(&fixture()));
-    place.nb(&["add-subport", PARENT, OTHER, "200"]);
-    succeeded(&place.apply(&["x", "y"].map(lport_line).concat()));
-    place.nb(&["add-subport", PARENT, "x", "100"]);
-    let before = place.nb(&["dump"]);
+    let folder = DbFolder::new();
+    succeeded(&folder.apply(&fixture()));
+    folder.nb(&["add-subport", PARENT, OTHER, "200"]);
+    succeeded(&folder.apply(&["x", "y"].map(lport_line).concat()));
+    folder.nb(&["add-subport", PARENT, "x", "100"]);
+    let before = folder.nb(&["dump"]);
     let cases: [(&[&str], &str); 8] = [
         (&[PARENT, "y", "0"], "0 is not a VLAN id: expected 1 to 4094"),
         (&[PARENT, "y", "4095"], "4095 is not a VLAN id: expected 1 to 4094"),
@@ -83,17 +83,17 @@ fn a_bad_subport_is_refused() {
         (&["y", CHILD, "7"], "is a subport of c0a80101-1111-4aaa-8bbb-000000000166 already"),
     ];
     for (args, expected) in cases {
-        let refusal = place.refused(&[&["add-subport"], args].concat());
+        let refusal = folder.refused(&[&["add-subport"], args].concat());
         assert!(refusal.contains(expected), "{refusal}");
     }
-    assert_eq!(place.nb(&["dump"]), before);
+    assert_eq!(folder.nb(&["dump"]), before);
 }
 
 #[test]
 fn apply_does_all_or_nothing_and_names_the_line() {
-    let place = Place::new();
-    succeeded(&place.apply(&lport_line("kept")));
-    let before = place.nb(&["dump"]);
+    let folder = DbFolder::new();
+    succeeded(&folder.apply(&lport_line("kept")));
+    let before = folder.nb(&["dump"]);
     let segmentation = |port: &str| {
         let json = json!({"parent": "kept", "port": port, "topic": "t", "segmentation_type": "vlan",
             "segmentation_id": 5});
@@ -112,52 +112,52 @@ fn apply_does_all_or_nothing_and_names_the_line() {
     ];
     for (bad, expected) in cases {
         // An empty line counts, and the good ones around the bad one are not written.
-        let refusal = failed(&place.apply(&format!("{}\n{bad}{}", lport_line("r"), lport_line("s"))));
+        let refusal = failed(&folder.apply(&format!("{}\n{bad}{}", lport_line("r"), lport_line("s"))));
         assert!(refusal.contains("line 3: ") && refusal.contains(expected), "{refusal}");
-        assert_eq!(place.nb(&["dump"]), before);
+        assert_eq!(folder.nb(&["dump"]), before);
     }
     let two = [lport_line("q"), lport_line("r"), segmentation("q"), segmentation("r")].concat();
-    let refusal = failed(&place.apply(&two));
+    let refusal = failed(&folder.apply(&two));
     assert!(
         refusal.contains("line 3: ") && refusal.contains("vlan 5 of parent kept belongs to"),
         "{refusal}"
     );
-    let missing = place.refused(&["apply", "/no/such/file"]);
+    let missing = folder.refused(&["apply", "/no/such/file"]);
     assert!(missing.contains("/no/such/file: No such file"), "{missing}");
 }
 
 #[test]
 fn put_refuses_what_is_no_record() {
-    let place = Place::new();
-    assert!(place.refused(&["put", "lport", "{"]).contains("\"{\" is not JSON"));
-    assert!(place.refused(&["put", "lport", "[]"]).contains("lport: [] is not a JSON object"));
+    let folder = DbFolder::new();
+    assert!(folder.refused(&["put", "lport", "{"]).contains("\"{\" is not JSON"));
+    assert!(folder.refused(&["put", "lport", "[]"]).contains("lport: [] is not a JSON object"));
     assert!(
-        place.refused(&["put", "lprt", "{}"]).contains("unknown table \"lprt\": did you mean \"lport\"?")
+        folder.refused(&["put", "lprt", "{}"]).contains("unknown table \"lprt\": did you mean \"lport\"?")
     );
 }
 
 #[test]
 fn the_file_is_the_owners_and_a_wrong_one_is_refused() {
-    let place = Place::new();
+    let folder = DbFolder::new();
     for args in
         [&["dump"][..], &["list", "lport"], &["delete", "lport", "p"], &["add-subport", "a", "b", "1"]]
     {
-        assert!(place.refused(args).contains("make one with `trunkpath nb --nb sqlite:"));
+        assert!(folder.refused(args).contains("make one with `trunkpath nb --nb sqlite:"));
     }
-    place.nb(&["init"]);
-    place.nb(&["init"]);
-    assert_eq!(std::fs::metadata(place.file()).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(std::fs::read_dir(place.folder.path()).unwrap().count(), 1, "nothing but the DB is left");
+    folder.nb(&["init"]);
+    folder.nb(&["init"]);
+    assert_eq!(std::fs::metadata(folder.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(folder.dir.path()).unwrap().count(), 1, "nothing but the DB is left");
 
-    std::fs::write(place.file(), "something else, and long enough for SQLite to have a look at it").unwrap();
-    assert!(place.refused(&["init"]).contains("it is no SQLite database"));
-    std::fs::remove_file(place.file()).unwrap();
-    rusqlite::Connection::open(place.file()).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
-    assert!(place.refused(&["dump"]).contains("is not a northbound DB of this program"));
+    std::fs::write(folder.file(), "something else, and long enough for SQLite to have a look at it").unwrap();
+    assert!(folder.refused(&["init"]).contains("it is no SQLite database"));
+    std::fs::remove_file(folder.file()).unwrap();
+    rusqlite::Connection::open(folder.file()).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    assert!(folder.refused(&["dump"]).contains("is not a northbound DB of this program"));
 
-    std::fs::remove_file(place.file()).unwrap();
-    std::fs::write(place.file().with_extension("db-wal"), "left over").unwrap();
-    assert!(place.refused(&["init"]).contains("remove it too"));
+    std::fs::remove_file(folder.file()).unwrap();
+    std::fs::write(folder.file().with_extension("db-wal"), "left over").unwrap();
+    assert!(folder.refused(&["init"]).contains("remove it too"));
 
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trunkpath"));
     let refusal = failed(&command.args(["nb", "--nb", "mysql://h", "init"]).output().unwrap());

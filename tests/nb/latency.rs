@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use trunkpath::nb::{self, Revision};
 
 use super::watch::next;
-use super::{Place, succeeded};
+use super::{DbFolder, succeeded};
 
 const CHANGES: u64 = 12;
 /// Half of the longest wait of a follower that no event reaches.
 const MISSED: Duration = Duration::from_millis(500);
 
-/// Compiles `slow_sync.c` into the folder of `place`.
-fn slow_sync(place: &Place) -> PathBuf {
-    let library = place.folder.path().join("slow_sync.so");
+/// Compiles `slow_sync.c` into the folder of `folder`.
+fn slow_sync(folder: &DbFolder) -> PathBuf {
+    let library = folder.dir.path().join("slow_sync.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nb/slow_sync.c");
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).output();
     succeeded(&compiled.expect("cc: run `scripts/setup test`"));
@@ -27,14 +27,14 @@ fn slow_sync(place: &Place) -> PathBuf {
 
 /// Follows changes, each by a process that `prepare` was applied to, and returns for each how long after the end of
 /// that process it was delivered, in order of size.
-async fn latencies(place: &Place, prepare: impl Fn(&mut Command)) -> Vec<Duration> {
-    place.nb(&["init"]);
-    let db = nb::open(&place.url()).await.unwrap();
+async fn latencies(folder: &DbFolder, prepare: impl Fn(&mut Command)) -> Vec<Duration> {
+    folder.nb(&["init"]);
+    let db = nb::open(&folder.url()).await.unwrap();
     let mut changes = db.watch(Revision(0));
     let mut latencies = Vec::new();
     for number in 1..=CHANGES {
         let json = format!(r#"{{"id": "{number}", "topic": "t", "lswitch": "n"}}"#);
-        let mut command = place.command(&["put", "lport", &json]);
+        let mut command = folder.command(&["put", "lport", &json]);
         prepare(&mut command);
         let writer = tokio::task::spawn_blocking(move || (command.output().unwrap(), Instant::now()));
         assert_eq!(next(&mut changes).await.unwrap().revision, Revision(number));
@@ -56,12 +56,12 @@ fn assert_followed(latencies: &[Duration]) {
 
 #[tokio::test]
 async fn a_commit_on_a_disk_with_a_slow_fsync_is_seen_without_the_longest_pause() {
-    let place = Place::new();
-    let library = slow_sync(&place);
+    let folder = DbFolder::new();
+    let library = slow_sync(&folder);
     let preload = |command: &mut Command| {
         command.env("LD_PRELOAD", &library);
     };
-    assert_followed(&latencies(&place, preload).await);
+    assert_followed(&latencies(&folder, preload).await);
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn a_commit_on_a_busy_machine_is_seen_without_the_longest_pause() {
         })
     };
     let threads: Vec<_> = (0..2 * cpus).map(spinning).collect();
-    let latencies = latencies(&Place::new(), |_| {}).await;
+    let latencies = latencies(&DbFolder::new(), |_| {}).await;
     stop.store(true, Ordering::Relaxed);
     for thread in threads {
         thread.join().unwrap();

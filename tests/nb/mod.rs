@@ -15,17 +15,17 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A folder with a DB in it, or not yet.
-struct Place {
-    folder: TempDir,
+struct DbFolder {
+    dir: TempDir,
 }
 
-impl Place {
+impl DbFolder {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap() }
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.path().join("nb.db")
+        self.dir.path().join("nb.db")
     }
 
     fn url(&self) -> String {

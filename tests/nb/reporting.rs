@@ -5,25 +5,25 @@ use std::time::Duration;
 use rusqlite::Connection;
 use trunkpath::nb::{self, Reports};
 
-use super::Place;
+use super::DbFolder;
 
 /// What the rows that still hold say.
-fn reported(place: &Place) -> Vec<String> {
-    let connection = Connection::open(place.file()).unwrap();
+fn reported(folder: &DbFolder) -> Vec<String> {
+    let connection = Connection::open(folder.file()).unwrap();
     let sql = "SELECT kind || ' ' || id || ' ' || chassis FROM report
                WHERE expires > unixepoch('subsec') ORDER BY kind, id";
     let Ok(mut statement) = connection.prepare(sql) else { return Vec::new() };
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-async fn until(place: &Place, expected: &[&str]) {
+async fn until(folder: &DbFolder, expected: &[&str]) {
     let waiting = async {
-        while reported(place) != expected {
+        while reported(folder) != expected {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let waited = tokio::time::timeout(Duration::from_mins(1), waiting).await;
-    assert!(waited.is_ok(), "{:?}, expected {expected:?}", reported(place));
+    assert!(waited.is_ok(), "{:?}, expected {expected:?}", reported(folder));
 }
 
 fn up(reports: &Reports, ports: &[&str]) {
@@ -32,17 +32,17 @@ fn up(reports: &Reports, ports: &[&str]) {
 
 #[tokio::test]
 async fn a_port_is_reported_exactly_while_it_is_up() {
-    let place = Place::new();
-    let one = nb::reports(&place.url(), "one").await.unwrap();
+    let folder = DbFolder::new();
+    let one = nb::reports(&folder.url(), "one").await.unwrap();
     up(&one, &["a", "b"]);
-    until(&place, &["chassis one one", "port_up a one", "port_up b one"]).await;
-    let two = nb::reports(&place.url(), "two").await.unwrap();
+    until(&folder, &["chassis one one", "port_up a one", "port_up b one"]).await;
+    let two = nb::reports(&folder.url(), "two").await.unwrap();
     up(&two, &["b"]);
-    until(&place, &["chassis one one", "chassis two two", "port_up a one", "port_up b two"]).await;
+    until(&folder, &["chassis one one", "chassis two two", "port_up a one", "port_up b two"]).await;
     up(&one, &[]);
-    until(&place, &["chassis one one", "chassis two two", "port_up b two"]).await;
+    until(&folder, &["chassis one one", "chassis two two", "port_up b two"]).await;
     one.end().await;
-    assert_eq!(reported(&place), ["chassis two two", "port_up b two"]);
+    assert_eq!(reported(&folder), ["chassis two two", "port_up b two"]);
     drop(two);
-    until(&place, &[]).await;
+    until(&folder, &[]).await;
 }

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use trunkpath::nb::{self, Change, ChangeSet, NbError, NorthboundDb, Op, Revision, Snapshot, Table};
 
-use super::{Place, lport_line, succeeded};
+use super::{DbFolder, lport_line, succeeded};
 
 pub(crate) type Changes = BoxStream<'static, Result<ChangeSet, NbError>>;
 
@@ -22,8 +22,8 @@ pub(crate) async fn next(changes: &mut Changes) -> Result<ChangeSet, NbError> {
         .expect("it ended")
 }
 
-async fn open(place: &Place) -> Arc<dyn NorthboundDb> {
-    nb::open(&place.url()).await.unwrap()
+async fn open(folder: &DbFolder) -> Arc<dyn NorthboundDb> {
+    nb::open(&folder.url()).await.unwrap()
 }
 
 fn lport(id: &str) -> Op {
@@ -52,8 +52,8 @@ fn follow(state: &mut State, set: ChangeSet) {
 
 #[tokio::test]
 async fn a_transaction_comes_as_one_set_with_each_record_once() {
-    let place = Place::new();
-    let (writer, reader) = (open(&place).await, open(&place).await);
+    let folder = DbFolder::new();
+    let (writer, reader) = (open(&folder).await, open(&folder).await);
     let mut changes = reader.watch(Revision(0));
     let first = writer.transact(vec![lport("a"), lport("b")]).await.unwrap();
     let second =
@@ -89,16 +89,16 @@ async fn a_transaction_comes_as_one_set_with_each_record_once() {
 
 #[tokio::test]
 async fn a_snapshot_and_the_changes_after_it_are_the_db_whoever_writes() {
-    let place = Place::new();
-    let db = open(&place).await;
+    let folder = DbFolder::new();
+    let db = open(&folder).await;
     let writers: Vec<_> = (0..4)
         .map(|writer| {
             let commands: Vec<_> = (0..10)
                 .flat_map(|round| {
                     let json =
                         format!(r#"{{"id": "{writer}", "topic": "t", "lswitch": "n", "name": "{round}"}}"#);
-                    let put = place.command(&["put", "lport", &json]);
-                    let delete = place.command(&["delete", "lport", &writer.to_string()]);
+                    let put = folder.command(&["put", "lport", &json]);
+                    let delete = folder.command(&["delete", "lport", &writer.to_string()]);
                     if round % 3 == 2 { vec![put, delete] } else { vec![put] }
                 })
                 .collect();
@@ -139,15 +139,15 @@ async fn a_snapshot_and_the_changes_after_it_are_the_db_whoever_writes() {
 
 #[tokio::test]
 async fn what_is_not_kept_any_more_is_said() {
-    let place = Place::new();
-    let db = open(&place).await;
-    Connection::open(place.file())
+    let folder = DbFolder::new();
+    let db = open(&folder).await;
+    Connection::open(folder.file())
         .unwrap()
         .execute("UPDATE setting SET value = 5 WHERE name = 'changes_kept'", [])
         .unwrap();
     let mut idle = db.watch(Revision(0));
     let lines: String = (0..20).map(|index| lport_line(&index.to_string())).collect();
-    succeeded(&place.apply(&lines));
+    succeeded(&folder.apply(&lines));
 
     let mut old = db.watch(Revision(14));
     assert!(matches!(next(&mut old).await, Err(NbError::Compacted(Revision(14)))));
@@ -161,14 +161,14 @@ async fn what_is_not_kept_any_more_is_said() {
     let snapshot = db.snapshot().await.unwrap();
     assert_eq!((snapshot.revision, snapshot.records.len()), (Revision(20), 20));
     let mut changes = db.watch(snapshot.revision);
-    succeeded(&place.apply(&lport_line("more")));
+    succeeded(&folder.apply(&lport_line("more")));
     assert_eq!(next(&mut changes).await.unwrap().revision, Revision(21));
 }
 
 #[tokio::test]
 async fn a_replaced_file_is_noticed() {
-    let (place, other) = (Place::new(), Place::new());
-    let db = open(&place).await;
+    let (folder, other) = (DbFolder::new(), DbFolder::new());
+    let db = open(&folder).await;
     db.transact(vec![lport("old")]).await.unwrap();
     succeeded(&other.apply(&lport_line("new")));
     let follow = || async {
@@ -178,33 +178,33 @@ async fn a_replaced_file_is_noticed() {
     };
 
     let mut changes = follow().await;
-    remove_all(&place);
-    std::fs::rename(other.file(), place.file()).unwrap();
+    remove_all(&folder);
+    std::fs::rename(other.file(), folder.file()).unwrap();
     // The removal may be seen before the new file is.
     assert!(matches!(next(&mut changes).await, Err(NbError::Compacted(Revision(1)) | NbError::Absent(_))));
     let records = db.snapshot().await.unwrap().records;
     assert_eq!(records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["new"]);
 
     let mut changes = follow().await;
-    remove_all(&place);
+    remove_all(&folder);
     assert!(matches!(next(&mut changes).await, Err(NbError::Absent(_))));
     assert!(matches!(db.snapshot().await, Err(NbError::Absent(_))));
-    place.nb(&["init"]);
+    folder.nb(&["init"]);
     assert!(db.snapshot().await.unwrap().records.is_empty());
 }
 
-fn remove_all(place: &Place) {
-    for entry in std::fs::read_dir(place.folder.path()).unwrap() {
+fn remove_all(folder: &DbFolder) {
+    for entry in std::fs::read_dir(folder.dir.path()).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
 }
 
 #[tokio::test]
 async fn changes_by_another_program_and_far_behind_are_followed() {
-    let place = Place::new();
-    let db = open(&place).await;
+    let folder = DbFolder::new();
+    let db = open(&folder).await;
     let mut changes = db.watch(Revision(0));
-    let mut other = Connection::open(place.file()).unwrap();
+    let mut other = Connection::open(folder.file()).unwrap();
     for transaction in 1..=3 {
         let writing = other.transaction().unwrap();
         writing.execute("UPDATE setting SET value = value + 1 WHERE name = 'txn'", []).unwrap();
@@ -226,8 +226,8 @@ async fn changes_by_another_program_and_far_behind_are_followed() {
 
 #[tokio::test]
 async fn unique_keys_are_allocated_across_handles() {
-    let place = Place::new();
-    let (one, two) = (open(&place).await, open(&place).await);
+    let folder = DbFolder::new();
+    let (one, two) = (open(&folder).await, open(&folder).await);
     let keys = [
         one.allocate_unique_key(Table::Lport).await.unwrap(),
         two.allocate_unique_key(Table::Lport).await.unwrap(),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::long_frames::set_mtu;
 use super::storm::storm;
 use testkit::frame::{Frame, Mac};
-use testkit::lab::{Lab, Port, in_lab};
 use testkit::stream::payload;
+use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::until;
 
 const JUMBO_MTU: u32 = 28_000;
@@ -31,7 +31,7 @@ const STORM: u64 = 1000;
 
 /// Two bystanders on one network; on another one a guest that sends long frames, a guest with the usual MTU, one with a
 /// small one, and one with many subports.
-struct Site {
+struct VmPorts {
     greedy: Port,
     usual: Port,
     small: Port,
@@ -40,28 +40,29 @@ struct Site {
     receiver: Port,
 }
 
-fn site(lab: &mut Lab) -> Site {
-    let (one, two) = (lab.network(), lab.network());
-    let [greedy, usual, small, many] = ["greedy", "usual", "small", "many"].map(|name| lab.guest(name, one));
+fn ports(testbed: &mut Testbed) -> VmPorts {
+    let (one, two) = (testbed.network(), testbed.network());
+    let [greedy, usual, small, many] =
+        ["greedy", "usual", "small", "many"].map(|name| testbed.guest(name, one));
     for vid in 0..RECEIVERS {
-        lab.subport(&many, 100 + vid, one);
+        testbed.subport(&many, 100 + vid, one);
     }
-    let (sender, receiver) = (lab.guest("sender", two), lab.guest("receiver", two));
+    let (sender, receiver) = (testbed.guest("sender", two), testbed.guest("receiver", two));
     for (port, mtu) in [(&greedy, JUMBO_MTU), (&many, JUMBO_MTU), (&small, SMALL_MTU)] {
-        set_mtu(lab, port, mtu);
+        set_mtu(testbed, port, mtu);
     }
-    lab.start();
-    Site { greedy, usual, small, many, sender, receiver }
+    testbed.start();
+    VmPorts { greedy, usual, small, many, sender, receiver }
 }
 
 /// While `frame` storms out of the greedy guest, the bystanders lose at most one frame in a hundred.
-fn assert_bystanders_served(frame: impl Fn(&Site) -> Frame) {
-    in_lab(|lab| {
-        let site = site(lab);
-        let arrived = lab.capture(&site.receiver).arrived();
-        let sender = lab.sender(&site.sender);
-        let template = Frame::new(site.sender.mac, site.receiver.mac);
-        storm(lab, &site.greedy, &frame(&site), |storm| {
+fn assert_bystanders_served(frame: impl Fn(&VmPorts) -> Frame) {
+    on_testbed(|testbed| {
+        let ports = ports(testbed);
+        let arrived = testbed.capture(&ports.receiver).arrived();
+        let sender = testbed.sender(&ports.sender);
+        let template = Frame::new(ports.sender.mac, ports.receiver.mac);
+        storm(testbed, &ports.greedy, &frame(&ports), |storm| {
             let mut sent = 0;
             while sent < FRAMES || storm.load(Ordering::Relaxed) < STORM {
                 sender.send(&template.carrying(&payload(sent)).bytes());
@@ -73,14 +74,14 @@ fn assert_bystanders_served(frame: impl Fn(&Site) -> Frame) {
             });
         });
         until("the workers to have nothing left to do", || {
-            let workers = lab.daemon().show("workers")?;
+            let workers = testbed.daemon().show("workers")?;
             workers.as_array()?.iter().all(|worker| worker["sleeping"] == true).then_some(())
         });
         // What came of the storm is more than a capture can take.
-        for port in [&site.greedy, &site.usual, &site.small, &site.many] {
-            lab.recapture(port);
+        for port in [&ports.greedy, &ports.usual, &ports.small, &ports.many] {
+            testbed.recapture(port);
         }
-        lab.forget_arrived(&site.greedy);
+        testbed.forget_arrived(&ports.greedy);
     });
 }
 
@@ -107,28 +108,28 @@ fn with_tcp(mut packet: Vec<u8>) -> Vec<u8> {
 #[test]
 fn bystanders_are_served_beside_long_headers_under_traffic() {
     // 112 segments, where 19 would be full.
-    assert_bystanders_served(|site| Frame {
+    assert_bystanders_served(|ports| Frame {
         ethertype: 0x86dd,
-        ..Frame::new(site.greedy.mac, site.usual.mac).carrying(&tcp6(1192))
+        ..Frame::new(ports.greedy.mac, ports.usual.mac).carrying(&tcp6(1192))
     });
 }
 
 #[test]
 fn bystanders_are_served_beside_small_segments_under_traffic() {
-    assert_bystanders_served(|site| Frame {
+    assert_bystanders_served(|ports| Frame {
         ethertype: 0x0800,
-        ..Frame::new(site.greedy.mac, site.small.mac).carrying(&tcp4())
+        ..Frame::new(ports.greedy.mac, ports.small.mac).carrying(&tcp4())
     });
 }
 
 #[test]
 fn bystanders_are_served_beside_long_multicasts_under_traffic() {
-    assert_bystanders_served(|site| {
-        Frame::new(site.greedy.mac, GROUP).carrying(&vec![7; usize::from(PACKET)])
+    assert_bystanders_served(|ports| {
+        Frame::new(ports.greedy.mac, GROUP).carrying(&vec![7; usize::from(PACKET)])
     });
 }
 
 #[test]
 fn bystanders_are_served_beside_short_multicasts_under_traffic() {
-    assert_bystanders_served(|site| Frame::new(site.greedy.mac, GROUP));
+    assert_bystanders_served(|ports| Frame::new(ports.greedy.mac, GROUP));
 }

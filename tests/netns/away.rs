@@ -1,68 +1,73 @@
 //! The NB DB goes away, in every way there is, and comes back: forwarding goes on, and what has changed is caught up with.
 
-use super::site::Site;
-use testkit::cloud::{Cloud, with_etcd, with_redis};
-use testkit::lab::Lab;
+use super::vm_ports::VmPorts;
+use testkit::nb_servers::{NbServers, with_etcd, with_redis};
+use testkit::testbed::Testbed;
 
 /// What `show problems` says then.
 pub const AWAY: &str = "forwarding goes on with what was read last";
 
 /// The DB `leaves` and later `returns`.
-fn away_and_back(lab: &mut Lab, cloud: &mut Cloud, leaves: fn(&mut Cloud), returns: fn(&mut Cloud)) {
-    let site = Site::new(lab, 2);
-    lab.start();
-    cloud.write(vec![site.add(0, 200)]);
-    site.assert_added(lab, 0, 200);
-    let traffic = site.traffic(lab);
-    leaves(cloud);
-    lab.daemon().wait_for_nb("stale: the DB is away");
-    lab.daemon().wait_for_problem(AWAY);
+fn away_and_back(
+    testbed: &mut Testbed,
+    servers: &mut NbServers,
+    leaves: fn(&mut NbServers),
+    returns: fn(&mut NbServers),
+) {
+    let ports = VmPorts::new(testbed, 2);
+    testbed.start();
+    servers.write(vec![ports.add(0, 200)]);
+    ports.assert_added(testbed, 0, 200);
+    let traffic = ports.traffic(testbed);
+    leaves(servers);
+    testbed.daemon().wait_for_nb("stale: the DB is away");
+    testbed.daemon().wait_for_problem(AWAY);
     traffic.wait_for_more();
     // Links come and go as ever.
-    let bystander = lab.dev(&site.bystander).to_owned();
-    lab.host.ip(&format!("link set dev {bystander} down"));
-    lab.daemon().wait_until_up("ports", 2);
-    lab.host.ip(&format!("link set dev {bystander} up"));
-    lab.daemon().wait_until_up("ports", 3);
+    let bystander = testbed.dev(&ports.bystander).to_owned();
+    testbed.host.ip(&format!("link set dev {bystander} down"));
+    testbed.daemon().wait_until_up("ports", 2);
+    testbed.host.ip(&format!("link set dev {bystander} up"));
+    testbed.daemon().wait_until_up("ports", 3);
 
-    returns(cloud);
-    cloud.write(vec![site.add(0, 300), site.add(1, 200)]);
-    lab.wait_for_vid(&site.spares[0], 300);
-    lab.wait_for_vid(&site.spares[1], 200);
-    lab.daemon().wait_until_converged();
+    returns(servers);
+    servers.write(vec![ports.add(0, 300), ports.add(1, 200)]);
+    testbed.wait_for_vid(&ports.spares[0], 300);
+    testbed.wait_for_vid(&ports.spares[1], 200);
+    testbed.daemon().wait_until_converged();
     // They may have run out meanwhile.
-    cloud.wait_for_reports(&[&site.ports()[..], &[&site.spares[0], &site.spares[1]]].concat());
-    traffic.assert_arrived(lab, &site);
-    site.assert_added(lab, 0, 300);
-    site.assert_added(lab, 1, 200);
+    servers.wait_for_reports(&[&ports.all()[..], &[&ports.spares[0], &ports.spares[1]]].concat());
+    traffic.assert_arrived(testbed, &ports);
+    ports.assert_added(testbed, 0, 300);
+    ports.assert_added(testbed, 1, 200);
 }
 
 #[test]
 fn etcd_is_frozen_under_traffic() {
-    with_etcd(1, |lab, cloud| away_and_back(lab, cloud, |it| it.freeze(0), |it| it.thaw(0)));
+    with_etcd(1, |testbed, servers| away_and_back(testbed, servers, |it| it.freeze(0), |it| it.thaw(0)));
 }
 
 #[test]
 fn etcd_is_stopped_under_traffic() {
-    with_etcd(1, |lab, cloud| away_and_back(lab, cloud, |it| it.kill(0), |it| it.run(0)));
+    with_etcd(1, |testbed, servers| away_and_back(testbed, servers, |it| it.kill(0), |it| it.run(0)));
 }
 
 #[test]
 fn etcd_is_cut_off_under_traffic() {
-    with_etcd(1, |lab, cloud| away_and_back(lab, cloud, |it| it.unplug(), |it| it.plug()));
+    with_etcd(1, |testbed, servers| away_and_back(testbed, servers, |it| it.unplug(), |it| it.plug()));
 }
 
 #[test]
 fn redis_is_frozen_under_traffic() {
-    with_redis(|lab, cloud| away_and_back(lab, cloud, |it| it.freeze(0), |it| it.thaw(0)));
+    with_redis(|testbed, servers| away_and_back(testbed, servers, |it| it.freeze(0), |it| it.thaw(0)));
 }
 
 #[test]
 fn redis_is_restarted_under_traffic() {
-    with_redis(|lab, cloud| away_and_back(lab, cloud, |it| it.kill(0), |it| it.run(0)));
+    with_redis(|testbed, servers| away_and_back(testbed, servers, |it| it.kill(0), |it| it.run(0)));
 }
 
 #[test]
 fn redis_is_cut_off_under_traffic() {
-    with_redis(|lab, cloud| away_and_back(lab, cloud, |it| it.unplug(), |it| it.plug()));
+    with_redis(|testbed, servers| away_and_back(testbed, servers, |it| it.unplug(), |it| it.plug()));
 }

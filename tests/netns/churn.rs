@@ -1,73 +1,73 @@
 //! Links come, go and change a thousand times: others do not notice, and nothing is left over.
 
 use testkit::churn::Churn;
-use testkit::churn_site::ChurnSite;
+use testkit::churn_ports::ChurnPorts;
 use testkit::frame::Frame;
-use testkit::lab::{Lab, in_lab};
 use testkit::netns::Netns;
 use testkit::noise::Noise;
 use testkit::resources::Held;
+use testkit::testbed::{Testbed, on_testbed};
 use testkit::wait::until;
 
 /// Operations between two moments at which everything must have settled.
 const OPERATIONS: usize = 100;
 const ROUNDS: usize = 10;
 
-fn round(lab: &Lab, site: &ChurnSite, churn: &mut Churn, noise: &Noise) {
-    site.undisturbed_by(lab, || {
-        churn.operate(lab, noise, OPERATIONS);
-        churn.settle(lab);
+fn round(testbed: &Testbed, site: &ChurnPorts, churn: &mut Churn, noise: &Noise) {
+    site.undisturbed_by(testbed, || {
+        churn.operate(testbed, noise, OPERATIONS);
+        churn.settle(testbed);
     });
 }
 
 #[test]
 fn links_change_a_thousand_times_under_traffic() {
-    in_lab(|lab| {
-        let site = ChurnSite::new(lab);
-        lab.start();
-        let mut churn = Churn::new(lab, &site.churned);
-        let noise = site.noise(lab, true);
+    on_testbed(|testbed| {
+        let site = ChurnPorts::new(testbed);
+        testbed.start();
+        let mut churn = Churn::new(testbed, &site.churned);
+        let noise = site.noise(testbed, true);
         // What is allocated once is allocated then.
-        round(lab, &site, &mut churn, &noise);
-        churn.restore(lab, &noise);
+        round(testbed, &site, &mut churn, &noise);
+        churn.restore(testbed, &noise);
         drop(noise);
-        let before = Held::by(lab.daemon());
+        let before = Held::by(testbed.daemon());
 
-        let noise = site.noise(lab, true);
+        let noise = site.noise(testbed, true);
         for _ in 0..ROUNDS {
-            round(lab, &site, &mut churn, &noise);
+            round(testbed, &site, &mut churn, &noise);
         }
-        churn.restore(lab, &noise);
+        churn.restore(testbed, &noise);
         drop(noise);
-        let after = Held::by(lab.daemon());
+        let after = Held::by(testbed.daemon());
         println!("before: {before}\nafter:  {after}");
         after.assert_no_more_than(&before);
-        lab.daemon().wait_until_converged();
-        lab.forget_arrived(&site.steady[0]);
-        site.assert_served(lab);
+        testbed.daemon().wait_until_converged();
+        testbed.forget_arrived(&site.steady[0]);
+        site.assert_served(testbed);
     });
 }
 
 #[test]
 fn link_that_was_elsewhere_while_announcements_were_lost_is_taken_again() {
-    in_lab(|lab| {
-        let one = lab.network();
-        let (vm, peer) = (lab.guest("vm", one), lab.guest("peer", one));
+    on_testbed(|testbed| {
+        let one = testbed.network();
+        let (vm, peer) = (testbed.guest("vm", one), testbed.guest("peer", one));
         let elsewhere = Netns::new("elsewhere");
-        lab.host.ip("link add spare type veth peer name spare-peer");
-        lab.start();
-        let dev = lab.dev(&vm).to_owned();
-        lab.daemon().while_stopped(|| {
-            lab.host.ip(&format!("link set dev {dev} netns {}", elsewhere.name()));
-            elsewhere.ip(&format!("link set dev {dev} netns {}", lab.host.name()));
-            lab.host.ip(&format!("link set dev {dev} up"));
+        testbed.host.ip("link add spare type veth peer name spare-peer");
+        testbed.start();
+        let dev = testbed.dev(&vm).to_owned();
+        testbed.daemon().while_stopped(|| {
+            testbed.host.ip(&format!("link set dev {dev} netns {}", elsewhere.name()));
+            elsewhere.ip(&format!("link set dev {dev} netns {}", testbed.host.name()));
+            testbed.host.ip(&format!("link set dev {dev} up"));
             // More than the kernel keeps for one who does not listen.
             let changes = (0..500).map(|number| format!("link set dev spare mtu {}", 1400 + number % 2));
-            lab.host.ip_batch(&changes.collect::<Vec<_>>());
+            testbed.host.ip_batch(&changes.collect::<Vec<_>>());
         });
-        until("lost announcements", || lab.files.log().contains("announcements").then_some(()));
-        lab.daemon().wait_until_up("ports", 2);
+        until("lost announcements", || testbed.files.log().contains("announcements").then_some(()));
+        testbed.daemon().wait_until_up("ports", 2);
         let frame = Frame::new(vm.mac, peer.mac);
-        lab.exchange(&vm, &frame, &[(&peer, &frame)]);
+        testbed.exchange(&vm, &frame, &[(&peer, &frame)]);
     });
 }

@@ -6,73 +6,73 @@ use std::path::PathBuf;
 use libbpf_rs::Link;
 
 use super::life::Pair;
-use testkit::lab::{Lab, in_lab};
+use testkit::testbed::{Testbed, on_testbed};
 use testkit::wait::until;
 
 /// The pins of the daemon's programs.
-fn pins(lab: &Lab) -> Vec<PathBuf> {
-    lab.files.pins().iter().map(|pin| lab.files.pin_folder.join(pin)).collect()
+fn pins(testbed: &Testbed) -> Vec<PathBuf> {
+    testbed.files.pins().iter().map(|pin| testbed.files.pin_folder.join(pin)).collect()
 }
 
 #[test]
 fn programs_that_are_detached_are_noticed_and_attached_again() {
-    in_lab(|lab| {
-        let pair = Pair::new(lab);
-        lab.start();
-        lab.wait_until_all_up();
-        pair.assert_served(lab);
-        let pins = pins(lab);
+    on_testbed(|testbed| {
+        let pair = Pair::new(testbed);
+        testbed.start();
+        testbed.wait_until_all_up();
+        pair.assert_served(testbed);
+        let pins = pins(testbed);
         assert_eq!(pins.len(), 3);
         for pin in &pins {
             // As `bpftool link detach` does.
             Link::open(pin).unwrap().detach().unwrap();
         }
         until("the log to name all three", || {
-            let log = lab.files.log();
+            let log = testbed.files.log();
             log.matches("was taken off the link by another process").count().ge(&3).then_some(())
         });
         until("the ports to be opened again", || {
-            (lab.files.log().matches("port open").count() == 2 * pins.len()).then_some(())
+            (testbed.files.log().matches("port open").count() == 2 * pins.len()).then_some(())
         });
-        lab.wait_until_all_up();
-        lab.daemon().wait_until_converged();
-        pair.assert_served(lab);
-        assert_eq!(lab.files.pins().len(), pins.len());
-        lab.daemon().assert_frames_conserved();
+        testbed.wait_until_all_up();
+        testbed.daemon().wait_until_converged();
+        pair.assert_served(testbed);
+        assert_eq!(testbed.files.pins().len(), pins.len());
+        testbed.daemon().assert_frames_conserved();
     });
 }
 
 #[test]
 fn a_pin_that_is_removed_is_made_again() {
-    in_lab(|lab| {
-        let pair = Pair::new(lab);
-        lab.start();
-        lab.wait_until_all_up();
-        let before = pins(lab);
+    on_testbed(|testbed| {
+        let pair = Pair::new(testbed);
+        testbed.start();
+        testbed.wait_until_all_up();
+        let before = pins(testbed);
         fs::remove_file(&before[0]).unwrap();
         until("the pin to be there again", || before[0].exists().then_some(()));
-        assert!(lab.files.log().contains("of its XDP program was removed"), "{}", lab.files.log());
-        lab.wait_until_all_up();
-        pair.assert_served(lab);
+        assert!(testbed.files.log().contains("of its XDP program was removed"), "{}", testbed.files.log());
+        testbed.wait_until_all_up();
+        pair.assert_served(testbed);
     });
 }
 
 #[test]
 fn what_happens_to_ports_and_links_is_in_the_log() {
-    in_lab(|lab| {
-        let pair = Pair::new(lab);
-        lab.start();
-        lab.wait_until_all_up();
-        let (vm, device) = (pair.vm.id(), lab.dev(&pair.peer).to_owned());
-        let expect = |lab: &Lab, line: &str| {
-            until(line, || lab.files.log().contains(line).then_some(()));
+    on_testbed(|testbed| {
+        let pair = Pair::new(testbed);
+        testbed.start();
+        testbed.wait_until_all_up();
+        let (vm, device) = (pair.vm.id(), testbed.dev(&pair.peer).to_owned());
+        let expect = |testbed: &Testbed, line: &str| {
+            until(line, || testbed.files.log().contains(line).then_some(()));
         };
-        expect(lab, &format!("vlan 100 of {vm}"));
-        lab.set_enabled(&pair.peer, false);
-        expect(lab, "port up -> disabled");
-        lab.secure(&pair.vm, &["10.0.0.1"]);
-        expect(lab, "port security on");
-        lab.host.ip(&format!("link set {device} down"));
-        expect(lab, "link switched off");
+        expect(testbed, &format!("vlan 100 of {vm}"));
+        testbed.set_enabled(&pair.peer, false);
+        expect(testbed, "port up -> disabled");
+        testbed.secure(&pair.vm, &["10.0.0.1"]);
+        expect(testbed, "port security on");
+        testbed.host.ip(&format!("link set {device} down"));
+        expect(testbed, "link switched off");
     });
 }

@@ -1,17 +1,17 @@
 //! Frames that end in the switch: none comes out anywhere, and each is counted under its reason.
 
 use testkit::frame::{CTAG, Frame, tci};
-use testkit::lab::in_lab;
+use testkit::testbed::on_testbed;
 use testkit::wait::until;
 
 #[test]
 fn frames_for_nobody_are_dropped_and_counted() {
-    in_lab(|lab| {
-        let (one, two) = (lab.network(), lab.network());
-        let vm = lab.guest("vm", one);
-        let sub = lab.subport(&vm, 100, two);
-        let (peer1, peer2) = (lab.guest("peer1", one), lab.guest("peer2", two));
-        lab.start();
+    on_testbed(|testbed| {
+        let (one, two) = (testbed.network(), testbed.network());
+        let vm = testbed.guest("vm", one);
+        let sub = testbed.subport(&vm, 100, two);
+        let (peer1, peer2) = (testbed.guest("peer1", one), testbed.guest("peer2", two));
+        testbed.start();
 
         let unknown = [2, 0xde, 0xad, 0, 0, 1];
         let frames = [
@@ -23,14 +23,15 @@ fn frames_for_nobody_are_dropped_and_counted() {
             Frame::new(vm.mac, vm.mac),
             Frame::new(sub.mac, sub.mac).tagged(tci(0, false, 100)),
         ];
-        lab.exchange(&vm, &frames, &[]);
+        testbed.exchange(&vm, &frames, &[]);
 
         // A tag's EtherType, and the end.
-        lab.sender(&vm)
+        testbed
+            .sender(&vm)
             .send(&Frame { ethertype: CTAG, ..Frame::new(vm.mac, peer1.mac).carrying(&[]) }.bytes());
-        lab.exchange(&vm, &[], &[]);
+        testbed.exchange(&vm, &[], &[]);
 
-        let daemon = lab.daemon();
+        let daemon = testbed.daemon();
         for (port, reason, count) in [
             (&vm, "destination_unknown", 2),
             (&sub, "destination_unknown", 1),

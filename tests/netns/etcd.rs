@@ -5,114 +5,114 @@ use std::ops::Range;
 use etcd_client::{Client, CompactionOptions, Permission, RoleRevokePermissionOptions};
 
 use super::away::AWAY;
-use super::site::Site;
-use testkit::cloud::with_etcd;
+use super::vm_ports::VmPorts;
+use testkit::nb_servers::with_etcd;
 use testkit::wait::until;
 
 #[test]
 fn leader_is_killed_during_500_changes_under_traffic() {
-    with_etcd(3, |lab, cloud| {
-        let site = Site::new(lab, 10);
-        lab.start();
-        let traffic = site.traffic(lab);
+    with_etcd(3, |testbed, servers| {
+        let ports = VmPorts::new(testbed, 10);
+        testbed.start();
+        let traffic = ports.traffic(testbed);
         // Each port in turn is added, given another VID, and removed.
         let changes = |range: Range<u16>| {
             let change = |number: u16| {
                 let (spare, turn) = (number % 10, number / 10);
                 match turn % 3 {
-                    0 => site.add(spare.into(), 200 + spare),
-                    1 => site.add(spare.into(), 300 + number),
-                    _ => site.remove(spare.into()),
+                    0 => ports.add(spare.into(), 200 + spare),
+                    1 => ports.add(spare.into(), 300 + number),
+                    _ => ports.remove(spare.into()),
                 }
             };
             range.map(change).collect()
         };
-        cloud.write(changes(0..150));
-        let leader = cloud.leader();
-        cloud.kill(leader);
-        cloud.write(changes(150..350));
-        cloud.run(leader);
-        cloud.write(changes(350..500));
+        servers.write(changes(0..150));
+        let leader = servers.leader();
+        servers.kill(leader);
+        servers.write(changes(150..350));
+        servers.run(leader);
+        servers.write(changes(350..500));
         for spare in 0..10 {
-            lab.wait_for_vid(&site.spares[usize::from(spare)], 300 + 490 + spare);
+            testbed.wait_for_vid(&ports.spares[usize::from(spare)], 300 + 490 + spare);
         }
-        lab.daemon().wait_until_converged();
-        traffic.assert_arrived(lab, &site);
-        site.assert_added(lab, 9, 300 + 499);
+        testbed.daemon().wait_until_converged();
+        traffic.assert_arrived(testbed, &ports);
+        ports.assert_added(testbed, 9, 300 + 499);
     });
 }
 
 #[test]
 fn each_server_is_frozen_in_turn_under_traffic() {
-    with_etcd(3, |lab, cloud| {
-        let site = Site::new(lab, 1);
-        lab.start();
-        let traffic = site.traffic(lab);
+    with_etcd(3, |testbed, servers| {
+        let ports = VmPorts::new(testbed, 1);
+        testbed.start();
+        let traffic = ports.traffic(testbed);
         // One of them is the one that is followed.
         for (server, vid) in [(0, 200), (1, 201), (2, 202)] {
-            cloud.freeze(server);
-            cloud.write(vec![site.add(0, vid)]);
-            lab.wait_for_vid(&site.spares[0], vid);
-            cloud.thaw(server);
+            servers.freeze(server);
+            servers.write(vec![ports.add(0, vid)]);
+            testbed.wait_for_vid(&ports.spares[0], vid);
+            servers.thaw(server);
         }
-        lab.daemon().wait_until_converged();
-        traffic.assert_arrived(lab, &site);
-        site.assert_added(lab, 0, 202);
+        testbed.daemon().wait_until_converged();
+        traffic.assert_arrived(testbed, &ports);
+        ports.assert_added(testbed, 0, 202);
     });
 }
 
 #[test]
 fn history_is_compacted_behind_our_back_under_traffic() {
-    with_etcd(1, |lab, cloud| {
-        let site = Site::new(lab, 2);
-        lab.start();
-        cloud.write(vec![site.add(0, 200)]);
-        site.assert_added(lab, 0, 200);
-        let traffic = site.traffic(lab);
-        cloud.unplug();
+    with_etcd(1, |testbed, servers| {
+        let ports = VmPorts::new(testbed, 2);
+        testbed.start();
+        servers.write(vec![ports.add(0, 200)]);
+        ports.assert_added(testbed, 0, 200);
+        let traffic = ports.traffic(testbed);
+        servers.unplug();
         // A watch that is not given up by then would hear of the changes and not miss the history.
-        until("the watch to be given up", || lab.files.log().contains("the watch ").then_some(()));
-        cloud.write(vec![site.remove(0), site.add(1, 201)]);
-        cloud.with_client(|mut client| async move {
+        until("the watch to be given up", || testbed.files.log().contains("the watch ").then_some(()));
+        servers.write(vec![ports.remove(0), ports.add(1, 201)]);
+        servers.with_client(|mut client| async move {
             let now = client.get("x", None).await.unwrap().header().unwrap().revision();
             client.compact(now, Some(CompactionOptions::new().with_physical())).await.unwrap();
         });
-        cloud.plug();
-        lab.wait_for_vid(&site.spares[1], 201);
-        lab.daemon().wait_until_up("subports", 2);
-        lab.daemon().wait_until_converged();
-        traffic.assert_arrived(lab, &site);
-        site.assert_added(lab, 1, 201);
+        servers.plug();
+        testbed.wait_for_vid(&ports.spares[1], 201);
+        testbed.daemon().wait_until_up("subports", 2);
+        testbed.daemon().wait_until_converged();
+        traffic.assert_arrived(testbed, &ports);
+        ports.assert_added(testbed, 1, 201);
     });
 }
 
 #[test]
 fn permission_is_revoked_and_granted_under_traffic() {
-    with_etcd(1, |lab, cloud| {
-        let site = Site::new(lab, 1);
-        cloud.with_client(|client| async move { add_users(client).await });
-        lab.files.url = cloud.url.replace("//", "//host:secret@");
-        cloud.url = cloud.url.replace("//", "//root:secret@");
-        lab.start();
-        lab.daemon().wait_until_converged();
-        let traffic = site.traffic(lab);
+    with_etcd(1, |testbed, servers| {
+        let ports = VmPorts::new(testbed, 1);
+        servers.with_client(|client| async move { add_users(client).await });
+        testbed.files.url = servers.url.replace("//", "//host:secret@");
+        servers.url = servers.url.replace("//", "//root:secret@");
+        testbed.start();
+        testbed.daemon().wait_until_converged();
+        let traffic = ports.traffic(testbed);
 
-        cloud.with_client(|mut root| async move {
+        servers.with_client(|mut root| async move {
             let all = RoleRevokePermissionOptions::new().with_prefix();
             root.role_revoke_permission("host", "/", Some(all)).await.unwrap();
         });
         // etcd asks for permission when a watch begins.
-        cloud.kill(0);
-        cloud.run(0);
-        lab.daemon().wait_for_problem("no permission");
-        lab.daemon().wait_for_problem(AWAY);
-        lab.daemon().wait_for_nb("stale: the DB is away");
-        cloud.write(vec![site.add(0, 200)]);
-        cloud.with_client(|mut root| async move { allow_all(&mut root).await });
-        lab.wait_for_vid(&site.spares[0], 200);
-        lab.daemon().wait_until_converged();
-        traffic.assert_arrived(lab, &site);
-        site.assert_added(lab, 0, 200);
+        servers.kill(0);
+        servers.run(0);
+        testbed.daemon().wait_for_problem("no permission");
+        testbed.daemon().wait_for_problem(AWAY);
+        testbed.daemon().wait_for_nb("stale: the DB is away");
+        servers.write(vec![ports.add(0, 200)]);
+        servers.with_client(|mut root| async move { allow_all(&mut root).await });
+        testbed.wait_for_vid(&ports.spares[0], 200);
+        testbed.daemon().wait_until_converged();
+        traffic.assert_arrived(testbed, &ports);
+        ports.assert_added(testbed, 0, 200);
     });
 }
 

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use etcd_client::{Client, Txn, TxnOp};
 use trunkpath::nb::Op;
 
-use super::site::Site;
-use testkit::cloud::{Cloud, with_etcd};
+use super::vm_ports::VmPorts;
 use testkit::frame::{Frame, tci};
-use testkit::lab::Lab;
 use testkit::large;
+use testkit::nb_servers::{NbServers, with_etcd};
+use testkit::testbed::Testbed;
 
 /// Parents of other hosts, with 100 subports each, and changes that are timed, unless the environment says otherwise.
 const PARENTS: u16 = 10;
@@ -28,7 +28,7 @@ fn setting(name: &str, default: u16) -> u16 {
 /// Writes what the DB of a large cloud holds beside our own records.
 async fn load(mut client: Client) {
     let parents = setting("TRUNKPATH_PARENTS", PARENTS).into();
-    let records: Vec<_> = large::Cloud { parents }.records().collect();
+    let records: Vec<_> = large::LargeScenario { parents }.records().collect();
     for some in records.chunks(128) {
         let put = |record| {
             let (id, text) = large::write(record);
@@ -40,17 +40,17 @@ async fn load(mut client: Client) {
 }
 
 /// Commits `change`, and sends frames until one has arrived. Returns how long that took from the commit on.
-fn time(lab: &Lab, cloud: &Cloud, site: &Site, vid: u16, change: &Op) -> Duration {
+fn time(testbed: &Testbed, servers: &NbServers, ports: &VmPorts, vid: u16, change: &Op) -> Duration {
     let Op::Put { table, json } = change else { panic!("{change:?}") };
-    let key = format!("/{table}/{}", site.segmentation_id(0));
+    let key = format!("/{table}/{}", ports.segmentation_id(0));
     let mut json = json.clone();
-    json["id"] = site.segmentation_id(0).into();
-    cloud.with_client(|mut client| async move { client.put(key, json.to_string(), None).await.unwrap() });
+    json["id"] = ports.segmentation_id(0).into();
+    servers.with_client(|mut client| async move { client.put(key, json.to_string(), None).await.unwrap() });
     let committed = Instant::now();
-    let frame = Frame::new(site.spares[0].mac, site.peer.mac).tagged(tci(0, false, vid)).bytes();
-    let arrived = lab.capture(&site.peer).arrived();
+    let frame = Frame::new(ports.spares[0].mac, ports.peer.mac).tagged(tci(0, false, vid)).bytes();
+    let arrived = testbed.capture(&ports.peer).arrived();
     let before = arrived.load(Ordering::Relaxed);
-    let sender = lab.sender(&site.vm);
+    let sender = testbed.sender(&ports.vm);
     while arrived.load(Ordering::Relaxed) == before {
         sender.send(&frame);
         std::thread::sleep(PAUSE);
@@ -61,20 +61,20 @@ fn time(lab: &Lab, cloud: &Cloud, site: &Site, vid: u16, change: &Op) -> Duratio
 
 #[test]
 fn first_frame_follows_a_commit_with_many_segmentations_of_others_there() {
-    with_etcd(1, |lab, cloud| {
-        let site = Site::new(lab, 1);
-        lab.start();
-        cloud.with_client(load);
-        lab.daemon().wait_until_converged();
+    with_etcd(1, |testbed, servers| {
+        let ports = VmPorts::new(testbed, 1);
+        testbed.start();
+        servers.with_client(load);
+        testbed.daemon().wait_until_converged();
         let changes = setting("TRUNKPATH_CHANGES", CHANGES);
         let mut times = Vec::new();
         for number in 0..changes {
             let vid = 1000 + number;
-            times.push(time(lab, cloud, &site, vid, &site.add(0, vid)));
+            times.push(time(testbed, servers, &ports, vid, &ports.add(0, vid)));
             // What is still on its way of this VID must not be taken for the next.
             std::thread::sleep(Duration::from_millis(5));
         }
-        lab.daemon().wait_until_converged();
+        testbed.daemon().wait_until_converged();
         times.sort();
         let at = |percent: usize| times[(times.len() - 1) * percent / 100];
         println!("{changes} changes: p50 {:?}, p99 {:?}, most {:?}", at(50), at(99), at(100));

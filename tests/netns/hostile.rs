@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde::Deserialize;
 use serde_json::Value;
 
-use testkit::lab::{Lab, in_lab};
+use testkit::testbed::{Testbed, on_testbed};
 
 const BATCHES: usize = 200;
 const FRAMES: usize = 500;
@@ -23,41 +23,41 @@ struct Batch {
 
 /// Two trunks that share networks under different tags, one of them with a trunk in its trunk; neighbours on each
 /// network; port security and strictness, on guests and on subports.
-fn site(lab: &mut Lab) -> BTreeMap<String, Value> {
-    let networks: Vec<_> = (0..4).map(|_| lab.network()).collect();
-    let vm = lab.guest("vm", networks[0]);
-    let other = lab.guest("other", networks[1]);
-    lab.subport(&vm, 100, networks[1]);
-    let inner = lab.subport(&vm, 200, networks[2]);
-    lab.subport(&inner, 7, networks[3]);
-    let guarded_subport = lab.subport(&other, 100, networks[2]);
-    let strict_subport = lab.subport(&other, 101, networks[0]);
-    let guarded = lab.guest("guarded", networks[0]);
-    lab.guest("neighbour", networks[2]);
-    let strict = lab.guest("strict", networks[3]);
+fn ports(testbed: &mut Testbed) -> BTreeMap<String, Value> {
+    let networks: Vec<_> = (0..4).map(|_| testbed.network()).collect();
+    let vm = testbed.guest("vm", networks[0]);
+    let other = testbed.guest("other", networks[1]);
+    testbed.subport(&vm, 100, networks[1]);
+    let inner = testbed.subport(&vm, 200, networks[2]);
+    testbed.subport(&inner, 7, networks[3]);
+    let guarded_subport = testbed.subport(&other, 100, networks[2]);
+    let strict_subport = testbed.subport(&other, 101, networks[0]);
+    let guarded = testbed.guest("guarded", networks[0]);
+    testbed.guest("neighbour", networks[2]);
+    let strict = testbed.guest("strict", networks[3]);
     for port in [&strict, &strict_subport] {
-        lab.arguments.extend(["--port".to_owned(), format!("{}:unknown_tags=drop", port.id())]);
+        testbed.arguments.extend(["--port".to_owned(), format!("{}:unknown_tags=drop", port.id())]);
     }
-    lab.write_records();
+    testbed.write_records();
     let ips = ["10.1.0.1", "2001:db8::1"];
     let secured = [&guarded, &guarded_subport];
     for port in secured {
-        lab.secure(port, &ips);
+        testbed.secure(port, &ips);
     }
-    lab.relaunch();
-    lab.wait_until_all_up();
+    testbed.relaunch();
+    testbed.wait_until_all_up();
 
-    let mut site = lab.site();
+    let mut ports = testbed.ports_for_model();
     for port in [&strict, &strict_subport] {
-        site.get_mut(&port.id()).unwrap()["strict"] = true.into();
+        ports.get_mut(&port.id()).unwrap()["strict"] = true.into();
     }
     for port in secured {
-        site.get_mut(&port.id()).unwrap()["ips"] = ips.into();
+        ports.get_mut(&port.id()).unwrap()["ips"] = ips.into();
     }
-    site
+    ports
 }
 
-fn model(seed: u64, site: &BTreeMap<String, Value>) -> Child {
+fn model(seed: u64, ports: &BTreeMap<String, Value>) -> Child {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/netns/model.py");
     let arguments = [seed.to_string(), BATCHES.to_string(), FRAMES.to_string()];
     let mut model = Command::new("python3")
@@ -68,16 +68,16 @@ fn model(seed: u64, site: &BTreeMap<String, Value>) -> Child {
         .spawn()
         .unwrap();
     let mut input = model.stdin.take().unwrap();
-    input.write_all(serde_json::to_string(site).unwrap().as_bytes()).unwrap();
+    input.write_all(serde_json::to_string(ports).unwrap().as_bytes()).unwrap();
     model
 }
 
 #[test]
 fn a_hundred_thousand_frames_go_where_an_independent_model_says() {
-    in_lab(|lab| {
-        let site = site(lab);
+    on_testbed(|testbed| {
+        let ports = ports(testbed);
         let seed = std::env::var("TRUNKPATH_SEED").map_or(1, |seed| seed.parse().unwrap());
-        let mut model = model(seed, &site);
+        let mut model = model(seed, &ports);
         let mut drops: BTreeMap<String, u64> = BTreeMap::new();
         let mut batches = 0;
         for line in BufReader::new(model.stdout.take().unwrap()).lines() {
@@ -88,7 +88,7 @@ fn a_hundred_thousand_frames_go_where_an_independent_model_says() {
             for frames in arrive.values_mut() {
                 frames.retain(|frame| !is_cut_behind_its_tag(frame));
             }
-            lab.exchange_bytes(&from, &frames, &arrive);
+            testbed.exchange_bytes(&from, &frames, &arrive);
             for (what, count) in dropped {
                 *drops.entry(what).or_default() += count;
             }
@@ -96,7 +96,7 @@ fn a_hundred_thousand_frames_go_where_an_independent_model_says() {
         }
         assert!(model.wait().unwrap().success());
         assert_eq!(batches, BATCHES);
-        assert_eq!(counted(lab), drops);
+        assert_eq!(counted(testbed), drops);
         let reasons =
             ["antispoof_source_mac", "antispoof_source_ip", "antispoof_unreadable", "classify_unknown_tag"];
         let of_all = [
@@ -112,8 +112,8 @@ fn a_hundred_thousand_frames_go_where_an_independent_model_says() {
 }
 
 /// What the daemon has dropped, as the model names it.
-fn counted(lab: &Lab) -> BTreeMap<String, u64> {
-    let stats = lab.daemon().stats();
+fn counted(testbed: &Testbed) -> BTreeMap<String, u64> {
+    let stats = testbed.daemon().stats();
     let ports = stats["ports"].as_array().unwrap();
     let of_port = |port: &Value| {
         let lport = port["lport"].as_str().unwrap().to_owned();

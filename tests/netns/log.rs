@@ -7,22 +7,22 @@ use std::os::fd::OwnedFd;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::life::Pair;
-use testkit::lab::{Lab, in_lab};
+use testkit::testbed::{Testbed, on_testbed};
 
 /// A pair that is served while log lines have nowhere to go.
-fn serve_with_log_at(lab: &mut Lab, stderr: File) -> Pair {
-    let pair = Pair::new(lab);
-    lab.files.stderr = Some(stderr);
-    lab.start();
+fn serve_with_log_at(testbed: &mut Testbed, stderr: File) -> Pair {
+    let pair = Pair::new(testbed);
+    testbed.files.stderr = Some(stderr);
+    testbed.start();
     // Closing and opening a port logs a line each.
-    let vm = lab.dev(&pair.vm).to_owned();
+    let vm = testbed.dev(&pair.vm).to_owned();
     for _ in 0..3 {
-        lab.host.ip(&format!("link set dev {vm} alias none"));
-        lab.daemon().wait_until_up("ports", 2);
-        lab.host.ip(&format!("link set dev {vm} alias {}", pair.vm.id()));
-        lab.daemon().wait_until_up("ports", 3);
+        testbed.host.ip(&format!("link set dev {vm} alias none"));
+        testbed.daemon().wait_until_up("ports", 2);
+        testbed.host.ip(&format!("link set dev {vm} alias {}", pair.vm.id()));
+        testbed.daemon().wait_until_up("ports", 3);
     }
-    pair.assert_served(lab);
+    pair.assert_served(testbed);
     pair
 }
 
@@ -33,34 +33,34 @@ fn pipe() -> (File, File) {
 
 #[test]
 fn a_full_disk_under_the_log_does_not_end_the_switch() {
-    in_lab(|lab| {
+    on_testbed(|testbed| {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        serve_with_log_at(lab, full);
-        lab.daemon().wait_for_problem("No space left on device");
+        serve_with_log_at(testbed, full);
+        testbed.daemon().wait_for_problem("No space left on device");
     });
 }
 
 #[test]
 fn a_log_pipe_without_a_reader_does_not_end_the_switch() {
-    in_lab(|lab| {
+    on_testbed(|testbed| {
         let (reader, writer) = pipe();
         drop(reader);
-        serve_with_log_at(lab, writer);
-        lab.daemon().wait_for_problem("Broken pipe");
+        serve_with_log_at(testbed, writer);
+        testbed.daemon().wait_for_problem("Broken pipe");
     });
 }
 
 #[test]
 fn a_log_pipe_that_nobody_reads_blocks_neither_the_switch_nor_its_end() {
-    in_lab(|lab| {
+    on_testbed(|testbed| {
         let (mut reader, mut writer) = pipe();
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         while writer.write(&[b'.'; 4096]).is_ok() {}
         // The flag belongs to the pipe's end, which the daemon shares.
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
-        serve_with_log_at(lab, writer);
-        lab.take_daemon().stop();
-        lab.files.stderr = None;
+        serve_with_log_at(testbed, writer);
+        testbed.take_daemon().stop();
+        testbed.files.stderr = None;
         let mut log = String::new();
         reader.read_to_string(&mut log).unwrap();
         assert!(log.trim_start_matches('.').is_empty(), "the pipe had room: {log}");

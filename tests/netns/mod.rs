@@ -29,7 +29,7 @@ mod reported;
 mod rtnl;
 mod sightings;
 mod signals;
-mod site;
 mod storm;
 mod tags;
 mod transport;
+mod vm_ports;

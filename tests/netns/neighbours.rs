@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::transport::address;
 use testkit::frame::{BROADCAST, Mac};
-use testkit::lab::{Lab, Port, in_lab};
 use testkit::netns::Netns;
 use testkit::records::text;
+use testkit::testbed::{Port, Testbed, on_testbed};
 
 /// Of [`address`] with host numbers 2 and 3.
 const OWNER: [u8; 4] = [10, 1, 0, 2];
@@ -178,43 +178,43 @@ fn table(netns: &Netns) -> Vec<(String, String)> {
 }
 
 /// Sends a claim of `liar`'s, and waits until it is through.
-fn claim(lab: &mut Lab, liar: &Port, claim: &Claim) {
-    let sender = lab.sender(liar);
+fn claim(testbed: &mut Testbed, liar: &Port, claim: &Claim) {
+    let sender = testbed.sender(liar);
     claim.frames.iter().for_each(|frame| sender.send(frame));
-    lab.forget_arrived(liar);
+    testbed.forget_arrived(liar);
 }
 
 #[test]
 fn a_guest_that_owns_neither_address_changes_no_neighbour_table() {
-    in_lab(|lab| {
-        let network = lab.network();
+    on_testbed(|testbed| {
+        let network = testbed.network();
         let [guarded, unguarded, owner, third] =
-            ["guarded", "unguarded", "owner", "third"].map(|name| lab.guest(name, network));
-        lab.write_records();
-        lab.secure(&guarded, &["10.1.0.1", "fd00::1"]);
-        lab.relaunch();
-        lab.wait_until_all_up();
-        address(lab, &owner, "eth0", 2);
-        address(lab, &third, "eth0", 3);
-        make_gullible(lab.netns(&third));
+            ["guarded", "unguarded", "owner", "third"].map(|name| testbed.guest(name, network));
+        testbed.write_records();
+        testbed.secure(&guarded, &["10.1.0.1", "fd00::1"]);
+        testbed.relaunch();
+        testbed.wait_until_all_up();
+        address(testbed, &owner, "eth0", 2);
+        address(testbed, &third, "eth0", 3);
+        make_gullible(testbed.netns(&third));
 
         // What is not believed of a guest without port security shows nothing of port security.
         for sent in claims(unguarded.mac, third.mac) {
-            reset(lab.netns(&third), &owner);
-            claim(lab, &unguarded, &sent);
-            let table = table(lab.netns(&third));
+            reset(testbed.netns(&third), &owner);
+            claim(testbed, &unguarded, &sent);
+            let table = table(testbed.netns(&third));
             let is_believed = table.iter().any(|(_, mac)| *mac == text(unguarded.mac));
             assert_eq!(is_believed, sent.is_believed, "{} {table:?}", sent.name);
         }
 
-        reset(lab.netns(&third), &owner);
-        let before = table(lab.netns(&third));
+        reset(testbed.netns(&third), &owner);
+        let before = table(testbed.netns(&third));
         assert_eq!(before.len(), 3, "{before:?}");
         for sent in claims(guarded.mac, third.mac) {
-            claim(lab, &guarded, &sent);
-            assert_eq!(table(lab.netns(&third)), before, "{}", sent.name);
+            claim(testbed, &guarded, &sent);
+            assert_eq!(table(testbed.netns(&third)), before, "{}", sent.name);
         }
-        let addresses = lab.netns(&third).ip("address show dev eth0");
+        let addresses = testbed.netns(&third).ip("address show dev eth0");
         assert!(!addresses.contains("dadfailed"), "{addresses}");
     });
 }

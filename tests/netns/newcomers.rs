@@ -3,62 +3,62 @@
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::site::Site;
+use super::vm_ports::VmPorts;
 use testkit::daemon::Daemon;
-use testkit::lab::{Lab, in_lab};
 use testkit::records::network_id;
+use testkit::testbed::{Testbed, on_testbed};
 use testkit::wait::until;
 
 /// Writes a record as a program does that checks nothing.
-fn write(lab: &Lab, table: &str, record: &Value) {
-    let db = Connection::open(lab.files.path("nb.db")).unwrap();
+fn write(testbed: &Testbed, table: &str, record: &Value) {
+    let db = Connection::open(testbed.files.path("nb.db")).unwrap();
     let id = record["id"].as_str().unwrap();
     db.execute("INSERT INTO record VALUES (?1, ?2, ?3)", [table, id, &record.to_string()]).unwrap();
 }
 
 /// A port that claims the key of the subport, a network that claims that of the first network, and a segmentation that
 /// claims the subport's tag.
-fn write_newcomers(lab: &Lab, site: &Site) {
+fn write_newcomers(testbed: &Testbed, ports: &VmPorts) {
     let port = |id: &str, key: u32| {
         json!({"id": id, "topic": "t", "unique_key": key, "lswitch": network_id(2), "macs": ["02:00:00:00:09:01"],
             "enabled": true})
     };
-    write(lab, "lport", &port("0", site.steady.key));
-    write(lab, "lport", &port("00", 1_000_000));
-    write(lab, "lswitch", &json!({"id": "0", "topic": "t", "unique_key": 1}));
-    let tag = json!({"id": "0", "topic": "t", "parent": site.vm.id(), "port": "00",
+    write(testbed, "lport", &port("0", ports.steady.key));
+    write(testbed, "lport", &port("00", 1_000_000));
+    write(testbed, "lswitch", &json!({"id": "0", "topic": "t", "unique_key": 1}));
+    let tag = json!({"id": "0", "topic": "t", "parent": ports.vm.id(), "port": "00",
         "segmentation_type": "vlan", "segmentation_id": 100});
-    write(lab, "child_port_segmentation", &tag);
+    write(testbed, "child_port_segmentation", &tag);
 }
 
-fn wait_until_named(lab: &Lab, site: &Site) {
-    lab.daemon().wait_for_problem(&format!("is {}'s already", site.steady.id()));
-    lab.daemon().wait_for_problem(&format!("is {}'s already", network_id(1)));
-    lab.daemon().wait_for_problem("vlan 100 of parent");
+fn wait_until_named(testbed: &Testbed, ports: &VmPorts) {
+    testbed.daemon().wait_for_problem(&format!("is {}'s already", ports.steady.id()));
+    testbed.daemon().wait_for_problem(&format!("is {}'s already", network_id(1)));
+    testbed.daemon().wait_for_problem("vlan 100 of parent");
 }
 
 fn newcomers_change_nothing(end: fn(Daemon)) {
-    in_lab(|lab| {
-        let site = Site::new(lab, 0);
-        lab.start();
-        site.assert_steady_served(lab);
-        let traffic = site.traffic(lab);
-        write_newcomers(lab, &site);
-        wait_until_named(lab, &site);
-        traffic.assert_arrived(lab, &site);
-        site.assert_steady_served(lab);
+    on_testbed(|testbed| {
+        let ports = VmPorts::new(testbed, 0);
+        testbed.start();
+        ports.assert_steady_served(testbed);
+        let traffic = ports.traffic(testbed);
+        write_newcomers(testbed, &ports);
+        wait_until_named(testbed, &ports);
+        traffic.assert_arrived(testbed, &ports);
+        ports.assert_steady_served(testbed);
 
-        let file = lab.files.path("last-good.db.incumbents");
+        let file = testbed.files.path("last-good.db.incumbents");
         until("the incumbents to be on disk", || {
             let kept = std::fs::read_to_string(&file).unwrap_or_default();
-            (kept.contains(&site.steady.id()) && kept.contains("network_key")).then_some(())
+            (kept.contains(&ports.steady.id()) && kept.contains("network_key")).then_some(())
         });
-        end(lab.take_daemon());
-        lab.relaunch();
-        lab.wait_until_all_up();
-        wait_until_named(lab, &site);
-        site.assert_steady_served(lab);
-        assert_eq!(lab.daemon().show("drift").unwrap(), json!([]));
+        end(testbed.take_daemon());
+        testbed.relaunch();
+        testbed.wait_until_all_up();
+        wait_until_named(testbed, &ports);
+        ports.assert_steady_served(testbed);
+        assert_eq!(testbed.daemon().show("drift").unwrap(), json!([]));
     });
 }
 

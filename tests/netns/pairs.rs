@@ -6,8 +6,8 @@ use std::net::UdpSocket;
 use serde_json::{Value, json};
 
 use testkit::frame::{Frame, Mac, tci};
-use testkit::lab::{Lab, Port, in_lab};
 use testkit::records::text;
+use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::until;
 
 /// As VRRP makes it for router 51 (RFC 9568, 7.3).
@@ -16,88 +16,88 @@ const VIRTUAL_IP: &str = "10.9.0.99";
 const PEER_IP: &str = "10.9.0.2";
 
 /// Starts the daemon with port security, and a pair of the virtual addresses, for both routers.
-fn start(lab: &mut Lab, routers: [&Port; 2]) {
-    lab.write_records();
+fn start(testbed: &mut Testbed, routers: [&Port; 2]) {
+    testbed.write_records();
     for router in routers {
-        lab.secure(router, &[]);
-        lab.pair(router, VIRTUAL_IP, VIRTUAL);
+        testbed.secure(router, &[]);
+        testbed.pair(router, VIRTUAL_IP, VIRTUAL);
     }
-    lab.relaunch();
-    lab.wait_until_all_up();
+    testbed.relaunch();
+    testbed.wait_until_all_up();
 }
 
 /// What `show networks` says of the pair of a router.
-fn pair(lab: &Lab, router: &Port) -> Value {
-    let networks = lab.daemon().show("networks").unwrap();
+fn pair(testbed: &Testbed, router: &Port) -> Value {
+    let networks = testbed.daemon().show("networks").unwrap();
     let mut ports =
         networks.as_array().unwrap().iter().flat_map(|network| network["ports"].as_array().unwrap());
     ports.find(|port| port["lport"] == router.id()).unwrap()["pairs"].clone()
 }
 
-fn assert_holder(lab: &Lab, routers: [&Port; 2], holder: &Port) {
+fn assert_holder(testbed: &Testbed, routers: [&Port; 2], holder: &Port) {
     for router in routers {
-        assert_eq!(pair(lab, router), json!([{"mac": text(VIRTUAL), "holder": holder.id()}]));
+        assert_eq!(pair(testbed, router), json!([{"mac": text(VIRTUAL), "holder": holder.id()}]));
     }
 }
 
-fn moves(lab: &Lab, router: &Port) -> u64 {
-    let stats = lab.daemon().stats();
+fn moves(testbed: &Testbed, router: &Port) -> u64 {
+    let stats = testbed.daemon().stats();
     let port = stats["ports"].as_array().unwrap().iter().find(|row| row["lport"] == router.id()).unwrap();
     port["address_moves"].as_u64().unwrap()
 }
 
 /// Sends an announcement of a router until it holds the virtual address. Each move waits for a second after the last one.
-fn take_over(lab: &mut Lab, router: &Port, announcement: &Frame) {
+fn take_over(testbed: &mut Testbed, router: &Port, announcement: &Frame) {
     until("the address to move", || {
-        lab.sender(router).send(&announcement.bytes());
-        (pair(lab, router)[0]["holder"] == router.id()).then_some(())
+        testbed.sender(router).send(&announcement.bytes());
+        (pair(testbed, router)[0]["holder"] == router.id()).then_some(())
     });
-    lab.forget_arrived(router);
+    testbed.forget_arrived(router);
 }
 
 #[test]
 fn a_virtual_address_moves_between_a_subport_and_a_guest() {
-    in_lab(|lab| {
-        let network = lab.network();
-        let other = lab.network();
-        let vm = lab.guest("vm", other);
-        let master = lab.subport(&vm, 100, network);
-        let (backup, peer) = (lab.guest("backup", network), lab.guest("peer", network));
+    on_testbed(|testbed| {
+        let network = testbed.network();
+        let other = testbed.network();
+        let vm = testbed.guest("vm", other);
+        let master = testbed.subport(&vm, 100, network);
+        let (backup, peer) = (testbed.guest("backup", network), testbed.guest("peer", network));
         let routers = [&master, &backup];
-        start(lab, routers);
+        start(testbed, routers);
 
         let (to_virtual, advertisement) = (Frame::new(peer.mac, VIRTUAL), Frame::new(VIRTUAL, peer.mac));
         let vlan = tci(0, false, 100);
-        take_over(lab, &master, &advertisement.tagged(vlan));
-        lab.exchange(&peer, &to_virtual, &[(&vm, &to_virtual.tagged(vlan))]);
-        lab.exchange(&vm, &advertisement.tagged(vlan), &[(&peer, &advertisement)]);
-        assert_holder(lab, routers, &master);
+        take_over(testbed, &master, &advertisement.tagged(vlan));
+        testbed.exchange(&peer, &to_virtual, &[(&vm, &to_virtual.tagged(vlan))]);
+        testbed.exchange(&vm, &advertisement.tagged(vlan), &[(&peer, &advertisement)]);
+        assert_holder(testbed, routers, &master);
 
         let traced = ["trace", "--port", &backup.id(), "--src", &text(VIRTUAL), "--dst", &text(peer.mac)];
-        assert!(lab.files.ask(&traced).contains(&peer.id()));
-        assert_holder(lab, routers, &master);
+        assert!(testbed.files.ask(&traced).contains(&peer.id()));
+        assert_holder(testbed, routers, &master);
 
-        take_over(lab, &backup, &advertisement);
-        lab.exchange(&peer, &to_virtual, &[(&backup, &to_virtual)]);
-        assert_holder(lab, routers, &backup);
-        assert_eq!(moves(lab, &backup), 1);
-        assert!(lab.files.ask(&["show", "networks"]).contains(&format!("{} (held)", text(VIRTUAL))));
-        assert!(lab.daemon().stats_for_people().contains("ADDRESSES MOVED HERE"));
-        assert_eq!(lab.daemon().show("drift"), Some(json!([])));
+        take_over(testbed, &backup, &advertisement);
+        testbed.exchange(&peer, &to_virtual, &[(&backup, &to_virtual)]);
+        assert_holder(testbed, routers, &backup);
+        assert_eq!(moves(testbed, &backup), 1);
+        assert!(testbed.files.ask(&["show", "networks"]).contains(&format!("{} (held)", text(VIRTUAL))));
+        assert!(testbed.daemon().stats_for_people().contains("ADDRESSES MOVED HERE"));
+        assert_eq!(testbed.daemon().show("drift"), Some(json!([])));
 
         // The only one that is left has the address without a word.
-        lab.set_enabled(&backup, false);
-        lab.daemon().wait_until_up("ports", 2);
-        assert_holder(lab, routers, &master);
-        lab.set_enabled(&backup, true);
-        lab.daemon().wait_until_up("ports", 3);
-        lab.exchange(&peer, &to_virtual, &[(&vm, &to_virtual.tagged(vlan))]);
+        testbed.set_enabled(&backup, false);
+        testbed.daemon().wait_until_up("ports", 2);
+        assert_holder(testbed, routers, &master);
+        testbed.set_enabled(&backup, true);
+        testbed.daemon().wait_until_up("ports", 3);
+        testbed.exchange(&peer, &to_virtual, &[(&vm, &to_virtual.tagged(vlan))]);
     });
 }
 
 /// Gives a router an interface with the virtual addresses, which is down.
-fn add_virtual_interface(lab: &Lab, router: &Port) {
-    let netns = lab.netns(router);
+fn add_virtual_interface(testbed: &Testbed, router: &Port) {
+    let netns = testbed.netns(router);
     netns.ip(&format!("link add vrrp link eth0 address {} type macvlan mode private", text(VIRTUAL)));
     netns.ip(&format!("addr add {VIRTUAL_IP}/24 dev vrrp"));
     // Else eth0 answers for the address of the other interface, with its own MAC address.
@@ -105,29 +105,29 @@ fn add_virtual_interface(lab: &Lab, router: &Port) {
 }
 
 /// A socket of a guest that never waits.
-fn socket(lab: &Lab, port: &Port, address: &str) -> UdpSocket {
-    let socket = lab.netns(port).enter(|| UdpSocket::bind(address)).unwrap();
+fn socket(testbed: &Testbed, port: &Port, address: &str) -> UdpSocket {
+    let socket = testbed.netns(port).enter(|| UdpSocket::bind(address)).unwrap();
     socket.set_nonblocking(true).unwrap();
     socket
 }
 
 #[test]
 fn a_kernel_reaches_a_macvlan_in_one_guest_and_after_a_failover_in_another() {
-    in_lab(|lab| {
-        let network = lab.network();
+    on_testbed(|testbed| {
+        let network = testbed.network();
         let (vm, backup, peer) =
-            (lab.guest("vm", network), lab.guest("backup", network), lab.guest("peer", network));
-        start(lab, [&vm, &backup]);
-        lab.netns(&peer).ip(&format!("addr add {PEER_IP}/24 dev eth0"));
+            (testbed.guest("vm", network), testbed.guest("backup", network), testbed.guest("peer", network));
+        start(testbed, [&vm, &backup]);
+        testbed.netns(&peer).ip(&format!("addr add {PEER_IP}/24 dev eth0"));
         for router in [&vm, &backup] {
-            add_virtual_interface(lab, router);
+            add_virtual_interface(testbed, router);
         }
-        let client = socket(lab, &peer, &format!("{PEER_IP}:7000"));
+        let client = socket(testbed, &peer, &format!("{PEER_IP}:7000"));
 
         for (router, failed) in [(&vm, &backup), (&backup, &vm), (&vm, &backup)] {
-            lab.netns(failed).ip("link set vrrp down");
-            lab.netns(router).ip("link set vrrp up");
-            let server = socket(lab, router, "0.0.0.0:7000");
+            testbed.netns(failed).ip("link set vrrp down");
+            testbed.netns(router).ip("link set vrrp up");
+            let server = socket(testbed, router, "0.0.0.0:7000");
             until("a datagram to the virtual address", || {
                 // As a master sends its advertisements.
                 server.send_to(b"advertisement", (PEER_IP, 7001)).unwrap();

@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 
 use testkit::command::succeed;
 use testkit::frame::{Frame, Mac, tci};
-use testkit::lab::{Lab, Port, in_lab};
 use testkit::netns::Netns;
 use testkit::stream::{Stream, assert_in_order, number, payload};
+use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::until;
 
 const QUEUES: u32 = 4;
@@ -16,15 +16,15 @@ const FRAMES_PER_FLOW: u64 = 200;
 
 #[test]
 fn four_queues_and_two_workers_keep_each_flow_in_order() {
-    in_lab(|lab| {
-        let (one, two) = (lab.network(), lab.network());
-        lab.queues = QUEUES;
-        lab.arguments = ["--workers", "0,1"].map(str::to_owned).to_vec();
-        let vm = lab.guest("vm", one);
-        let sub = lab.subport(&vm, 100, two);
-        let (peer1, peer2) = (lab.guest("peer1", one), lab.guest("peer2", two));
-        lab.start();
-        let workers = lab.daemon().show("workers").unwrap();
+    on_testbed(|testbed| {
+        let (one, two) = (testbed.network(), testbed.network());
+        testbed.queues = QUEUES;
+        testbed.arguments = ["--workers", "0,1"].map(str::to_owned).to_vec();
+        let vm = testbed.guest("vm", one);
+        let sub = testbed.subport(&vm, 100, two);
+        let (peer1, peer2) = (testbed.guest("peer1", one), testbed.guest("peer2", two));
+        testbed.start();
+        let workers = testbed.daemon().show("workers").unwrap();
         assert_eq!(workers.as_array().unwrap().len(), 2, "{workers}");
 
         // At the same time: out of the trunk's two ports, and into one of them.
@@ -35,26 +35,26 @@ fn four_queues_and_two_workers_keep_each_flow_in_order() {
         std::thread::scope(|scope| {
             let from_vm: Vec<_> =
                 to1.iter().cloned().chain(to2.iter().map(|frame| frame.tagged(tag))).collect();
-            let (vm_sender, peer_sender) = (lab.sender(&vm), lab.sender(&peer2));
+            let (vm_sender, peer_sender) = (testbed.sender(&vm), testbed.sender(&peer2));
             scope.spawn(move || Stream::interleaved(&vm_sender, &from_vm, FRAMES_PER_FLOW));
             let from_peer = back.clone();
             scope.spawn(move || Stream::interleaved(&peer_sender, &from_peer, FRAMES_PER_FLOW));
         });
 
-        assert_flows_arrived(lab, &peer1, &to1);
-        assert_flows_arrived(lab, &peer2, &to2);
-        assert_flows_arrived(lab, &vm, &back.iter().map(|frame| frame.tagged(tag)).collect::<Vec<_>>());
-        let used = queues_used(lab, &vm);
+        assert_flows_arrived(testbed, &peer1, &to1);
+        assert_flows_arrived(testbed, &peer2, &to2);
+        assert_flows_arrived(testbed, &vm, &back.iter().map(|frame| frame.tagged(tag)).collect::<Vec<_>>());
+        let used = queues_used(testbed, &vm);
         assert!(used > 1, "the flows of a test of many queues came by {used} of them");
     });
 }
 
 /// Makes sure that each flow of `flows` came to `port`'s guest whole and in order.
-fn assert_flows_arrived(lab: &Lab, port: &Port, flows: &[Frame]) {
+fn assert_flows_arrived(testbed: &Testbed, port: &Port, flows: &[Frame]) {
     let mut numbers: BTreeMap<Vec<u8>, Vec<u64>> = BTreeMap::new();
     let mut missing = flows.len() * usize::try_from(FRAMES_PER_FLOW).unwrap();
     let heads: Vec<Vec<u8>> = flows.iter().map(|flow| head(&flow.bytes())).collect();
-    lab.capture(port).through(|frame| {
+    testbed.capture(port).through(|frame| {
         let head = head(frame);
         assert!(heads.contains(&head), "a frame of no flow: {frame:02x?}");
         numbers.entry(head).or_default().push(number(frame));
@@ -73,8 +73,8 @@ fn head(frame: &[u8]) -> Vec<u8> {
 }
 
 /// The RX queues of `port`'s device by which frames came.
-fn queues_used(lab: &Lab, port: &Port) -> usize {
-    let counters = succeed(lab.host.command("ethtool").args(["-S", lab.dev(port)]), "");
+fn queues_used(testbed: &Testbed, port: &Port) -> usize {
+    let counters = succeed(testbed.host.command("ethtool").args(["-S", testbed.dev(port)]), "");
     let packets = |line: &str| {
         let (name, value) = line.split_once(':')?;
         (name.contains("rx_queue_") && name.ends_with("_xdp_packets")).then(|| value.trim() != "0")
@@ -101,30 +101,30 @@ fn udp(src: Mac, dst: Mac, flow: u16) -> Frame {
 
 #[test]
 fn queue_that_is_added_gets_a_socket() {
-    in_lab(|lab| {
-        let one = lab.network();
-        lab.queues = 2;
-        let (vm, peer) = (lab.guest("vm", one), lab.guest("peer", one));
-        let dev = lab.dev(&vm).to_owned();
+    on_testbed(|testbed| {
+        let one = testbed.network();
+        testbed.queues = 2;
+        let (vm, peer) = (testbed.guest("vm", one), testbed.guest("peer", one));
+        let dev = testbed.dev(&vm).to_owned();
         let set_queues = |netns: &Netns, dev: &str, count: &str| {
             succeed(netns.command("ethtool").args(["-L", dev, "rx", count, "tx", count]), "");
         };
-        set_queues(lab.netns(&vm), "eth0", "1");
-        set_queues(&lab.host, &dev, "1");
-        lab.start();
-        assert_eq!(queues_of(lab, &vm), Some(1));
+        set_queues(testbed.netns(&vm), "eth0", "1");
+        set_queues(&testbed.host, &dev, "1");
+        testbed.start();
+        assert_eq!(queues_of(testbed, &vm), Some(1));
         // As a VM does that opens its tap after us, or turns its second queue on.
-        set_queues(&lab.host, &dev, "2");
-        set_queues(lab.netns(&vm), "eth0", "2");
-        until("a socket on the second queue", || (queues_of(lab, &vm) == Some(2)).then_some(()));
-        lab.wait_until_all_up();
+        set_queues(&testbed.host, &dev, "2");
+        set_queues(testbed.netns(&vm), "eth0", "2");
+        until("a socket on the second queue", || (queues_of(testbed, &vm) == Some(2)).then_some(()));
+        testbed.wait_until_all_up();
         let frames: Vec<_> = (0..FLOWS).map(|flow| udp(vm.mac, peer.mac, flow)).collect();
-        lab.exchange(&vm, &frames, &[(&peer, &frames)]);
+        testbed.exchange(&vm, &frames, &[(&peer, &frames)]);
     });
 }
 
 /// The queues with a socket, as `trunkpath show ports` has them.
-fn queues_of(lab: &Lab, port: &Port) -> Option<u64> {
-    let ports = lab.daemon().show("ports")?;
+fn queues_of(testbed: &Testbed, port: &Port) -> Option<u64> {
+    let ports = testbed.daemon().show("ports")?;
     ports.as_array()?.iter().find(|row| row["lport"] == port.id())?["queues"].as_u64()
 }

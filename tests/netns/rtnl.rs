@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use super::life::Pair;
 use testkit::command::succeed;
-use testkit::lab::{Lab, in_lab};
+use testkit::testbed::{Testbed, on_testbed};
 use testkit::wait::until;
 
 /// The lock is released after so many seconds at the latest.
@@ -19,8 +19,8 @@ struct Holder {
     input: Option<ChildStdin>,
 }
 
-fn build(lab: &Lab) -> PathBuf {
-    let program = lab.files.path("hold_rtnl");
+fn build(testbed: &Testbed) -> PathBuf {
+    let program = testbed.files.path("hold_rtnl");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/netns/hold_rtnl.c");
     succeed(Command::new("cc").args(["-pthread", "-o"]).arg(&program).arg(source), "");
     program
@@ -28,8 +28,8 @@ fn build(lab: &Lab) -> PathBuf {
 
 impl Holder {
     /// Returns once the lock is held.
-    fn start(lab: &Lab, program: &PathBuf, link: &str) -> Self {
-        let mut command = lab.host.command("setpriv");
+    fn start(testbed: &Testbed, program: &PathBuf, link: &str) -> Self {
+        let mut command = testbed.host.command("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).args([link, LONGEST]);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut answer = String::new();
@@ -55,53 +55,59 @@ impl Drop for Holder {
 
 #[test]
 fn what_waits_for_the_lock_keeps_nothing_else_waiting() {
-    in_lab(|lab| {
-        let pair = Pair::new(lab);
-        lab.start();
-        lab.wait_until_all_up();
-        pair.assert_served(lab);
-        let program = build(lab);
-        let holder = Holder::start(lab, &program, lab.dev(&pair.vm));
+    on_testbed(|testbed| {
+        let pair = Pair::new(testbed);
+        testbed.start();
+        testbed.wait_until_all_up();
+        pair.assert_served(testbed);
+        let program = build(testbed);
+        let holder = Holder::start(testbed, &program, testbed.dev(&pair.vm));
 
         // The API answers, frames flow, records are followed.
-        lab.daemon().wait_for_problem("RTNL");
-        pair.assert_served(lab);
-        lab.set_enabled(&pair.peer, false);
+        testbed.daemon().wait_for_problem("RTNL");
+        pair.assert_served(testbed);
+        testbed.set_enabled(&pair.peer, false);
         until("the port to be disabled", || {
-            let ports = lab.daemon().show("ports")?;
+            let ports = testbed.daemon().show("ports")?;
             let ports = ports.as_array()?.iter();
             ports.filter(|port| port["state"] == "disabled").count().eq(&1).then_some(())
         });
-        lab.set_enabled(&pair.peer, true);
-        lab.wait_until_all_up();
-        pair.assert_served(lab);
+        testbed.set_enabled(&pair.peer, true);
+        testbed.wait_until_all_up();
+        pair.assert_served(testbed);
         until("an answer that says how old it is", || {
-            lab.daemon().stats_for_people().contains("s old: the daemon waits for the kernel").then_some(())
+            testbed
+                .daemon()
+                .stats_for_people()
+                .contains("s old: the daemon waits for the kernel")
+                .then_some(())
         });
 
         holder.release();
-        until("no problem", || lab.daemon().show("problems")?.as_array()?.is_empty().then_some(()));
-        assert!(!lab.daemon().stats_for_people().contains("s old"));
-        pair.assert_served(lab);
+        until("no problem", || testbed.daemon().show("problems")?.as_array()?.is_empty().then_some(()));
+        assert!(!testbed.daemon().stats_for_people().contains("s old"));
+        pair.assert_served(testbed);
     });
 }
 
 #[test]
 fn stop_during_a_hold_says_what_stays_and_ends_with_the_hold() {
-    in_lab(|lab| {
-        let pair = Pair::new(lab);
-        lab.start();
-        lab.wait_until_all_up();
-        let program = build(lab);
-        let holder = Holder::start(lab, &program, lab.dev(&pair.vm));
-        lab.daemon().wait_for_problem("RTNL");
-        let daemon = lab.take_daemon();
+    on_testbed(|testbed| {
+        let pair = Pair::new(testbed);
+        testbed.start();
+        testbed.wait_until_all_up();
+        let program = build(testbed);
+        let holder = Holder::start(testbed, &program, testbed.dev(&pair.vm));
+        testbed.daemon().wait_for_problem("RTNL");
+        let daemon = testbed.take_daemon();
         let stopping = std::thread::spawn(|| daemon.stop());
-        until("the log to say what stays", || lab.files.log().contains("stay on their links").then_some(()));
+        until("the log to say what stays", || {
+            testbed.files.log().contains("stay on their links").then_some(())
+        });
         holder.release();
         stopping.join().unwrap();
-        let (said, content) = lab.files.check(&lab.host, &["--clean"]);
+        let (said, content) = testbed.files.check(&testbed.host, &["--clean"]);
         assert!(content, "{said}");
-        lab.wait_for_no_programs();
+        testbed.wait_for_no_programs();
     });
 }

@@ -7,24 +7,24 @@ use nix::sys::signal::{Signal, kill};
 
 use super::life::Pair;
 use testkit::frame::{Frame, tci};
-use testkit::lab::{Lab, in_lab};
+use testkit::testbed::{Testbed, on_testbed};
 use testkit::wait::until;
 
 const UNKNOWN: u16 = tci(0, false, 7);
 
 /// Sends a signal by its number: realtime signals have no name.
-fn send(lab: &Lab, signal: i32) {
+fn send(testbed: &Testbed, signal: i32) {
     let sent = std::process::Command::new("kill")
-        .args([format!("-{signal}"), lab.daemon().pid().to_string()])
+        .args([format!("-{signal}"), testbed.daemon().pid().to_string()])
         .status();
     assert!(sent.unwrap().success(), "signal {signal}");
 }
 
 #[test]
 fn signals_without_a_meaning_are_ignored() {
-    in_lab(|lab| {
-        let pair = Pair::new(lab);
-        lab.start();
+    on_testbed(|testbed| {
+        let pair = Pair::new(testbed);
+        testbed.start();
         let named = [
             libc::SIGUSR1,
             libc::SIGUSR2,
@@ -41,39 +41,39 @@ fn signals_without_a_meaning_are_ignored() {
             libc::SIGTTOU,
         ];
         for signal in named.into_iter().chain([libc::SIGRTMIN(), libc::SIGRTMAX()]) {
-            send(lab, signal);
-            pair.assert_served(lab);
+            send(testbed, signal);
+            pair.assert_served(testbed);
         }
     });
 }
 
 /// Sends SIGHUP and waits for a new log line with `text`.
-fn reload(lab: &Lab, text: &str) {
-    let lines = || lab.files.log().lines().filter(|line| line.contains(text)).count();
+fn reload(testbed: &Testbed, text: &str) {
+    let lines = || testbed.files.log().lines().filter(|line| line.contains(text)).count();
     let before = lines();
-    kill(lab.daemon().pid(), Signal::SIGHUP).unwrap();
+    kill(testbed.daemon().pid(), Signal::SIGHUP).unwrap();
     until(&format!("a log line with {text:?}"), || (lines() > before).then_some(()));
 }
 
 #[test]
 fn sighup_applies_what_can_change_and_names_what_cannot() {
-    in_lab(|lab| {
-        let one = lab.network();
-        let (vm, peer) = (lab.guest("vm", one), lab.guest("peer", one));
-        let file = lab.files.path("trunkpath.toml");
+    on_testbed(|testbed| {
+        let one = testbed.network();
+        let (vm, peer) = (testbed.guest("vm", one), testbed.guest("peer", one));
+        let file = testbed.files.path("trunkpath.toml");
         fs::write(&file, "umem_mib = 64\n").unwrap();
-        lab.arguments.extend(["--config".to_owned(), file.display().to_string()]);
-        lab.start();
+        testbed.arguments.extend(["--config".to_owned(), file.display().to_string()]);
+        testbed.start();
         let tagged = Frame::new(vm.mac, peer.mac).tagged(UNKNOWN);
-        lab.exchange(&vm, &tagged, &[(&peer, &tagged)]);
+        testbed.exchange(&vm, &tagged, &[(&peer, &tagged)]);
 
         fs::write(&file, "umem_mib = 128\nflood_rate = 50000\n[port.\"*\"]\nunknown_tags = \"drop\"\n")
             .unwrap();
-        reload(lab, "flood_rate: 50000 instead of 100000");
-        reload(lab, "umem_mib: kept 64, 128 needs a restart");
-        lab.exchange(&vm, &tagged, &[]);
+        reload(testbed, "flood_rate: 50000 instead of 100000");
+        reload(testbed, "umem_mib: kept 64, 128 needs a restart");
+        testbed.exchange(&vm, &tagged, &[]);
         until("the drop by the new policy", || {
-            (lab.daemon().dropped(&vm.id(), "classify_unknown_tag") == 1).then_some(())
+            (testbed.daemon().dropped(&vm.id(), "classify_unknown_tag") == 1).then_some(())
         });
 
         for (broken, complaint) in [
@@ -82,25 +82,25 @@ fn sighup_applies_what_can_change_and_names_what_cannot() {
             ("[", "the configuration stays as it is"),
         ] {
             fs::write(&file, broken).unwrap();
-            reload(lab, complaint);
-            lab.exchange(&vm, &tagged, &[]);
+            reload(testbed, complaint);
+            testbed.exchange(&vm, &tagged, &[]);
         }
 
         // Another program, and so another attachment.
         fs::write(&file, "umem_mib = 64\n[port.\"*\"]\nno_socket = \"pass\"\n").unwrap();
-        reload(lab, "port.\"*\"");
-        lab.wait_until_all_up();
-        lab.exchange(&vm, &tagged, &[(&peer, &tagged)]);
-        until("the pins to go", || lab.files.pins().is_empty().then_some(()));
+        reload(testbed, "port.\"*\"");
+        testbed.wait_until_all_up();
+        testbed.exchange(&vm, &tagged, &[(&peer, &tagged)]);
+        until("the pins to go", || testbed.files.pins().is_empty().then_some(()));
     });
 }
 
 #[test]
 fn sighup_without_a_file_says_that_there_is_none() {
-    in_lab(|lab| {
-        let pair = Pair::new(lab);
-        lab.start();
-        reload(lab, "there is no --config file to read again");
-        pair.assert_served(lab);
+    on_testbed(|testbed| {
+        let pair = Pair::new(testbed);
+        testbed.start();
+        reload(testbed, "there is no --config file to read again");
+        pair.assert_served(testbed);
     });
 }

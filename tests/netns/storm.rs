@@ -10,9 +10,9 @@ use nix::unistd::Pid;
 
 use testkit::command::run;
 use testkit::frame::{BROADCAST, Frame, tci};
-use testkit::lab::{Lab, Port, in_lab};
 use testkit::stream::Stream;
 use testkit::tap::Tap;
+use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::until;
 
 /// Frames of a storm, at least.
@@ -33,7 +33,7 @@ const MOST_TURNS: usize = 10_000_000;
 const ANSWERED: Duration = Duration::from_secs(1);
 
 /// A guest with a neighbour, a subport of it on another network, and on that a sender and a receiver.
-struct Site {
+struct VmPorts {
     stormy: Port,
     stuck: Port,
     subport: Port,
@@ -41,20 +41,20 @@ struct Site {
     receiver: Port,
 }
 
-fn site(lab: &mut Lab) -> Site {
-    let (one, two) = (lab.network(), lab.network());
-    let stormy = lab.guest("stormy", one);
-    let stuck = lab.guest("beside", one);
-    let subport = lab.subport(&stormy, 100, two);
-    let (sender, receiver) = (lab.guest("sender", two), lab.guest("receiver", two));
-    lab.arguments.extend(["--flood-rate".to_owned(), FLOOD_RATE.to_string()]);
-    lab.start();
-    Site { stormy, stuck, subport, sender, receiver }
+fn ports(testbed: &mut Testbed) -> VmPorts {
+    let (one, two) = (testbed.network(), testbed.network());
+    let stormy = testbed.guest("stormy", one);
+    let stuck = testbed.guest("beside", one);
+    let subport = testbed.subport(&stormy, 100, two);
+    let (sender, receiver) = (testbed.guest("sender", two), testbed.guest("receiver", two));
+    testbed.arguments.extend(["--flood-rate".to_owned(), FLOOD_RATE.to_string()]);
+    testbed.start();
+    VmPorts { stormy, stuck, subport, sender, receiver }
 }
 
 /// Sends `frame` from the guest of `from` without a pause until `meanwhile`, which has the number sent, is done.
-pub fn storm<T>(lab: &Lab, from: &Port, frame: &Frame, meanwhile: impl FnOnce(&AtomicU64) -> T) -> T {
-    let (sender, bytes) = (lab.sender(from), frame.bytes());
+pub fn storm<T>(testbed: &Testbed, from: &Port, frame: &Frame, meanwhile: impl FnOnce(&AtomicU64) -> T) -> T {
+    let (sender, bytes) = (testbed.sender(from), frame.bytes());
     let (sent, stop) = (Arc::new(AtomicU64::new(0)), AtomicBool::new(false));
     scope(|scope| {
         scope.spawn(|| {
@@ -70,69 +70,69 @@ pub fn storm<T>(lab: &Lab, from: &Port, frame: &Frame, meanwhile: impl FnOnce(&A
 
 /// While `frame` storms out of the VLAN-aware guest, all frames from the sender to the receiver arrive, and the daemon
 /// answers.
-fn assert_unnoticed(lab: &mut Lab, site: &Site, frame: &Frame) {
-    let template = Frame::new(site.sender.mac, site.receiver.mac);
-    let stream = Stream::new(lab.sender(&site.sender), template.clone());
-    let stream = storm(lab, &site.stormy, frame, |sent| {
+fn assert_unnoticed(testbed: &mut Testbed, ports: &VmPorts, frame: &Frame) {
+    let template = Frame::new(ports.sender.mac, ports.receiver.mac);
+    let stream = Stream::new(testbed.sender(&ports.sender), template.clone());
+    let stream = storm(testbed, &ports.stormy, frame, |sent| {
         let running = stream.start();
         until("a storm", || {
             let asked = Instant::now();
-            assert!(lab.daemon().show("ports").is_some(), "the daemon answers");
+            assert!(testbed.daemon().show("ports").is_some(), "the daemon answers");
             assert!(asked.elapsed() < ANSWERED, "it took {:?} to answer", asked.elapsed());
             (sent.load(Ordering::Relaxed) >= STORM).then_some(())
         });
         running.stop()
     });
-    stream.assert_arrived(lab.capture(&site.receiver), &template);
+    stream.assert_arrived(testbed.capture(&ports.receiver), &template);
 }
 
 #[test]
 fn a_broadcast_storm_is_rationed_and_unnoticed_under_traffic() {
-    in_lab(|lab| {
-        let site = site(lab);
-        let frame = Frame::new(site.subport.mac, BROADCAST).tagged(tci(0, false, 100));
-        assert_unnoticed(lab, &site, &frame);
-        assert!(lab.daemon().dropped(&site.subport.id(), "flood_rate") > STORM / 10);
-        lab.forget_arrived(&site.stormy);
+    on_testbed(|testbed| {
+        let ports = ports(testbed);
+        let frame = Frame::new(ports.subport.mac, BROADCAST).tagged(tci(0, false, 100));
+        assert_unnoticed(testbed, &ports, &frame);
+        assert!(testbed.daemon().dropped(&ports.subport.id(), "flood_rate") > STORM / 10);
+        testbed.forget_arrived(&ports.stormy);
     });
 }
 
 #[test]
 fn small_frames_at_full_rate_are_unnoticed_under_traffic() {
-    in_lab(|lab| {
-        let site = site(lab);
+    on_testbed(|testbed| {
+        let ports = ports(testbed);
         let nobody = [2, 0xde, 0xad, 0, 0, 1];
-        let frame = Frame::new(site.stormy.mac, nobody).carrying(&[]);
-        assert_unnoticed(lab, &site, &frame);
-        lab.forget_arrived(&site.stormy);
+        let frame = Frame::new(ports.stormy.mac, nobody).carrying(&[]);
+        assert_unnoticed(testbed, &ports, &frame);
+        testbed.forget_arrived(&ports.stormy);
     });
 }
 
 #[test]
 fn a_receiver_that_never_reads_is_unnoticed_under_traffic() {
-    in_lab(|lab| {
-        let site = site(lab);
-        lab.host.ip(&format!("link delete dev {}", lab.dev(&site.stuck)));
-        lab.daemon().wait_until_up("ports", 3);
-        // Dropped before the lab ends, which then has the guest's old link again.
-        let tap = Tap::of_a_guest_that_hangs(&lab.host, "hangs", &site.stuck.id());
-        lab.daemon().wait_until_up("ports", 4);
+    on_testbed(|testbed| {
+        let ports = ports(testbed);
+        testbed.host.ip(&format!("link delete dev {}", testbed.dev(&ports.stuck)));
+        testbed.daemon().wait_until_up("ports", 3);
+        // Dropped before the testbed ends, which then has the guest's old link again.
+        let tap = Tap::of_a_guest_that_hangs(&testbed.host, "hangs", &ports.stuck.id());
+        testbed.daemon().wait_until_up("ports", 4);
 
-        assert_unnoticed(lab, &site, &Frame::new(site.stormy.mac, site.stuck.mac));
-        let stats = lab.daemon().stats();
+        assert_unnoticed(testbed, &ports, &Frame::new(ports.stormy.mac, ports.stuck.mac));
+        let stats = testbed.daemon().stats();
         let device =
             stats["devices"].as_array().unwrap().iter().find(|row| row["device"] == "hangs").unwrap();
-        let port = stats["ports"].as_array().unwrap().iter().find(|row| row["lport"] == site.stuck.id());
+        let port = stats["ports"].as_array().unwrap().iter().find(|row| row["lport"] == ports.stuck.id());
         let sent = port.unwrap()["sent_frames"].as_u64().unwrap();
         let dropped = device["transmit_dropped"].as_u64().unwrap()
-            + lab.daemon().dropped(&site.stuck.id(), "transmit_ring_full");
+            + testbed.daemon().dropped(&ports.stuck.id(), "transmit_ring_full");
         // All but what lies in the tap's queue, and in our TX ring.
         assert!(sent > STORM / 10 && dropped + TAP_QUEUE + TX_RING > sent, "{dropped} of {sent}");
         drop(tap);
-        lab.daemon().wait_until_up("ports", 3);
-        lab.plug(&site.stuck);
-        lab.wait_until_all_up();
-        lab.forget_arrived(&site.stormy);
+        testbed.daemon().wait_until_up("ports", 3);
+        testbed.plug(&ports.stuck);
+        testbed.wait_until_all_up();
+        testbed.forget_arrived(&ports.stormy);
     });
 }
 
@@ -142,15 +142,15 @@ fn a_receiver_that_never_reads_is_unnoticed_under_traffic() {
 /// to be content with what a niceness of 19 leaves it, so that even the lesser sender offers more than its half.
 #[test]
 fn a_guest_that_sends_ten_times_as_much_gets_no_more_than_its_share_under_traffic() {
-    in_lab(|lab| {
-        let one = lab.network();
-        let [heavy, light, receiver] = ["heavy", "light", "receiver"].map(|name| lab.guest(name, one));
+    on_testbed(|testbed| {
+        let one = testbed.network();
+        let [heavy, light, receiver] = ["heavy", "light", "receiver"].map(|name| testbed.guest(name, one));
         let cpu = first_cpu();
-        lab.arguments.extend(["--workers".to_owned(), cpu.to_string()]);
-        lab.start();
-        run(&format!("renice -n 19 -p {}", lab.daemon().thread("worker-0")));
+        testbed.arguments.extend(["--workers".to_owned(), cpu.to_string()]);
+        testbed.start();
+        run(&format!("renice -n 19 -p {}", testbed.daemon().thread("worker-0")));
 
-        let senders = [lab.sender(&heavy), lab.sender(&light)];
+        let senders = [testbed.sender(&heavy), testbed.sender(&light)];
         let frames = [&heavy, &light].map(|from| Frame::new(from.mac, receiver.mac).bytes());
         let stop = AtomicBool::new(false);
         let (mut arrived, turns) = scope(|scope| {
@@ -167,7 +167,7 @@ fn a_guest_that_sends_ten_times_as_much_gets_no_more_than_its_share_under_traffi
                 turns
             });
             let mut count = 0;
-            let arrived = lab.capture(&receiver).through(|_| {
+            let arrived = testbed.capture(&receiver).through(|_| {
                 count += 1;
                 count == SHARED
             });
@@ -180,11 +180,11 @@ fn a_guest_that_sends_ten_times_as_much_gets_no_more_than_its_share_under_traffi
         println!("{greedy} of {} frames are from who sends {TIMES} times as much", SHARED / 2);
         assert!((SHARED / 5..=SHARED * 3 / 10).contains(&greedy), "{greedy} of {}", SHARED / 2);
         // The load passes by its sender's own capture, too, which nobody looks at and which is too slow for it.
-        lab.recapture(&heavy);
+        testbed.recapture(&heavy);
         until("the worker to have nothing left to do", || {
-            (lab.daemon().show("workers")?[0]["sleeping"] == true).then_some(())
+            (testbed.daemon().show("workers")?[0]["sleeping"] == true).then_some(())
         });
-        lab.forget_arrived(&heavy);
+        testbed.forget_arrived(&heavy);
     });
 }
 

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
 use testkit::command::succeed;
-use testkit::lab::{Lab, Port, in_lab};
 use testkit::netns::Netns;
+use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::PATIENCE;
 
 /// Both ways of a TCP connection carry this many bytes, in which a shifted or missing one shows.
@@ -19,83 +19,83 @@ const USUAL_STEP: u16 = 29;
 
 #[test]
 fn tcp_and_udp_untagged() {
-    in_lab(|lab| {
-        let one = lab.network();
-        let (a, b) = (lab.guest("a", one), lab.guest("b", one));
-        lab.start();
-        let (a_ips, b_ips) = (address(lab, &a, "eth0", 1), address(lab, &b, "eth0", 2));
+    on_testbed(|testbed| {
+        let one = testbed.network();
+        let (a, b) = (testbed.guest("a", one), testbed.guest("b", one));
+        testbed.start();
+        let (a_ips, b_ips) = (address(testbed, &a, "eth0", 1), address(testbed, &b, "eth0", 2));
         for ip in b_ips {
-            converse(lab.netns(&a), lab.netns(&b), ip, USUAL_STEP);
+            converse(testbed.netns(&a), testbed.netns(&b), ip, USUAL_STEP);
         }
         for ip in a_ips {
-            converse(lab.netns(&b), lab.netns(&a), ip, USUAL_STEP);
+            converse(testbed.netns(&b), testbed.netns(&a), ip, USUAL_STEP);
         }
     });
 }
 
 #[test]
 fn tcp_and_udp_in_a_vlan() {
-    in_lab(|lab| {
-        let (one, two) = (lab.network(), lab.network());
-        let vm = lab.guest("vm", one);
-        let sub = lab.subport(&vm, 100, two);
-        let (_peer1, peer2) = (lab.guest("peer1", one), lab.guest("peer2", two));
-        lab.start();
-        let vlan = lab.vlan_interface(&sub, 0);
-        let (vm_ips, peer_ips) = (address(lab, &vm, &vlan, 1), address(lab, &peer2, "eth0", 2));
+    on_testbed(|testbed| {
+        let (one, two) = (testbed.network(), testbed.network());
+        let vm = testbed.guest("vm", one);
+        let sub = testbed.subport(&vm, 100, two);
+        let (_peer1, peer2) = (testbed.guest("peer1", one), testbed.guest("peer2", two));
+        testbed.start();
+        let vlan = testbed.vlan_interface(&sub, 0);
+        let (vm_ips, peer_ips) = (address(testbed, &vm, &vlan, 1), address(testbed, &peer2, "eth0", 2));
         for ip in peer_ips {
-            converse(lab.netns(&vm), lab.netns(&peer2), ip, USUAL_STEP);
+            converse(testbed.netns(&vm), testbed.netns(&peer2), ip, USUAL_STEP);
         }
         for ip in vm_ips {
-            converse(lab.netns(&peer2), lab.netns(&vm), ip, USUAL_STEP);
+            converse(testbed.netns(&peer2), testbed.netns(&vm), ip, USUAL_STEP);
         }
     });
 }
 
 #[test]
 fn tcp_and_udp_between_two_vlans() {
-    in_lab(|lab| {
-        let (one, two) = (lab.network(), lab.network());
-        let (vm, other) = (lab.guest("vm", one), lab.guest("other", one));
-        let (x, y) = (lab.subport(&vm, 100, two), lab.subport(&other, 200, two));
-        lab.start();
-        let vlans = (lab.vlan_interface(&x, 0), lab.vlan_interface(&y, 0));
-        let (_, ips) = (address(lab, &vm, &vlans.0, 1), address(lab, &other, &vlans.1, 2));
+    on_testbed(|testbed| {
+        let (one, two) = (testbed.network(), testbed.network());
+        let (vm, other) = (testbed.guest("vm", one), testbed.guest("other", one));
+        let (x, y) = (testbed.subport(&vm, 100, two), testbed.subport(&other, 200, two));
+        testbed.start();
+        let vlans = (testbed.vlan_interface(&x, 0), testbed.vlan_interface(&y, 0));
+        let (_, ips) = (address(testbed, &vm, &vlans.0, 1), address(testbed, &other, &vlans.1, 2));
         for ip in ips {
-            converse(lab.netns(&vm), lab.netns(&other), ip, USUAL_STEP);
+            converse(testbed.netns(&vm), testbed.netns(&other), ip, USUAL_STEP);
         }
     });
 }
 
 #[test]
 fn tcp_and_udp_in_a_tunnel_of_the_guests() {
-    in_lab(|lab| {
-        let one = lab.network();
-        let (a, b) = (lab.guest("a", one), lab.guest("b", one));
-        lab.start();
-        converse_in_tunnels(lab, (&a, "eth0"), &b);
+    on_testbed(|testbed| {
+        let one = testbed.network();
+        let (a, b) = (testbed.guest("a", one), testbed.guest("b", one));
+        testbed.start();
+        converse_in_tunnels(testbed, (&a, "eth0"), &b);
     });
 }
 
 #[test]
 fn tcp_and_udp_in_a_tunnel_in_a_vlan() {
-    in_lab(|lab| {
-        let (one, two) = (lab.network(), lab.network());
-        let vm = lab.guest("vm", one);
-        let sub = lab.subport(&vm, 100, two);
-        let peer = lab.guest("peer", two);
-        lab.start();
-        let vlan = lab.vlan_interface(&sub, 0);
-        converse_in_tunnels(lab, (&sub, &vlan), &peer);
+    on_testbed(|testbed| {
+        let (one, two) = (testbed.network(), testbed.network());
+        let vm = testbed.guest("vm", one);
+        let sub = testbed.subport(&vm, 100, two);
+        let peer = testbed.guest("peer", two);
+        testbed.start();
+        let vlan = testbed.vlan_interface(&sub, 0);
+        converse_in_tunnels(testbed, (&sub, &vlan), &peer);
     });
 }
 
 /// The guests' own overlay, as containers in a VM have it: VXLAN with and without a sum of its own.
-fn converse_in_tunnels(lab: &Lab, (port, dev): (&Port, &str), peer: &Port) {
+fn converse_in_tunnels(testbed: &Testbed, (port, dev): (&Port, &str), peer: &Port) {
     // The last datagrams fill what VXLAN leaves of an MTU of 1500.
     const STEP: u16 = 28;
-    let (a_ips, b_ips) = (address(lab, port, dev, 1), address(lab, peer, "eth0", 2));
-    let (a, b) = (lab.netns(port), lab.netns(peer));
+    let (a_ips, b_ips) = (address(testbed, port, dev, 1), address(testbed, peer, "eth0", 2));
+    let (a, b) = (testbed.netns(port), testbed.netns(peer));
     for (sums, udp_port) in [("noudpcsum", 4789), ("udpcsum", 4789), ("noudpcsum", 8472)] {
         let ends = [(a, a_ips[0], b_ips[0], "172.16.0.1"), (b, b_ips[0], a_ips[0], "172.16.0.2")];
         for (netns, local, remote, inner) in ends {
@@ -114,8 +114,8 @@ fn converse_in_tunnels(lab: &Lab, (port, dev): (&Port, &str), peer: &Port) {
 }
 
 /// Gives `dev` of `port`'s guest an IPv4 and an IPv6 address that end with `host`.
-pub fn address(lab: &Lab, port: &Port, dev: &str, host: u8) -> [IpAddr; 2] {
-    let netns = lab.netns(port);
+pub fn address(testbed: &Testbed, port: &Port, dev: &str, host: u8) -> [IpAddr; 2] {
+    let netns = testbed.netns(port);
     let features = succeed(netns.command("ethtool").args(["-k", dev]), "");
     assert!(
         features.contains("tx-checksumming: on"),

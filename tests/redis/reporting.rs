@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use testkit::mortal::{Mortal, up};
+use testkit::reporting_host::{ReportingHost, up};
 
 fn reported(server: &Server) -> BTreeSet<String> {
     let keys: Vec<String> = server.does(&["KEYS", "/trunkpath/*"]);
@@ -67,9 +67,9 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
 #[tokio::test]
 async fn the_reports_of_a_host_that_dies_go_with_it() {
     let server = Server::start();
-    let host = Mortal::start(server.url()).await;
+    let host = ReportingHost::start(server.url()).await;
     until(&server, &["chassis/one one", "port_up/a one"]).await;
-    host.die();
+    host.kill();
     until(&server, &[]).await;
 }
 

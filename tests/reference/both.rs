@@ -6,13 +6,13 @@ use super::difference::{Difference, Pipeline};
 use super::expected;
 use super::flows::flows;
 use super::vswitch::{Bridge, OpenVswitch, Output};
+use testkit::scenario::Scenario;
 use testkit::strategies::Hex;
 use testkit::switch::{Sent, Switch};
-use testkit::world::World;
 
-/// The same world in the switch and, as a bridge, in Open vSwitch.
+/// The same scenario in the switch and, as a bridge, in Open vSwitch.
 pub struct Both<'a> {
-    world: World,
+    scenario: Scenario,
     ours: Switch,
     theirs: Bridge<'a>,
     listed: BTreeSet<Difference>,
@@ -20,15 +20,15 @@ pub struct Both<'a> {
 
 impl<'a> Both<'a> {
     /// `name` is the bridge's.
-    pub fn new(open_vswitch: &'a OpenVswitch, name: &str, world: World, pipeline: Pipeline) -> Self {
-        let links = world.links.iter().map(|link| link.port.clone());
-        let theirs = open_vswitch.bridge(name, links, &flows(&world, pipeline));
+    pub fn new(open_vswitch: &'a OpenVswitch, name: &str, scenario: Scenario, pipeline: Pipeline) -> Self {
+        let links = scenario.links.iter().map(|link| link.port.clone());
+        let theirs = open_vswitch.bridge(name, links, &flows(&scenario, pipeline));
         let listed = pipeline.differences().collect();
-        Self { ours: Switch::new(&world), theirs, world, listed }
+        Self { ours: Switch::new(&scenario), theirs, scenario, listed }
     }
 
-    pub fn world(&self) -> &World {
-        &self.world
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
     }
 
     /// Sends a frame into the link of `from` in both. If what comes out differs, returns the differences that matter:
@@ -63,7 +63,7 @@ impl<'a> Both<'a> {
     }
 
     fn expected(&self, from: &str, frame: &[u8], with: &BTreeSet<Difference>) -> Output {
-        sorted(expected::forward(&self.world, from, frame, with))
+        sorted(expected::forward(&self.scenario, from, frame, with))
     }
 }
 

@@ -7,11 +7,11 @@ use super::difference::Difference::{
     PriorityLost, ReservedFlooded, SenderIsReceiver, ServiceTagSelects, TagLeaks, TagOverwritten,
     TwoTagsSeen,
 };
-use super::worlds::mac;
+use super::scenarios::mac;
 use testkit::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
-use testkit::world::Mac;
+use testkit::scenario::Mac;
 
-// Of `worlds::two_trunks`.
+// Of `scenarios::two_trunks`.
 const ONE: Mac = mac(1);
 const ONE_B: Mac = mac(2);
 const ONE_A: Mac = mac(3);

@@ -8,15 +8,15 @@ use super::frame_seen::FrameSeen;
 use super::vswitch::Output;
 use testkit::model::checksum;
 use testkit::model::records::{self, Tag};
-use testkit::world::{Port, World};
+use testkit::scenario::{Port, Scenario};
 
 /// What the links take, with all tags.
 const LONGEST: usize = 1518;
 
 /// Sends `bytes` into the link of `ingress`.
-pub fn forward(world: &World, ingress: &str, bytes: &[u8], with: &BTreeSet<Difference>) -> Output {
+pub fn forward(scenario: &Scenario, ingress: &str, bytes: &[u8], with: &BTreeSet<Difference>) -> Output {
     let mut output = Output::new();
-    let Some((source, mut frame)) = classify(world, ingress, bytes, with) else { return output };
+    let Some((source, mut frame)) = classify(scenario, ingress, bytes, with) else { return output };
     let is_station = bytes[6] & 1 == 0 && bytes[6..12] != [0; 6];
     if !is_station && !with.contains(&Difference::InvalidSourceForwarded) {
         return output;
@@ -25,11 +25,11 @@ pub fn forward(world: &World, ingress: &str, bytes: &[u8], with: &BTreeSet<Diffe
     if is_reserved && !with.contains(&Difference::ReservedFlooded) {
         return output;
     }
-    for receiver in receivers(world, &source, frame.destination(), with) {
-        if frame.is_disguised_for(world, receiver) && !with.contains(&Difference::DisguiseDelivered) {
+    for receiver in receivers(scenario, &source, frame.destination(), with) {
+        if frame.is_disguised_for(scenario, receiver) && !with.contains(&Difference::DisguiseDelivered) {
             continue;
         }
-        let path = records::path(world, receiver).expect("every port of these worlds is here");
+        let path = records::path(scenario, receiver).expect("every port of these scenarios is here");
         let untouched = frame.clone();
         for vid in path.vids.into_iter().rev() {
             if with.contains(&Difference::TagOverwritten) { frame.overwrite(vid) } else { frame.push(vid) }
@@ -53,7 +53,7 @@ pub fn forward(world: &World, ingress: &str, bytes: &[u8], with: &BTreeSet<Diffe
 
 /// Takes off the tags that stand for subports: the port whose frame it is, and what is left of the frame.
 fn classify(
-    world: &World,
+    scenario: &Scenario,
     ingress: &str,
     bytes: &[u8],
     with: &BTreeSet<Difference>,
@@ -66,7 +66,7 @@ fn classify(
         }
         let selects = |tpid| tpid == 0x8100 || with.contains(&Difference::ServiceTagSelects);
         let tag = frame.outermost_tag().filter(|(tpid, _)| selects(*tpid));
-        match tag.map(|(_, tci)| records::meaning(world, &source, tci & 0x0fff)) {
+        match tag.map(|(_, tci)| records::meaning(scenario, &source, tci & 0x0fff)) {
             Some(Tag::Subport(subport)) => source = subport,
             Some(Tag::Nothing | Tag::Unusable) | None => return Some((source, frame)),
         }
@@ -76,15 +76,15 @@ fn classify(
 
 /// Everyone who gets a copy, in the order of the ports' ids.
 fn receivers<'a>(
-    world: &'a World,
+    scenario: &'a Scenario,
     source: &str,
     destination: &[u8],
     with: &BTreeSet<Difference>,
 ) -> Vec<&'a str> {
-    let network = &world.ports[source].network;
+    let network = &scenario.ports[source].network;
     let to_all = destination[0] & 1 == 1;
     let is_for = |port: &Port| to_all || port.macs.iter().any(|mac| mac == destination);
     let is_left_out = |id: &str| id == source && !with.contains(&Difference::SenderIsReceiver);
-    let members = world.ports.iter().filter(|(_, port)| port.network == *network);
+    let members = scenario.ports.iter().filter(|(_, port)| port.network == *network);
     members.filter(|(id, port)| is_for(port) && !is_left_out(id)).map(|(id, _)| id.as_str()).collect()
 }

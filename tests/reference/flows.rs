@@ -1,33 +1,33 @@
-//! The flows of a world: Dragonflow's tables 0 (classification), 55 (L2 lookup) and 115 (dispatch). Nothing happens to a
+//! The flows of a scenario: Dragonflow's tables 0 (classification), 55 (L2 lookup) and 115 (dispatch). Nothing happens to a
 //! frame in the tables between them when a cloud uses neither port security nor routers.
 //!
 //! reg6 is the port that a frame is from, reg7 the one it is for, metadata the network.
 
 use super::difference::Pipeline;
-use testkit::world::{Port, Segmentation, World};
+use testkit::scenario::{Port, Scenario, Segmentation};
 
 const GROUP: &str = "01:00:00:00:00:00/01:00:00:00:00:00";
 
 /// The flows, one a line. The port of link number `n` is `OpenFlow` port `n + 1`.
-pub fn flows(world: &World, pipeline: Pipeline) -> String {
-    let compiler = Compiler { world, pipeline };
-    let links = (1..).zip(&world.links).flat_map(|(number, link)| compiler.link(number, &link.port));
-    let segmentations = world.segmentations.values().flat_map(|s| compiler.segmentation(s));
-    let networks = world.networks.keys().flat_map(|network| compiler.network(network));
+pub fn flows(scenario: &Scenario, pipeline: Pipeline) -> String {
+    let compiler = Compiler { scenario, pipeline };
+    let links = (1..).zip(&scenario.links).flat_map(|(number, link)| compiler.link(number, &link.port));
+    let segmentations = scenario.segmentations.values().flat_map(|s| compiler.segmentation(s));
+    let networks = scenario.networks.keys().flat_map(|network| compiler.network(network));
     let next = ["table=0,priority=1 actions=resubmit(,55)".to_owned()];
     let flows: Vec<String> = links.chain(segmentations).chain(networks).chain(next).collect();
     flows.join("\n")
 }
 
 struct Compiler<'a> {
-    world: &'a World,
+    scenario: &'a Scenario,
     pipeline: Pipeline,
 }
 
 impl Compiler<'_> {
     /// From and to a port that has a link.
     fn link(&self, number: usize, port: &str) -> [String; 2] {
-        let key = self.world.ports[port].key;
+        let key = self.scenario.ports[port].key;
         let source = self.load_source(port);
         // A frame does not go back to its in_port, unless that is forgotten.
         let next = match self.pipeline {
@@ -43,7 +43,7 @@ impl Compiler<'_> {
     /// From and to a subport.
     fn segmentation(&self, segmentation: &Segmentation) -> [String; 2] {
         let Segmentation { parent, port, vid } = segmentation;
-        let (parent_key, key) = (self.world.ports[parent].key, self.world.ports[port].key);
+        let (parent_key, key) = (self.scenario.ports[parent].key, self.scenario.ports[port].key);
         let source = self.load_source(port);
         match self.pipeline {
             Pipeline::Spec => {
@@ -71,8 +71,9 @@ impl Compiler<'_> {
 
     /// To the ports of a network, by address or to all.
     fn network(&self, network: &str) -> Vec<String> {
-        let key = self.world.networks[network];
-        let members: Vec<&Port> = self.world.ports.values().filter(|port| port.network == network).collect();
+        let key = self.scenario.networks[network];
+        let members: Vec<&Port> =
+            self.scenario.ports.values().filter(|port| port.network == network).collect();
         let lookup = |port: &&Port| {
             let (mac, dispatch) = (mac_text(port), dispatch(port));
             format!("table=55,priority=100,metadata={key},dl_dst={mac} actions={dispatch}")
@@ -87,13 +88,13 @@ impl Compiler<'_> {
     }
 
     fn load_source(&self, port: &str) -> String {
-        let Port { key, network, .. } = &self.world.ports[port];
-        format!("load:{key}->NXM_NX_REG6[],load:{}->OXM_OF_METADATA[]", self.world.networks[network])
+        let Port { key, network, .. } = &self.scenario.ports[port];
+        format!("load:{key}->NXM_NX_REG6[],load:{}->OXM_OF_METADATA[]", self.scenario.networks[network])
     }
 
     /// The `OpenFlow` port of a port with a link. The specification knows no subports of subports.
     fn link_number(&self, port: &str) -> usize {
-        self.world.links.iter().position(|link| link.port == port).expect("a parent with a link") + 1
+        self.scenario.links.iter().position(|link| link.port == port).expect("a parent with a link") + 1
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::difference::Difference;
 use testkit::model::records::{self, Tag};
-use testkit::world::World;
+use testkit::scenario::Scenario;
 
 /// Addresses, and what a tag takes.
 const ADDRESSES: usize = 12;
@@ -61,9 +61,9 @@ impl FrameSeen {
     }
 
     /// Whether `receiver` would take it for a frame of one of its subports.
-    pub fn is_disguised_for(&self, world: &World, receiver: &str) -> bool {
+    pub fn is_disguised_for(&self, scenario: &Scenario, receiver: &str) -> bool {
         let Some((0x8100, tci)) = self.outermost_tag() else { return false };
-        !matches!(records::meaning(world, receiver, tci & 0x0fff), Tag::Nothing)
+        !matches!(records::meaning(scenario, receiver, tci & 0x0fff), Tag::Nothing)
     }
 
     /// Takes the outermost tag off.

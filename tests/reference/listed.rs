@@ -6,8 +6,8 @@ use std::path::Path;
 use super::both::Both;
 use super::difference::{Difference, Pipeline};
 use super::edge_frames::{self, Case};
+use super::scenarios::{mac, stacked, two_trunks};
 use super::vswitch::OpenVswitch;
-use super::worlds::{mac, stacked, two_trunks};
 use testkit::frames::tagged;
 use testkit::installed::is_installed;
 

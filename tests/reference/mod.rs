@@ -13,5 +13,5 @@ mod flows;
 mod frame_seen;
 mod listed;
 mod random_frames;
+mod scenarios;
 mod vswitch;
-mod worlds;

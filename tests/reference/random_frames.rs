@@ -8,18 +8,18 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
 use super::both::Both;
 use super::difference::{Difference, Pipeline};
+use super::scenarios::{stacked, two_trunks};
 use super::vswitch::OpenVswitch;
-use super::worlds::{stacked, two_trunks};
 use testkit::installed::is_installed;
+use testkit::scenario::Scenario;
 use testkit::strategies::{Hex, any_frame};
-use testkit::world::World;
 
 const FRAMES: u32 = 500;
 
-/// Sends frames into all links of `world`; the differences that were met.
-fn differences(open_vswitch: &OpenVswitch, world: World, pipeline: Pipeline) -> BTreeSet<Difference> {
+/// Sends frames into all links of `scenario`; the differences that were met.
+fn differences(open_vswitch: &OpenVswitch, scenario: Scenario, pipeline: Pipeline) -> BTreeSet<Difference> {
     let name = format!("{pipeline:?}");
-    let both = RefCell::new(Both::new(open_vswitch, &name, world, pipeline));
+    let both = RefCell::new(Both::new(open_vswitch, &name, scenario, pipeline));
     let met = RefCell::new(BTreeSet::new());
     let config = Config {
         cases: FRAMES,
@@ -29,7 +29,7 @@ fn differences(open_vswitch: &OpenVswitch, world: World, pipeline: Pipeline) -> 
     };
     let input = (any::<prop::sample::Index>(), any_frame());
     let result = TestRunner::new(config).run(&input, |(link, Hex(frame))| {
-        let from = link.get(&both.borrow().world().links).port.clone();
+        let from = link.get(&both.borrow().scenario().links).port.clone();
         let differences = both.borrow_mut().send(&from, &frame).map_err(TestCaseError::fail)?;
         met.borrow_mut().extend(differences);
         Ok(())

@@ -6,7 +6,7 @@ mod encapsulations;
 mod image;
 mod offloads;
 mod removals;
-mod site;
 mod talk;
+mod testbed;
 mod trunk;
 mod vm;

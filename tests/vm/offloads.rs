@@ -8,8 +8,8 @@ use std::net::{IpAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::site::{Peer, on_site};
 use super::talk::{accept, numbers};
+use super::testbed::{Peer, on_testbed};
 use super::vm::{Offloads, Vm};
 use testkit::wait::PATIENCE;
 
@@ -61,20 +61,20 @@ impl fmt::Display for Transfers {
 
 #[test]
 fn super_packets_cost_a_vm_no_more_than_half_of_its_throughput() {
-    on_site(|site| {
-        let trunks = [site.trunk(), site.trunk()];
-        let subports = trunks.map(|trunk| site.subport(&trunk, 100, 2));
-        site.start();
-        let mut stock = site.power_on(&trunks[0], Offloads::Stock);
-        let mut plain = site.power_on(&trunks[1], Offloads::NoSuperPackets);
+    on_testbed(|testbed| {
+        let trunks = [testbed.parent(), testbed.parent()];
+        let subports = trunks.map(|parent| testbed.subport(&parent, 100, 2));
+        testbed.start();
+        let mut stock = testbed.power_on(&trunks[0], Offloads::Stock);
+        let mut plain = testbed.power_on(&trunks[1], Offloads::NoSuperPackets);
         for (number, vm) in [&mut stock, &mut plain].into_iter().enumerate() {
             vm.wait_until_booted();
             vm.configure(&[trunks[number], subports[number]]);
             vm.run(&format!("seq 1 {LAST} >/tmp/file"));
         }
-        site.wait_until_all_up();
+        testbed.wait_until_all_up();
         for (way, interface) in [("untagged", &trunks[0]), ("tagged", &subports[0])] {
-            let peer = site.peer(interface);
+            let peer = testbed.peer(interface);
             for ip in peer.interface.ips() {
                 compare(way, &mut stock, &mut plain, peer, ip);
             }

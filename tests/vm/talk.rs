@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-use super::site::{Interface, Peer};
+use super::testbed::{Interface, Peer};
 use super::vm::Vm;
 use testkit::wait::{PATIENCE, until};
 

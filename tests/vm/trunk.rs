@@ -5,45 +5,45 @@ use std::net::TcpStream;
 use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 
-use super::site::{Interface, Site, on_site};
 use super::talk::{assert_silent, connect, converse, converse_of_vms, echo, ping};
+use super::testbed::{Interface, VmTestbed, on_testbed};
 use super::vm::{Offloads, Vm};
 use testkit::wait::PATIENCE;
 
-/// A trunk on network 1 with `eth0.100` and `eth0.200` on networks 2 and 3.
-fn trunk_and_subports(site: &mut Site) -> [Interface; 3] {
-    let trunk = site.trunk();
-    [trunk, site.subport(&trunk, 100, 2), site.subport(&trunk, 200, 3)]
+/// A parent on network 1 with `eth0.100` and `eth0.200` on networks 2 and 3.
+fn trunk_and_subports(testbed: &mut VmTestbed) -> [Interface; 3] {
+    let parent = testbed.parent();
+    [parent, testbed.subport(&parent, 100, 2), testbed.subport(&parent, 200, 3)]
 }
 
-fn converse_on_all(site: &Site, vm: &mut Vm, own: &[Interface]) {
+fn converse_on_all(testbed: &VmTestbed, vm: &mut Vm, own: &[Interface]) {
     for interface in own {
-        converse(vm, interface, site.peer(interface));
+        converse(vm, interface, testbed.peer(interface));
     }
 }
 
 #[test]
 fn a_vm_speaks_on_each_of_its_networks() {
-    on_site(|site| {
-        let own = trunk_and_subports(site);
-        site.start();
-        let mut vm = site.boot(&own);
-        converse_on_all(site, &mut vm, &own);
+    on_testbed(|testbed| {
+        let own = trunk_and_subports(testbed);
+        testbed.start();
+        let mut vm = testbed.boot(&own);
+        converse_on_all(testbed, &mut vm, &own);
     });
 }
 
 #[test]
 fn two_vms_speak_by_different_vids() {
-    on_site(|site| {
-        let (one, two) = (site.trunk(), site.trunk());
-        let (here, there) = (site.subport(&one, 100, 2), site.subport(&two, 300, 2));
-        site.start();
-        let mut vms = [&one, &two].map(|trunk| site.power_on(trunk, Offloads::Stock));
+    on_testbed(|testbed| {
+        let (one, two) = (testbed.parent(), testbed.parent());
+        let (here, there) = (testbed.subport(&one, 100, 2), testbed.subport(&two, 300, 2));
+        testbed.start();
+        let mut vms = [&one, &two].map(|parent| testbed.power_on(parent, Offloads::Stock));
         for (vm, own) in vms.iter_mut().zip([[one, here], [two, there]]) {
             vm.wait_until_booted();
             vm.configure(&own);
         }
-        site.wait_until_all_up();
+        testbed.wait_until_all_up();
         let [a, b] = &mut vms;
         converse_of_vms(a, (b, &there));
         converse_of_vms(b, (a, &here));
@@ -53,32 +53,32 @@ fn two_vms_speak_by_different_vids() {
 
 #[test]
 fn a_vm_gets_a_subport_and_loses_one_while_it_runs() {
-    on_site(|site| {
-        let own = trunk_and_subports(site);
-        let [trunk, stays, goes] = own;
-        let comes = site.spare_port(400, 4);
-        site.start();
-        let mut vm = site.boot(&own);
+    on_testbed(|testbed| {
+        let own = trunk_and_subports(testbed);
+        let [parent, stays, goes] = own;
+        let comes = testbed.spare_port(400, 4);
+        testbed.start();
+        let mut vm = testbed.boot(&own);
         vm.configure(&[comes]);
-        let [v4, v6] = site.peer(&comes).interface.ips();
+        let [v4, v6] = testbed.peer(&comes).interface.ips();
         assert_silent(&mut vm, v4);
 
         // What speaks on another subport meanwhile goes on.
         echo(&mut vm);
-        let steady = connect(site.peer(&stays), stays.ips()[0]);
+        let steady = connect(testbed.peer(&stays), stays.ips()[0]);
         while_echoed(steady, || {
-            site.files.nb(&["add-subport", &trunk.port(), &comes.port(), "400"], "");
-            site.daemon().wait_until_up("subports", 3);
+            testbed.files.nb(&["add-subport", &parent.port(), &comes.port(), "400"], "");
+            testbed.daemon().wait_until_up("subports", 3);
             for ip in [v4, v6] {
                 ping(&mut vm, ip);
             }
-            site.files.nb(&["del-subport", &trunk.port(), &goes.port()], "");
-            site.daemon().wait_until_up("subports", 2);
-            for ip in site.peer(&goes).interface.ips() {
+            testbed.files.nb(&["del-subport", &parent.port(), &goes.port()], "");
+            testbed.daemon().wait_until_up("subports", 2);
+            for ip in testbed.peer(&goes).interface.ips() {
                 assert_silent(&mut vm, ip);
             }
         });
-        converse_on_all(site, &mut vm, &[trunk, stays, comes]);
+        converse_on_all(testbed, &mut vm, &[parent, stays, comes]);
     });
 }
 
@@ -106,19 +106,19 @@ fn while_echoed(mut stream: TcpStream, work: impl FnOnce()) {
 
 #[test]
 fn a_vm_works_again_after_a_reboot_and_after_it_was_off() {
-    on_site(|site| {
-        let own = trunk_and_subports(site);
-        site.start();
-        let mut vm = site.boot(&own);
-        converse_on_all(site, &mut vm, &own[..1]);
+    on_testbed(|testbed| {
+        let own = trunk_and_subports(testbed);
+        testbed.start();
+        let mut vm = testbed.boot(&own);
+        converse_on_all(testbed, &mut vm, &own[..1]);
 
         vm.reboot();
         vm.configure(&own);
-        converse_on_all(site, &mut vm, &own);
+        converse_on_all(testbed, &mut vm, &own);
 
         drop(vm);
-        site.wait_for_peers();
-        let mut vm = site.boot(&own);
-        converse_on_all(site, &mut vm, &own);
+        testbed.wait_for_peers();
+        let mut vm = testbed.boot(&own);
+        converse_on_all(testbed, &mut vm, &own);
     });
 }

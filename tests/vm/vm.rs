@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::console::Console;
 use super::image::Image;
-use super::site::Interface;
 use super::talk::LAST_NUMBER;
+use super::testbed::Interface;
 use testkit::netns::Netns;
 use testkit::records::text;
 

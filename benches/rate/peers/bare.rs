@@ -14,10 +14,10 @@ use trunkpath::types::NoSocketPolicy;
 use trunkpath::types::{IfIndex, Pcp, QueueId, Tci, VlanId};
 use trunkpath::xsk::{Arena, BURST_FRAMES, CHUNK_BYTES, ChunkPool, Frame, RECEIVE_RING_SIZE, XskSocket};
 
-use super::{Lab, Peer};
-use crate::bed::Bed;
+use super::{Context, Peer};
 use crate::bpf::Hook;
 use crate::child::Child;
+use crate::testbed::Testbed;
 use crate::threads;
 
 /// What the child says when it forwards.
@@ -31,29 +31,29 @@ const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 /// Frames of one side that wait at the most; about what the worker lets wait of a lone socket under load.
 const WAITING_FRAMES: usize = 65_536;
 
-/// The child and its bed.
+/// The child and its testbed.
 #[derive(Debug)]
 pub struct Bare {
     child: Child,
-    bed: Bed,
+    testbed: Testbed,
 }
 
 impl Bare {
     /// Starts it; returns when it forwards.
-    pub fn start(lab: &Lab) -> Result<Self> {
-        let bed = Bed::new(&lab.programs, "bare", Hook::Tc)?;
+    pub fn start(context: &Context) -> Result<Self> {
+        let testbed = Testbed::new(&context.programs, "bare", Hook::Tc)?;
         let this = std::env::current_exe()?;
-        let mut command = bed.dut.command(this.to_str().context("a path that is no UTF-8")?);
-        command.args(["forward", "--cpu", &lab.datapath_cpu.to_string()]);
-        let mut child = Child::start("bare", &mut command, &lab.folder)?;
+        let mut command = testbed.dut.command(this.to_str().context("a path that is no UTF-8")?);
+        command.args(["forward", "--cpu", &context.datapath_cpu.to_string()]);
+        let mut child = Child::start("bare", &mut command, &context.folder)?;
         child.wait_for_log(READY)?;
-        Ok(Self { child, bed })
+        Ok(Self { child, testbed })
     }
 }
 
 impl Peer for Bare {
-    fn bed(&self) -> &Bed {
-        &self.bed
+    fn testbed(&self) -> &Testbed {
+        &self.testbed
     }
 
     fn threads(&self) -> Vec<Pid> {

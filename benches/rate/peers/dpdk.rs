@@ -6,11 +6,11 @@ use anyhow::Result;
 use nix::unistd::Pid;
 
 use super::ovs::DpdkFiles;
-use super::{Lab, Peer};
-use crate::bed::Bed;
+use super::{Context, Peer};
 use crate::bpf::Hook;
 use crate::child::Child;
 use crate::job::ONE_VID;
+use crate::testbed::Testbed;
 use crate::threads;
 
 /// What it does with tags.
@@ -26,26 +26,27 @@ pub struct Testpmd {
     process: Child,
     threads: Vec<Pid>,
     _files: DpdkFiles,
-    bed: Bed,
+    testbed: Testbed,
 }
 
 impl Testpmd {
     /// Starts one; returns when it forwards.
-    pub fn start(lab: &Lab, work: Work) -> Result<Self> {
-        let bed = Bed::new(&lab.programs, if work == Work::Strip { "strip" } else { "insert" }, Hook::Tc)?;
-        bed.receive_without_xdp();
-        let files = DpdkFiles::new(bed.dut.name());
-        let commands = lab.folder.join(format!("{}.cmd", files.prefix));
+    pub fn start(context: &Context, work: Work) -> Result<Self> {
+        let testbed =
+            Testbed::new(&context.programs, if work == Work::Strip { "strip" } else { "insert" }, Hook::Tc)?;
+        testbed.receive_without_xdp();
+        let files = DpdkFiles::new(testbed.dut.name());
+        let commands = context.folder.join(format!("{}.cmd", files.prefix));
         // `io` would never tag a frame; `mac` does, and rewrites the addresses.
         let insert = format!("port stop all\ntx_vlan set 0 {ONE_VID}\nport start all\n");
         let insert = if work == Work::Insert { insert } else { String::new() };
         fs::write(&commands, format!("set fwd mac\n{insert}start\nshow fwd stats all\n"))?;
 
         // Line by line: its words say when it is ready.
-        let mut command = bed.dut.command("stdbuf");
+        let mut command = testbed.dut.command("stdbuf");
         command.args(["--output=L", "dpdk-testpmd"]);
-        let cpus = format!("{},{}", lab.generator_cpu, lab.datapath_cpu);
-        command.args(["-l", &cpus, "--main-lcore", &lab.generator_cpu.to_string()]);
+        let cpus = format!("{},{}", context.generator_cpu, context.datapath_cpu);
+        command.args(["-l", &cpus, "--main-lcore", &context.generator_cpu.to_string()]);
         command.args(["--no-huge", "-m", "512", "--no-pci", "--file-prefix", &files.prefix]);
         command.args(["--vdev", "net_af_packet0,iface=p1", "--vdev", "net_af_packet1,iface=p3", "--"]);
         command.args(["-i", "--total-num-mbufs=16384", "--nb-cores=1", "--portmask=0x3", "--no-mlockall"]);
@@ -53,17 +54,17 @@ impl Testpmd {
             command.arg("--enable-hw-vlan-strip");
         }
         command.arg(format!("--cmdline-file={}", commands.display()));
-        let mut process = Child::start(&files.prefix, &mut command, &lab.folder)?;
+        let mut process = Child::start(&files.prefix, &mut command, &context.folder)?;
         process.wait_for_log("Accumulated forward statistics")?;
         let threads =
             [threads::named(process.pid(), "dpdk-worker"), threads::named(process.pid(), "lcore-worker")];
-        Ok(Self { process, threads: threads.concat(), _files: files, bed })
+        Ok(Self { process, threads: threads.concat(), _files: files, testbed })
     }
 }
 
 impl Peer for Testpmd {
-    fn bed(&self) -> &Bed {
-        &self.bed
+    fn testbed(&self) -> &Testbed {
+        &self.testbed
     }
 
     fn threads(&self) -> Vec<Pid> {

@@ -9,47 +9,50 @@ use anyhow::{Context as _, Result, ensure};
 use libbpf_rs::{MapCore as _, MapFlags, MapHandle, Object};
 use nix::unistd::Pid;
 
-use super::{Kind, Lab, Peer};
-use crate::bed::Bed;
+use super::{Context, Kind, Peer};
 use crate::bpf::{self, Hook, program};
 use crate::frames::Expected;
 use crate::job::{Job, P3, P4, subport, vids};
 use crate::sink::Sink;
+use crate::testbed::Testbed;
 use crate::threads;
 use testkit::command::succeed;
 use testkit::frame::Mac;
 use testkit::netns::Netns;
 
-/// A bed whose devices do the job.
+/// A testbed whose devices do the job.
 #[derive(Debug)]
 pub struct Kernel {
     _object: Object,
     threads: Vec<Pid>,
-    bed: Bed,
+    testbed: Testbed,
 }
 
 impl Kernel {
-    pub fn start(lab: &Lab, kind: Kind) -> Result<Self> {
+    pub fn start(context: &Context, kind: Kind) -> Result<Self> {
         let hook = if kind == Kind::Tc { Hook::Tc } else { Hook::Xdp };
-        let bed = Bed::new(&lab.programs, &kind.to_string(), hook)?;
+        let testbed = Testbed::new(&context.programs, &kind.to_string(), hook)?;
         if hook == Hook::Tc {
-            bed.receive_without_xdp();
+            testbed.receive_without_xdp();
         }
-        let object = lab.programs.open("kernel")?.load().context("loading the kernel's trunk")?;
-        fill(&object, &bed.dut)?;
+        let object = context.programs.open("kernel")?.load().context("loading the kernel's trunk")?;
+        fill(&object, &testbed.dut)?;
         let name = if hook == Hook::Tc { "trunk_tc" } else { "trunk_xdp" };
         for device in ["p1", "p3", "p4"] {
-            bpf::attach(&bed.dut, device, program(&object, name)?.as_fd(), hook)?;
+            bpf::attach(&testbed.dut, device, program(&object, name)?.as_fd(), hook)?;
         }
-        let threads =
-            if kind == Kind::XdpOwnCore { own_threads(&bed.dut, lab.datapath_cpu)? } else { Vec::new() };
-        Ok(Self { _object: object, threads, bed })
+        let threads = if kind == Kind::XdpOwnCore {
+            own_threads(&testbed.dut, context.datapath_cpu)?
+        } else {
+            Vec::new()
+        };
+        Ok(Self { _object: object, threads, testbed })
     }
 }
 
 impl Peer for Kernel {
-    fn bed(&self) -> &Bed {
-        &self.bed
+    fn testbed(&self) -> &Testbed {
+        &self.testbed
     }
 
     fn threads(&self) -> Vec<Pid> {
@@ -57,25 +60,25 @@ impl Peer for Kernel {
     }
 }
 
-/// A bed whose first device drops everything: its sink is on our side of the cable.
+/// A testbed whose first device drops everything: its sink is on our side of the cable.
 #[derive(Debug)]
 pub struct Ceiling {
     /// At p1 and p3.
     sinks: [Sink; 2],
-    bed: Bed,
+    testbed: Testbed,
 }
 
 impl Ceiling {
-    pub fn start(lab: &Lab) -> Result<Self> {
-        let bed = Bed::new(&lab.programs, "ceiling", Hook::Xdp)?;
-        let sink = |device| Sink::new(&lab.programs, &bed.dut, device, Hook::Xdp);
-        Ok(Self { sinks: [sink("p1")?, sink("p3")?], bed })
+    pub fn start(context: &Context) -> Result<Self> {
+        let testbed = Testbed::new(&context.programs, "ceiling", Hook::Xdp)?;
+        let sink = |device| Sink::new(&context.programs, &testbed.dut, device, Hook::Xdp);
+        Ok(Self { sinks: [sink("p1")?, sink("p3")?], testbed })
     }
 }
 
 impl Peer for Ceiling {
-    fn bed(&self) -> &Bed {
-        &self.bed
+    fn testbed(&self) -> &Testbed {
+        &self.testbed
     }
 
     fn sink(&self, job: Job) -> Result<&Sink> {

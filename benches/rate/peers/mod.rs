@@ -1,4 +1,4 @@
-//! The datapaths, all behind one trait. Each has a bed of its own, stays up through a run, and stands still while
+//! The datapaths, all behind one trait. Each has a testbed of its own, stays up through a run, and stands still while
 //! others are measured.
 
 mod bare;
@@ -16,11 +16,11 @@ use clap::ValueEnum;
 use nix::unistd::Pid;
 use serde::Serialize;
 
-use crate::bed::Bed;
 use crate::bpf::Programs;
 use crate::frames::Expected;
 use crate::job::Job;
 use crate::sink::Sink;
+use crate::testbed::Testbed;
 
 pub use bare::{Forward, forward};
 pub use ours::{NETWORK, Ours, PARENT_KEY, Setup, subport_key};
@@ -28,7 +28,7 @@ pub use ovs::{Ovs, Ports};
 
 /// What every datapath is given.
 #[derive(Debug)]
-pub struct Lab {
+pub struct Context {
     pub programs: Programs,
     /// For its files; gone with the run.
     pub folder: PathBuf,
@@ -38,7 +38,7 @@ pub struct Lab {
     pub datapath_cpu: usize,
 }
 
-impl Lab {
+impl Context {
     /// Compiles what it takes. The CPUs are the generator's and the datapath's.
     pub fn new(folder: PathBuf, (generator_cpu, datapath_cpu): (usize, usize)) -> Result<Self> {
         libbpf_rs::set_print(None);
@@ -94,18 +94,18 @@ impl Kind {
     }
 
     /// Starts one. The error says what is missing.
-    pub fn start(self, lab: &Lab) -> Result<Box<dyn Peer>> {
+    pub fn start(self, context: &Context) -> Result<Box<dyn Peer>> {
         Ok(match self {
-            Self::Ours => Box::new(Ours::start(lab, &Setup::new(lab))?),
-            Self::Bare => Box::new(bare::Bare::start(lab)?),
-            Self::Tc | Self::Xdp | Self::XdpOwnCore => Box::new(kernel::Kernel::start(lab, self)?),
-            Self::Ceiling => Box::new(kernel::Ceiling::start(lab)?),
-            Self::OvsNetdev => Box::new(ovs::Ovs::start(lab, ovs::Ports::Netdev)?),
-            Self::OvsAfxdp => Box::new(ovs::Ovs::start(lab, ovs::Ports::Afxdp)?),
-            Self::OvsDpdkAfxdp => Box::new(ovs::Ovs::start(lab, ovs::Ports::DpdkAfxdp)?),
-            Self::OvsDpdkAfpacket => Box::new(ovs::Ovs::start(lab, ovs::Ports::DpdkAfpacket)?),
-            Self::TestpmdStrip => Box::new(dpdk::Testpmd::start(lab, dpdk::Work::Strip)?),
-            Self::TestpmdInsert => Box::new(dpdk::Testpmd::start(lab, dpdk::Work::Insert)?),
+            Self::Ours => Box::new(Ours::start(context, &Setup::new(context))?),
+            Self::Bare => Box::new(bare::Bare::start(context)?),
+            Self::Tc | Self::Xdp | Self::XdpOwnCore => Box::new(kernel::Kernel::start(context, self)?),
+            Self::Ceiling => Box::new(kernel::Ceiling::start(context)?),
+            Self::OvsNetdev => Box::new(ovs::Ovs::start(context, ovs::Ports::Netdev)?),
+            Self::OvsAfxdp => Box::new(ovs::Ovs::start(context, ovs::Ports::Afxdp)?),
+            Self::OvsDpdkAfxdp => Box::new(ovs::Ovs::start(context, ovs::Ports::DpdkAfxdp)?),
+            Self::OvsDpdkAfpacket => Box::new(ovs::Ovs::start(context, ovs::Ports::DpdkAfpacket)?),
+            Self::TestpmdStrip => Box::new(dpdk::Testpmd::start(context, dpdk::Work::Strip)?),
+            Self::TestpmdInsert => Box::new(dpdk::Testpmd::start(context, dpdk::Work::Insert)?),
         })
     }
 
@@ -127,11 +127,11 @@ impl Kind {
 /// A datapath at work.
 pub trait Peer {
     /// Where it is.
-    fn bed(&self) -> &Bed;
+    fn testbed(&self) -> &Testbed;
 
     /// Where the frames of `job` are counted, which is told what to expect.
     fn sink(&self, job: Job) -> Result<&Sink> {
-        let sink = self.bed().sink(job.to());
+        let sink = self.testbed().sink(job.to());
         sink.expect(&Expected::arriving(job))?;
         Ok(sink)
     }

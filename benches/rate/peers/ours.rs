@@ -8,11 +8,11 @@ use anyhow::Result;
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::{Lab, Peer};
-use crate::bed::{Bed, CABLES};
+use super::{Context, Peer};
 use crate::bpf::Hook;
 use crate::child::Child;
 use crate::job::{P2, P3, P4, PARENT, subport, vids};
+use crate::testbed::{CABLES, Testbed};
 use crate::threads;
 use testkit::command::{output, succeed};
 use testkit::frame::Mac;
@@ -36,7 +36,7 @@ pub struct Ours {
     pub daemon: Child,
     command: Launch,
     ports: usize,
-    bed: Bed,
+    testbed: Testbed,
 }
 
 /// How to start one.
@@ -51,22 +51,22 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// One worker, the ports of every bed.
-    pub fn new(lab: &Lab) -> Self {
-        Self { ports: CABLES, workers: lab.datapath_cpu.to_string(), arguments: Vec::new() }
+    /// One worker, the ports of every testbed.
+    pub fn new(context: &Context) -> Self {
+        Self { ports: CABLES, workers: context.datapath_cpu.to_string(), arguments: Vec::new() }
     }
 }
 
 impl Ours {
     /// Starts one; returns when it forwards.
-    pub fn start(lab: &Lab, setup: &Setup) -> Result<Self> {
-        let bed = Bed::with_cables(&lab.programs, "ours", Hook::Tc, setup.ports.max(CABLES))?;
-        let files = lab.folder.join(bed.dut.name());
+    pub fn start(context: &Context, setup: &Setup) -> Result<Self> {
+        let testbed = Testbed::with_cables(&context.programs, "ours", Hook::Tc, setup.ports.max(CABLES))?;
+        let files = context.folder.join(testbed.dut.name());
         std::fs::create_dir(&files)?;
         let command = Launch { files, setup: setup.clone() };
         succeed(Command::new(TRUNKPATH).args(["nb", "--nb", &command.db(), "apply", "-"]), &records(setup));
-        let daemon = command.launch(&bed)?;
-        let mut ours = Self { daemon, command, ports: setup.ports, bed };
+        let daemon = command.launch(&testbed)?;
+        let mut ours = Self { daemon, command, ports: setup.ports, testbed };
         ours.wait_until_up()?;
         Ok(ours)
     }
@@ -88,7 +88,7 @@ impl Ours {
 
     /// Starts it again after its end.
     pub fn start_again(&mut self) -> Result<()> {
-        self.daemon = self.command.launch(&self.bed)?;
+        self.daemon = self.command.launch(&self.testbed)?;
         Ok(())
     }
 
@@ -121,8 +121,8 @@ impl Launch {
         self.files.join("api.sock").display().to_string()
     }
 
-    fn launch(&self, bed: &Bed) -> Result<Child> {
-        let mut command = bed.dut.command(TRUNKPATH);
+    fn launch(&self, testbed: &Testbed) -> Result<Child> {
+        let mut command = testbed.dut.command(TRUNKPATH);
         command.args(["run", "--nb", &self.db(), "--chassis", CHASSIS, "--api", &self.api()]);
         command.arg("--state").arg(self.files.join("last-good.db"));
         command.args(["--workers", &self.setup.workers]).args(&self.setup.arguments);
@@ -139,8 +139,8 @@ fn cables(count: usize) -> impl Iterator<Item = u32> {
 }
 
 impl Peer for Ours {
-    fn bed(&self) -> &Bed {
-        &self.bed
+    fn testbed(&self) -> &Testbed {
+        &self.testbed
     }
 
     fn threads(&self) -> Vec<Pid> {

@@ -10,12 +10,12 @@ use crate::generator::Way;
 use crate::interrupt::{self, nap};
 use crate::job::{Job, subport};
 use crate::measure::{all_drops, more, offer};
-use crate::peers::{Lab, NETWORK, Ours, Ovs, PARENT_KEY, Peer, Ports, Setup, subport_key};
+use crate::peers::{Context, NETWORK, Ours, Ovs, PARENT_KEY, Peer, Ports, Setup, subport_key};
 use testkit::records::{port, segmentation};
 
 /// Frames a second of the flow that is watched.
 const RATE: u32 = 100_000;
-/// The VIDs that come and go; the bed has those below.
+/// The VIDs that come and go; the testbed has those below.
 const VIDS: std::ops::Range<u16> = 2000..4000;
 /// The same for OVS, which is told by a program that takes some 30 ms to start.
 const OVS_VIDS: std::ops::Range<u16> = 2000..2200;
@@ -24,17 +24,17 @@ const DRAIN: Duration = Duration::from_millis(200);
 /// How long the flow is watched without a change, to see what it loses by itself.
 const QUIET: Duration = Duration::from_secs(5);
 
-pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
-    let ours = Ours::start(lab, &Setup::new(lab))?;
-    watched(lab, &ours, "ours, no change", notes, || nap(QUIET))?;
+pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
+    let ours = Ours::start(context, &Setup::new(context))?;
+    watched(context, &ours, "ours, no change", notes, || nap(QUIET))?;
     let what = format!("ours, {} subports added and removed one by one", VIDS.len());
-    watched(lab, &ours, &what, notes, || change_ours(&ours))?;
+    watched(context, &ours, &what, notes, || change_ours(&ours))?;
     drop(ours);
-    match Ovs::start(lab, Ports::Afxdp) {
+    match Ovs::start(context, Ports::Afxdp) {
         Ok(ovs) => {
-            watched(lab, &ovs, "ovs-afxdp, no change", notes, || nap(QUIET))?;
+            watched(context, &ovs, "ovs-afxdp, no change", notes, || nap(QUIET))?;
             let what = format!("ovs-afxdp, {} subports added and removed one by one", OVS_VIDS.len());
-            watched(lab, &ovs, &what, notes, || change_ovs(&ovs))
+            watched(context, &ovs, &what, notes, || change_ovs(&ovs))
         }
         Err(error) => {
             notes.miss("ovs-afxdp", &error);
@@ -45,7 +45,7 @@ pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
 
 /// Counts what the flow loses during `work`.
 fn watched(
-    lab: &Lab,
+    context: &Context,
     peer: &dyn Peer,
     what: &str,
     notes: &mut Notes<'_>,
@@ -55,7 +55,7 @@ fn watched(
     let sink = peer.sink(job)?;
     let drops = all_drops(peer, job);
     let before = sink.counts()?.right;
-    let generator = offer(lab, peer, job, Some(RATE), Way::Live)?;
+    let generator = offer(context, peer, job, Some(RATE), Way::Live)?;
     let since = Instant::now();
     nap(DRAIN)?;
     work()?;

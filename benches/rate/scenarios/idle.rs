@@ -6,15 +6,15 @@ use anyhow::Result;
 
 use super::Notes;
 use crate::interrupt::nap;
-use crate::peers::{Lab, Ours, Setup};
+use crate::peers::{Context, Ours, Setup};
 use crate::threads;
 
 const PORTS: usize = 16;
 const CALM_DOWN: Duration = Duration::from_secs(2);
 const WINDOW: Duration = Duration::from_secs(10);
 
-pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
-    let ours = Ours::start(lab, &Setup { ports: PORTS, ..Setup::new(lab) })?;
+pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
+    let ours = Ours::start(context, &Setup { ports: PORTS, ..Setup::new(context) })?;
     nap(CALM_DOWN)?;
     let ran = || threads::on_cpu_ns(&threads::named(ours.daemon.pid(), "")) as f64;
     let (before, since) = (ran(), Instant::now());

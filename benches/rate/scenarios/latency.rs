@@ -14,7 +14,7 @@ use super::packet_socket::PacketSocket;
 use crate::frames::Frames;
 use crate::interrupt;
 use crate::job::Job;
-use crate::peers::{Kind, Lab, Ours, Peer, Setup};
+use crate::peers::{Context, Kind, Ours, Peer, Setup};
 use crate::threads;
 
 /// Frames there and back of one round, and the time between two: a switch that sleeps when idle gets to sleep.
@@ -34,16 +34,16 @@ struct Course {
     lost: u64,
 }
 
-pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
+pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
     let ours = |arguments: &[&str]| -> Result<Box<dyn Peer>> {
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        Ok(Box::new(Ours::start(lab, &Setup { arguments, ..Setup::new(lab) })?))
+        Ok(Box::new(Ours::start(context, &Setup { arguments, ..Setup::new(context) })?))
     };
     let peers = [
         ("ours, adaptive", ours(&[])),
         ("ours, busy", ours(&["--idle", "busy"])),
-        ("ovs-afxdp", Kind::OvsAfxdp.start(lab)),
-        ("tc", Kind::Tc.start(lab)),
+        ("ovs-afxdp", Kind::OvsAfxdp.start(context)),
+        ("tc", Kind::Tc.start(context)),
     ];
     let mut courses = Vec::new();
     for (name, peer) in peers {
@@ -58,7 +58,7 @@ pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
     for _ in 0..ROUNDS {
         for course in &mut courses {
             course.peer.resume();
-            let outcome = ping_pong(lab, course);
+            let outcome = ping_pong(context, course);
             course.peer.pause();
             outcome?;
         }
@@ -74,17 +74,17 @@ pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
     Ok(())
 }
 
-fn ping_pong(lab: &Lab, course: &mut Course) -> Result<()> {
-    let vms = &course.peer.bed().vms;
+fn ping_pong(context: &Context, course: &mut Course) -> Result<()> {
+    let vms = &course.peer.testbed().vms;
     let (here, there) = (PacketSocket::open(vms, "v1", PATIENCE)?, PacketSocket::open(vms, "v3", PATIENCE)?);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let echo = scope.spawn(|| {
-            threads::pin(Pid::from_raw(0), lab.generator_cpu)?;
+            threads::pin(Pid::from_raw(0), context.generator_cpu)?;
             echo(&there, &done)
         });
         let pings = scope.spawn(|| {
-            threads::pin(Pid::from_raw(0), lab.generator_cpu)?;
+            threads::pin(Pid::from_raw(0), context.generator_cpu)?;
             ping(&here, &mut course.times, &mut course.lost)
         });
         let outcome = pings.join();

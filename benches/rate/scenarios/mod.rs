@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::generator::Way;
 use crate::machine::Machine;
 use crate::measure::Conditions;
-use crate::peers::Lab;
+use crate::peers::Context;
 use crate::plan::NotRun;
 
 /// Which.
@@ -83,16 +83,16 @@ impl Notes<'_> {
 
 impl Scenario {
     /// Plays it.
-    pub fn run(self, lab: &Lab, machine: &Machine, figures: &mut Figures) -> Result<()> {
+    pub fn run(self, context: &Context, machine: &Machine, figures: &mut Figures) -> Result<()> {
         eprintln!("scenario {}", self.to_possible_value().expect("no variant is hidden").get_name());
         let mut notes = Notes { scenario: self, all: figures };
         let outcome = match self {
-            Self::Scale => scale::run(lab, &mut notes),
-            Self::Workers => workers::run(lab, machine, &mut notes),
-            Self::Latency => latency::run(lab, &mut notes),
-            Self::Idle => idle::run(lab, &mut notes),
-            Self::Change => change::run(lab, &mut notes),
-            Self::Restart => restart::run(lab, &mut notes),
+            Self::Scale => scale::run(context, &mut notes),
+            Self::Workers => workers::run(context, machine, &mut notes),
+            Self::Latency => latency::run(context, &mut notes),
+            Self::Idle => idle::run(context, &mut notes),
+            Self::Change => change::run(context, &mut notes),
+            Self::Restart => restart::run(context, &mut notes),
         };
         if let Err(error) = outcome {
             crate::interrupt::check()?;

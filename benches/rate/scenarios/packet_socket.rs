@@ -14,7 +14,7 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use testkit::netns::Netns;
 
-/// No frame of a bed is longer.
+/// No frame of a testbed is longer.
 const LONGEST: usize = 2048;
 
 /// A packet socket on one device.

@@ -12,7 +12,7 @@ use crate::generator::Way;
 use crate::interrupt::nap;
 use crate::job::Job;
 use crate::measure::offer;
-use crate::peers::{Lab, Ours, Ovs, Peer, Ports, Setup};
+use crate::peers::{Context, Ours, Ovs, Peer, Ports, Setup};
 use crate::report::median;
 use crate::sink::Counter;
 
@@ -42,12 +42,12 @@ struct Times {
     all_up: Duration,
 }
 
-pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
+pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
     for ports in PORTS {
-        let mut ours = Ours::start(lab, &Setup { ports, ..Setup::new(lab) })?;
+        let mut ours = Ours::start(context, &Setup { ports, ..Setup::new(context) })?;
         for (how, signal) in [("ended by SIGTERM", Signal::SIGTERM), ("ended by SIGKILL", Signal::SIGKILL)] {
             let what = format!("ours, {ports} ports, {how}");
-            several(lab, &mut ours, &what, notes, |ours| {
+            several(context, &mut ours, &what, notes, |ours| {
                 ours.daemon.signal(signal);
                 ours.daemon.wait()?;
                 let exec = Instant::now();
@@ -57,8 +57,8 @@ pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
             })?;
         }
     }
-    match Ovs::start(lab, Ports::Afxdp) {
-        Ok(mut ovs) => several(lab, &mut ovs, "ovs-afxdp, 3 ports", notes, |ovs| {
+    match Ovs::start(context, Ports::Afxdp) {
+        Ok(mut ovs) => several(context, &mut ovs, "ovs-afxdp, 3 ports", notes, |ovs| {
             let exec = ovs.restart()?;
             Ok(Restarted { exec, all_up: Instant::now() })
         }),
@@ -70,13 +70,13 @@ pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
 }
 
 fn several<P: Peer>(
-    lab: &Lab,
+    context: &Context,
     peer: &mut P,
     what: &str,
     notes: &mut Notes<'_>,
     restart: impl Fn(&mut P) -> Result<Restarted>,
 ) -> Result<()> {
-    let times = (0..ROUNDS).map(|_| once(lab, peer, &restart)).collect::<Result<Vec<_>>>()?;
+    let times = (0..ROUNDS).map(|_| once(context, peer, &restart)).collect::<Result<Vec<_>>>()?;
     let figures = [
         ("no frame for", times.iter().map(|times| times.outage).collect::<Vec<_>>()),
         ("exec to first frame", times.iter().map(|times| times.first_frame).collect()),
@@ -91,10 +91,14 @@ fn several<P: Peer>(
     Ok(())
 }
 
-fn once<P: Peer>(lab: &Lab, peer: &mut P, restart: impl Fn(&mut P) -> Result<Restarted>) -> Result<Times> {
+fn once<P: Peer>(
+    context: &Context,
+    peer: &mut P,
+    restart: impl Fn(&mut P) -> Result<Restarted>,
+) -> Result<Times> {
     let job = Job::UP;
     let counter = peer.sink(job)?.counter()?;
-    let _generator = offer(lab, peer, job, Some(RATE), Way::Live)?;
+    let _generator = offer(context, peer, job, Some(RATE), Way::Live)?;
     nap(CALM)?;
     let done = AtomicBool::new(false);
     let (restarted, gap) = thread::scope(|scope| {

@@ -6,16 +6,16 @@ use nix::unistd::Pid;
 use super::{FULL_LOAD, Notes};
 use crate::job::{Job, MANY_VIDS};
 use crate::measure::{Sample, measure};
-use crate::peers::{Lab, Ours, Peer as _, Setup};
+use crate::peers::{Context, Ours, Peer as _, Setup};
 use crate::report::{median, ratio};
 
 const PORTS: [usize; 4] = [2, 16, 128, 500];
 const ROUNDS: usize = 5;
 const JOBS: [Job; 2] = [Job::UP, Job::DOWN];
 
-pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
+pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
     let start = |ports| {
-        let ours = Ours::start(lab, &Setup { ports, ..Setup::new(lab) })?;
+        let ours = Ours::start(context, &Setup { ports, ..Setup::new(context) })?;
         ours.pause();
         anyhow::Ok(ours)
     };
@@ -25,9 +25,9 @@ pub fn run(lab: &Lab, notes: &mut Notes<'_>) -> Result<()> {
         let mut many = Vec::new();
         for _ in 0..ROUNDS {
             for (daemon, samples) in daemons.iter().zip(&mut samples) {
-                samples.push(Some(measure(lab, daemon, job, FULL_LOAD)?));
+                samples.push(Some(measure(context, daemon, job, FULL_LOAD)?));
             }
-            many.push(Some(measure(lab, &daemons[0], Job { vids: MANY_VIDS, ..job }, FULL_LOAD)?));
+            many.push(Some(measure(context, &daemons[0], Job { vids: MANY_VIDS, ..job }, FULL_LOAD)?));
         }
         for (ports, of) in PORTS.iter().zip(&samples) {
             notes.add(format!("{job}, {ports} ports"), mpps(of), "Mpps");

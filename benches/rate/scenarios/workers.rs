@@ -11,12 +11,12 @@ use crate::interrupt::nap;
 use crate::job::{Job, P2, P4};
 use crate::machine::Machine;
 use crate::measure::SETTLE;
-use crate::peers::{Lab, Ours, Peer as _, Setup};
+use crate::peers::{Context, Ours, Peer as _, Setup};
 use crate::report::median;
 
 const ROUNDS: usize = 5;
 
-pub fn run(lab: &Lab, machine: &Machine, notes: &mut Notes<'_>) -> Result<()> {
+pub fn run(context: &Context, machine: &Machine, notes: &mut Notes<'_>) -> Result<()> {
     let cpus = &machine.cpus;
     let (generators, workers, remark) = match cpus.as_slice() {
         [] | [_] => anyhow::bail!("two workers take two CPUs"),
@@ -28,15 +28,15 @@ pub fn run(lab: &Lab, machine: &Machine, notes: &mut Notes<'_>) -> Result<()> {
     };
     let start = |workers: &[usize]| {
         let workers = workers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let ours = Ours::start(lab, &Setup { workers, ..Setup::new(lab) })?;
+        let ours = Ours::start(context, &Setup { workers, ..Setup::new(context) })?;
         ours.pause();
         anyhow::Ok(ours)
     };
     let (one, two) = (start(&workers[..1])?, start(&workers)?);
     let (mut of_one, mut of_two) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        of_one.push(both_pairs(lab, &one, generators)?);
-        of_two.push(both_pairs(lab, &two, generators)?);
+        of_one.push(both_pairs(context, &one, generators)?);
+        of_two.push(both_pairs(context, &two, generators)?);
     }
     let ratios = of_one.iter().zip(&of_two).map(|(one, two)| two / one).collect();
     notes.add_with("one worker, two pairs", median(of_one), "Mpps", &remark);
@@ -46,23 +46,23 @@ pub fn run(lab: &Lab, machine: &Machine, notes: &mut Notes<'_>) -> Result<()> {
 }
 
 /// The rate of both pairs together, in Mpps.
-fn both_pairs(lab: &Lab, ours: &Ours, cpus: [usize; 2]) -> Result<f64> {
+fn both_pairs(context: &Context, ours: &Ours, cpus: [usize; 2]) -> Result<f64> {
     ours.resume();
-    let outcome = while_up(lab, ours, cpus);
+    let outcome = while_up(context, ours, cpus);
     ours.pause();
     outcome
 }
 
-fn while_up(lab: &Lab, ours: &Ours, cpus: [usize; 2]) -> Result<f64> {
-    let bed = ours.bed();
+fn while_up(context: &Context, ours: &Ours, cpus: [usize; 2]) -> Result<f64> {
+    let testbed = ours.testbed();
     let tagged = Frames::of(Job::UP);
     let plain = Frames::untagged(P2, P4, 60);
-    let sinks = [bed.sink(3), bed.sink(2)];
+    let sinks = [testbed.sink(3), testbed.sink(2)];
     sinks[0].expect(&Expected::arriving(Job::UP))?;
     sinks[1].expect(&Expected::untagged(60))?;
     let start = |frames, device: &str, cpu| {
         let load = Load { frames, device: device.to_owned(), cap: None, cpu, way: Way::Live };
-        Generator::start(&lab.programs, &bed.vms, load)
+        Generator::start(&context.programs, &testbed.vms, load)
     };
     let generators = [start(tagged, "v1", cpus[0])?, start(plain, "v4", cpus[1])?];
     nap(SETTLE)?;

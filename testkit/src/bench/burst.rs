@@ -6,7 +6,7 @@ use trunkpath::tables::{Egress, LinkSlot, PortSlot, Tables, WorkerId};
 use trunkpath::types::{Pcp, Tci};
 use trunkpath::xsk::{Arena, Frame};
 
-use super::cloud::{Cloud, Traffic};
+use super::scenario::{SizedScenario, Traffic};
 
 /// How far the frames of a burst have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct End {
 /// Makes bursts of random frames, the same ones in each run.
 #[derive(Debug)]
 pub struct Maker<'a> {
-    cloud: &'a Cloud,
+    scenario: &'a SizedScenario,
     tables: &'a Tables,
     arena: &'static Arena,
     kind: Kind,
@@ -74,13 +74,18 @@ impl Kind {
 }
 
 impl<'a> Maker<'a> {
-    pub const fn new(cloud: &'a Cloud, tables: &'a Tables, arena: &'static Arena, kind: Kind) -> Self {
-        Self { cloud, tables, arena, kind, random: 0x9e37_79b9_7f4a_7c15 }
+    pub const fn new(
+        scenario: &'a SizedScenario,
+        tables: &'a Tables,
+        arena: &'static Arena,
+        kind: Kind,
+    ) -> Self {
+        Self { scenario, tables, arena, kind, random: 0x9e37_79b9_7f4a_7c15 }
     }
 
     pub fn make(&mut self) -> Burst {
         let kind = self.kind;
-        let link = self.draw(self.cloud.sending_links());
+        let link = self.draw(self.scenario.sending_links());
         let (frames, found) = (0..kind.frames).map(|_| self.frame(link)).unzip();
         let mut free: Vec<_> = (0..kind.copies).map(|_| self.free_frame()).collect();
         free.reserve_exact(kind.frames);
@@ -93,8 +98,8 @@ impl<'a> Maker<'a> {
     }
 
     fn frame(&mut self, link: usize) -> (Frame, Found) {
-        let cloud = self.cloud;
-        let way = cloud.way(link, self.kind.traffic, &mut |below| self.draw(below));
+        let scenario = self.scenario;
+        let way = scenario.way(link, self.kind.traffic, &mut |below| self.draw(below));
         let mut frame = self.free_frame();
         let mut bytes = [0; 60];
         bytes[..6].copy_from_slice(&way.address.bytes());

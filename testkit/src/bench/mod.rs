@@ -1,5 +1,5 @@
 //! Bursts of frames through tables of any size, for the benches of the datapath.
 
 pub mod burst;
-pub mod cloud;
+pub mod scenario;
 pub mod step;

@@ -8,7 +8,7 @@ pub mod records;
 use trunkpath::datapath::DropReason;
 use trunkpath::types::ReservedMulticast;
 
-use crate::world::{Port, World};
+use crate::scenario::{Port, Scenario};
 pub use pairs::Holders;
 use records::{Path, Tag};
 
@@ -29,13 +29,13 @@ struct Classified {
     frame: Vec<u8>,
 }
 
-/// Sends `frame` into link number `link` of `world`, where `holders` have the addresses that several ports claim.
-pub fn forward(world: &World, holders: &mut Holders, link: usize, frame: &[u8]) -> Outcome {
-    let link = &world.links[link];
-    let Some(root) = records::port_of_link(world, link) else {
+/// Sends `frame` into link number `link` of `scenario`, where `holders` have the addresses that several ports claim.
+pub fn forward(scenario: &Scenario, holders: &mut Holders, link: usize, frame: &[u8]) -> Outcome {
+    let link = &scenario.links[link];
+    let Some(root) = records::port_of_link(scenario, link) else {
         return Outcome { dropped: vec![(None, DropReason::ClassifyNoPort)], ..Outcome::default() };
     };
-    let classified = match classify(world, root, frame) {
+    let classified = match classify(scenario, root, frame) {
         Ok(classified) => classified,
         Err((port, reason)) => return dropped(port, reason),
     };
@@ -43,8 +43,8 @@ pub fn forward(world: &World, holders: &mut Holders, link: usize, frame: &[u8]) 
     if source[0] & 1 == 1 || source == [0; 6] {
         return dropped(classified.port, DropReason::DestinationSourceInvalid);
     }
-    holders.announce(world, &classified.port, source);
-    let receivers = match receivers(world, holders, &classified) {
+    holders.announce(scenario, &classified.port, source);
+    let receivers = match receivers(scenario, holders, &classified) {
         Ok(receivers) => receivers,
         Err(reason) => return dropped(classified.port, reason),
     };
@@ -54,7 +54,7 @@ pub fn forward(world: &World, holders: &mut Holders, link: usize, frame: &[u8]) 
     }
     let priority = outermost_tag(frame).map_or(0, |(_, tci)| tci & 0xf000);
     let (refusing, taking): (Vec<_>, Vec<_>) =
-        receivers.into_iter().partition(|(port, _)| has_tag_of_another(world, port, &untouched));
+        receivers.into_iter().partition(|(port, _)| has_tag_of_another(scenario, port, &untouched));
     let sent =
         taking.iter().map(|(_, path)| (path.link.clone(), with_tags(&untouched, &path.vids, priority)));
     let dropped = refusing.into_iter().map(|(port, _)| (Some(port), DropReason::DispatchTagRefused));
@@ -66,59 +66,59 @@ fn dropped(port: String, reason: DropReason) -> Outcome {
 }
 
 /// Takes off the tags that stand for subports, one level after the other.
-fn classify(world: &World, root: &str, frame: &[u8]) -> Result<Classified, (String, DropReason)> {
+fn classify(scenario: &Scenario, root: &str, frame: &[u8]) -> Result<Classified, (String, DropReason)> {
     let mut port = root.to_owned();
     let mut frame = frame.to_vec();
     loop {
         if is_truncated(&frame) {
             return Err((port, DropReason::ClassifyTruncated));
         }
-        match meaning(world, &port, &frame) {
+        match meaning(scenario, &port, &frame) {
             Tag::Subport(subport) => {
                 port = subport;
                 frame = [&frame[..12], &frame[16..]].concat();
             }
             Tag::Unusable => return Err((port, DropReason::ClassifySubportUnusable)),
-            Tag::Nothing if is_unwanted(world, &port, &frame) => {
+            Tag::Nothing if is_unwanted(scenario, &port, &frame) => {
                 return Err((port, DropReason::ClassifyUnknownTag));
             }
-            Tag::Nothing if records::is_up(world, &port) => return Ok(Classified { port, frame }),
+            Tag::Nothing if records::is_up(scenario, &port) => return Ok(Classified { port, frame }),
             Tag::Nothing => return Err((port, DropReason::ClassifyPortDown)),
         }
     }
 }
 
 /// What the outermost tag of a frame of `port` says.
-fn meaning(world: &World, port: &str, frame: &[u8]) -> Tag {
+fn meaning(scenario: &Scenario, port: &str, frame: &[u8]) -> Tag {
     match outermost_tag(frame) {
-        Some((0x8100, tci)) => records::meaning(world, port, tci & 0x0fff),
+        Some((0x8100, tci)) => records::meaning(scenario, port, tci & 0x0fff),
         _ => Tag::Nothing,
     }
 }
 
 /// Whether `port` takes no unknown tags, and the frame has a tag. A priority tag names no VLAN.
-fn is_unwanted(world: &World, port: &str, frame: &[u8]) -> bool {
+fn is_unwanted(scenario: &Scenario, port: &str, frame: &[u8]) -> bool {
     let is_vlan = outermost_tag(frame).is_some_and(|(tpid, tci)| (tpid, tci & 0x0fff) != (0x8100, 0));
-    world.strict.contains(port) && is_vlan
+    scenario.strict.contains(port) && is_vlan
 }
 
 /// Whether a frame to `port` would count there as one of a subport's, or is not wanted.
-fn has_tag_of_another(world: &World, port: &str, frame: &[u8]) -> bool {
-    !matches!(meaning(world, port, frame), Tag::Nothing) || is_unwanted(world, port, frame)
+fn has_tag_of_another(scenario: &Scenario, port: &str, frame: &[u8]) -> bool {
+    !matches!(meaning(scenario, port, frame), Tag::Nothing) || is_unwanted(scenario, port, frame)
 }
 
 /// Everyone who gets a copy and the way there, in the order of the ports' ids.
 fn receivers(
-    world: &World,
+    scenario: &Scenario,
     holders: &Holders,
     classified: &Classified,
 ) -> Result<Vec<(String, Path)>, DropReason> {
     let address = &classified.frame[..6];
-    let way = |(id, _): (&String, &Port)| Some((id.clone(), records::path(world, id)?));
-    let network = &world.ports[&classified.port].network;
+    let way = |(id, _): (&String, &Port)| Some((id.clone(), records::path(scenario, id)?));
+    let network = &scenario.ports[&classified.port].network;
     let mut members =
-        world.ports.iter().filter(|(id, port)| port.network == *network && records::is_up(world, id));
-    if is_reserved(address) && world.reserved_multicast == ReservedMulticast::Drop {
+        scenario.ports.iter().filter(|(id, port)| port.network == *network && records::is_up(scenario, id));
+    if is_reserved(address) && scenario.reserved_multicast == ReservedMulticast::Drop {
         return Err(DropReason::DestinationReserved);
     }
     if address[0] & 1 == 1 {
@@ -127,10 +127,10 @@ fn receivers(
         return if paths.is_empty() { Err(DropReason::DestinationNobody) } else { Ok(paths) };
     }
     let own = members.find(|(_, port)| port.macs.iter().any(|mac| mac == address));
-    let receiver = own.map(|(id, _)| id.clone()).or_else(|| holders.holder(world, network, address));
+    let receiver = own.map(|(id, _)| id.clone()).or_else(|| holders.holder(scenario, network, address));
     match receiver {
         Some(id) if id == classified.port => Err(DropReason::DestinationIsSource),
-        Some(id) => Ok(way((&id, &world.ports[&id])).into_iter().collect()),
+        Some(id) => Ok(way((&id, &scenario.ports[&id])).into_iter().collect()),
         None => Err(DropReason::DestinationUnknown),
     }
 }

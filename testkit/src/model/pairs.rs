@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::records;
-use crate::world::{Mac, World};
+use crate::scenario::{Mac, Scenario};
 
 /// An address on a network.
 type Address = (String, Mac);
@@ -21,9 +21,9 @@ pub struct Holders {
 
 impl Holders {
     /// Takes a frame of `port` from this address.
-    pub fn announce(&mut self, world: &World, port: &str, source: &[u8]) {
-        let network = &world.ports[port].network;
-        let claimants = claimants(world, network, source);
+    pub fn announce(&mut self, scenario: &Scenario, port: &str, source: &[u8]) {
+        let network = &scenario.ports[port].network;
+        let claimants = claimants(scenario, network, source);
         if claimants.len() < 2 || !claimants.contains(&port) {
             return;
         }
@@ -40,8 +40,8 @@ impl Holders {
     }
 
     /// The port that has an address that is no port's own.
-    pub fn holder(&self, world: &World, network: &str, mac: &[u8]) -> Option<String> {
-        match *claimants(world, network, mac) {
+    pub fn holder(&self, scenario: &Scenario, network: &str, mac: &[u8]) -> Option<String> {
+        match *claimants(scenario, network, mac) {
             [only] => Some(only.to_owned()),
             _ => self.held.get(&(network.to_owned(), mac.try_into().unwrap())).map(|(port, _)| port.clone()),
         }
@@ -49,12 +49,12 @@ impl Holders {
 }
 
 /// The ports on the network that are up and have a pair with this address; none for the own address of any port there.
-fn claimants<'a>(world: &'a World, network: &str, mac: &[u8]) -> Vec<&'a str> {
-    let ports = || world.ports.iter().filter(|(_, port)| port.network == network);
+fn claimants<'a>(scenario: &'a Scenario, network: &str, mac: &[u8]) -> Vec<&'a str> {
+    let ports = || scenario.ports.iter().filter(|(_, port)| port.network == network);
     if ports().any(|(_, port)| port.macs.iter().any(|own| own == mac)) {
         return Vec::new();
     }
-    let claim =
-        ports().filter(|(id, port)| port.pairs.iter().any(|pair| pair == mac) && records::is_up(world, id));
+    let claim = ports()
+        .filter(|(id, port)| port.pairs.iter().any(|pair| pair == mac) && records::is_up(scenario, id));
     claim.map(|(id, _)| id.as_str()).collect()
 }

@@ -1,4 +1,4 @@
-//! The flows that Dragonflow would install for the ports of a bed.
+//! The flows that Dragonflow would install for the ports of a testbed.
 //!
 //! Classify, destination, dispatch: tables 0, 1 and 2, with the source's network in `metadata` and the destination in
 //! `reg7`.

@@ -11,10 +11,10 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use nix::unistd::Pid;
 
-use super::{Lab, Peer};
-use crate::bed::Bed;
+use super::{Context, Peer};
 use crate::bpf::Hook;
 use crate::child::Child;
+use crate::testbed::Testbed;
 use crate::threads;
 
 use tools::Tools;
@@ -70,27 +70,27 @@ pub struct Ovs {
     binary: &'static str,
     threads: Vec<Pid>,
     _dpdk_files: Option<DpdkFiles>,
-    bed: Bed,
+    testbed: Testbed,
 }
 
 impl Ovs {
     /// Starts one; returns when all flows are in.
-    pub fn start(lab: &Lab, ports: Ports) -> Result<Self> {
+    pub fn start(context: &Context, ports: Ports) -> Result<Self> {
         let binary = if ports.is_dpdk() { VSWITCHD_DPDK } else { VSWITCHD };
         if !Path::new(binary).exists() {
             bail!("{binary} is not here");
         }
-        let bed = Bed::new(&lab.programs, ports.name(), Hook::Tc)?;
+        let testbed = Testbed::new(&context.programs, ports.name(), Hook::Tc)?;
         if !matches!(ports, Ports::Afxdp | Ports::DpdkAfxdp) {
-            bed.receive_without_xdp();
+            testbed.receive_without_xdp();
         }
-        let tools = Tools { folder: lab.folder.join(bed.dut.name()) };
+        let tools = Tools { folder: context.folder.join(testbed.dut.name()) };
         fs::create_dir(&tools.folder)?;
-        let ovsdb = tools.start_ovsdb(&bed)?;
-        let dpdk_files = ports.is_dpdk().then(|| DpdkFiles::new(bed.dut.name()));
+        let ovsdb = tools.start_ovsdb(&testbed)?;
+        let dpdk_files = ports.is_dpdk().then(|| DpdkFiles::new(testbed.dut.name()));
         let prefix = dpdk_files.as_ref().map(|files| files.prefix.as_str());
-        tools.configure(lab, prefix)?;
-        let mut vswitchd = tools.start_vswitchd(&bed, binary)?;
+        tools.configure(context, prefix)?;
+        let mut vswitchd = tools.start_vswitchd(&testbed, binary)?;
         tools.add_ports(ports)?;
         tools.add_flows()?;
         let threads = vswitchd.wait_until("a thread that moves frames", || {
@@ -100,9 +100,9 @@ impl Ovs {
             (!threads.is_empty()).then_some(threads)
         })?;
         if ports == Ports::Netdev {
-            threads.iter().try_for_each(|thread| threads::pin(*thread, lab.datapath_cpu))?;
+            threads.iter().try_for_each(|thread| threads::pin(*thread, context.datapath_cpu))?;
         }
-        Ok(Self { vswitchd, _ovsdb: ovsdb, tools, binary, threads, _dpdk_files: dpdk_files, bed })
+        Ok(Self { vswitchd, _ovsdb: ovsdb, tools, binary, threads, _dpdk_files: dpdk_files, testbed })
     }
 }
 
@@ -126,7 +126,7 @@ impl Ovs {
         self.tools.appctl(&["exit"])?;
         self.vswitchd.wait()?;
         let exec = Instant::now();
-        self.vswitchd = self.tools.start_vswitchd(&self.bed, self.binary)?;
+        self.vswitchd = self.tools.start_vswitchd(&self.testbed, self.binary)?;
         let bridge = self.tools.path("br0.mgmt");
         self.vswitchd.wait_until("its bridge", || Path::new(&bridge).exists().then_some(()))?;
         self.tools.add_flows()?;
@@ -135,8 +135,8 @@ impl Ovs {
 }
 
 impl Peer for Ovs {
-    fn bed(&self) -> &Bed {
-        &self.bed
+    fn testbed(&self) -> &Testbed {
+        &self.testbed
     }
 
     fn threads(&self) -> Vec<Pid> {

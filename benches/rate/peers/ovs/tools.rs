@@ -8,9 +8,9 @@ use anyhow::{Result, bail};
 use nix::unistd::Pid;
 
 use super::{Ports, SCHEMA, flows};
-use crate::bed::Bed;
 use crate::child::Child;
-use crate::peers::Lab;
+use crate::peers::Context;
+use crate::testbed::Testbed;
 use testkit::command::output;
 
 /// See the module.
@@ -50,10 +50,10 @@ impl Tools {
         self.run("ovs-appctl", &[&["-t", &target], arguments].concat())
     }
 
-    pub fn start_ovsdb(&self, bed: &Bed) -> Result<Child> {
+    pub fn start_ovsdb(&self, testbed: &Testbed) -> Result<Child> {
         let db = self.path("conf.db");
         self.run("ovsdb-tool", &["create", &db, SCHEMA])?;
-        let mut command = bed.dut.command("ovsdb-server");
+        let mut command = testbed.dut.command("ovsdb-server");
         command.env("OVS_RUNDIR", &self.folder).arg(&db).arg(format!("--remote=p{}", self.db()));
         command.args([&format!("--unixctl={}", self.path("ovsdb.ctl")), "--no-chdir"]);
         let mut ovsdb = Child::start("ovsdb-server", &mut command, &self.folder)?;
@@ -62,12 +62,12 @@ impl Tools {
     }
 
     /// `dpdk` is the prefix of DPDK's files.
-    pub fn configure(&self, lab: &Lab, dpdk: Option<&str>) -> Result<()> {
+    pub fn configure(&self, context: &Context, dpdk: Option<&str>) -> Result<()> {
         self.vsctl("--no-wait init")?;
-        let mask = 1_u64 << lab.datapath_cpu;
+        let mask = 1_u64 << context.datapath_cpu;
         self.vsctl(&format!("--no-wait set Open_vSwitch . other_config:pmd-cpu-mask={mask:#x}"))?;
         let Some(prefix) = dpdk else { return Ok(()) };
-        let main = 1_u64 << lab.generator_cpu;
+        let main = 1_u64 << context.generator_cpu;
         // Without huge pages, so that a run asks nothing of the machine. `--legacy-mem` keeps OVS from adding
         // `--in-memory`, which does not go with `--no-huge`.
         let extra = format!("\"--no-huge --legacy-mem --no-pci -m 1024 --file-prefix={prefix}\"");
@@ -78,8 +78,8 @@ impl Tools {
     }
 
     /// Starts the switch, on what is in its database.
-    pub fn start_vswitchd(&self, bed: &Bed, binary: &str) -> Result<Child> {
-        let mut command = bed.dut.command(binary);
+    pub fn start_vswitchd(&self, testbed: &Testbed, binary: &str) -> Result<Child> {
+        let mut command = testbed.dut.command(binary);
         command.env("OVS_RUNDIR", &self.folder).arg(self.db()).arg("--no-chdir");
         command.arg(format!("--pidfile={}", self.path("vswitchd.pid")));
         command.arg(format!("--unixctl={}", self.path("vswitchd.ctl")));

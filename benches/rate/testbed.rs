@@ -19,19 +19,19 @@ use crate::sink::Sink;
 use testkit::command::{run, succeed};
 use testkit::netns::Netns;
 
-/// Cables that every bed has, and that traffic may be on.
+/// Cables that every testbed has, and that traffic may be on.
 pub const CABLES: usize = 4;
 
 /// Gone, with all in it, when dropped.
 #[derive(Debug)]
-pub struct Bed {
+pub struct Testbed {
     /// By cable, from 0 on.
     sinks: Vec<Sink>,
     pub dut: Netns,
     pub vms: Netns,
 }
 
-impl Bed {
+impl Testbed {
     /// One whose datapath sends frames as socket buffers (`Hook::Tc`) or as XDP frames.
     pub fn new(programs: &Programs, name: &str, sinks: Hook) -> Result<Self> {
         Self::with_cables(programs, name, sinks, CABLES)

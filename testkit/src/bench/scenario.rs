@@ -8,14 +8,14 @@ use trunkpath::types::{IfIndex, MacAddr, VlanId};
 /// Subports of one parent, at the most.
 const SUBPORTS_PER_PARENT: usize = 4000;
 const NETWORKS: usize = 100;
-/// Segmentations of a cloud for floods, about.
+/// Segmentations of a scenario for floods, about.
 const FLOOD_SEGMENTATIONS: usize = 1000;
 
 /// Parents with subports, dealt out to networks. A network's last subport is a listener on a parent that all
-/// networks share, so that there is someone to send to even in the smallest cloud. The parents have a network of
+/// networks share, so that there is someone to send to even in the smallest scenario. The parents have a network of
 /// their own.
 #[derive(Debug)]
-pub struct Cloud {
+pub struct SizedScenario {
     segmentations: usize,
     networks: usize,
 }
@@ -52,13 +52,13 @@ pub struct Way {
     pub address: MacAddr,
 }
 
-impl Cloud {
-    /// A cloud of `segmentations` segmentations, and its tables.
+impl SizedScenario {
+    /// A scenario of `segmentations` segmentations, and its tables.
     pub fn new(segmentations: usize) -> (Self, Tables) {
         Self::build(Self { segmentations, networks: segmentations.min(NETWORKS) })
     }
 
-    /// A cloud where each subport's broadcast reaches `receivers` others, and its tables.
+    /// A scenario where each subport's broadcast reaches `receivers` others, and its tables.
     pub fn for_floods(receivers: usize) -> (Self, Tables) {
         let networks = FLOOD_SEGMENTATIONS / receivers;
         Self::build(Self { segmentations: networks * receivers, networks })

@@ -70,7 +70,7 @@ pub struct Peer {
 
 /// See the module. Fields are dropped in this order: the daemon ends before its links go.
 #[derive(Debug)]
-pub struct Site {
+pub struct VmTestbed {
     daemon: Option<Daemon>,
     peers: Vec<Peer>,
     host: Netns,
@@ -80,19 +80,19 @@ pub struct Site {
     interfaces: Vec<Interface>,
 }
 
-/// Runs `test` on a site, and then checks what must hold after every test: no frame lost, a daemon that ends well and
+/// Runs `test` on a testbed, and then checks what must hold after every test: no frame lost, a daemon that ends well and
 /// leaves nothing on its links. VMs end with `test`.
-pub fn on_site(test: impl FnOnce(&mut Site)) {
+pub fn on_testbed(test: impl FnOnce(&mut VmTestbed)) {
     let name = std::thread::current().name().unwrap_or("this test").to_owned();
     let Some(image) = Image::for_test(&name, Kernel::of_guests(), &[]) else { return };
-    let mut site = Site::new(image);
-    test(&mut site);
-    site.finish();
+    let mut testbed = VmTestbed::new(image);
+    test(&mut testbed);
+    testbed.finish();
 }
 
-impl Site {
+impl VmTestbed {
     fn new(image: Image) -> Self {
-        let mut site = Self {
+        let mut testbed = Self {
             daemon: None,
             peers: vec![],
             host: Netns::new("host"),
@@ -102,11 +102,11 @@ impl Site {
             interfaces: vec![],
         };
         for network in 1..=NETWORKS {
-            site.record(&records::network(network.into()));
-            let peer = site.peer_on(network);
-            site.peers.push(peer);
+            testbed.record(&records::network(network.into()));
+            let peer = testbed.peer_on(network);
+            testbed.peers.push(peer);
         }
-        site
+        testbed
     }
 
     fn peer_on(&mut self, network: u8) -> Peer {
@@ -124,7 +124,7 @@ impl Site {
     // --- before the start -----------------------------------------------------------------------------------------
 
     /// The port of a VM on network 1, with the tap that it is to be on.
-    pub fn trunk(&mut self) -> Interface {
+    pub fn parent(&mut self) -> Interface {
         let port = self.interface(1, None, true);
         let tap = port.tap();
         self.host.ip(&format!("tuntap add dev {tap} mode tap vnet_hdr"));
@@ -132,10 +132,10 @@ impl Site {
         port
     }
 
-    /// A subport of `trunk`.
-    pub fn subport(&mut self, trunk: &Interface, vid: u16, network: u8) -> Interface {
+    /// A subport of `parent`.
+    pub fn subport(&mut self, parent: &Interface, vid: u16, network: u8) -> Interface {
         let port = self.spare_port(vid, network);
-        self.record(&records::segmentation(trunk.key.into(), port.key.into(), vid));
+        self.record(&records::segmentation(parent.key.into(), port.key.into(), vid));
         port
     }
 
@@ -170,13 +170,13 @@ impl Site {
         self.daemon.as_ref().expect("the daemon is started")
     }
 
-    /// Switches the VM of `trunk` on.
-    pub fn power_on(&self, trunk: &Interface, offloads: Offloads) -> Vm {
-        Vm::start(&self.image, &self.host, &trunk.tap(), trunk, offloads)
+    /// Switches the VM of `parent` on.
+    pub fn power_on(&self, parent: &Interface, offloads: Offloads) -> Vm {
+        Vm::start(&self.image, &self.host, &parent.tap(), parent, offloads)
     }
 
     /// Switches one on and waits until it has booted and is served, with the interfaces `own`, of which the first is its
-    /// trunk.
+    /// parent.
     pub fn boot(&self, own: &[Interface]) -> Vm {
         let mut vm = self.power_on(&own[0], Offloads::Stock);
         vm.wait_until_booted();
@@ -210,7 +210,7 @@ impl Site {
     }
 }
 
-impl Drop for Site {
+impl Drop for VmTestbed {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- trunkpath said\n{}", self.files.log());

@@ -16,7 +16,7 @@ pub const PEER_B: Mac = [2, 0, 0, 0, 0, 0x0b];
 
 /// The records of the northbound DB, by id, and the links of this host.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct World {
+pub struct Scenario {
     /// The `unique_key` of each network.
     pub networks: BTreeMap<String, u32>,
     pub ports: BTreeMap<String, Port>,
@@ -60,7 +60,7 @@ pub struct Link {
     pub mtu: usize,
 }
 
-impl World {
+impl Scenario {
     /// A VLAN-aware VM: `vm` itself is on network `a`, its subport `web` with tag 100 on network `b`. On each network
     /// it has a peer.
     pub fn vm_and_peers() -> Self {
@@ -137,7 +137,7 @@ impl World {
     }
 
     pub fn port_mut(&mut self, id: &str) -> &mut Port {
-        self.ports.get_mut(id).expect("a port of this world")
+        self.ports.get_mut(id).expect("a port of this scenario")
     }
 
     /// The records as they stand in the database.

@@ -24,15 +24,15 @@ use crate::root::is_root;
 use crate::wait::until;
 use crate::wire::{Capture, Sender};
 
-/// Runs `test` in a lab of its own, and then checks what must hold after every test: no frame lost, no capture
+/// Runs `test` in a testbed of its own, and then checks what must hold after every test: no frame lost, no capture
 /// overrun, a daemon that ends well and leaves nothing on its links.
-pub fn in_lab(test: impl FnOnce(&mut Lab)) {
+pub fn on_testbed(test: impl FnOnce(&mut Testbed)) {
     if !is_root(std::thread::current().name().unwrap_or("this test")) {
         return;
     }
-    let mut lab = Lab::new();
-    test(&mut lab);
-    lab.finish();
+    let mut testbed = Testbed::new();
+    test(&mut testbed);
+    testbed.finish();
 }
 
 /// A network, by its key.
@@ -77,7 +77,7 @@ struct Guest {
 
 /// See the module. Fields are dropped in this order: the daemon ends before its links go.
 #[derive(Debug)]
-pub struct Lab {
+pub struct Testbed {
     daemon: Option<Daemon>,
     guests: Vec<Guest>,
     pub host: Netns,
@@ -92,7 +92,7 @@ pub struct Lab {
     markers: u64,
 }
 
-impl Lab {
+impl Testbed {
     fn new() -> Self {
         Self {
             daemon: None,
@@ -195,7 +195,7 @@ impl Lab {
     }
 
     /// Every port by its id, for a model: network, address, guest, and its tags there.
-    pub fn site(&self) -> BTreeMap<String, Value> {
+    pub fn ports_for_model(&self) -> BTreeMap<String, Value> {
         let port = |port: &Port| {
             json!({"network": port.network.0, "mac": records::text(port.mac), "guest": self.dev(port),
                 "vids": port.vids})
@@ -240,7 +240,7 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for Testbed {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- trunkpath said\n{}", self.files.log());

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{FoundBy, Guest, Lab, Network, Port};
+use super::{FoundBy, Guest, Network, Port, Testbed};
 use crate::daemon::Daemon;
 use crate::frame::Mac;
 use crate::netns::{Netns, veth};
 use crate::records;
 use crate::wire::{Capture, Sender};
 
-impl Lab {
+impl Testbed {
     /// A network.
     pub fn network(&mut self) -> Network {
         self.networks += 1;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Lab, Port};
+use super::{Port, Testbed};
 use crate::frame::{Frame, Frames, MARKER, ethertype, hex, tci};
 use crate::stream::Stream;
 
-impl Lab {
+impl Testbed {
     /// Sends `frames` from the guest of `from`; then every guest must have received what `expected` has for it, to the
     /// byte, in any order, and nothing else.
     pub fn exchange(&mut self, from: &Port, frames: &dyn Frames, expected: &[(&Port, &dyn Frames)]) {
@@ -28,7 +28,7 @@ impl Lab {
         self.expect_bytes(guest, expected.clone());
     }
 
-    /// The second half of [`Lab::exchange`]: after what was sent by the guest of `from`.
+    /// The second half of [`Testbed::exchange`]: after what was sent by the guest of `from`.
     pub fn expect(&mut self, from: &Port, expected: &[(&Port, &dyn Frames)]) {
         let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (port, frames) in expected {

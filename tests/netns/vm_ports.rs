@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use trunkpath::nb::{Op, Table, segmentation_id};
 
 use testkit::frame::{Frame, tci};
-use testkit::lab::{Lab, Port};
 use testkit::records;
 use testkit::stream::{Running, Stream};
+use testkit::testbed::{Port, Testbed};
 use testkit::wait::until;
 
 const STEADY_VID: u16 = 100;
 
 /// A VLAN-aware guest `vm`, and a peer on the network of its subports.
 #[derive(Debug)]
-pub struct Site {
+pub struct VmPorts {
     pub vm: Port,
     pub steady: Port,
     pub peer: Port,
@@ -26,19 +26,19 @@ pub struct Site {
     pub spares: Vec<Port>,
 }
 
-impl Site {
+impl VmPorts {
     /// One with so many spare ports.
-    pub fn new(lab: &mut Lab, spares: u16) -> Self {
-        let (one, two) = (lab.network(), lab.network());
-        let vm = lab.guest("vm", one);
-        let steady = lab.subport(&vm, STEADY_VID, two);
-        let spares = (0..spares).map(|index| lab.spare_port(&vm, 200 + index, two)).collect();
-        let (peer, bystander) = (lab.guest("peer", two), lab.guest("bystander", one));
+    pub fn new(testbed: &mut Testbed, spares: u16) -> Self {
+        let (one, two) = (testbed.network(), testbed.network());
+        let vm = testbed.guest("vm", one);
+        let steady = testbed.subport(&vm, STEADY_VID, two);
+        let spares = (0..spares).map(|index| testbed.spare_port(&vm, 200 + index, two)).collect();
+        let (peer, bystander) = (testbed.guest("peer", two), testbed.guest("bystander", one));
         Self { vm, steady, peer, bystander, spares }
     }
 
     /// All ports but the spare ones.
-    pub const fn ports(&self) -> [&Port; 4] {
+    pub const fn all(&self) -> [&Port; 4] {
         [&self.vm, &self.steady, &self.peer, &self.bystander]
     }
 
@@ -60,34 +60,34 @@ impl Site {
 
     /// Waits until the spare port is served with this VID, and the tables are what a fresh read says; then makes sure
     /// that it is served indeed.
-    pub fn assert_added(&self, lab: &mut Lab, spare: usize, vid: u16) {
-        lab.wait_for_vid(&self.spares[spare], vid);
-        lab.daemon().wait_until_converged();
-        self.assert_served(lab, &self.spares[spare], vid);
+    pub fn assert_added(&self, testbed: &mut Testbed, spare: usize, vid: u16) {
+        testbed.wait_for_vid(&self.spares[spare], vid);
+        testbed.daemon().wait_until_converged();
+        self.assert_served(testbed, &self.spares[spare], vid);
     }
 
     /// A frame each way, with the peer.
-    pub fn assert_served(&self, lab: &mut Lab, subport: &Port, vid: u16) {
+    pub fn assert_served(&self, testbed: &mut Testbed, subport: &Port, vid: u16) {
         let (up, down) = (Frame::new(subport.mac, self.peer.mac), Frame::new(self.peer.mac, subport.mac));
         let tag = tci(0, false, vid);
-        lab.exchange(&self.vm, &up.tagged(tag), &[(&self.peer, &up)]);
-        lab.exchange(&self.peer, &down, &[(&self.vm, &down.tagged(tag))]);
+        testbed.exchange(&self.vm, &up.tagged(tag), &[(&self.peer, &up)]);
+        testbed.exchange(&self.peer, &down, &[(&self.vm, &down.tagged(tag))]);
     }
 
     /// Makes sure that the untouched subport is served.
-    pub fn assert_steady_served(&self, lab: &mut Lab) {
-        self.assert_served(lab, &self.steady, STEADY_VID);
+    pub fn assert_steady_served(&self, testbed: &mut Testbed) {
+        self.assert_served(testbed, &self.steady, STEADY_VID);
     }
 
     /// Frames of the untouched subport, both ways, from now on.
-    pub fn traffic(&self, lab: &Lab) -> Traffic {
+    pub fn traffic(&self, testbed: &Testbed) -> Traffic {
         let up = Frame::new(self.steady.mac, self.peer.mac);
         let down = Frame::new(self.peer.mac, self.steady.mac);
         let tag = tci(0, false, STEADY_VID);
-        let (to_vm, to_peer) = (lab.capture(&self.vm), lab.capture(&self.peer));
+        let (to_vm, to_peer) = (testbed.capture(&self.vm), testbed.capture(&self.peer));
         Traffic {
-            sent_up: Stream::new(lab.sender(&self.vm), up.tagged(tag)).start_steadily(to_peer),
-            sent_down: Stream::new(lab.sender(&self.peer), down.clone()).start_steadily(to_vm),
+            sent_up: Stream::new(testbed.sender(&self.vm), up.tagged(tag)).start_steadily(to_peer),
+            sent_down: Stream::new(testbed.sender(&self.peer), down.clone()).start_steadily(to_vm),
             arrived: [to_vm.arrived(), to_peer.arrived()],
             up,
             down: down.tagged(tag),
@@ -95,7 +95,7 @@ impl Site {
     }
 }
 
-/// See [`Site::traffic`].
+/// See [`VmPorts::traffic`].
 #[derive(Debug)]
 pub struct Traffic {
     sent_up: Running,
@@ -117,9 +117,9 @@ impl Traffic {
     }
 
     /// Ends it, and makes sure that every frame has arrived, once and in order.
-    pub fn assert_arrived(self, lab: &Lab, site: &Site) {
+    pub fn assert_arrived(self, testbed: &Testbed, ports: &VmPorts) {
         let (up, down) = (self.sent_up.stop(), self.sent_down.stop());
-        up.assert_arrived(lab.capture(&site.peer), &self.up);
-        down.assert_arrived(lab.capture(&site.vm), &self.down);
+        up.assert_arrived(testbed.capture(&ports.peer), &self.up);
+        down.assert_arrived(testbed.capture(&ports.vm), &self.down);
     }
 }

@@ -12,12 +12,12 @@ pub fn up(reports: &Reports, ports: &[&str]) {
 
 /// A host `one` that reports port `a`.
 #[derive(Debug)]
-pub struct Mortal {
+pub struct ReportingHost {
     kill: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
-impl Mortal {
+impl ReportingHost {
     /// Lives, and has said what it reports.
     pub async fn start(url: String) -> Self {
         let (started, ready) = oneshot::channel();
@@ -39,7 +39,7 @@ impl Mortal {
     }
 
     /// Its runtime ends without a word to the store.
-    pub fn die(self) {
+    pub fn kill(self) {
         self.kill.send(()).unwrap();
         self.thread.join().unwrap();
     }

@@ -20,13 +20,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// No news for so long, and it is worth a look.
 const SILENCE: Duration = Duration::from_millis(20);
 
-pub struct Host {
+pub struct FollowingReconciler {
     follower: Follower,
     reconciler: Reconciler<Simulated>,
     links: Links,
 }
 
-impl Host {
+impl FollowingReconciler {
     pub fn new(db: Arc<dyn NorthboundDb>) -> Self {
         let links = Links::default();
         Self { follower: Follower::new(db), reconciler: simulated::reconciler(HERE, []), links }
@@ -38,7 +38,7 @@ impl Host {
         self.reconciler = simulated::reconciler(HERE, self.links.iter().cloned());
     }
 
-    pub fn see(&mut self, event: LinkEvent) {
+    pub fn apply_link_event(&mut self, event: LinkEvent) {
         event.clone().apply(&mut self.links);
         self.reconciler.see(event);
     }
@@ -49,7 +49,7 @@ impl Host {
         reports.filter(|(_, report)| report.parent.is_some() && report.state == PortState::Up).count()
     }
 
-    fn hear(&mut self, news: News) {
+    fn apply(&mut self, news: News) {
         match news {
             News::All(snapshot) => self.reconciler.read(&snapshot),
             News::Changes(changes) => self.reconciler.follow(&changes),
@@ -60,7 +60,7 @@ impl Host {
     /// Takes what has come, and makes it true.
     pub async fn round(&mut self) {
         while let Some(news) = self.follower.next().now_or_never() {
-            self.hear(news);
+            self.apply(news);
         }
         self.reconciler.reconcile().await.unwrap();
     }
@@ -70,7 +70,7 @@ impl Host {
         let until = Instant::now() + PATIENCE;
         loop {
             while let Ok(news) = timeout(SILENCE, self.follower.next()).await {
-                self.hear(news);
+                self.apply(news);
             }
             self.round().await;
             let Ok(snapshot) = db.snapshot().await else { continue };

@@ -1,6 +1,6 @@
 //! Sites that hold what the two could disagree about.
 
-use testkit::world::{Mac, World};
+use testkit::scenario::{Mac, Scenario};
 
 /// The address of port number `number`; the random frames use the first nine.
 pub const fn mac(number: u8) -> Mac {
@@ -9,8 +9,8 @@ pub const fn mac(number: u8) -> Mac {
 
 /// Two trunks, each with subports on both networks: both have VID 100, `one` has two ports on each network, and `two` a
 /// subport on its own one. With a peer of its own on each network.
-pub fn two_trunks() -> World {
-    World::default()
+pub fn two_trunks() -> Scenario {
+    Scenario::default()
         .network("a", 1)
         .network("b", 2)
         .port("one", 1, "a", mac(1))
@@ -34,8 +34,8 @@ pub fn two_trunks() -> World {
 }
 
 /// Subports of subports, three below each other, the first and the last on the network of the parent.
-pub fn stacked() -> World {
-    World::default()
+pub fn stacked() -> Scenario {
+    Scenario::default()
         .network("a", 1)
         .network("b", 2)
         .port("vm", 1, "a", mac(1))

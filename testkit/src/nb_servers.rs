@@ -1,7 +1,7 @@
-//! The NB DB of a lab: real servers in a namespace of their own, and a cable from there to the host.
+//! The NB DB of a testbed: real servers in a namespace of their own, and a cable from there to the host.
 //!
 //! ```text
-//!   the host: the daemon       the cloud: etcd, or redis
+//!   the host: the daemon       the servers: etcd, or redis
 //!     nb0 10.99.0.2 ------------- eth0 10.99.0.1
 //! ```
 
@@ -16,17 +16,17 @@ use tokio::time::{sleep, timeout};
 use trunkpath::nb::{self, NbError, NorthboundDb, Op};
 
 use crate::etcd::{self, Member};
-use crate::lab::{Lab, Port, in_lab};
 use crate::netns::{Netns, veth};
 use crate::process::Process;
 use crate::records::CHASSIS;
+use crate::testbed::{Port, Testbed, on_testbed};
 use crate::wait::{PATIENCE, until};
 
 const SERVERS: &str = "10.99.0.1";
 const HOST: &str = "10.99.0.2";
 
-/// Runs `test` in a lab whose NB DB is an etcd cluster of so many servers.
-pub fn with_etcd(count: usize, test: impl FnOnce(&mut Lab, &mut Cloud)) {
+/// Runs `test` in a testbed whose NB DB is an etcd cluster of so many servers.
+pub fn with_etcd(count: usize, test: impl FnOnce(&mut Testbed, &mut NbServers)) {
     let members: Vec<_> = (0..count)
         .map(|index| Member {
             client: format!("http://{SERVERS}:{}", 2379 + 10 * index),
@@ -40,8 +40,8 @@ pub fn with_etcd(count: usize, test: impl FnOnce(&mut Lab, &mut Cloud)) {
     with_servers(format!("etcd://{}", endpoints.join(",")), lines, test);
 }
 
-/// Runs `test` in a lab whose NB DB is a redis server, which tells of every change and is read again every second.
-pub fn with_redis(test: impl FnOnce(&mut Lab, &mut Cloud)) {
+/// Runs `test` in a testbed whose NB DB is a redis server, which tells of every change and is read again every second.
+pub fn with_redis(test: impl FnOnce(&mut Testbed, &mut NbServers)) {
     let line = |folder: &TempDir| {
         let line = format!(
             "redis-server --bind {SERVERS} --port 6379 --protected-mode no --dir {} --appendonly yes \
@@ -53,24 +53,24 @@ pub fn with_redis(test: impl FnOnce(&mut Lab, &mut Cloud)) {
     with_servers(format!("redis://{SERVERS}:6379?reread=1"), line, test);
 }
 
-/// The servers have to be there when the daemon says goodbye: they end after the lab.
+/// The servers have to be there when the daemon says goodbye: they end after the testbed.
 fn with_servers(
     url: String,
     lines: impl FnOnce(&TempDir) -> Vec<Vec<String>>,
-    test: impl FnOnce(&mut Lab, &mut Cloud),
+    test: impl FnOnce(&mut Testbed, &mut NbServers),
 ) {
     let mut servers = None;
-    in_lab(|lab| {
-        let cloud = servers.insert(Cloud::new(&lab.host, url, lines));
-        lab.files.use_db(&cloud.url, &cloud.netns);
-        lab.arguments.extend(["--local-ip".to_owned(), HOST.to_owned()]);
-        test(lab, cloud);
+    on_testbed(|testbed| {
+        let servers = servers.insert(NbServers::new(&testbed.host, url, lines));
+        testbed.files.use_db(&servers.url, &servers.netns);
+        testbed.arguments.extend(["--local-ip".to_owned(), HOST.to_owned()]);
+        test(testbed, servers);
     });
 }
 
 /// See the module. Fields are dropped in this order.
 #[derive(Debug)]
-pub struct Cloud {
+pub struct NbServers {
     servers: Vec<Server>,
     netns: Netns,
     folder: TempDir,
@@ -84,17 +84,17 @@ struct Server {
     process: Option<Process>,
 }
 
-impl Cloud {
+impl NbServers {
     fn new(host: &Netns, url: String, lines: impl FnOnce(&TempDir) -> Vec<Vec<String>>) -> Self {
-        let (netns, folder) = (Netns::new("cloud"), tempfile::tempdir().unwrap());
+        let (netns, folder) = (Netns::new("servers"), tempfile::tempdir().unwrap());
         veth((host, "nb0"), (&netns, "eth0", "02:00:00:00:00:99"), 1);
         host.ip(&format!("address add {HOST}/24 dev nb0"));
         netns.ip(&format!("address add {SERVERS}/24 dev eth0"));
         let servers = lines(&folder).into_iter().map(|line| Server { line, process: None }).collect();
-        let mut cloud = Self { servers, netns, folder, url };
-        (0..cloud.servers.len()).for_each(|index| cloud.run(index));
-        cloud.wait_until_serving();
-        cloud
+        let mut servers = Self { servers, netns, folder, url };
+        (0..servers.servers.len()).for_each(|index| servers.run(index));
+        servers.wait_until_serving();
+        servers
     }
 
     // --- away and back --------------------------------------------------------------------------------------------
