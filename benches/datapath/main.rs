@@ -17,7 +17,7 @@ use trunkpath::xsk::Arena;
 
 use testkit::bench::burst::{Burst, Kind, Maker};
 use testkit::bench::scenario::{SizedScenario, Traffic};
-use testkit::bench::step::{CLASSIFY, DESTINATION, DISPATCH, PIPELINE, Step};
+use testkit::bench::step::{CLASSIFY, LOCATE, PIPELINE, Step, TO_PORT};
 
 const BURSTS: [usize; 3] = [1, 32, 64];
 const FULL_BURST: usize = 64;
@@ -85,9 +85,9 @@ fn benches(criterion: &mut Criterion) {
         }
         run(CLASSIFY, Traffic::Hit, FULL_BURST);
         run(CLASSIFY, Traffic::Parents, FULL_BURST);
-        run(DESTINATION, Traffic::Hit, FULL_BURST);
-        run(DESTINATION, Traffic::Unknown, FULL_BURST);
-        run(DISPATCH, Traffic::Hit, FULL_BURST);
+        run(LOCATE, Traffic::Hit, FULL_BURST);
+        run(LOCATE, Traffic::Unknown, FULL_BURST);
+        run(TO_PORT, Traffic::Hit, FULL_BURST);
     }
     for receivers in FLOOD_RECEIVERS {
         let bench = Bench::new(SizedScenario::for_floods(receivers), arena);

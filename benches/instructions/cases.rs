@@ -7,7 +7,7 @@ use trunkpath::xsk::Arena;
 
 use testkit::bench::burst::{Burst, Kind, Maker};
 use testkit::bench::scenario::{SizedScenario, Traffic};
-use testkit::bench::step::{CLASSIFY, DESTINATION, DISPATCH, PIPELINE, Step};
+use testkit::bench::step::{CLASSIFY, LOCATE, PIPELINE, Step, TO_PORT};
 
 /// Frames of a case.
 pub const FRAMES: usize = 16 * BURST;
@@ -34,8 +34,8 @@ pub const CASES: [Case; 10] = [
     case(PIPELINE, Traffic::Unknown, Size::Segmentations(1_000)),
     case(PIPELINE, Traffic::Parents, Size::Segmentations(1_000)),
     case(CLASSIFY, Traffic::Hit, Size::Segmentations(1_000)),
-    case(DESTINATION, Traffic::Hit, Size::Segmentations(1_000)),
-    case(DISPATCH, Traffic::Hit, Size::Segmentations(1_000)),
+    case(LOCATE, Traffic::Hit, Size::Segmentations(1_000)),
+    case(TO_PORT, Traffic::Hit, Size::Segmentations(1_000)),
     case(PIPELINE, Traffic::Hit, Size::Segmentations(10_000)),
     case(PIPELINE, Traffic::Flood, Size::Receivers(2)),
     case(PIPELINE, Traffic::Flood, Size::Receivers(32)),

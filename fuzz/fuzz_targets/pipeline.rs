@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use trunkpath::datapath::DropReason;
+use trunkpath::types::DropReason;
 use trunkpath::tables::LinkSlot;
 
 

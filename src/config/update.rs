@@ -85,6 +85,8 @@ impl Update {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use crate::config::Settings;
 
     fn settings() -> Settings {
@@ -105,7 +107,7 @@ mod tests {
                 "umem_mib: kept 256, 64 needs a restart",
             ]
         );
-        assert_eq!((config.policy.flood_rate, config.umem_mib), (7, 256));
+        assert_eq!((config.policy.flood_rate, config.umem_mib), (NonZeroU32::new(7), 256));
     }
 
     #[test]

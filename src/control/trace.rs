@@ -4,8 +4,9 @@
 use super::daemon::Daemon;
 use crate::api::Hex;
 use crate::api::model::{TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
-use crate::datapath::{Destination, Outlet, Source, Step, forward};
-use crate::tables::{Egress, PortSlot, Tables, WorkerId};
+use crate::datapath::{Blame, Context, Entry, Event, HandedOver, Origin, Outlet, State, Target, forward};
+use crate::tables::{Exit, PortSlot, WorkerId, Wrap};
+use crate::types::QueueId;
 use crate::xsk::{Arena, Frame};
 
 /// A worker number that no counters exist for: a trace counts nothing.
@@ -24,7 +25,9 @@ pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView
         return Err(format!("no free frames for {} bytes to trace with: try again", request.frame.0.len()));
     }
     let mut witness = Witness { daemon, arena, view: TraceView::default() };
-    forward([frame], link, &daemon.reconciler.publisher.current(), &mut witness);
+    let tables = daemon.reconciler.publisher.current();
+    let mut cx = Context { tables: &tables, state: &mut State::default(), outlet: &mut witness };
+    forward([frame], Entry { link, queue: QueueId(0) }, &mut cx);
     Ok(witness.view)
 }
 
@@ -39,6 +42,13 @@ impl Witness<'_> {
         self.view.steps.push(TraceStep { step: step.to_owned(), what });
     }
 
+    fn name_of(&self, blame: Blame) -> String {
+        match blame {
+            Blame::Port(port) => self.name(port),
+            Blame::NoPort => "-".to_owned(),
+        }
+    }
+
     /// The id of the port at `slot`.
     fn name(&self, slot: PortSlot) -> String {
         self.daemon.reconciler.compiler.port_at(slot).unwrap_or("?").to_owned()
@@ -50,20 +60,30 @@ impl Outlet for Witness<'_> {
         NOBODY
     }
 
-    fn take(&mut self) -> Option<Frame> {
+    /// A trace goes through both halves, whichever workers take them.
+    fn is_own(&self, _worker: WorkerId) -> bool {
+        true
+    }
+
+    fn allocate(&mut self) -> Option<Frame> {
         self.arena.take()
     }
 
-    /// Nothing is rationed: a trace takes no part in rates.
-    fn now(&mut self) -> u64 {
-        0
+    /// At any time but 0 a new ration is full: a trace takes no part in rates.
+    fn now_ns(&mut self) -> u64 {
+        1
     }
 
-    fn transmit(&mut self, frame: Frame, _source: &Source, to: Egress<'_>, _tables: &Tables) {
+    fn hand_over(&mut self, _worker: WorkerId, packet: HandedOver) -> Result<(), HandedOver> {
+        Err(packet)
+    }
+
+    fn transmit(&mut self, frame: Frame, to: &Exit<'_>) {
         let device = self.daemon.reconciler.ports.values().find(|open| open.slot == to.slot.link);
         let device = device.map_or_else(|| "?".to_owned(), |open| open.device.clone());
         let lport = self.name(to.slot);
-        let pushed = match to.port.tags.as_slice() {
+        let Wrap::Tags(tags) = &to.port.wrap;
+        let pushed = match tags.as_slice() {
             [] => "no tag to push".to_owned(),
             tags => format!(
                 "push vlan {}",
@@ -78,38 +98,38 @@ impl Outlet for Witness<'_> {
         drop(frame);
     }
 
-    fn observe(&mut self, step: Step<'_>) {
-        match step {
-            Step::Classified(source) => {
-                let name = self.name(source.port);
-                let pcp = source.pcp;
+    fn observe(&mut self, event: Event<'_>) {
+        match event {
+            Event::Classified(facts) => {
+                let name = self.name_of(facts.origin.into());
+                let pcp = facts.pcp;
                 let dei = if pcp.drop_eligible() { ", DEI set" } else { "" };
                 self.step("classify", format!("from port {name}, priority {}{dei}", pcp.priority()));
             }
-            Step::UnknownTag(port, tag) => {
+            Event::UnknownTag(port, tag) => {
                 let name = self.name(port);
                 let has = self.daemon.tags_of(&name).unwrap_or_else(|| "none".to_owned());
                 self.step("classify", format!("{tag} is no segmentation of {name} (it has {has})"));
             }
-            Step::RefusedMac(port, mac) => {
+            Event::RefusedMac(port, mac) => {
                 let name = self.name(port);
                 let may_use = self.daemon.sources_of(&name).unwrap_or_else(|| "any".to_owned());
                 self.step("antispoof", format!("{mac} is no address of {name} (it may use {may_use})"));
             }
-            Step::ChecksumCompleted => self.step("checksum", "completed the partial checksum".to_owned()),
-            Step::Destined(Destination::Port(port)) => {
-                let what = match self.daemon.reconciler.compiler.port_at(*port) {
-                    Some(name) => format!("to port {name}"),
-                    None => "to the port that holds the address".to_owned(),
-                };
-                self.step("destination", what);
+            Event::ChecksumCompleted => self.step("checksum", "completed the partial checksum".to_owned()),
+            Event::Located(_, Target::Port(port)) => {
+                let name = self.name(port);
+                self.step("locate", format!("to port {name}"));
             }
-            Step::Destined(Destination::Flood(ports)) => {
-                let count = ports.len().saturating_sub(1);
-                self.step("destination", format!("to every port of the network but the sender: {count}"));
+            Event::Located(facts, Target::Flood) => {
+                let receivers =
+                    self.daemon.reconciler.publisher.current().network(facts.network).map_or(0, |network| {
+                        network.flood.iter().filter(|port| facts.origin != Origin::Port(**port)).count()
+                    });
+                self.step("locate", format!("to every port of the network but the sender: {receivers}"));
             }
-            Step::Dropped(port, reason) => {
-                let port = port.map_or_else(|| "-".to_owned(), |port| self.name(port));
+            Event::Dropped(blame, reason) => {
+                let port = self.name_of(blame);
                 self.view.drops.push(TraceDrop { port, reason: reason.to_string() });
             }
         }

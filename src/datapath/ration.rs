@@ -1,13 +1,15 @@
 //! The ration of a guest: the frames that it may cause beyond those that it sends.
 
-use super::{Outlet, Source};
-use crate::tables::{LINK_OWNER, PortSlot, Tables};
+use super::{Context, Origin, Outlet};
+use crate::tables::LINK_OWNER;
 
-/// Whether the guest that a frame is from may cause `frames` more now. All ports of a link are one guest's.
+/// Whether the guest that a frame is from may cause `frames` more now. All ports of a link belong to one guest.
 #[allow(clippy::inline_always, reason = "the other caller is a cold one")]
 #[inline(always)]
-pub(super) fn may_cause(frames: usize, source: &Source, tables: &Tables, outlet: &mut impl Outlet) -> bool {
-    let guest = PortSlot { number: LINK_OWNER, ..source.port };
-    let counters = tables.counters(guest).of(outlet.worker());
-    counters.is_none_or(|counters| counters.flood_allowance.take(frames, tables.flood_rate, || outlet.now()))
+pub(super) fn may_cause(frames: usize, origin: Origin, cx: &mut Context<'_, impl Outlet>) -> bool {
+    let Some(rate) = cx.tables.flood_rate else { return true };
+    let Origin::Port(port) = origin else { return false };
+    let guest = cx.tables.link(port.link).and_then(|link| link.port(LINK_OWNER));
+    let now_ns = cx.outlet.now_ns();
+    guest.is_some_and(|guest| cx.state.meters.take((port.link, guest.key), frames, rate, now_ns))
 }

@@ -75,7 +75,7 @@ impl Network {
     pub(super) fn add_contested(&mut self, mac: MacAddr, address: ContestedAddress) -> bool {
         let number = u16::try_from(self.contested.len());
         if let Ok(number) = number {
-            self.macs.insert(mac, PortSlot { link: PortSlot::CONTESTED, number });
+            self.macs.insert(mac, PortSlot::contested(number));
             self.contested.push(address);
         }
         number.is_ok()

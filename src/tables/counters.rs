@@ -7,12 +7,10 @@ use std::sync::{Arc, OnceLock};
 
 use super::WorkerId;
 use super::contested::Announcement;
-use super::flood_allowance::FloodAllowance;
 use super::frequent_values::{FrequentValues, Key, Sighting};
-use crate::datapath::DropReason;
 use crate::nb::compact;
 use crate::packet::TagId;
-use crate::types::{Id, MacAddr};
+use crate::types::{DropReason, Id, MacAddr};
 
 /// A port's counters, a set for each worker. Clones count together.
 ///
@@ -32,8 +30,6 @@ pub struct WorkerCounters {
     drops: [AtomicU64; DropReason::COUNT],
     address_moves: AtomicU64,
     refused_address_moves: AtomicU64,
-    /// What the port may still have flooded.
-    pub flood_allowance: FloodAllowance,
     unknown_tags: OnceLock<Box<FrequentValues<TagId>>>,
     refused_macs: OnceLock<Box<FrequentValues<MacAddr>>>,
 }
@@ -163,7 +159,7 @@ impl WorkerCounters {
     /// Counts a frame that ended here.
     #[inline]
     pub fn dropped(&self, reason: DropReason) {
-        if let Some(drops) = self.drops.get(reason as usize) {
+        if let Some(drops) = self.drops.get(reason.index()) {
             add(drops, 1);
         }
     }
@@ -244,6 +240,7 @@ impl CounterBook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::drop_reason::Transmit;
 
     #[test]
     fn totals_are_sums_over_the_workers() {
@@ -252,13 +249,16 @@ mod tests {
             let counters = counters.of(worker).unwrap();
             counters.received(bytes);
             counters.sent(bytes + 4);
-            counters.dropped(DropReason::TransmitRingFull);
+            counters.dropped(DropReason::Transmit(Transmit::RingFull));
         }
         assert!(counters.of(2).is_none());
         let totals = counters.totals();
         assert_eq!((totals.received_frames, totals.received_bytes), (3, 1624));
         assert_eq!((totals.sent_frames, totals.sent_bytes), (3, 1636));
-        assert_eq!(totals.drops_by_reason().collect::<Vec<_>>(), [(DropReason::TransmitRingFull, 3)]);
+        assert_eq!(
+            totals.drops_by_reason().collect::<Vec<_>>(),
+            [(DropReason::Transmit(Transmit::RingFull), 3)]
+        );
     }
 
     #[test]

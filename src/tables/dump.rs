@@ -5,16 +5,16 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::{
-    Compiler, LINK_OWNER, LinkSlot, Network, Port, PortReport, PortSlot, Tables, TagMeaning, VlanTable,
+    Compiler, LINK_OWNER, LinkSlot, Network, Port, PortReport, PortSlot, Tables, TagMeaning, VlanTable, Wrap,
 };
 use crate::packet::{ETHERTYPE_DOT1Q, Tag};
-use crate::types::{Id, MacAddr, NetworkKey, Pcp, PortKey, SourceRules, Tci, VlanId};
+use crate::types::{Id, MacAddr, NetworkKey, Pcp, PortKey, SourceRules, Tci, VlanId, Wants};
 
 /// Everything that a worker or an operator could see of tables.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TableDump {
-    /// By ifindex: place, port, checksums completed, MTU, longest frame.
-    links: BTreeMap<u32, (LinkSlot, Option<PortKey>, bool, usize, usize)>,
+    /// By ifindex: place, port, wanted steps, MTU, longest frame.
+    links: BTreeMap<u32, (LinkSlot, Option<PortKey>, Wants, usize, usize)>,
     ports: BTreeMap<PortKey, PortDump>,
     networks: BTreeMap<NetworkKey, NetworkDump>,
     reports: BTreeMap<Id, PortReport>,
@@ -28,7 +28,7 @@ pub struct TableDump {
 struct PortDump {
     network: Option<NetworkKey>,
     link: LinkSlot,
-    tags: Vec<VlanId>,
+    wrap: Wrap,
     /// `None`: the tag is unusable.
     subports: BTreeMap<VlanId, Option<PortKey>>,
     /// Whether other tags are dropped.
@@ -61,10 +61,7 @@ impl TableDump {
         for place in (0..=u16::MAX).map(LinkSlot) {
             let Some(link) = tables.link(place) else { continue };
             let owner = key_of(tables, PortSlot { link: place, number: LINK_OWNER });
-            dump.links.insert(
-                link.ifindex.get(),
-                (place, owner, link.complete_checksums, link.mtu, link.longest_frame),
-            );
+            dump.links.insert(link.ifindex.get(), (place, owner, link.wants, link.mtu, link.longest_frame));
             for port in link.ports() {
                 if dump.ports.insert(port.key, dump_port(tables, place, port)).is_some() {
                     dump.repeated.push(format!("port {}", port.key));
@@ -112,7 +109,7 @@ fn dump_port(tables: &Tables, link: LinkSlot, port: &Port) -> PortDump {
     PortDump {
         network: port.network.and_then(|network| Some(tables.network(network)?.key)),
         link,
-        tags: port.tags.to_vec(),
+        wrap: port.wrap.clone(),
         subports: port.subports.as_deref().map(|table| dump_tags(tables, table)).unwrap_or_default(),
         drops_unknown_tags: port.subports.as_deref().is_some_and(VlanTable::drops_unknown_tags),
         source_rules: port.source_rules.clone(),
@@ -153,7 +150,7 @@ mod tests {
 
     use super::*;
     use crate::nb::{Change, Record, Table};
-    use crate::tables::{LocalLink, Policy};
+    use crate::tables::{LocalLink, Policy, QueueOwners};
     use crate::types::IfIndex;
 
     /// A parent with a subport that has `vid`.
@@ -177,7 +174,7 @@ mod tests {
             ifindex: IfIndex::new(7).unwrap(),
             lport: "parent".into(),
             up: true,
-            queues: vec![0],
+            queues: QueueOwners::from_iter([0]),
             complete_checksums: true,
             mtu: 1500,
             longest_frame: 1518,

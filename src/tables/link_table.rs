@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::network::network_of;
 use super::{
-    CounterBook, LINK_OWNER, LinkEntry, LinkSlot, MAX_NESTING, NetworkSlot, Port, PortReport, PortSlot,
-    PortState, TagMeaning, Tags, VlanTable, WorkerId,
+    CounterBook, LINK_OWNER, LinkEntry, LinkSlot, MAX_NESTING, Port, PortReport, PortSlot, PortState,
+    QueueOwners, TagMeaning, Tags, VlanTable, Wrap,
 };
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
-use crate::types::{Id, IfIndex, Problem, Segmentation, TagPolicy, UnknownTags};
+use crate::types::{Id, IfIndex, Problem, Segmentation, TagPolicy, UnknownTags, Wants};
 
 /// A device of this host that carries a logical port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct LocalLink {
     /// Whether it is up.
     pub up: bool,
     /// The worker of each of its queues.
-    pub queues: Vec<WorkerId>,
+    pub queues: QueueOwners,
     /// Whether its peer may leave checksums partial.
     pub complete_checksums: bool,
     /// Bytes of the longest packet that it takes.
@@ -61,7 +61,7 @@ pub(super) fn gather<'a>(
     let entry = LinkEntry {
         ifindex: link.ifindex,
         queues: link.queues.clone(),
-        complete_checksums: link.complete_checksums,
+        wants: if link.complete_checksums { Wants::CHECKSUM } else { Wants::empty() },
         mtu: link.mtu,
         longest_frame: link.longest_frame,
         ports: Vec::new(),
@@ -124,12 +124,12 @@ impl<'a> Gatherer<'a, '_> {
         let port = Port {
             key: record.key,
             network: None,
-            tags: tags.clone(),
+            wrap: Wrap::Tags(tags.clone()),
             subports: None,
             source_rules: record.source_rules.clone(),
             counters,
         };
-        self.piece.entry.put(slot.number, port);
+        self.piece.entry.insert(slot.number, port);
         self.piece.ports.push(PlacedPort { record, slot, network, report: PortReport { state, parent } });
 
         let unknown = self.unknown_tags.of(&record.id, &record.lswitch);
@@ -211,29 +211,6 @@ impl<'a> Gatherer<'a, '_> {
         let number = (self.free..LinkEntry::MAX_PORTS).find(|number| !self.taken.contains(number))?;
         self.free = number + 1;
         Some(number)
-    }
-}
-
-impl LinkEntry {
-    fn put(&mut self, number: u16, port: Port) {
-        let place = usize::from(number);
-        if self.ports.len() <= place {
-            self.ports.resize_with(place + 1, || None);
-        }
-        if let Some(entry) = self.ports.get_mut(place) {
-            *entry = Some(port);
-        }
-    }
-
-    fn port_mut(&mut self, number: u16) -> Option<&mut Port> {
-        self.ports.get_mut(usize::from(number))?.as_mut()
-    }
-
-    /// Says which network a port is on.
-    pub(super) fn set_network(&mut self, number: u16, network: NetworkSlot) {
-        if let Some(port) = self.port_mut(number) {
-            port.network = Some(network);
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The words of the project as types. Each is checked once, where it enters, and cannot hold an illegal value
 //! afterwards. No I/O here.
 
+pub mod drop_reason;
 mod id;
 mod incumbents;
 mod key;
@@ -15,7 +16,9 @@ mod slot_allocator;
 mod sources;
 mod tag_policy;
 mod vlan;
+mod wants;
 
+pub use drop_reason::DropReason;
 pub use id::Id;
 pub use incumbents::{Claim, Incumbents};
 pub use key::{KeyError, NetworkKey, PortKey};
@@ -30,3 +33,4 @@ pub use slot_allocator::SlotAllocator;
 pub use sources::{AddressPair, AllowedSources, SourceRules};
 pub use tag_policy::{TagPolicy, UnknownTags};
 pub use vlan::{Pcp, Tci, VlanId, VlanIdError};
+pub use wants::Wants;

@@ -15,7 +15,6 @@ use rustix::event::{Timespec, epoll};
 
 use super::doorbell::Doorbell;
 use super::open_socket::OpenSocket;
-use super::sockets::Sockets;
 use crate::config::IdleMode;
 use crate::tables::LinkSlot;
 use crate::types::QueueId;
@@ -68,28 +67,29 @@ impl Idle {
         }
     }
 
-    /// No longer.
-    pub(super) fn forget(&self, open: &mut OpenSocket) {
+    /// Removes the socket from the epoll set.
+    pub(super) fn unwatch(&self, open: &mut OpenSocket) {
         if std::mem::take(&mut open.watched) {
             let removed = epoll::delete(&self.epoll, &open.socket);
             debug_assert!(removed.is_ok());
         }
     }
 
-    /// There was work.
+    /// Records a pass with work. Returns whether the worker is under way now, so that its sockets need not be watched.
     #[inline]
-    pub(super) fn worked(&mut self, sockets: &mut Sockets) {
+    pub(super) fn record_busy_pass(&mut self) -> bool {
         self.passes_without_work = 0;
         self.passes_with_work += 1;
-        if self.passes_with_work == PASSES_UNDER_WAY {
+        let is_under_way = self.passes_with_work == PASSES_UNDER_WAY;
+        if is_under_way {
             self.passes_with_work = 0;
-            sockets.each_active(|open| self.forget(open));
         }
+        is_under_way
     }
 
-    /// There was none. Pauses a little; true when it is time to sleep.
+    /// Records a pass without work, after a short pause. Returns whether the worker should sleep.
     #[inline]
-    pub(super) fn is_tired(&mut self) -> bool {
+    pub(super) fn record_idle_pass(&mut self) -> bool {
         self.passes_with_work = 0;
         match self.mode {
             IdleMode::Busy => false,
@@ -101,8 +101,9 @@ impl Idle {
         }
     }
 
-    /// Sleeps until there is something to do, or a nap long if `restless`.
-    pub(super) fn sleep(&mut self, sockets: &mut Sockets, restless: bool) {
+    /// Sleeps until a socket or the doorbell has something, or a nap long if `restless`. Calls `wake` for each socket that
+    /// has a frame.
+    pub(super) fn sleep(&mut self, restless: bool, mut wake: impl FnMut(LinkSlot, QueueId)) {
         let nap = (restless || self.deaf).then_some(&NAP);
         let nothing = epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) };
         let mut events = [nothing; EVENTS];
@@ -111,7 +112,7 @@ impl Idle {
         debug_assert!(woken.is_ok() || woken == Err(rustix::io::Errno::INTR));
         for event in events.iter().take(woken.unwrap_or(0)) {
             if let Some((link, queue)) = named(event.data.u64()) {
-                sockets.wake(link, queue);
+                wake(link, queue);
             }
         }
         self.passes_without_work = 0;

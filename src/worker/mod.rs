@@ -6,8 +6,10 @@
 
 mod budget;
 mod clock;
+mod command;
 mod doorbell;
 mod idle;
+mod inbox;
 mod open_socket;
 mod outlet;
 mod pass;
@@ -15,7 +17,8 @@ mod pool;
 mod sockets;
 
 pub use clock::monotonic_ns;
-pub use pool::{SocketReport, WorkerPool, WorkerPoolError, WorkerReport};
+pub use command::{SocketReport, WorkerReport};
+pub use pool::{WorkerPool, WorkerPoolError};
 
 #[cfg(test)]
 mod on_real_sockets;

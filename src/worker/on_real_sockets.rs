@@ -8,9 +8,10 @@ use super::testbed::{
     FRAMES, PEER, Testbed, attach, cable, ip, network, port, records, segmentation, tagged,
 };
 use crate::config::IdleMode;
-use crate::datapath::DropReason;
 use crate::needs::is_root;
 use crate::tables::{Compiler, LinkSlot, Policy, Publisher};
+use crate::types::DropReason;
+use crate::types::drop_reason::{Admit, Transmit};
 use crate::xsk::{Arena, BURST_FRAMES, TRANSMIT_RING_SIZE};
 
 #[test]
@@ -41,7 +42,7 @@ fn a_full_tx_ring_is_served_again() {
         testbed.send(PEER);
         while testbed.pass() {}
     }
-    let refused = |frames| vec![(DropReason::TransmitRingFull, frames)];
+    let refused = |frames| vec![(DropReason::Transmit(Transmit::RingFull), frames)];
     assert_eq!(testbed.peer(), (TRANSMIT_RING_SIZE as u64, refused((2 * BURST_FRAMES) as u64)));
 
     ip("link set two up");
@@ -86,7 +87,7 @@ fn a_handed_over_frame_leaves_by_the_newest_tables() {
     while testbed.workers[1].pass() {}
     assert_eq!(testbed.received(), [[0; 0]; 0]);
     let burst = BURST_FRAMES as u64;
-    assert_eq!(testbed.peer(), (2 * burst, vec![(DropReason::DispatchNetworkLeft, burst)]));
+    assert_eq!(testbed.peer(), (2 * burst, vec![(DropReason::Admit(Admit::NetworkLeft), burst)]));
     testbed.close();
 }
 

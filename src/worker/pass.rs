@@ -3,10 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::budget::Budget;
+use super::command::{Command, Mailbox, SocketReport, WorkerReport};
 use super::idle::Idle;
 use super::outlet::WorkerOutlet;
-use super::pool::{Command, Mailbox, SocketReport, WorkerReport};
-use crate::datapath::forward;
+use crate::datapath::{Context, Entry, State, forward, receive};
 use crate::tables::{LinkSlot, Reader};
 use crate::xsk::{BURST_FRAMES, Frame, XskSocket};
 
@@ -14,6 +14,7 @@ use crate::xsk::{BURST_FRAMES, Frame, XskSocket};
 #[derive(Debug)]
 pub(super) struct Worker {
     outlet: WorkerOutlet,
+    state: State,
     tables: Reader,
     mailbox: Mailbox,
     idle: Idle,
@@ -24,7 +25,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(outlet: WorkerOutlet, tables: Reader, mailbox: Mailbox, idle: Idle) -> Self {
         let burst = Vec::with_capacity(BURST_FRAMES);
-        Self { outlet, tables, mailbox, idle, budget: Budget::default(), burst }
+        Self { outlet, state: State::default(), tables, mailbox, idle, budget: Budget::default(), burst }
     }
 
     /// Works until told to stop; gives back its sockets. If it panics, it closes them: from then on its links' frames meet
@@ -46,8 +47,10 @@ impl Worker {
                 }
             }
             if self.pass() {
-                self.idle.worked(&mut self.outlet.sockets);
-            } else if self.idle.is_tired() {
+                if self.idle.record_busy_pass() {
+                    self.outlet.sockets.each_active(|open| self.idle.unwatch(open));
+                }
+            } else if self.idle.record_idle_pass() {
                 self.sleep();
             }
         }
@@ -57,8 +60,12 @@ impl Worker {
     /// find room in the rings. Returns whether there was anything to do.
     pub(super) fn pass(&mut self) -> bool {
         let mut frames = 0;
-        while frames < BURST_FRAMES && self.outlet.take_handed_over(&mut self.tables) {
-            frames += 1;
+        while frames < BURST_FRAMES {
+            let Some(packet) = self.outlet.inbox().and_then(|inbox| inbox.packets.pop()) else { break };
+            // Looked up after the packet was taken out, so they are no older than those of the worker that left it.
+            let tables = self.tables.latest();
+            let mut cx = Context { tables, state: &mut self.state, outlet: &mut self.outlet };
+            frames += receive(packet, &mut cx).max(1);
         }
         let WorkerOutlet { sockets, pool, .. } = &mut self.outlet;
         sockets.receive(pool, &mut self.budget);
@@ -81,10 +88,10 @@ impl Worker {
         let tables = self.tables.latest();
         let (link, queue) = self.outlet.sockets.burst(turn, &mut self.burst, &mut self.budget)?;
         let frames = self.burst.len();
-        self.outlet.queue = queue;
         self.outlet.pool.warm_up(&mut self.burst);
         self.outlet.copies = 0;
-        forward(self.burst.drain(..), link, tables, &mut self.outlet);
+        let mut cx = Context { tables, state: &mut self.state, outlet: &mut self.outlet };
+        forward(self.burst.drain(..), Entry { link, queue }, &mut cx);
         self.outlet.sockets.end_turn(turn, frames, self.outlet.copies);
         Some((link, frames))
     }
@@ -104,8 +111,8 @@ impl Worker {
         let WorkerOutlet { sockets, inboxes, worker, .. } = outlet;
         let Some(inbox) = inboxes.get(*worker) else { return };
         inbox.doorbell.doze();
-        if inbox.frames.is_empty() && mailbox.is_empty() {
-            idle.sleep(sockets, restless);
+        if inbox.packets.is_empty() && mailbox.is_empty() {
+            idle.sleep(restless, |link, queue| sockets.wake(link, queue));
         }
         inbox.doorbell.wake();
     }

@@ -5,64 +5,20 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crossbeam::channel::{Receiver, Sender, unbounded};
-use crossbeam::queue::ArrayQueue;
+use crossbeam::channel::{Sender, unbounded};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::sync::oneshot;
 
 use super::budget::Shares;
-use super::doorbell::Doorbell;
+use super::command::{Command, WorkerReport};
 use super::idle::Idle;
-use super::outlet::{HANDOVER_FRAMES, Inbox, WorkerOutlet};
+use super::inbox::Inbox;
+use super::outlet::WorkerOutlet;
 use super::pass::Worker;
 use crate::config::IdleMode;
-use crate::tables::{LinkSlot, Publisher, WorkerId};
+use crate::tables::{LinkSlot, Publisher, QueueOwners, WorkerId};
 use crate::types::QueueId;
-use crate::xsk::{Arena, ChunkPool, RingCensus, SocketStatistics, XskSocket};
-
-/// What control may ask of a worker. Worked off between two passes.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// Own this socket, and say when it receives.
-    Attach { link: LinkSlot, socket: Box<XskSocket>, ready: oneshot::Sender<()> },
-    /// Give up the sockets of this link.
-    Detach { link: LinkSlot, reply: oneshot::Sender<Vec<XskSocket>> },
-    /// Go by these shares of the frames.
-    Share(Shares),
-    /// Count.
-    Report { reply: oneshot::Sender<WorkerReport> },
-    /// Stop.
-    Stop,
-    /// Die.
-    #[cfg(test)]
-    Panic,
-}
-
-pub(super) type Mailbox = Receiver<Command>;
-
-/// What a worker holds.
-#[derive(Debug, Clone, Default)]
-pub struct WorkerReport {
-    /// Its sockets.
-    pub sockets: Vec<SocketReport>,
-    /// Free frames in its pool.
-    pub pool: usize,
-}
-
-/// What a socket holds and the kernel counted of it.
-#[derive(Debug, Clone, Copy)]
-pub struct SocketReport {
-    /// The link.
-    pub link: LinkSlot,
-    /// The queue.
-    pub queue: QueueId,
-    /// Frames in its rings.
-    pub rings: RingCensus,
-    /// The kernel's counters.
-    pub statistics: SocketStatistics,
-    /// Whether its device is still there.
-    pub is_bound: bool,
-}
+use crate::xsk::{Arena, ChunkPool, XskSocket};
 
 /// Why there are no workers.
 #[derive(Debug, thiserror::Error)]
@@ -122,10 +78,7 @@ impl WorkerPool {
         arena: &'static Arena,
         publisher: &Publisher,
     ) -> Result<Self, WorkerPoolError> {
-        let inbox = |worker| {
-            let doorbell = Doorbell::new().map_err(|source| WorkerPoolError::Start { worker, source })?;
-            Ok(Inbox { frames: ArrayQueue::new(HANDOVER_FRAMES), doorbell })
-        };
+        let inbox = |worker| Inbox::new().map_err(|source| WorkerPoolError::Start { worker, source });
         let inboxes: Arc<[Inbox]> = (0..cpus.len()).map(inbox).collect::<Result<Vec<_>, _>>()?.into();
         let mut pool = Self { arena, idle, workers: vec![], inboxes, sockets: BTreeMap::new() };
         for (worker, &cpu) in cpus.iter().enumerate() {
@@ -181,17 +134,16 @@ impl WorkerPool {
         self.inboxes.get(worker).is_some_and(|inbox| inbox.doorbell.is_asleep())
     }
 
-    /// Frames that other workers left for `worker`.
+    /// Packets that other workers left for `worker`.
     #[must_use]
     pub fn handed_over(&self, worker: WorkerId) -> usize {
-        self.inboxes.get(worker).map_or(0, |inbox| inbox.frames.len())
+        self.inboxes.get(worker).map_or(0, |inbox| inbox.packets.len())
     }
 
-    /// The worker that is to own `queue` of `link`. Queues of one link go round, so that links with as many queues as
-    /// there are workers never need a hand-over; links with one queue spread.
+    /// The worker that gets the socket of a queue.
     #[must_use]
     pub fn owner_of(&self, link: LinkSlot, queue: QueueId) -> WorkerId {
-        (usize::from(link.0) + usize::from(queue.0)).checked_rem(self.workers.len()).unwrap_or(0)
+        QueueOwners::owner_of(link, queue, self.workers.len())
     }
 
     /// Gives `socket` of `link` to the worker that is to own it, and waits until it receives.

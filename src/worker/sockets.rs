@@ -38,7 +38,7 @@ impl Sockets {
     pub(super) fn remove(&mut self, link: LinkSlot, idle: &Idle) -> Vec<XskSocket> {
         let removed = self.open.extract_if(.., |open| open.link == link);
         let removed = removed.map(|mut open| {
-            idle.forget(&mut open);
+            idle.unwatch(&mut open);
             open.socket
         });
         let removed = removed.collect();

@@ -6,23 +6,21 @@ use std::process::Command;
 use std::sync::Arc;
 
 use crossbeam::channel::unbounded;
-use crossbeam::queue::ArrayQueue;
 use nix::sched::{CloneFlags, unshare};
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::budget::Shares;
-use super::doorbell::Doorbell;
+use super::command::Command as Order;
 use super::idle::Idle;
-use super::outlet::{HANDOVER_FRAMES, Inbox, WorkerOutlet};
+use super::inbox::Inbox;
+use super::outlet::WorkerOutlet;
 use super::pass::Worker;
-use super::pool::Command as Order;
 use crate::config::IdleMode;
-use crate::datapath::DropReason;
 use crate::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use crate::nb::{Change, Record, Revision, Snapshot, Table};
 use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, PortTotals, Publisher};
-use crate::types::{IfIndex, NoSocketPolicy, QueueId};
+use crate::types::{DropReason, IfIndex, NoSocketPolicy, QueueId};
 use crate::xsk::{Arena, BURST_FRAMES, ChunkPool, Frame, TRANSMIT_RING_SIZE, XskSocket};
 
 /// Frames of the arena.
@@ -221,7 +219,7 @@ fn link(slot: u16, cable: &Cable, lport: &str, worker: usize) -> LocalLink {
         ifindex: cable.ifindex,
         lport: lport.into(),
         up: true,
-        queues: vec![worker],
+        queues: [worker].into_iter().collect(),
         complete_checksums: true,
         mtu: 1500,
         longest_frame: 1518,
@@ -231,9 +229,8 @@ fn link(slot: u16, cable: &Cable, lport: &str, worker: usize) -> LocalLink {
 /// Workers without sockets, on no thread of their own.
 fn start(workers: usize, arena: &'static Arena, publisher: &Publisher) -> Vec<Worker> {
     let waiting = (0..workers).map(|_| {
-        let doorbell = Doorbell::new().expect("an eventfd");
-        let idle = Idle::new(&doorbell, IdleMode::Adaptive).expect("an epoll");
-        (idle, Inbox { frames: ArrayQueue::new(HANDOVER_FRAMES), doorbell })
+        let inbox = Inbox::new().expect("an eventfd");
+        (Idle::new(&inbox.doorbell, IdleMode::Adaptive).expect("an epoll"), inbox)
     });
     let (idles, inboxes): (Vec<_>, Vec<_>) = waiting.unzip();
     let inboxes: Arc<[Inbox]> = inboxes.into();

@@ -1,6 +1,7 @@
 //! What a cloud wants and what a host has, as plain as can be: the input of the switch under test and of the model.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
 use serde_json::{Value, json};
 use trunkpath::nb::{Record, Table};
@@ -58,6 +59,8 @@ pub struct Link {
     pub up: bool,
     pub complete_checksums: bool,
     pub mtu: usize,
+    /// The worker of its only queue: 0 or 1.
+    pub worker: usize,
 }
 
 impl Scenario {
@@ -104,13 +107,19 @@ impl Scenario {
 
     /// A link that is up and whose peer leaves checksums partial.
     pub fn link(mut self, port: &str) -> Self {
-        self.links.push(Link { port: port.into(), up: true, complete_checksums: true, mtu: 1500 });
+        self.links.push(Link { port: port.into(), up: true, complete_checksums: true, mtu: 1500, worker: 0 });
         self
     }
 
     /// Says how long packets may be on the link of `port`.
     pub fn mtu(mut self, port: &str, mtu: usize) -> Self {
         self.links.iter_mut().filter(|link| link.port == port).for_each(|link| link.mtu = mtu);
+        self
+    }
+
+    /// Gives the link of `port` to another worker.
+    pub fn worker(mut self, port: &str, worker: usize) -> Self {
+        self.links.iter_mut().filter(|link| link.port == port).for_each(|link| link.worker = worker);
         self
     }
 
@@ -131,7 +140,7 @@ impl Scenario {
         let ports = self.strict.iter().map(|port| (port.clone(), UnknownTags::Drop)).collect();
         Policy {
             unknown_tags: TagPolicy { ports, ..TagPolicy::default() },
-            flood_rate: self.flood_rate,
+            flood_rate: NonZeroU32::new(self.flood_rate),
             reserved_multicast: self.reserved_multicast,
         }
     }

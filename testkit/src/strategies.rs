@@ -50,7 +50,13 @@ pub fn scenario() -> impl Strategy<Value = Scenario> {
             segmentations,
             links: links
                 .into_iter()
-                .map(|(port, (up, complete_checksums))| Link { port, up, complete_checksums, mtu: 1500 })
+                .map(|(port, (up, complete_checksums))| Link {
+                    port,
+                    up,
+                    complete_checksums,
+                    mtu: 1500,
+                    worker: 0,
+                })
                 .collect(),
         })
         .prop_flat_map(|scenario| (Just(scenario.links.clone()).prop_shuffle(), Just(scenario)))

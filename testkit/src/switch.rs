@@ -1,11 +1,14 @@
 //! The switch under test: the real tables and datapath, with lists where a worker has sockets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use trunkpath::datapath::{DropReason, Outlet, Prepared, Source, forward};
+use trunkpath::datapath::{Context, Entry, HandedOver, Outlet, State, forward, receive};
 use trunkpath::nb::{Change, Record, Revision, Snapshot};
-use trunkpath::tables::{Compiler, Egress, LinkSlot, LocalLink, PortSlot, PortTotals, Tables, WorkerId};
-use trunkpath::types::{IfIndex, Incumbents};
+use trunkpath::tables::{
+    Compiler, Exit, LinkSlot, LocalLink, PortSlot, PortTotals, Publisher, Tables, WorkerId,
+};
+use trunkpath::types::{DropReason, IfIndex, Incumbents, QueueId};
 use trunkpath::xsk::{Arena, Frame};
 
 use crate::scenario::Scenario;
@@ -17,18 +20,24 @@ pub type Sent = (String, Vec<u8>);
 pub struct Switch {
     records: BTreeMap<(String, String), Record>,
     pub compiler: Compiler,
-    pub tables: Tables,
-    links: Vec<String>,
+    publisher: Publisher,
+    pub tables: Arc<Tables>,
+    links: Vec<crate::scenario::Link>,
+    pub states: [State; WORKERS],
     pub outlet: Recorder,
 }
 
-/// Keeps what is transmitted, and gives the rest back to the arena.
+/// Workers that links may belong to.
+const WORKERS: usize = 2;
+
+/// The outlet of whichever worker runs. Keeps what is transmitted, and gives the rest back to the arena.
 #[derive(Debug)]
 pub struct Recorder {
     pub arena: &'static Arena,
+    pub worker: WorkerId,
     pub sent: Vec<(PortSlot, Frame)>,
-    /// What the last of them was prepared for.
-    pub prepared: Option<Prepared>,
+    /// Packets that wait for a worker.
+    pub waiting: VecDeque<(WorkerId, HandedOver)>,
     /// Nanoseconds.
     pub now: u64,
 }
@@ -49,16 +58,20 @@ impl Switch {
     }
 
     fn start(scenario: &Scenario, incumbents: Incumbents, frames: usize) -> Self {
-        let mut compiler = Compiler::new(1, scenario.policy());
+        let mut compiler = Compiler::new(WORKERS, scenario.policy());
         compiler.remember(incumbents);
-        let tables = compiler.compile();
+        let publisher = Publisher::new(compiler.compile());
+        let tables = publisher.current();
         let outlet = Recorder {
             arena: Arena::heap(frames).unwrap(),
+            worker: 0,
             sent: Vec::with_capacity(frames),
-            prepared: None,
+            waiting: VecDeque::with_capacity(frames),
             now: 0,
         };
-        let mut switch = Self { records: BTreeMap::new(), compiler, tables, links: Vec::new(), outlet };
+        let states = Default::default();
+        let mut switch =
+            Self { records: BTreeMap::new(), compiler, publisher, tables, links: Vec::new(), states, outlet };
         switch.follow(scenario);
         switch
     }
@@ -86,33 +99,61 @@ impl Switch {
             }
         }
         self.records = records;
-        for port in &self.links {
-            if !scenario.links.iter().any(|link| link.port == *port) {
-                self.compiler.remove_link(port);
+        for gone in &self.links {
+            if !scenario.links.iter().any(|link| link.port == gone.port) {
+                self.compiler.remove_link(&gone.port);
             }
         }
         for link in local_links(scenario) {
             self.compiler.set_link(link);
         }
-        self.links = scenario.links.iter().map(|link| link.port.clone()).collect();
-        self.tables = self.compiler.compile();
+        self.links.clone_from(&scenario.links);
+        self.publisher.publish(self.compiler.compile());
+        self.tables = self.publisher.current();
     }
 
     /// Sends `frame` into the link of `port`; returns what leaves the switch, in the order in which it does.
     pub fn send(&mut self, port: &str, frame: &[u8]) -> Vec<Sent> {
-        let slot = self.links.iter().position(|link| link == port).expect("a link of this scenario");
+        let slot = self.links.iter().position(|link| link.port == port).expect("a link of this scenario");
         self.send_on(LinkSlot(slot as u16), frame)
     }
 
     /// Sends `frame` into the link at `slot`.
     pub fn send_on(&mut self, slot: LinkSlot, frame: &[u8]) -> Vec<Sent> {
+        self.receive_on(slot, frame);
+        self.take_waiting();
+        self.sent()
+    }
+
+    /// Takes `frame` through the half that the worker of the link at `slot` runs.
+    pub fn receive_on(&mut self, slot: LinkSlot, frame: &[u8]) {
         let mut received = self.outlet.arena.take().expect("a free frame");
         received.clear();
         assert!(received.extend([frame], || self.outlet.arena.take()));
-        forward([received], slot, &self.tables, &mut self.outlet);
+        let link = self.links.get(usize::from(slot.0));
+        self.outlet.worker = link.map_or(0, |link| link.worker);
+        let mut cx = self.context();
+        forward([received], Entry { link: slot, queue: QueueId(0) }, &mut cx);
+    }
+
+    /// Takes the packets that wait for a worker through the other half.
+    pub fn take_waiting(&mut self) {
+        while let Some((worker, packet)) = self.outlet.waiting.pop_front() {
+            self.outlet.worker = worker;
+            receive(packet, &mut self.context());
+        }
+    }
+
+    /// What has left since this was called last.
+    pub fn sent(&mut self) -> Vec<Sent> {
         let links = &self.links;
         let sent = self.outlet.sent.drain(..);
-        sent.map(|(port, frame)| (links[usize::from(port.link.0)].clone(), frame.to_vec())).collect()
+        sent.map(|(port, frame)| (links[usize::from(port.link.0)].port.clone(), frame.to_vec())).collect()
+    }
+
+    fn context(&mut self) -> Context<'_, Recorder> {
+        let Self { tables, states, outlet, .. } = self;
+        Context { tables, state: &mut states[outlet.worker], outlet }
     }
 
     /// What was dropped so far, by the port it was counted on (`None`: no port's fault) and reason.
@@ -139,7 +180,7 @@ pub fn local_links(scenario: &Scenario) -> Vec<LocalLink> {
         ifindex: IfIndex::new(u32::from(place) + 1).unwrap(),
         lport: link.port.as_str().into(),
         up: link.up,
-        queues: vec![0],
+        queues: [link.worker].into_iter().collect(),
         complete_checksums: link.complete_checksums,
         mtu: link.mtu,
         // As of a veth.
@@ -150,20 +191,28 @@ pub fn local_links(scenario: &Scenario) -> Vec<LocalLink> {
 
 impl Outlet for Recorder {
     fn worker(&self) -> WorkerId {
-        0
+        self.worker
     }
 
-    fn take(&mut self) -> Option<Frame> {
+    fn allocate(&mut self) -> Option<Frame> {
         self.arena.take()
     }
 
-    fn now(&mut self) -> u64 {
+    fn now_ns(&mut self) -> u64 {
         self.now
     }
 
-    fn transmit(&mut self, frame: Frame, source: &Source, to: Egress<'_>, tables: &Tables) {
-        self.prepared = Some(Prepared::new(source, to, tables));
-        self.sent.push((to.slot, frame));
+    fn transmit(&mut self, frame: Frame, exit: &Exit<'_>) {
+        assert_eq!(exit.worker, self.worker, "a worker sends by its own links only");
+        self.sent.push((exit.slot, frame));
+    }
+
+    fn hand_over(&mut self, worker: WorkerId, packet: HandedOver) -> Result<(), HandedOver> {
+        if self.waiting.len() == self.waiting.capacity() {
+            return Err(packet);
+        }
+        self.waiting.push_back((worker, packet));
+        Ok(())
     }
 
     fn release(&mut self, frame: Frame) {

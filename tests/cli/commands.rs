@@ -113,7 +113,7 @@ fn answer(query: &Query) -> Result<Value, String> {
         Query::Drift => json!(["port 7 is None: expected Some"]),
         Query::Stats => json!({
             "ports": [{"lport": LPORT, "received_frames": 12, "received_bytes": 1200, "sent_frames": 5,
-                       "sent_bytes": 400, "drops": {"destination_unknown": 7, "classify_truncated": 0},
+                       "sent_bytes": 400, "drops": {"locate_unknown": 7, "classify_truncated": 0},
                        "address_moves": 3, "refused_address_moves": 41}],
             "devices": [{"device": "tap0", "redirected": 12, "passed": 0, "dropped": 3, "transmit_dropped": 8, "sockets": [
                 {"queue": 2, "rx_dropped": 0, "rx_invalid": 0, "tx_invalid": 0, "rx_ring_full": 9,
@@ -125,7 +125,7 @@ fn answer(query: &Query) -> Result<Value, String> {
         Query::Trace(request) => json!({
             "steps": [{"step": "classify", "what": format!("from {}", request.port)}],
             "outputs": [{"device": "tap1", "port": "other", "frame": request.frame}],
-            "drops": [{"port": "third", "reason": "dispatch_no_frame"}],
+            "drops": [{"port": "third", "reason": "flood_no_chunk"}],
         }),
     })
 }
@@ -186,7 +186,7 @@ fn json_is_the_daemons_answer() {
 fn stats_show_what_was_lost_and_where_and_hide_zeros() {
     let stats = Daemon::start().shown("stats");
     assert!(has_line(&stats, &[LPORT, "12", "1200", "5", "400", "7"]), "{stats}");
-    assert!(has_line(&stats, &[LPORT, "destination_unknown", "7"]), "{stats}");
+    assert!(has_line(&stats, &[LPORT, "locate_unknown", "7"]), "{stats}");
     assert!(!stats.contains("classify_truncated") && !stats.contains("55"), "{stats}");
     assert!(has_line(&stats, &[LPORT, "3", "41"]), "{stats}");
     assert!(has_line(&stats, &["tap0", "12", "0", "3", "8"]), "{stats}");
@@ -223,9 +223,7 @@ fn trace_sends_the_frame_that_was_described() {
     ] {
         let trace = daemon.shown(&format!("trace {words}"));
         assert!(has_line(&trace, &[&format!("leaves by tap1 to other: {frame}")]), "{words}: {trace}");
-        assert!(
-            has_line(&trace, &["classify", "from "]) && has_line(&trace, &["third", "dispatch_no_frame"])
-        );
+        assert!(has_line(&trace, &["classify", "from "]) && has_line(&trace, &["third", "flood_no_chunk"]));
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::net::Ipv6Addr;
 
-use trunkpath::datapath::DropReason;
 use trunkpath::tables::TableDump;
+use trunkpath::types::DropReason;
+use trunkpath::types::drop_reason::Locate;
 
 use super::antispoof::{arp, ipv6, link_layer, neighbour};
 use testkit::frames::tagged;
@@ -60,7 +61,7 @@ fn a_port_is_reached_at_the_address_of_its_pair() {
         let mut switch = Switch::new(&scenario);
         assert_holder(&mut switch, "vm");
         assert_eq!(switch.send("vm", &tagged(VIRTUAL, VM, &[])), [], "no echo");
-        assert_eq!(switch.drops()[&(Some("vm".to_owned()), DropReason::DestinationIsSource)], 1);
+        assert_eq!(switch.drops()[&(Some("vm".to_owned()), DropReason::Locate(Locate::IsSource))], 1);
         assert_eq!(switch.send("peer-b", &tagged(VIRTUAL, PEER_B, &[])), [], "another network");
         switch.follow(&Scenario::vm_and_peers());
         assert_eq!(holder(&mut switch), None);
@@ -78,7 +79,7 @@ fn a_subport_is_reached_at_the_address_of_its_pair() {
 fn of_several_ports_the_last_that_sent_from_an_address_has_it() {
     let mut switch = Switch::new(&router_and_backups());
     assert_eq!(holder(&mut switch), None);
-    assert_eq!(switch.drops()[&(Some("peer-a".to_owned()), DropReason::DestinationUnknown)], 1);
+    assert_eq!(switch.drops()[&(Some("peer-a".to_owned()), DropReason::Locate(Locate::Unknown))], 1);
     for (tick, port) in ["vm", "peer-c", "peer-d", "vm"].into_iter().enumerate() {
         switch.outlet.now = (tick as u64 + 1) * SECOND;
         assert_eq!(announce(&mut switch, port).len(), 1, "the frame itself is forwarded");
@@ -96,7 +97,7 @@ fn a_frame_to_the_address_from_another_claimant_goes_to_the_holder() {
     announce(&mut switch, "vm");
     assert_eq!(switch.send("peer-c", &tagged(VIRTUAL, PEER_C, &[])).len(), 1);
     assert_eq!(switch.send("vm", &tagged(VIRTUAL, VM, &[])), []);
-    assert_eq!(switch.drops()[&(Some("vm".to_owned()), DropReason::DestinationIsSource)], 1);
+    assert_eq!(switch.drops()[&(Some("vm".to_owned()), DropReason::Locate(Locate::IsSource))], 1);
 }
 
 #[test]

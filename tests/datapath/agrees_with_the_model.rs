@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use trunkpath::datapath::DropReason;
 use trunkpath::tables::LinkSlot;
+use trunkpath::types::DropReason;
 
 use testkit::model::{self, Holders, Outcome};
 use testkit::strategies::{Hex, any_frame, scenario};

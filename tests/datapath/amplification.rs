@@ -1,7 +1,8 @@
 //! What one received frame may cause: a bounded number of frames, and more than the honest ones only within the ration.
 
 use proptest::prelude::*;
-use trunkpath::datapath::DropReason;
+use trunkpath::types::DropReason;
+use trunkpath::types::drop_reason::Fit;
 
 use testkit::frames::{BROADCAST, Checksum, Packet, frame};
 use testkit::scenario::{Mac, PEER_A, Scenario, VM};
@@ -53,7 +54,7 @@ proptest! {
 fn a_packet_that_would_leave_in_too_many_segments_is_the_senders_loss() {
     let mut switch = Switch::with_frames(&scenario(1500, 0), 4096);
     assert_eq!(switch.send("vm", &super_packet(PEER_A, 1400)), []);
-    assert_eq!(drops(&switch), [(Some("vm".to_owned()), DropReason::DispatchTooManySegments, 1)]);
+    assert_eq!(drops(&switch), [(Some("vm".to_owned()), DropReason::Fit(Fit::TooManySegments), 1)]);
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn a_super_packet_to_a_group_is_not_cut() {
     for destination in [GROUP, BROADCAST] {
         assert_eq!(switch.send("vm", &super_packet(destination, 0)), []);
     }
-    let too_long = |port: &str| (Some(port.to_owned()), DropReason::DispatchTooLong, 2);
+    let too_long = |port: &str| (Some(port.to_owned()), DropReason::Fit(Fit::TooLong), 2);
     assert_eq!(drops(&switch), [too_long("other"), too_long("peer-a")]);
 }
 
@@ -78,11 +79,9 @@ fn segments_beyond_what_the_bytes_would_fill_count_against_the_ration() {
         sent += usize::from(!switch.send("vm", &packet).is_empty());
     }
     assert!((1100 / 15..=1100 / 15 + 1).contains(&sent), "{sent}");
-    assert!(
-        drops(&switch)
-            .iter()
-            .all(|(port, reason, _)| { (port.as_deref(), *reason) == (Some("vm"), DropReason::FloodRate) })
-    );
+    assert!(drops(&switch).iter().all(|(port, reason, _)| {
+        (port.as_deref(), *reason) == (Some("vm"), DropReason::Fit(Fit::SegmentRate))
+    }));
 }
 
 #[test]

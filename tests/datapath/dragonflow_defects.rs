@@ -1,7 +1,8 @@
 //! What Dragonflow gets wrong about trunks and must not go wrong here. The numbers are those of the list of its
 //! defects in the project's study of it.
 
-use trunkpath::datapath::DropReason;
+use trunkpath::types::DropReason;
+use trunkpath::types::drop_reason::Classify;
 
 use testkit::frames::{BROADCAST, tagged};
 use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
@@ -89,7 +90,7 @@ fn b6_a_child_deleted_before_its_segmentation_leaves_nothing() {
     switch.follow(&scenario);
     assert_web_is_gone(&mut switch);
     assert_eq!(switch.send("vm", &tagged(PEER_A, VM, &[100])), [], "the tag is not the parent's yet");
-    assert_eq!(switch.drops()[&(Some("vm".into()), DropReason::ClassifySubportUnusable)], 1);
+    assert_eq!(switch.drops()[&(Some("vm".into()), DropReason::Classify(Classify::SubportUnusable))], 1);
     scenario.segmentations.clear();
     switch.follow(&scenario);
     assert_web_is_gone(&mut switch);
@@ -150,7 +151,7 @@ fn b10_a_child_that_is_down_when_its_segmentation_comes_stays_down() {
     switch.follow(&scenario);
     assert_web_is_gone(&mut switch);
     assert_eq!(switch.send("vm", &tagged(PEER_B, WEB, &[100])), []);
-    assert_eq!(switch.drops()[&(Some("web".into()), DropReason::ClassifyPortDown)], 1);
+    assert_eq!(switch.drops()[&(Some("web".into()), DropReason::Classify(Classify::PortDown))], 1);
     scenario.port_mut("web").enabled = true;
     switch.follow(&scenario);
     assert_web_has_tag(&mut switch, 100);

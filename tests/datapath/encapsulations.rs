@@ -2,8 +2,9 @@
 
 use std::iter;
 
-use trunkpath::datapath::DropReason;
 use trunkpath::packet::checksum::{Completion, complete};
+use trunkpath::types::DropReason;
+use trunkpath::types::drop_reason::{Checksum, Fit};
 
 use super::encapsulation::{
     ADDRESSES_4, ADDRESSES_6, Place, SCTP, Sum, TCP, UDP, addresses, ethernet, gre, ip, segment, udp,
@@ -138,7 +139,7 @@ fn a_sum_that_cannot_be_reached_is_not_sent_on() {
         assert_eq!(sent, usize::from(headers <= 5), "{headers} IP headers");
         packet = ip(false, 4, &packet[2..], Place::default());
     }
-    let wanted = ((Some("vm".to_owned()), DropReason::ChecksumOutOfReach), 2);
+    let wanted = ((Some("vm".to_owned()), DropReason::Checksum(Checksum::OutOfReach)), 2);
     assert_eq!(switch.drops(), [wanted].into());
 }
 
@@ -201,7 +202,7 @@ fn a_long_packet_in_a_numbered_tunnel_cannot_be_cut() {
     let bytes = frame(PEER_A, VM, &[(DOT1Q, 7)], &ip(false, 47, &packet, Place::default()));
     let mut switch = Switch::with_frames(&Scenario::vm_and_peers().mtu("vm", 9000), 64);
     assert_eq!(switch.send("vm", &bytes), []);
-    assert_eq!(switch.drops(), [((Some("peer-a".to_owned()), DropReason::DispatchTooLong), 1)].into());
+    assert_eq!(switch.drops(), [((Some("peer-a".to_owned()), DropReason::Fit(Fit::TooLong)), 1)].into());
 }
 
 /// TCP and UDP without a tunnel, over both versions of IP, behind these tags.

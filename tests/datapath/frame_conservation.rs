@@ -2,13 +2,14 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use trunkpath::datapath::{DropReason, forward};
 use trunkpath::tables::LinkSlot;
+use trunkpath::types::DropReason;
+use trunkpath::types::drop_reason::Flood;
 
 use testkit::frames::{BROADCAST, tagged};
 use testkit::scenario::{Mac, Scenario};
 use testkit::strategies::{Hex, any_frame, scenario};
-use testkit::switch::Switch;
+use testkit::switch::{Recorder, Switch};
 
 const SENDER: Mac = [2, 0, 0, 0, 0, 1];
 
@@ -16,22 +17,28 @@ proptest! {
     #[test]
     fn free_and_sent_frames_are_all_frames(
         scenario in scenario(),
+        workers in vec(0..2_usize, 9),
         memory in 1..24_usize,
         inputs in vec((any::<prop::sample::Index>(), any_frame(), prop::bool::weighted(0.2)), 1..40),
     ) {
+        let mut scenario = scenario;
+        for (link, worker) in scenario.links.iter_mut().zip(workers) {
+            link.worker = worker;
+        }
         let mut switch = Switch::with_frames(&scenario, memory);
         for (link, Hex(bytes), clear) in &inputs {
-            let outlet = &mut switch.outlet;
             if *clear {
-                outlet.sent.clear();
+                switch.outlet.sent.clear();
             }
             // An empty arena is a NIC without a free frame: nothing is received.
-            if let Some(mut frame) = outlet.arena.take() {
-                prop_assert!(frame.set_bytes(bytes));
+            if switch.outlet.arena.free_chunk_count() > 0 {
                 let link = LinkSlot(link.index(scenario.links.len()) as u16);
-                forward([frame], link, &switch.tables, outlet);
+                switch.receive_on(link, bytes);
+                let Recorder { arena, sent, waiting, .. } = &switch.outlet;
+                prop_assert_eq!(arena.free_chunk_count() + sent.len() + waiting.len(), memory);
+                switch.take_waiting();
             }
-            prop_assert_eq!(outlet.arena.free_chunk_count() + outlet.sent.len(), memory);
+            prop_assert_eq!(switch.outlet.arena.free_chunk_count() + switch.outlet.sent.len(), memory);
         }
         switch.outlet.sent.clear();
         prop_assert_eq!(switch.outlet.arena.free_chunk_count(), memory);
@@ -63,7 +70,7 @@ fn a_flood_with_too_few_frames_reaches_some_and_counts_the_others() {
         assert_eq!(sent.len(), memory.min(RECEIVERS as usize), "a frame for each copy, and the original");
         assert_eq!(sent.len() as u64 + missed, u64::from(RECEIVERS), "{memory} frames");
         assert!(switch.drops().keys().all(|(port, reason)| {
-            *reason == DropReason::DispatchNoFrame && port.as_deref() != Some("sender")
+            *reason == DropReason::Flood(Flood::NoChunk) && port.as_deref() != Some("sender")
         }));
         assert_eq!(switch.outlet.arena.free_chunk_count(), memory);
     }

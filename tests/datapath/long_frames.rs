@@ -1,7 +1,8 @@
 //! Frames that do not fit one buffer: jumbo frames, and TCP packets that a VM leaves to others to cut.
 
 use proptest::prelude::*;
-use trunkpath::datapath::DropReason;
+use trunkpath::types::DropReason;
+use trunkpath::types::drop_reason::{Antispoof, Fit};
 
 use testkit::frames::{BROADCAST, Checksum, DOT1Q, Packet, frame, ones_complement_sum, tci};
 use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
@@ -133,7 +134,7 @@ fn what_cannot_be_cut_is_dropped_and_counted() {
     for (what, packet) in cases {
         let mut switch = switch(1500);
         assert_eq!(switch.send("vm", &frame(PEER_A, VM, &[], &packet)), [], "{what}");
-        let wanted = [((Some("peer-a".to_owned()), DropReason::DispatchTooLong), 1)];
+        let wanted = [((Some("peer-a".to_owned()), DropReason::Fit(Fit::TooLong)), 1)];
         assert_eq!(switch.drops(), wanted.into(), "{what}");
     }
 }
@@ -144,7 +145,7 @@ fn headers_that_leave_no_room_for_data_are_dropped() {
     let (packet, _) = tcp(true, 1400, ACK, &[1; 4000]);
     let mut switch = switch(1280);
     assert_eq!(switch.send("vm", &frame(PEER_A, VM, &[], &packet)), []);
-    assert_eq!(switch.drops()[&(Some("peer-a".to_owned()), DropReason::DispatchTooLong)], 1);
+    assert_eq!(switch.drops()[&(Some("peer-a".to_owned()), DropReason::Fit(Fit::TooLong))], 1);
 }
 
 #[test]
@@ -176,7 +177,7 @@ fn each_receiver_of_a_long_broadcast_gets_a_whole_copy() {
     let mut sent = switch.send("vm", &long);
     sent.sort();
     assert_eq!(sent, [("other".to_owned(), long.clone()), ("peer-a".to_owned(), long)]);
-    assert_eq!(switch.drops(), [((Some("small".to_owned()), DropReason::DispatchTooLong), 1)].into());
+    assert_eq!(switch.drops(), [((Some("small".to_owned()), DropReason::Fit(Fit::TooLong)), 1)].into());
     assert_eq!(switch.outlet.arena.free_chunk_count(), 64);
 }
 
@@ -187,7 +188,7 @@ fn without_frames_for_all_segments_the_others_leave() {
     let (packet, _) = tcp(false, 0, ACK, &[1; 14_000]);
     let sent = switch.send("vm", &frame(PEER_A, VM, &[], &packet));
     assert_eq!(sent.len(), 4);
-    assert_eq!(switch.drops()[&(Some("peer-a".to_owned()), DropReason::DispatchNoFrame)], 6);
+    assert_eq!(switch.drops()[&(Some("peer-a".to_owned()), DropReason::Fit(Fit::NoChunk))], 6);
     assert_eq!(switch.outlet.arena.free_chunk_count(), 12);
 }
 
@@ -209,7 +210,10 @@ fn spoofed_behind(options: usize) -> Vec<u8> {
 fn neighbour_discovery_behind_the_first_buffer_is_dropped() {
     let mut scenario = Scenario::vm_and_peers().mtu("vm", 9000).mtu("peer-a", 9000);
     scenario.port_mut("vm").security = Some((vec!["10.0.0.1"], vec![]));
-    for (options, reason) in [(8, DropReason::AntispoofSourceIp), (2048, DropReason::AntispoofUnreadable)] {
+    for (options, reason) in [
+        (8, DropReason::Antispoof(Antispoof::SourceIp)),
+        (2048, DropReason::Antispoof(Antispoof::Unreadable)),
+    ] {
         let mut switch = Switch::with_frames(&scenario, 64);
         assert_eq!(switch.send("vm", &spoofed_behind(options)), []);
         assert_eq!(switch.drops(), [((Some("vm".to_owned()), reason), 1)].into());

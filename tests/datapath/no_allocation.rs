@@ -1,8 +1,9 @@
 //! A burst of frames allocates no memory, whatever becomes of the frames. Checked with an allocator that counts.
 
 use allocation_counter::measure;
-use trunkpath::datapath::forward;
-use trunkpath::tables::{LinkSlot, Publisher};
+use trunkpath::datapath::{Context, Entry, forward};
+use trunkpath::tables::{LinkSlot, Publisher, Tables};
+use trunkpath::types::QueueId;
 use trunkpath::xsk::BURST_FRAMES;
 
 use testkit::frames::{BROADCAST, Checksum, Packet, frame, tagged};
@@ -22,16 +23,16 @@ fn frames_out_without_allocation(link: u16, bytes: &[u8]) -> usize {
         .pair("web", VIRTUAL)
         .pair("peer-c", VIRTUAL);
     let switch = Switch::with_frames(&scenario, 2 * BURST_FRAMES);
-    let Switch { tables, mut outlet, .. } = switch;
-    let publisher = Publisher::new(tables);
+    let Switch { tables, mut outlet, states: [mut state, _], .. } = switch;
+    let publisher = Publisher::new(Tables::clone(&tables));
     let mut reader = publisher.reader();
     for is_measured in [false, true] {
         outlet.sent.clear();
         let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| outlet.arena.take().unwrap()).collect();
         assert!(burst.iter_mut().all(|frame| frame.set_bytes(bytes)));
         let info = measure(|| {
-            let tables = reader.latest();
-            forward(burst.drain(..), LinkSlot(link), tables, &mut outlet);
+            let mut cx = Context { tables: reader.latest(), state: &mut state, outlet: &mut outlet };
+            forward(burst.drain(..), Entry { link: LinkSlot(link), queue: QueueId(0) }, &mut cx);
         });
         assert!(!is_measured || info.count_total == 0, "{} allocations", info.count_total);
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use trunkpath::datapath::DropReason;
+use trunkpath::types::DropReason;
 use trunkpath::types::ReservedMulticast;
+use trunkpath::types::drop_reason::{Admit, Classify, Fit, Flood, Locate};
 
 use testkit::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
 use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
@@ -41,10 +42,10 @@ fn a_port_that_takes_no_unknown_tags_still_takes_priority_tags_and_its_segmentat
     let scenario = Scenario::vm_and_peers().strict("vm");
     for vid in [1, 99, 101, 4094, 4095] {
         let unknown = tagged(PEER_A, VM, &[tci(3, 1, vid)]);
-        assert_dropped(&scenario, "vm", &unknown, "vm", DropReason::ClassifyUnknownTag);
+        assert_dropped(&scenario, "vm", &unknown, "vm", DropReason::Classify(Classify::UnknownTag));
     }
     let service_tagged = frame(PEER_A, VM, &[(0x88a8, 100)], &payload());
-    assert_dropped(&scenario, "vm", &service_tagged, "vm", DropReason::ClassifyUnknownTag);
+    assert_dropped(&scenario, "vm", &service_tagged, "vm", DropReason::Classify(Classify::UnknownTag));
     let older_stacked = frame(PEER_A, VM, &[(0x9100, 100)], &payload());
     for no_vlans in [tagged(PEER_A, VM, &[tci(5, 0, 0)]), older_stacked] {
         assert_eq!(Switch::new(&scenario).send("vm", &no_vlans), by("peer-a", no_vlans));
@@ -58,12 +59,12 @@ fn a_neighbour_cannot_send_a_guest_a_frame_that_looks_like_one_of_its_subports()
     let scenario = Scenario::vm_and_peers();
     for destination in [VM, BROADCAST] {
         let disguised = tagged(destination, PEER_A, &[100]);
-        assert_dropped(&scenario, "peer-a", &disguised, "vm", DropReason::DispatchTagRefused);
+        assert_dropped(&scenario, "peer-a", &disguised, "vm", DropReason::Admit(Admit::TagRefused));
     }
     let other = tagged(VM, PEER_A, &[101]);
     assert_eq!(Switch::new(&scenario).send("peer-a", &other), by("vm", other.clone()));
     let strict = scenario.strict("vm");
-    assert_dropped(&strict, "peer-a", &other, "vm", DropReason::DispatchTagRefused);
+    assert_dropped(&strict, "peer-a", &other, "vm", DropReason::Admit(Admit::TagRefused));
 }
 
 #[test]
@@ -116,11 +117,11 @@ fn parent_and_subport_may_have_one_address_in_two_networks() {
 fn a_frame_shorter_than_its_headers_is_dropped() {
     let scenario = Scenario::vm_and_peers();
     let plain = tagged(PEER_A, VM, &[]);
-    assert_dropped(&scenario, "vm", &plain[..13], "vm", DropReason::ClassifyTruncated);
+    assert_dropped(&scenario, "vm", &plain[..13], "vm", DropReason::Classify(Classify::Truncated));
     let to_subport = tagged(PEER_B, WEB, &[100]);
-    assert_dropped(&scenario, "vm", &to_subport[..17], "vm", DropReason::ClassifyTruncated);
+    assert_dropped(&scenario, "vm", &to_subport[..17], "vm", DropReason::Classify(Classify::Truncated));
     let stacked = tagged(PEER_B, WEB, &[100, 7]);
-    assert_dropped(&scenario, "vm", &stacked[..21], "web", DropReason::ClassifyTruncated);
+    assert_dropped(&scenario, "vm", &stacked[..21], "web", DropReason::Classify(Classify::Truncated));
 }
 
 #[test]
@@ -130,7 +131,13 @@ fn a_full_frame_has_room_for_one_tag_and_not_for_two() {
     let with_tags = |tags: &[u16]| [&tagged(WEB, PEER_B, tags)[..12 + 4 * tags.len()], &full[12..]].concat();
     let sent = Switch::new(&Scenario::vm_and_peers()).send("peer-b", &full);
     assert_eq!(sent, by("vm", with_tags(&[100])));
-    assert_dropped(&Scenario::vm_and_peers(), "peer-b", &with_tags(&[7]), "web", DropReason::DispatchTooLong);
+    assert_dropped(
+        &Scenario::vm_and_peers(),
+        "peer-b",
+        &with_tags(&[7]),
+        "web",
+        DropReason::Fit(Fit::TooLong),
+    );
 }
 
 #[test]
@@ -140,7 +147,8 @@ fn a_source_address_is_a_stations() {
     {
         let mut switch = Switch::new(&Scenario::vm_and_peers());
         let sent = switch.send("vm", &frame(PEER_A, source, &[], &payload())).len();
-        let dropped = switch.drops().get(&(Some("vm".into()), DropReason::DestinationSourceInvalid)).copied();
+        let dropped =
+            switch.drops().get(&(Some("vm".into()), DropReason::Locate(Locate::SourceInvalid))).copied();
         assert_eq!((sent, dropped.unwrap_or_default()), (1 - drops, drops as u64), "{source:02x?}");
     }
 }
@@ -153,7 +161,10 @@ fn what_no_bridge_forwards_is_dropped_unless_it_is_to_pass() {
     for last in [0, 1, 2, 3, 0x0e, 0x0f] {
         assert_eq!(switch.send("vm", &to(last)), [], "{last}");
     }
-    assert_eq!(switch.drops(), BTreeMap::from([((Some("vm".into()), DropReason::DestinationReserved), 6)]));
+    assert_eq!(
+        switch.drops(),
+        BTreeMap::from([((Some("vm".into()), DropReason::Locate(Locate::Reserved)), 6)])
+    );
     assert_eq!(switch.send("vm", &to(0x10)).len(), 1);
     scenario.reserved_multicast = ReservedMulticast::Pass;
     assert_eq!(Switch::new(&scenario).send("vm", &to(0x0e)).len(), 1);
@@ -163,12 +174,18 @@ fn what_no_bridge_forwards_is_dropped_unless_it_is_to_pass() {
 fn what_has_nowhere_to_go_is_dropped() {
     let scenario = Scenario::vm_and_peers();
     let stranger: Mac = [2, 0, 0, 0, 0, 0x55];
-    assert_dropped(&scenario, "vm", &tagged(stranger, VM, &[]), "vm", DropReason::DestinationUnknown);
-    assert_dropped(&scenario, "vm", &tagged(PEER_B, VM, &[]), "vm", DropReason::DestinationUnknown);
-    assert_dropped(&scenario, "vm", &tagged(WEB, WEB, &[100]), "web", DropReason::DestinationIsSource);
+    assert_dropped(&scenario, "vm", &tagged(stranger, VM, &[]), "vm", DropReason::Locate(Locate::Unknown));
+    assert_dropped(&scenario, "vm", &tagged(PEER_B, VM, &[]), "vm", DropReason::Locate(Locate::Unknown));
+    assert_dropped(&scenario, "vm", &tagged(WEB, WEB, &[100]), "web", DropReason::Locate(Locate::IsSource));
     let mut alone = scenario;
     alone.port_mut("peer-b").enabled = false;
-    assert_dropped(&alone, "vm", &tagged(BROADCAST, WEB, &[100]), "web", DropReason::DestinationNobody);
+    assert_dropped(
+        &alone,
+        "vm",
+        &tagged(BROADCAST, WEB, &[100]),
+        "web",
+        DropReason::Flood(Flood::NoReceiver),
+    );
 }
 
 #[test]
@@ -178,14 +195,26 @@ fn a_subport_is_down_with_its_parent() {
     let mut unplugged = Scenario::vm_and_peers();
     unplugged.links[0].up = false;
     for scenario in [disabled, unplugged] {
-        assert_dropped(&scenario, "vm", &tagged(PEER_B, WEB, &[100]), "web", DropReason::ClassifyPortDown);
-        assert_dropped(&scenario, "vm", &tagged(PEER_A, VM, &[]), "vm", DropReason::ClassifyPortDown);
+        assert_dropped(
+            &scenario,
+            "vm",
+            &tagged(PEER_B, WEB, &[100]),
+            "web",
+            DropReason::Classify(Classify::PortDown),
+        );
+        assert_dropped(
+            &scenario,
+            "vm",
+            &tagged(PEER_A, VM, &[]),
+            "vm",
+            DropReason::Classify(Classify::PortDown),
+        );
         assert_dropped(
             &scenario,
             "peer-b",
             &tagged(WEB, PEER_B, &[]),
             "peer-b",
-            DropReason::DestinationUnknown,
+            DropReason::Locate(Locate::Unknown),
         );
     }
 }

@@ -1,9 +1,10 @@
 //! What guests send by mistake: recorded by value, whatever becomes of the frame.
 
-use trunkpath::datapath::DropReason;
 use trunkpath::packet::TagId;
 use trunkpath::tables::Sighting;
+use trunkpath::types::DropReason;
 use trunkpath::types::MacAddr;
+use trunkpath::types::drop_reason::Antispoof;
 
 use testkit::frames::{BROADCAST, frame, payload, tagged, tci};
 use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
@@ -113,6 +114,9 @@ fn refused_mac_addresses_are_counted_by_address() {
         switch.send("vm", &frame);
     }
     assert_eq!(refused_macs(&switch, "vm"), [(MacAddr::new(OTHER), 2), (MacAddr::new([0; 6]), 1)]);
-    assert_eq!(switch.drops(), [((Some("vm".into()), DropReason::AntispoofSourceMac), 3)].into());
+    assert_eq!(
+        switch.drops(),
+        [((Some("vm".into()), DropReason::Antispoof(Antispoof::SourceMac)), 3)].into()
+    );
     assert_eq!(refused_macs(&switch, "peer-a"), [], "without port security");
 }

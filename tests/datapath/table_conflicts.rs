@@ -1,7 +1,8 @@
 //! Records that contradict each other or refer to nothing: who wins, who waits, and what is reported.
 
-use trunkpath::datapath::DropReason;
 use trunkpath::tables::{MAX_NESTING, PortState};
+use trunkpath::types::DropReason;
+use trunkpath::types::drop_reason::Classify;
 
 use testkit::frames::{BROADCAST, tagged};
 use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
@@ -56,7 +57,7 @@ fn of_two_new_ports_with_one_key_the_lower_id_has_it_until_it_goes() {
     assert_problem(&switch, &["lport web", "unique_key 2 is aaa's", "give it a free one"]);
     assert!(!reaches_web(&mut switch));
     assert_eq!(switch.send("vm", &tagged(PEER_B, WEB, &[100])), []);
-    assert_eq!(switch.drops()[&(Some("vm".into()), DropReason::ClassifySubportUnusable)], 1);
+    assert_eq!(switch.drops()[&(Some("vm".into()), DropReason::Classify(Classify::SubportUnusable))], 1);
     scenario.ports.remove("aaa");
     switch.follow(&scenario);
     assert!(reaches_web(&mut switch));
@@ -113,7 +114,7 @@ fn a_subport_has_no_device_of_its_own() {
     );
     assert!(reaches_web(&mut switch));
     assert_eq!(switch.send("web", &tagged(PEER_B, WEB, &[])), []);
-    assert_eq!(switch.drops()[&(None, DropReason::ClassifyNoPort)], 1);
+    assert_eq!(switch.drops()[&(None, DropReason::Classify(Classify::NoPort))], 1);
 }
 
 #[test]
@@ -173,5 +174,5 @@ fn subports_nest_up_to_a_limit_and_no_further() {
     assert_problem(&switch, &["lport p09", "more than 8 levels"]);
     let above: Vec<u16> = (1..=limit + 1).collect();
     assert_eq!(switch.send("p00", &tagged(VM, top, &above)), []);
-    assert_eq!(switch.drops()[&(Some("p08".into()), DropReason::ClassifySubportUnusable)], 1);
+    assert_eq!(switch.drops()[&(Some("p08".into()), DropReason::Classify(Classify::SubportUnusable))], 1);
 }

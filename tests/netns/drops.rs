@@ -33,10 +33,10 @@ fn frames_for_nobody_are_dropped_and_counted() {
 
         let daemon = testbed.daemon();
         for (port, reason, count) in [
-            (&vm, "destination_unknown", 2),
-            (&sub, "destination_unknown", 1),
-            (&vm, "destination_is_source", 1),
-            (&sub, "destination_is_source", 1),
+            (&vm, "locate_unknown", 2),
+            (&sub, "locate_unknown", 1),
+            (&vm, "locate_is_source", 1),
+            (&sub, "locate_is_source", 1),
             (&vm, "classify_truncated", 1),
         ] {
             until(&format!("{count} {reason} at port {}", port.key), || {

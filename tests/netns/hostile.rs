@@ -99,12 +99,7 @@ fn a_hundred_thousand_frames_go_where_an_independent_model_says() {
         assert_eq!(counted(testbed), drops);
         let reasons =
             ["antispoof_source_mac", "antispoof_source_ip", "antispoof_unreadable", "classify_unknown_tag"];
-        let of_all = [
-            "destination_source_invalid",
-            "destination_reserved",
-            "classify_truncated",
-            "dispatch_tag_refused",
-        ];
+        let of_all = ["locate_source_invalid", "locate_reserved", "classify_truncated", "admit_tag_refused"];
         for reason in reasons.into_iter().chain(of_all) {
             assert!(drops.keys().any(|what| what.ends_with(reason)), "no frame was dropped by {reason}");
         }

@@ -61,8 +61,8 @@ fn what_a_receiver_cannot_take_is_dropped_and_counted() {
         testbed.exchange(&jumbo, &fits, &[(&usual, &fits)]);
         let too_long = [1505, 1800, 3000, 9000].map(|len| frame.carrying(&vec![7; len]));
         testbed.exchange(&jumbo, &too_long, &[]);
-        until("4 dispatch_too_long at usual", || {
-            (testbed.daemon().dropped(&usual.id(), "dispatch_too_long") == 4).then_some(())
+        until("4 fit_too_long at usual", || {
+            (testbed.daemon().dropped(&usual.id(), "fit_too_long") == 4).then_some(())
         });
 
         // A change of the MTU is followed while we run: now one of them fits.

@@ -67,7 +67,7 @@ class Site:
             if port.ips is not None:
                 antispoof(port, frame)
             if frame[6] & 1 or frame[6:12] == bytes(6):
-                raise Dropped(port.name, "destination_source_invalid")
+                raise Dropped(port.name, "locate_source_invalid")
             receivers = self.receivers(port, frame)
         except Dropped as dropped:
             return [], [dropped.count]
@@ -75,13 +75,13 @@ class Site:
         copies, drops = [], []
         for receiver in receivers:
             if self.misleads(receiver, frame):
-                drops.append(f"{receiver.name} dispatch_tag_refused")
+                drops.append(f"{receiver.name} admit_tag_refused")
             else:
                 tags = b"".join(struct.pack("!HH", C_TAG, priority | vid) for vid in receiver.vids)
                 copy = frame[:12] + tags + frame[12:]
                 # What a veth takes: MTU, header, one tag.
                 if len(copy) > 1518:
-                    drops.append(f"{receiver.name} dispatch_too_long")
+                    drops.append(f"{receiver.name} fit_too_long")
                 else:
                     copies.append((receiver.guest, copy))
         return copies, drops
@@ -106,18 +106,18 @@ class Site:
         destination = frame[:6]
         members = [port for port in self.ports if port.network == sender.network]
         if destination[:5] == b"\x01\x80\xc2\x00\x00" and destination[5] < 16:
-            raise Dropped(sender.name, "destination_reserved")
+            raise Dropped(sender.name, "locate_reserved")
         if destination[0] & 1:
             others = [port for port in members if port is not sender]
             if not others:
-                raise Dropped(sender.name, "destination_nobody")
+                raise Dropped(sender.name, "flood_no_receiver")
             return others
         for port in members:
             if port.mac == destination:
                 if port is sender:
-                    raise Dropped(sender.name, "destination_is_source")
+                    raise Dropped(sender.name, "locate_is_source")
                 return [port]
-        raise Dropped(sender.name, "destination_unknown")
+        raise Dropped(sender.name, "locate_unknown")
 
     def misleads(self, receiver, frame):
         """Whether the receiver would take the frame for one of a subport's network, or has no use for its tag."""

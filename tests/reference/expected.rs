@@ -29,7 +29,7 @@ pub fn forward(scenario: &Scenario, ingress: &str, bytes: &[u8], with: &BTreeSet
         if frame.is_disguised_for(scenario, receiver) && !with.contains(&Difference::DisguiseDelivered) {
             continue;
         }
-        let path = records::path(scenario, receiver).expect("every port of these scenarios is here");
+        let path = records::path(scenario, receiver).expect("every port of these worlds is here");
         let untouched = frame.clone();
         for vid in path.vids.into_iter().rev() {
             if with.contains(&Difference::TagOverwritten) { frame.overwrite(vid) } else { frame.push(vid) }

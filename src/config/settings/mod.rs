@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -184,7 +185,7 @@ impl Settings {
                 networks: networks.filter_map(|(id, said)| Some((id.clone(), said.unknown_tags?))).collect(),
                 ports: ports.filter_map(|(id, port)| Some((id.clone(), said(port)?))).collect(),
             },
-            flood_rate: self.flood_rate.unwrap_or(DEFAULT_FLOOD_RATE),
+            flood_rate: NonZeroU32::new(self.flood_rate.unwrap_or(DEFAULT_FLOOD_RATE)),
             reserved_multicast: self.reserved_multicast.unwrap_or_default(),
         }
     }

@@ -234,7 +234,7 @@ impl<D: Devices> Reconciler<D> {
             lport: port.lport.clone(),
             // On at both ends.
             up: link.is_some_and(|link| link.up && link.carrier),
-            queues: port.queues.clone(),
+            queues: port.queues.iter().copied().collect(),
             complete_checksums: port.options.complete_checksums,
             mtu: link.map_or(0, |link| link.mtu as usize),
             longest_frame: link.map_or(0, Link::longest_frame),

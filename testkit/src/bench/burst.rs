@@ -1,9 +1,11 @@
 //! Bursts of frames, ready for a step.
 
-use trunkpath::datapath::{Destination, Outlet, Source, classify, destination};
+use trunkpath::datapath::{
+    Context, Entry, Facts, HandedOver, Outlet, Packet, State, Target, classify, locate,
+};
 use trunkpath::packet::dot1q;
-use trunkpath::tables::{Egress, LinkSlot, PortSlot, Tables, WorkerId};
-use trunkpath::types::{Pcp, Tci};
+use trunkpath::tables::{Exit, LinkSlot, PortSlot, Tables, WorkerId};
+use trunkpath::types::{Pcp, QueueId, Tci};
 use trunkpath::xsk::{Arena, Frame};
 
 use super::scenario::{SizedScenario, Traffic};
@@ -30,20 +32,14 @@ pub struct Kind {
 /// Frames from one link, and where they went.
 #[derive(Debug)]
 pub struct Burst {
-    pub link: LinkSlot,
-    pub frames: Vec<Frame>,
-    /// Of each frame.
-    pub found: Vec<Found>,
+    pub entry: Entry,
+    /// As they arrive; none for a step behind `classify`.
+    pub received: Vec<Frame>,
+    /// The same with the facts, and the receiver if that is one port; none for the first step.
+    pub classified: Vec<(Packet, Option<PortSlot>)>,
     pub end: End,
+    pub state: State,
     kind: Kind,
-}
-
-/// What the steps find out about a frame.
-#[derive(Debug)]
-pub struct Found {
-    pub source: Source,
-    /// Where it goes, if that is one port.
-    pub to: Option<PortSlot>,
 }
 
 /// An outlet that keeps what is sent.
@@ -73,6 +69,10 @@ impl Kind {
     }
 }
 
+const fn entry(link: LinkSlot) -> Entry {
+    Entry { link, queue: QueueId(0) }
+}
+
 impl<'a> Maker<'a> {
     pub const fn new(
         scenario: &'a SizedScenario,
@@ -86,18 +86,31 @@ impl<'a> Maker<'a> {
     pub fn make(&mut self) -> Burst {
         let kind = self.kind;
         let link = self.draw(self.scenario.sending_links());
-        let (frames, found) = (0..kind.frames).map(|_| self.frame(link)).unzip();
+        let (mut received, mut classified) = (Vec::new(), Vec::new());
+        for _ in 0..kind.frames {
+            match (self.frame(link), kind.stage) {
+                ((frame, _, _), Stage::Received) => received.push(frame),
+                ((frame, facts, to), Stage::Classified) => classified.push((Packet { frame, facts }, to)),
+            }
+        }
         let mut free: Vec<_> = (0..kind.copies).map(|_| self.free_frame()).collect();
         free.reserve_exact(kind.frames);
         let end = End { sent: Vec::with_capacity(kind.all_frames()), free };
-        Burst { link: LinkSlot(link as u16), frames, found, end, kind }
+        Burst {
+            entry: entry(LinkSlot(link as u16)),
+            received,
+            classified,
+            end,
+            state: State::default(),
+            kind,
+        }
     }
 
     fn free_frame(&self) -> Frame {
         self.arena.take().expect("as many frames as bursts need")
     }
 
-    fn frame(&mut self, link: usize) -> (Frame, Found) {
+    fn frame(&mut self, link: usize) -> (Frame, Facts, Option<PortSlot>) {
         let scenario = self.scenario;
         let way = scenario.way(link, self.kind.traffic, &mut |below| self.draw(below));
         let mut frame = self.free_frame();
@@ -107,15 +120,18 @@ impl<'a> Maker<'a> {
         assert!(frame.set_bytes(&bytes));
         let tci = Tci::new(way.vid, Pcp::default());
         dot1q::push(&mut frame, tci).unwrap();
-        let source = classify(&mut frame, way.link, self.tables, 0).unwrap();
-        let to = match destination(&frame, &source, self.tables) {
-            Ok(Destination::Port(to)) => Some(to),
-            Ok(Destination::Flood(_)) | Err(_) => None,
+        let mut end = End { sent: vec![], free: vec![] };
+        let mut cx = Context { tables: self.tables, state: &mut State::default(), outlet: &mut end };
+        let facts = classify(&mut frame, entry(way.link), &mut cx).unwrap();
+        let mut packet = Packet { frame, facts };
+        let to = match locate(&packet, &mut cx) {
+            Ok(Target::Port(to)) => Some(to),
+            Ok(Target::Flood) | Err(_) => None,
         };
         if self.kind.stage == Stage::Received && self.kind.traffic != Traffic::Parents {
-            dot1q::push(&mut frame, tci).unwrap();
+            dot1q::push(&mut packet.frame, tci).unwrap();
         }
-        (frame, Found { source, to })
+        (packet.frame, facts, to)
     }
 
     /// A number below `below` (xorshift64).
@@ -130,7 +146,8 @@ impl<'a> Maker<'a> {
 impl Burst {
     /// Fails when frames ended otherwise than they should: then something else was timed than what the name says.
     pub fn check(&self) {
-        let done = self.kind.frames - self.frames.len();
+        let left = self.received.len() + self.classified.len();
+        let done = self.kind.frames - left;
         let sent = match self.kind.traffic {
             _ if done == 0 => 0,
             Traffic::Hit | Traffic::Parents => done,
@@ -138,7 +155,7 @@ impl Burst {
             Traffic::Unknown => 0,
         };
         assert_eq!(self.end.sent.len(), sent);
-        assert_eq!(self.end.free.len(), self.kind.all_frames() - self.frames.len() - sent);
+        assert_eq!(self.end.free.len(), self.kind.all_frames() - left - sent);
     }
 }
 
@@ -149,17 +166,21 @@ impl Outlet for End {
     }
 
     #[inline]
-    fn take(&mut self) -> Option<Frame> {
+    fn allocate(&mut self) -> Option<Frame> {
         self.free.pop()
     }
 
-    fn now(&mut self) -> u64 {
+    fn now_ns(&mut self) -> u64 {
         0
     }
 
     #[inline]
-    fn transmit(&mut self, frame: Frame, _source: &Source, _to: Egress<'_>, _tables: &Tables) {
+    fn transmit(&mut self, frame: Frame, _exit: &Exit<'_>) {
         self.sent.push(frame);
+    }
+
+    fn hand_over(&mut self, _worker: WorkerId, packet: HandedOver) -> Result<(), HandedOver> {
+        Err(packet)
     }
 
     #[inline]

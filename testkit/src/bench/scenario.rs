@@ -72,7 +72,7 @@ impl SizedScenario {
                 ifindex: IfIndex::new(parent as u32 + 1).unwrap(),
                 lport: port_id(self.parent_port(parent)).into(),
                 up: true,
-                queues: vec![0],
+                queues: [0].into_iter().collect(),
                 complete_checksums: false,
                 mtu: 1500,
                 longest_frame: 1518,

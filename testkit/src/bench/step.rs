@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use trunkpath::datapath::{classify, destination, dispatch, forward};
+use trunkpath::datapath::{Context, classify, forward, locate, send};
 use trunkpath::tables::Reader;
 
 use super::burst::{Burst, Stage};
@@ -15,39 +15,43 @@ pub struct Step {
     pub run: fn(&mut Reader, &mut Burst),
 }
 
-/// Whose frame is it? Includes stripping the tag.
+/// The port of a frame, and the strip of its tag.
 pub const CLASSIFY: Step = Step { name: "classify", stage: Stage::Received, run: run_classify };
-/// Where does it go?
-pub const DESTINATION: Step = Step { name: "destination", stage: Stage::Classified, run: run_destination };
-/// How does it get there? Includes pushing a tag.
-pub const DISPATCH: Step = Step { name: "dispatch", stage: Stage::Classified, run: run_dispatch };
+/// The receiver of a frame.
+pub const LOCATE: Step = Step { name: "locate", stage: Stage::Classified, run: run_locate };
+/// The to-port half, with the push of a tag.
+pub const TO_PORT: Step = Step { name: "to_port", stage: Stage::Classified, run: run_to_port };
 /// All of the route.
 pub const PIPELINE: Step = Step { name: "pipeline", stage: Stage::Received, run: run_pipeline };
 
 fn run_classify(tables: &mut Reader, burst: &mut Burst) {
-    let tables = tables.latest();
-    for frame in &mut burst.frames {
-        black_box(classify(frame, burst.link, tables, 0).is_ok());
+    let Burst { entry, received, end, state, .. } = burst;
+    let mut cx = Context { tables: tables.latest(), state, outlet: end };
+    for frame in received {
+        black_box(classify(frame, *entry, &mut cx).is_ok());
     }
 }
 
-fn run_destination(tables: &mut Reader, burst: &mut Burst) {
-    let tables = tables.latest();
-    for (frame, found) in burst.frames.iter().zip(&burst.found) {
-        black_box(destination(frame, &found.source, tables).is_ok());
+fn run_locate(tables: &mut Reader, burst: &mut Burst) {
+    let Burst { classified, end, state, .. } = burst;
+    let mut cx = Context { tables: tables.latest(), state, outlet: end };
+    for (packet, _) in classified {
+        black_box(locate(packet, &mut cx).is_ok());
     }
 }
 
-fn run_dispatch(tables: &mut Reader, burst: &mut Burst) {
-    let tables = tables.latest();
-    for (frame, found) in burst.frames.drain(..).zip(&burst.found) {
-        if let Some(to) = found.to {
-            dispatch(frame, &found.source, to, tables, &mut burst.end);
+fn run_to_port(tables: &mut Reader, burst: &mut Burst) {
+    let Burst { classified, end, state, .. } = burst;
+    let mut cx = Context { tables: tables.latest(), state, outlet: end };
+    for (packet, to) in classified.drain(..) {
+        if let Some(to) = to {
+            send(packet, to, &mut cx);
         }
     }
 }
 
 fn run_pipeline(tables: &mut Reader, burst: &mut Burst) {
-    let tables = tables.latest();
-    forward(burst.frames.drain(..), burst.link, tables, &mut burst.end);
+    let Burst { entry, received, end, state, .. } = burst;
+    let mut cx = Context { tables: tables.latest(), state, outlet: end };
+    forward(received.drain(..), *entry, &mut cx);
 }

@@ -5,8 +5,9 @@ pub mod checksum;
 pub mod pairs;
 pub mod records;
 
-use trunkpath::datapath::DropReason;
+use trunkpath::types::DropReason;
 use trunkpath::types::ReservedMulticast;
+use trunkpath::types::drop_reason::{Admit, Classify, Flood, Locate};
 
 use crate::scenario::{Port, Scenario};
 pub use pairs::Holders;
@@ -33,7 +34,10 @@ struct Classified {
 pub fn forward(scenario: &Scenario, holders: &mut Holders, link: usize, frame: &[u8]) -> Outcome {
     let link = &scenario.links[link];
     let Some(root) = records::port_of_link(scenario, link) else {
-        return Outcome { dropped: vec![(None, DropReason::ClassifyNoPort)], ..Outcome::default() };
+        return Outcome {
+            dropped: vec![(None, DropReason::Classify(Classify::NoPort))],
+            ..Outcome::default()
+        };
     };
     let classified = match classify(scenario, root, frame) {
         Ok(classified) => classified,
@@ -41,7 +45,7 @@ pub fn forward(scenario: &Scenario, holders: &mut Holders, link: usize, frame: &
     };
     let source = &classified.frame[6..12];
     if source[0] & 1 == 1 || source == [0; 6] {
-        return dropped(classified.port, DropReason::DestinationSourceInvalid);
+        return dropped(classified.port, DropReason::Locate(Locate::SourceInvalid));
     }
     holders.announce(scenario, &classified.port, source);
     let receivers = match receivers(scenario, holders, &classified) {
@@ -57,7 +61,7 @@ pub fn forward(scenario: &Scenario, holders: &mut Holders, link: usize, frame: &
         receivers.into_iter().partition(|(port, _)| has_tag_of_another(scenario, port, &untouched));
     let sent =
         taking.iter().map(|(_, path)| (path.link.clone(), with_tags(&untouched, &path.vids, priority)));
-    let dropped = refusing.into_iter().map(|(port, _)| (Some(port), DropReason::DispatchTagRefused));
+    let dropped = refusing.into_iter().map(|(port, _)| (Some(port), DropReason::Admit(Admit::TagRefused)));
     Outcome { received_from: Some(classified.port), sent: sent.collect(), dropped: dropped.collect() }
 }
 
@@ -71,19 +75,19 @@ fn classify(scenario: &Scenario, root: &str, frame: &[u8]) -> Result<Classified,
     let mut frame = frame.to_vec();
     loop {
         if is_truncated(&frame) {
-            return Err((port, DropReason::ClassifyTruncated));
+            return Err((port, DropReason::Classify(Classify::Truncated)));
         }
         match meaning(scenario, &port, &frame) {
             Tag::Subport(subport) => {
                 port = subport;
                 frame = [&frame[..12], &frame[16..]].concat();
             }
-            Tag::Unusable => return Err((port, DropReason::ClassifySubportUnusable)),
+            Tag::Unusable => return Err((port, DropReason::Classify(Classify::SubportUnusable))),
             Tag::Nothing if is_unwanted(scenario, &port, &frame) => {
-                return Err((port, DropReason::ClassifyUnknownTag));
+                return Err((port, DropReason::Classify(Classify::UnknownTag)));
             }
             Tag::Nothing if records::is_up(scenario, &port) => return Ok(Classified { port, frame }),
-            Tag::Nothing => return Err((port, DropReason::ClassifyPortDown)),
+            Tag::Nothing => return Err((port, DropReason::Classify(Classify::PortDown))),
         }
     }
 }
@@ -119,19 +123,19 @@ fn receivers(
     let mut members =
         scenario.ports.iter().filter(|(id, port)| port.network == *network && records::is_up(scenario, id));
     if is_reserved(address) && scenario.reserved_multicast == ReservedMulticast::Drop {
-        return Err(DropReason::DestinationReserved);
+        return Err(DropReason::Locate(Locate::Reserved));
     }
     if address[0] & 1 == 1 {
         let others = members.filter(|(id, _)| **id != classified.port);
         let paths: Vec<_> = others.filter_map(way).collect();
-        return if paths.is_empty() { Err(DropReason::DestinationNobody) } else { Ok(paths) };
+        return if paths.is_empty() { Err(DropReason::Flood(Flood::NoReceiver)) } else { Ok(paths) };
     }
     let own = members.find(|(_, port)| port.macs.iter().any(|mac| mac == address));
     let receiver = own.map(|(id, _)| id.clone()).or_else(|| holders.holder(scenario, network, address));
     match receiver {
-        Some(id) if id == classified.port => Err(DropReason::DestinationIsSource),
+        Some(id) if id == classified.port => Err(DropReason::Locate(Locate::IsSource)),
         Some(id) => Ok(way((&id, &scenario.ports[&id])).into_iter().collect()),
-        None => Err(DropReason::DestinationUnknown),
+        None => Err(DropReason::Locate(Locate::Unknown)),
     }
 }
 

@@ -1,0 +1,62 @@
+//! Step 1: (link, outermost 802.1Q VID) → the frame's port and network.
+
+use super::sighting::unknown_tag;
+use crate::datapath::{Blame, Context, Entry, Event, Facts, Halt, Origin, Outlet};
+use crate::packet::{Header, dot1q};
+use crate::tables::{LINK_OWNER, PortSlot, TagMeaning};
+use crate::types::Wants;
+use crate::types::drop_reason::Classify;
+use crate::xsk::Frame;
+
+/// Finds the port a frame came from, and strips the tags that select it. A tag that no segmentation of the port has
+/// stays as it came, and the frame belongs to the port itself.
+///
+/// # Errors
+/// The reason to drop the frame, which may have lost tags by then.
+#[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
+#[inline(always)]
+pub fn classify<O: Outlet>(frame: &mut Frame, entry: Entry, cx: &mut Context<'_, O>) -> Result<Facts, Halt> {
+    let no_port = Halt::drop(Blame::NoPort, Classify::NoPort);
+    let mut slot = PortSlot { link: entry.link, number: LINK_OWNER };
+    let link = cx.tables.link(entry.link).ok_or(no_port)?;
+    let received_bytes = frame.len();
+    let mut priority = None;
+    loop {
+        let port = link.port(slot.number).ok_or(no_port)?;
+        let outcome = match Header::parse(frame.bytes()) {
+            Err(_) => Err(Classify::Truncated),
+            Ok(header) => {
+                let pcp = *priority.get_or_insert(header.pcp());
+                let tag = port.subports.as_deref().zip(header.tag);
+                match (tag.map(|(table, tag)| table.get(tag)), port.network) {
+                    (Some(TagMeaning::Subport(subport)), _) => {
+                        dot1q::strip(frame);
+                        slot = subport;
+                        continue;
+                    }
+                    (Some(TagMeaning::Unusable), _) => Err(Classify::SubportUnusable),
+                    (Some(TagMeaning::Unwanted), _) => {
+                        unknown_tag(frame, slot, cx);
+                        Err(Classify::UnknownTag)
+                    }
+                    (Some(TagMeaning::Parent) | None, None) => Err(Classify::PortDown),
+                    (Some(TagMeaning::Parent) | None, Some(network)) => {
+                        let mut wants = link.wants;
+                        wants.set(Wants::ANTISPOOF, port.source_rules.is_some() | tag.is_some());
+                        Ok(Facts { origin: Origin::Port(slot), network, queue: entry.queue, pcp, wants })
+                    }
+                }
+            }
+        };
+        if let Some(counters) = port.counters.of(cx.outlet.worker()) {
+            counters.received(received_bytes);
+        }
+        return match outcome {
+            Ok(facts) => {
+                cx.outlet.observe(Event::Classified(&facts));
+                Ok(facts)
+            }
+            Err(reason) => Err(Halt::drop(slot, reason)),
+        };
+    }
+}

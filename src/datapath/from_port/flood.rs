@@ -1,0 +1,110 @@
+//! Step 5, for group addresses: a copy for each port of the network but the sender. Each worker makes the copies for the
+//! links that it owns, from one packet.
+
+use super::copy::copy;
+use crate::datapath::ration::may_cause;
+use crate::datapath::{Context, Halt, HandedOver, Origin, Outlet, Packet, Target};
+use crate::tables::{Exit, PortSlot, WorkerId, WorkerSet};
+use crate::types::DropReason;
+use crate::types::drop_reason::{self, Transmit};
+
+/// Whether the guest may have a packet flooded: there is a receiver, and its ration covers all copies. A copy costs as much
+/// as it has chunks.
+///
+/// # Errors
+/// The reason to drop it.
+pub(in crate::datapath) fn may_flood(packet: &Packet, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
+    let origin = packet.facts.origin;
+    let receivers = receivers(packet, cx).count();
+    if receivers == 0 {
+        return Err(Halt::drop(origin, drop_reason::Flood::NoReceiver));
+    }
+    if !may_cause(receivers * packet.frame.chunk_count(), origin, cx) {
+        return Err(Halt::drop(origin, drop_reason::Flood::Rate));
+    }
+    Ok(())
+}
+
+/// Gives a copy of the untouched frame to each receiver behind this worker's links, and one to each other worker that
+/// has receivers; the last of all gets the frame itself. `from` is the worker that received the packet. Returns the number
+/// of copies for this worker's links.
+pub(in crate::datapath) fn flood<O: Outlet>(
+    packet: Packet,
+    from: WorkerId,
+    cx: &mut Context<'_, O>,
+    leave_copy: impl Fn(&Packet, &Exit<'_>, &mut Context<'_, O>),
+    leave: impl Fn(Packet, &Exit<'_>, &mut Context<'_, O>),
+) -> usize {
+    let mut copies = 0;
+    let mut last = None;
+    let mut others = WorkerSet::default();
+    for receiver in receivers(&packet, cx) {
+        match cx.tables.exit(receiver, packet.facts.queue, from) {
+            Some(exit) if cx.outlet.is_own(exit.worker) => {
+                copies += 1;
+                if let Some(previous) = last.replace(exit) {
+                    leave_copy(&packet, &previous, cx);
+                }
+            }
+            Some(exit) => others.insert(exit.worker),
+            None => cx.count_drop(receiver.into(), Transmit::NoSocket.into()),
+        }
+    }
+    if !cx.outlet.is_own(from) {
+        // The worker that received the packet has given them theirs.
+        others = WorkerSet::default();
+    }
+    let mut others = others.iter();
+    let heir = if last.is_none() { others.next() } else { None };
+    for worker in others {
+        match copy(&packet, cx) {
+            Some(copy) => give(copy, worker, cx),
+            None => count_share(&packet, worker, drop_reason::Flood::NoChunk, cx),
+        }
+    }
+    match (last, heir) {
+        (Some(exit), _) => leave(packet, &exit, cx),
+        (None, Some(worker)) => give(packet, worker, cx),
+        // Its receivers left while it waited.
+        (None, None) => {
+            cx.drop_frame(packet.frame, packet.facts.origin.into(), drop_reason::Admit::NetworkLeft.into());
+        }
+    }
+    copies
+}
+
+/// The ports of the packet's network but its sender.
+fn receivers<'t, O>(packet: &Packet, cx: &Context<'t, O>) -> impl Iterator<Item = PortSlot> + use<'t, O> {
+    let origin = packet.facts.origin;
+    let network = cx.tables.network(packet.facts.network);
+    let ports = network.into_iter().flat_map(|network| network.flood.iter().copied());
+    ports.filter(move |port| origin != Origin::Port(*port))
+}
+
+/// Leaves a packet for the receivers behind the links of `worker`.
+#[cold]
+fn give(packet: Packet, worker: WorkerId, cx: &mut Context<'_, impl Outlet>) {
+    let waiting = HandedOver::new(packet, Target::Flood, cx);
+    if let Err(refused) = cx.outlet.hand_over(worker, waiting) {
+        let packet = refused.into_packet();
+        count_share(&packet, worker, Transmit::HandoverFull, cx);
+        cx.outlet.release(packet.frame);
+    }
+}
+
+/// Counts a drop for each receiver behind the links of `worker`.
+#[cold]
+fn count_share(
+    packet: &Packet,
+    worker: WorkerId,
+    reason: impl Into<DropReason>,
+    cx: &mut Context<'_, impl Outlet>,
+) {
+    let reason = reason.into();
+    for receiver in receivers(packet, cx) {
+        let exit = cx.tables.exit(receiver, packet.facts.queue, cx.outlet.worker());
+        if exit.is_some_and(|exit| exit.worker == worker) {
+            cx.count_drop(receiver.into(), reason);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The from-port half: whose frame it is, whether that port may send it, and where it goes.
+
+mod announce;
+mod antispoof;
+mod checksum;
+mod classify;
+mod copy;
+mod flood;
+mod locate;
+mod sighting;
+
+pub(super) use antispoof::antispoof;
+pub(super) use checksum::checksum;
+pub use classify::classify;
+pub(super) use copy::copy;
+pub(super) use flood::{flood, may_flood};
+pub use locate::locate;

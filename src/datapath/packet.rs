@@ -1,0 +1,59 @@
+//! A frame on its route, with what the steps have found out about it.
+
+use crate::tables::{LinkSlot, NetworkSlot, PortSlot};
+use crate::types::{Pcp, QueueId, Wants};
+use crate::xsk::Frame;
+
+/// A frame with its [`Facts`]. It moves through the steps, and through queues between workers.
+#[derive(Debug)]
+pub struct Packet {
+    /// The token for the frame's chunks.
+    pub frame: Frame,
+    /// What `classify` found.
+    pub facts: Facts,
+}
+
+/// What is known of a frame once it is classified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Where it came from.
+    pub origin: Origin,
+    /// The network on which it is forwarded.
+    pub network: NetworkSlot,
+    /// The queue by which it came in.
+    pub queue: QueueId,
+    /// The priority with which it came in, for tags pushed later.
+    pub pcp: Pcp,
+    /// The steps that it needs.
+    pub wants: Wants,
+}
+
+// Each frame of a burst has them in the cache.
+const _: () = assert!(size_of::<Facts>() <= 20 && size_of::<Packet>() <= 40);
+
+/// The sender of a frame, as far as the tables know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A logical port: a subport if the frame's tag selected one, else the link's own port.
+    Port(PortSlot),
+    /// A port that left the tables while the frame waited for another worker.
+    Departed,
+}
+
+/// The socket that a frame came in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The link.
+    pub link: LinkSlot,
+    /// The link's queue. The frames of one flow come in by the same, and leave by the same queue of each link.
+    pub queue: QueueId,
+}
+
+/// The receivers of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// One port.
+    Port(PortSlot),
+    /// Each port of the network but the sender.
+    Flood,
+}

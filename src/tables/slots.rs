@@ -1,0 +1,50 @@
+//! Places in [`Tables`](super::Tables): small numbers that a worker finds entries by.
+
+/// A worker's number, from 0.
+pub type WorkerId = usize;
+
+/// Workers of one process at most: as many as the kernel's `cpu_set_t` has CPUs.
+pub const MAX_WORKERS: usize = 1024;
+
+/// A link's place in [`Tables`](super::Tables), the same from its opening to its closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkSlot(pub u16);
+
+impl LinkSlot {
+    /// The number of values that a slot can have.
+    pub const COUNT: usize = 1 << u16::BITS;
+
+    /// No link has this slot.
+    const CONTESTED: Self = Self(u16::MAX);
+}
+
+/// A port's place in [`Tables`](super::Tables), the same as long as the port belongs to the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortSlot {
+    /// The link that carries it.
+    pub link: LinkSlot,
+    /// Its number there; [`LINK_OWNER`] is the link's own port.
+    pub number: u16,
+}
+
+impl PortSlot {
+    /// The place of an address that several ports claim, by its number in the network.
+    pub(super) const fn contested(number: u16) -> Self {
+        Self { link: LinkSlot::CONTESTED, number }
+    }
+
+    /// Whether it stands for the holder of an address that several ports claim,
+    /// [`Network::contested_at`](super::Network::contested_at) it.
+    #[inline]
+    #[must_use]
+    pub const fn is_contested(self) -> bool {
+        self.link.0 == LinkSlot::CONTESTED.0
+    }
+}
+
+/// The number of the port that owns a link: the one that untagged frames come from.
+pub const LINK_OWNER: u16 = 0;
+
+/// A network's place in [`Tables`](super::Tables), the same as long as it has a port here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetworkSlot(pub u32);

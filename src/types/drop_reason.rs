@@ -1,0 +1,172 @@
+//! Why a frame was dropped. Each step has an enum of its own, so that it can name no other step's reason.
+
+use std::fmt;
+
+macro_rules! drop_reasons {
+    ($($(#[$about:meta])+ $step:ident $prefix:literal {
+        $($(#[$cause:meta])+ $reason:ident $name:literal,)+
+    })+) => {
+        $(
+            $(#[$about])+
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            #[repr(u8)]
+            pub enum $step {
+                $($(#[$cause])+ $reason,)+
+            }
+
+            impl $step {
+                const COUNT: usize = [$(Self::$reason,)+].len();
+            }
+
+            impl From<$step> for DropReason {
+                #[inline]
+                fn from(reason: $step) -> Self {
+                    Self::$step(reason)
+                }
+            }
+        )+
+
+        /// The step that dropped a frame, and why. A dropped frame has exactly one, counted on a port.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum DropReason {
+            $($(#[$about])+ $step($step),)+
+        }
+
+        impl DropReason {
+            /// All of them, in the order of the route.
+            pub const ALL: &[Self] = &[$($(Self::$step($step::$reason),)+)+];
+
+            /// The name in counters and traces: the step, then the cause.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $($(Self::$step($step::$reason) => concat!($prefix, "_", $name),)+)+
+                }
+            }
+
+            /// Its place in [`Self::ALL`].
+            #[inline]
+            #[must_use]
+            pub const fn index(self) -> usize {
+                let mut before = 0;
+                $(
+                    if let Self::$step(reason) = self {
+                        return before + reason as usize;
+                    }
+                    before += $step::COUNT;
+                )+
+                before
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    /// Dropped before its port was known, or because of the port's state or tags.
+    Classify "classify" {
+        /// It came from a link that no longer belongs to a port.
+        NoPort "no_port",
+        /// It ends inside its Ethernet header or its outermost tag.
+        Truncated "truncated",
+        /// The port it came from is down.
+        PortDown "port_down",
+        /// Its tag belongs to a segmentation whose subport cannot be used.
+        SubportUnusable "subport_unusable",
+        /// No segmentation has its tag, and the port takes no such frames (`unknown_tags = drop`).
+        UnknownTag "unknown_tag",
+    }
+    /// Dropped by port security.
+    Antispoof "antispoof" {
+        /// Its port may not send from this MAC address, or not announce it.
+        SourceMac "source_mac",
+        /// Its port may not send from this IP address with this MAC address, or not announce it.
+        SourceIp "source_ip",
+        /// The addresses that it is from, or announces, cannot be read.
+        Unreadable "unreadable",
+    }
+    /// Dropped for its destination address, or for a source address that no station has.
+    Locate "locate" {
+        /// Its source address is a group address or zero, which no station has (IEEE Std 802-2014, 8.2).
+        SourceInvalid "source_invalid",
+        /// Its destination address is one that bridges do not forward (`reserved_multicast = drop`).
+        Reserved "reserved",
+        /// No port of the network has its destination address.
+        Unknown "unknown",
+        /// It is addressed to the port it came from.
+        IsSource "is_source",
+    }
+    /// Dropped for a partial checksum that cannot be completed.
+    Checksum "checksum" {
+        /// Its innermost header is behind the first chunk of a long frame, or behind more IP headers than are looked
+        /// through.
+        OutOfReach "out_of_reach",
+    }
+    /// A broadcast or multicast, or one copy of it.
+    Flood "flood" {
+        /// No other port of the network is up.
+        NoReceiver "no_receiver",
+        /// The guest has lately caused more copies than `flood_rate` allows.
+        Rate "rate",
+        /// There was no free chunk for this copy.
+        NoChunk "no_chunk",
+    }
+    /// Dropped because its receiver may not get it.
+    Admit "admit" {
+        /// It carries a tag that means a subport to this receiver, whose port it is not from; or one that the receiver
+        /// takes none of.
+        TagRefused "tag_refused",
+        /// Its receiver left the network or went down while the frame waited for the worker of the receiver's link.
+        NetworkLeft "network_left",
+    }
+    /// Dropped because it does not fit the receiver's link, whole or in segments.
+    Fit "fit" {
+        /// With its tags it is longer than the receiver's link takes.
+        TooLong "too_long",
+        /// Its headers are so long that it would leave in more segments than an honest sender causes.
+        TooManySegments "too_many_segments",
+        /// Its guest has lately caused more surplus segments and copies than `flood_rate` allows.
+        SegmentRate "segment_rate",
+        /// There was no free chunk for this segment.
+        NoChunk "no_chunk",
+    }
+    /// Dropped while its outer headers were added.
+    Wrap "wrap" {
+        /// There was no room in front of it for the tag.
+        NoHeadroom "no_headroom",
+    }
+    /// Dropped between the datapath and the link.
+    Transmit "transmit" {
+        /// The queue to the worker that owns the link was full.
+        HandoverFull "handover_full",
+        /// The link went away before the frame was sent.
+        NoSocket "no_socket",
+        /// The link's TX ring was full: its receiver, or its CPU, is too slow.
+        RingFull "ring_full",
+    }
+}
+
+impl DropReason {
+    /// The number of reasons.
+    pub const COUNT: usize = Self::ALL.len();
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_place_and_a_name_of_its_own() {
+        let places: Vec<_> = DropReason::ALL.iter().map(|reason| reason.index()).collect();
+        assert_eq!(places, (0..DropReason::COUNT).collect::<Vec<_>>());
+        let names: BTreeSet<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), DropReason::COUNT);
+    }
+}
