@@ -1,11 +1,15 @@
 //! Compiles the XDP program and generates its Rust skeleton.
 
-use std::path::PathBuf;
-use std::{env, error::Error};
+#[cfg(not(feature = "daemon"))]
+fn main() {}
 
-use libbpf_cargo::SkeletonBuilder;
+#[cfg(feature = "daemon")]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    use std::env;
+    use std::path::PathBuf;
 
-fn main() -> Result<(), Box<dyn Error>> {
+    use libbpf_cargo::SkeletonBuilder;
+
     const SOURCE: &str = "bpf/steer.bpf.c";
     let out = PathBuf::from(env::var("OUT_DIR")?).join("steer.skel.rs");
     // Debian keeps asm/types.h in the directory of the architecture; a BPF target does not look there by itself.

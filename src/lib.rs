@@ -56,18 +56,27 @@
 //! [`types::Segmentation`]} makes a port a subport. A port is *local* when its record is bound to the
 //! *chassis* name of this host; a subport is local where its parent is.
 
+#![cfg_attr(not(feature = "daemon"), allow(dead_code, unused_imports, reason = "used by the daemon"))]
+
+#[cfg(feature = "daemon")]
 pub mod api;
+#[cfg(feature = "daemon")]
 pub mod cli;
+#[cfg(feature = "daemon")]
 pub mod config;
+#[cfg(feature = "daemon")]
 pub mod control;
 pub mod datapath;
+#[cfg(feature = "daemon")]
 #[allow(unsafe_code, reason = "system calls that no crate wraps; each block has its proof")]
 pub mod kernel;
+#[cfg(feature = "daemon")]
 pub mod logging;
 pub mod nb;
 pub mod packet;
 pub mod tables;
 pub mod types;
+#[cfg(feature = "daemon")]
 pub mod worker;
 #[allow(unsafe_code, reason = "the rings and the memory shared with the kernel; each block has its proof")]
 pub mod xsk;
