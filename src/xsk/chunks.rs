@@ -1,43 +1,42 @@
-//! The chunks of a frame, one after the other.
+//! The chunks of a frame, in order.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::slice;
 
 use super::arena::Arena;
-use super::frame::Frame;
 use super::span::Span;
 
 /// The bytes of a span.
 ///
 /// # Safety
-/// The caller holds the token for its chunk as long as `'a`, and nobody writes to it meanwhile.
+/// For all of `'a` the caller holds the frame that owns the chunk, and nothing writes to the chunk.
 #[inline]
 pub(super) unsafe fn slice_of<'a>(arena: &'static Arena, span: Span) -> &'a [u8] {
-    // SAFETY: `start + len` lies in the chunk (kept by every method of a frame), whose memory is never freed; the rest is
-    // the caller's promise.
+    // SAFETY: `start + len` lies in the chunk (every method of a frame keeps that), whose memory is never freed; the rest
+    // is the caller's contract.
     unsafe { slice::from_raw_parts(arena.data(span).as_ptr(), span.len()) }
 }
 
-/// The chunks of a frame, in order.
+/// Iterator over the chunks of a frame, in order.
 #[derive(Clone)]
 pub struct Chunks<'a> {
     arena: &'static Arena,
     next: Option<Span>,
-    _frame: PhantomData<&'a Frame>,
+    _frame: PhantomData<&'a [u8]>,
 }
 
 impl Chunks<'_> {
-    /// Those of a frame whose first chunk is `first`.
+    /// The chunks of a frame whose first span is `first`.
     ///
     /// # Safety
-    /// As for [`slice_of`]: the frame is the caller's as long as the result lives, and nobody writes to it meanwhile.
+    /// As for [`slice_of`], for all of `'_`.
     #[inline]
     pub(super) const unsafe fn of(arena: &'static Arena, first: Span) -> Self {
         Self { arena, next: Some(first), _frame: PhantomData }
     }
 
-    /// Those behind the next one.
+    /// The chunks after the next one.
     #[inline]
     pub(super) fn rest(mut self) -> Self {
         self.step();
@@ -58,7 +57,7 @@ impl<'a> Iterator for Chunks<'a> {
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         let span = self.step()?;
-        // SAFETY: `'a` borrows the frame that holds the chunk.
+        // SAFETY: `'a` borrows the frame that owns the chunk.
         Some(unsafe { slice_of(self.arena, span) })
     }
 }

@@ -1,20 +1,22 @@
 //! Writing an address into a `FrameDesc`.
 //!
-//! Pushing or stripping a tag moves the start of a frame, and xsk-rs 0.11 has no way to say so: a descriptor's
-//! address can be read but not set. Its fields are plain integers, so a descriptor with any bytes in it is a valid
-//! one; what is not known is which of its words is which. [`DescriptorLayout::probe`] finds out at start, by writing
-//! into copies and reading back through the public getters, and finds nothing if the crate has changed.
+//! Pushing or stripping a tag moves the start of a frame, but in xsk-rs 0.11 the address of a descriptor can be read and
+//! not set. Its fields are plain integers, so any bytes are a valid descriptor; only the order of the fields is unknown.
+//! [`DescriptorLayout::probe`] determines it at start: it writes into copies and reads back through the public getters. It
+//! returns nothing if the crate has changed.
 
 use std::mem::size_of;
 
 use xsk_rs::FrameDesc;
 
-/// Says in a descriptor's options that the frame goes on in the next one (`linux/if_xdp.h`).
+/// Option of a descriptor: the frame continues in the next descriptor (`linux/if_xdp.h`).
 pub(super) const XDP_PKT_CONTD: u32 = 1;
 
 const WORDS: usize = size_of::<FrameDesc>() / size_of::<usize>();
 
-/// The words of a `FrameDesc` that hold the address and the data length.
+const _: () = assert!(size_of::<FrameDesc>() == 32, "the descriptors of a burst take 2 KiB");
+
+/// Indexes of the words of a `FrameDesc` that hold the address and the data length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DescriptorLayout {
     address: usize,
@@ -22,14 +24,14 @@ pub(super) struct DescriptorLayout {
 }
 
 impl DescriptorLayout {
-    /// Looks for the two words; `None` when either is not exactly one.
+    /// Finds the two words; `None` when either is not exactly one word.
     pub(super) fn probe() -> Option<Self> {
         const MARK: usize = 0x5ca1_ab1e;
-        let only = |reads: fn(&FrameDesc) -> [usize; 4], want: [usize; 4]| {
+        let only = |fields: fn(&FrameDesc) -> [usize; 4], expected: [usize; 4]| {
             let mut found = (0..WORDS).filter(|&word| {
                 let mut descriptor = FrameDesc::default();
                 write_word(&mut descriptor, word, MARK);
-                reads(&descriptor) == want
+                fields(&descriptor) == expected
             });
             found.next().filter(|_| found.next().is_none())
         };
@@ -38,7 +40,7 @@ impl DescriptorLayout {
         Some(Self { address: only(fields, [MARK, 0, 0, 0])?, data_len: only(fields, [0, MARK, 0, 0])? })
     }
 
-    /// A descriptor of `len` bytes at `address` of the UMEM.
+    /// The descriptor of `len` bytes at offset `address` of the UMEM.
     #[inline]
     pub(super) fn descriptor(self, address: usize, len: usize) -> FrameDesc {
         let mut descriptor = FrameDesc::default();

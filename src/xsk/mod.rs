@@ -1,22 +1,29 @@
 //! UMEM, frame tokens, rings and sockets. One of the two folders with `unsafe` in it.
 //!
-//! The rule that every proof here rests on: a chunk of UMEM is in exactly one place, and [`Arena`] knows which. In
-//! user space the place is a [`Frame`], which cannot be copied; with the kernel it is one socket's fill and RX
-//! rings, or its TX and completion rings.
+//! The rule that every proof here rests on: a chunk of UMEM is in exactly one place, and [`Arena`] records which. In user
+//! space its owner is a [`Frame`], which cannot be copied; with the kernel it is in the fill or RX ring, or in the TX or
+//! completion ring, of one socket. Sockets are in copy mode, which is checked when they are opened.
 
 mod arena;
 mod chunks;
+mod copy_mode;
 mod descriptor;
+mod error;
 mod frame;
+mod place;
 mod pool;
+mod sizes;
 mod socket;
 mod span;
+mod umem;
 
-pub use arena::{Arena, ArenaCensus, ArenaError, CHUNK_BYTES, HEADROOM_BYTES};
+pub use arena::Arena;
 pub use chunks::Chunks;
+pub use error::ArenaError;
 pub use frame::Frame;
+pub use place::ArenaCensus;
 pub use pool::ChunkPool;
-pub use socket::{
-    BURST_FRAMES, LONGEST_FRAME_BYTES, OpenError, RECEIVE_RING_SIZE, RingCensus, SocketStatistics,
-    TRANSMIT_RING_SIZE, XskSocket,
+pub use sizes::{
+    BURST_FRAMES, CHUNK_BYTES, HEADROOM_BYTES, LONGEST_FRAME_BYTES, RECEIVE_RING_SIZE, TRANSMIT_RING_SIZE,
 };
+pub use socket::{OpenError, RingCensus, SocketStatistics, XskSocket};

@@ -1,48 +1,49 @@
-//! A worker's own stock of free frames.
+//! A worker's own stock of free chunks.
 //!
-//! Two kinds are told apart. A frame to receive into is written to by the CPU that receives, and each line of it moves
-//! from cache to cache before we can write there. A warm one was written to by this worker a moment ago. Short frames
-//! are copied from the first kind to the second, as drivers do ("copybreak"): to wait for the lines of a burst to come,
-//! all at once, and to read them, is cheaper than to get hold of them for writing, one frame after the other.
+//! There are two kinds. A received frame was written by the CPU that runs the kernel's receive path, and each cache line of
+//! its chunk must move to the worker's CPU before the worker can write to it. A *warm* chunk was written by this worker a
+//! moment ago. The bytes of short frames are copied from the first kind to the second, as drivers do ("copybreak"): to wait
+//! once for all cache lines of a burst and read them is cheaper than to gain exclusive access to them frame by frame.
 
-use super::{Arena, BURST_FRAMES, Frame};
+use super::arena::Arena;
+use super::frame::Frame;
+use super::sizes::BURST_FRAMES;
 
-/// Free frames at hand, without touching what other workers touch. Runs over into and draws from the arena, so
-/// frames that always arrive at one worker and leave at another find their way back.
+/// Free chunks, as empty frames, without memory that other workers write to. A full pool overflows into the arena and an
+/// empty one refills from it, so chunks whose frames arrive at one worker and leave at another circulate.
 #[derive(Debug)]
 pub struct ChunkPool {
     arena: &'static Arena,
-    /// The last one put in is the first to be taken.
-    frames: Vec<Frame>,
-    /// The same for those that this worker wrote to lately.
+    /// Chunks that other CPUs wrote to last. Last in, first out, as in `warm`.
+    cold: Vec<Frame>,
+    /// Chunks that this worker wrote to last.
     warm: Vec<Frame>,
 }
 
 impl ChunkPool {
-    /// Frames moved between a pool and the arena in one go.
-    const EXCHANGE_FRAMES: usize = 256;
-    /// Frames a pool keeps at the most.
-    const CAPACITY_FRAMES: usize = 4 * Self::EXCHANGE_FRAMES;
-    /// Warm frames it keeps at the most: what eight sockets under load have on their way in one pass.
-    const WARM_FRAMES: usize = 8 * BURST_FRAMES;
-    /// The longest frame that is copied.
+    /// Chunks moved between a pool and the arena at once.
+    const EXCHANGE_CHUNKS: usize = 256;
+    /// Most cold chunks in a pool.
+    const COLD_CHUNKS: usize = 4 * Self::EXCHANGE_CHUNKS;
+    /// Most warm chunks in a pool: as many as eight sockets under load transmit in one pass.
+    const WARM_CHUNKS: usize = 8 * BURST_FRAMES;
+    /// Length of the longest frame that is copied.
     const COPYBREAK_BYTES: usize = 256;
 
-    /// An empty pool of `arena`'s frames.
+    /// An empty pool of the chunks of `arena`.
     #[must_use]
     pub fn new(arena: &'static Arena) -> Self {
-        let (frames, warm) =
-            (Vec::with_capacity(Self::CAPACITY_FRAMES), Vec::with_capacity(Self::WARM_FRAMES));
-        Self { arena, frames, warm }
+        let (cold, warm) = (Vec::with_capacity(Self::COLD_CHUNKS), Vec::with_capacity(Self::WARM_CHUNKS));
+        Self { arena, cold, warm }
     }
 
-    /// Takes a frame; `None` when pool and arena are empty.
+    /// Takes a chunk as an empty frame; `None` when pool and arena are empty.
     #[inline]
     pub fn take(&mut self) -> Option<Frame> {
-        self.frames.pop().or_else(|| self.draw()).or_else(|| self.warm.pop())
+        self.cold.pop().or_else(|| self.refill()).or_else(|| self.warm.pop())
     }
 
-    /// Moves what is in the short frames of `burst` into warm ones, as far as there are some.
+    /// Copies the short frames of `burst` into warm chunks, as long as there are some.
     #[inline]
     pub fn warm_up(&mut self, burst: &mut [Frame]) {
         burst.iter().for_each(Frame::prefetch);
@@ -50,57 +51,57 @@ impl ChunkPool {
             let Some(mut warm) = self.warm.pop() else { return };
             // Short frames have one chunk.
             if warm.copy_from(frame, || None) {
-                self.keep(std::mem::replace(frame, warm));
+                self.put_cold(std::mem::replace(frame, warm));
             }
         }
     }
 
-    /// Takes back a frame that this worker is done with.
+    /// Puts the chunks of a frame that this worker no longer needs.
     #[inline]
     pub fn put(&mut self, mut frame: Frame) {
         if let Some(rest) = frame.take_rest() {
             self.put(rest);
         }
-        if self.warm.len() < Self::WARM_FRAMES {
+        if self.warm.len() < Self::WARM_CHUNKS {
             self.warm.push(frame);
         } else {
-            self.keep(frame);
+            self.put_cold(frame);
         }
     }
 
-    /// Puts a frame among those that are not warm.
+    /// Puts the chunk of a frame into the cold stock.
     #[inline]
-    fn keep(&mut self, frame: Frame) {
-        if self.frames.len() == Self::CAPACITY_FRAMES {
-            // Dropped frames go to the arena.
-            self.frames.truncate(Self::CAPACITY_FRAMES - Self::EXCHANGE_FRAMES);
+    fn put_cold(&mut self, frame: Frame) {
+        if self.cold.len() == Self::COLD_CHUNKS {
+            // A dropped token returns its chunk to the arena.
+            self.cold.truncate(Self::COLD_CHUNKS - Self::EXCHANGE_CHUNKS);
         }
-        self.frames.push(frame);
+        self.cold.push(frame);
     }
 
-    /// Frames in the pool.
+    /// Number of chunks in the pool.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.frames.len() + self.warm.len()
+        self.cold.len() + self.warm.len()
     }
 
-    /// Whether the pool itself is empty; the arena may still have frames.
+    /// Whether the pool itself is empty; the arena may still have free chunks.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The arena whose frames these are.
+    /// The arena that the chunks belong to.
     #[must_use]
     pub const fn arena(&self) -> &'static Arena {
         self.arena
     }
 
     #[cold]
-    fn draw(&mut self) -> Option<Frame> {
+    fn refill(&mut self) -> Option<Frame> {
         let arena = self.arena;
-        self.frames.extend(std::iter::from_fn(|| arena.take()).take(Self::EXCHANGE_FRAMES));
-        self.frames.pop()
+        self.cold.extend(std::iter::from_fn(|| arena.take()).take(Self::EXCHANGE_CHUNKS));
+        self.cold.pop()
     }
 }
 
@@ -109,12 +110,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_wander_between_two_pools_without_loss() {
+    fn chunks_circulate_between_two_pools_and_none_leaks() {
         let arena = Arena::heap(2000).unwrap();
         let (mut from, mut to) = (ChunkPool::new(arena), ChunkPool::new(arena));
         for _ in 0..20_000 {
             to.put(from.take().unwrap());
-            assert!(from.len().max(to.len()) <= ChunkPool::CAPACITY_FRAMES + ChunkPool::WARM_FRAMES);
+            assert!(from.len().max(to.len()) <= ChunkPool::COLD_CHUNKS + ChunkPool::WARM_CHUNKS);
         }
         assert_eq!(from.len() + to.len() + arena.free_chunk_count(), arena.chunk_count());
         drop((from, to));

@@ -1,43 +1,43 @@
-//! Where the bytes of one chunk lie, in one word.
+//! The bytes that a frame has in one chunk, as one word.
 
-use super::arena::CHUNK_BYTES;
+use super::sizes::CHUNK_BYTES;
 
-/// Which chunk, whether the frame goes on in another, where the data starts in this one, and how long it is there: 32,
-/// 1, 15 and 16 bits.
+/// Chunk index (32 bits), whether the frame continues in another chunk (1 bit), offset of the data in the chunk (15 bits)
+/// and length of the data (16 bits).
 ///
-/// One word, so that a frame is passed on in two registers. As fields in memory they would be read as one right after
-/// one of them was written, and such a read waits for that write, which waits for the data written before it.
+/// One word, so that a frame is passed in two registers. Separate fields in memory would be written one at a time and read
+/// as one word right after, which defeats store forwarding: such a load waits for every store before it.
 #[derive(Clone, Copy)]
 pub(super) struct Span(pub(super) u64);
 
 impl Span {
     const CONTINUED: u64 = 1 << 31;
 
-    /// `start` and `len` are at most [`CHUNK_BYTES`], which fits 15 bits.
+    /// `start` and `len` are at most [`CHUNK_BYTES`].
     #[inline]
     pub(super) const fn new(index: u32, start: usize, len: usize) -> Self {
         Self((index as u64) << 32 | (start as u64) << 16 | len as u64)
     }
 
-    /// The same chunk with other data in it.
+    /// The same chunk and continuation, with other data in it.
     #[inline]
     pub(super) const fn with(self, start: usize, len: usize) -> Self {
         Self((self.0 & (u64::MAX << 32 | Self::CONTINUED)) | (start as u64) << 16 | len as u64)
     }
 
-    /// The same, of a frame that goes on in another chunk.
+    /// The same span, of a frame that continues in another chunk.
     #[inline]
     pub(super) const fn continued(self) -> Self {
         Self(self.0 | Self::CONTINUED)
     }
 
-    /// The same, of a frame that ends here.
+    /// The same span, as the last of its frame.
     #[inline]
     pub(super) const fn ended(self) -> Self {
         Self(self.0 & !Self::CONTINUED)
     }
 
-    /// Without its first `bytes` bytes, or empty if there are fewer.
+    /// The span without its first `bytes` bytes; empty if there are fewer.
     #[inline]
     pub(super) fn trimmed(self, bytes: usize) -> Self {
         let bytes = bytes.min(self.len());
@@ -45,7 +45,7 @@ impl Span {
         Self(self.0 + ((bytes as u64) << 16) - bytes as u64)
     }
 
-    /// With `bytes` bytes more in front, if the chunk has them there.
+    /// The span with `bytes` more bytes before it; `None` if the chunk has no room for them.
     #[inline]
     pub(super) const fn grown(self, bytes: usize) -> Option<Self> {
         if bytes > self.start() {
@@ -60,27 +60,28 @@ impl Span {
         self.0 & Self::CONTINUED != 0
     }
 
-    /// The number of the chunk.
     #[inline]
     pub(super) const fn index(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
-    /// Where the data starts in the chunk.
+    /// Offset of the data in the chunk.
     #[inline]
     pub(super) const fn start(self) -> usize {
         (self.0 >> 16) as usize & 0x7fff
     }
 
-    /// Bytes of data.
     #[inline]
     pub(super) const fn len(self) -> usize {
         self.0 as u16 as usize
     }
 
-    /// Where the data starts in the UMEM.
+    /// Offset of the data in the UMEM.
     #[inline]
     pub(super) const fn address(self) -> usize {
         self.index() as usize * CHUNK_BYTES + self.start()
     }
 }
+
+const _: () = assert!(size_of::<Span>() == 8);
+const _: () = assert!(CHUNK_BYTES < 1 << 15, "an offset in a chunk has 15 bits");

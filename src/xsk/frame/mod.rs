@@ -1,7 +1,7 @@
-//! The token that stands for one frame in user space.
+//! The token for one frame in user space.
 //!
-//! A frame that does not fit one chunk lies in several: the token names the first, and the arena keeps, by chunk, which
-//! is the next. Nearly all frames have one chunk, and for them nothing is looked up.
+//! A frame that does not fit one chunk has several: the token holds the first span, and the arena holds, by chunk, the next
+//! one. Nearly all frames have one chunk, and need no look-up.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -12,39 +12,59 @@ use std::slice;
 
 use xsk_rs::FrameDesc;
 
-use super::arena::{Arena, CHUNK_BYTES, HEADROOM_BYTES, Place};
+use super::arena::Arena;
 use super::chunks::{Chunks, slice_of};
 use super::descriptor::{DescriptorLayout, XDP_PKT_CONTD};
+use super::place::Place;
+use super::sizes::{CHUNK_BYTES, HEADROOM_BYTES};
 use super::span::Span;
 
-/// What a CPU fetches at a time.
 #[cfg(target_arch = "x86_64")]
 const CACHE_LINE_BYTES: usize = 64;
 
 /// A frame that user space holds, in one chunk or, if it is long, in several.
 ///
-/// Whoever has it owns the chunks of memory behind it: it cannot be copied, and it ends by moving into a ring, a pool
-/// or another worker's queue. One that is merely dropped goes back to the arena, so none can be lost.
+/// The token owns its chunks: it cannot be copied, and moves into a ring, a pool or another worker's queue. Dropping the
+/// token returns the chunks to the arena, so none can leak.
 pub struct Frame {
     arena: &'static Arena,
-    /// The first chunk.
+    /// The bytes in the first chunk.
     span: Span,
 }
 
+// Passed in two registers, also in an `Option`.
+const _: () = assert!(size_of::<Frame>() == 16 && size_of::<Option<Frame>>() == 16);
+
+impl Arena {
+    /// Takes a free chunk as an empty frame with headroom; `None` when there is none. Slower than
+    /// [`ChunkPool::take`](super::ChunkPool::take), because all workers share the queue.
+    #[must_use]
+    pub fn take(&'static self) -> Option<Frame> {
+        Frame::claim(self, self.pop_free()?, Place::FREE, HEADROOM_BYTES, 0)
+    }
+}
+
 impl Frame {
-    /// A token for chunk `index` of `arena`, holding `len` bytes from `start` on.
+    /// Turns chunk `index`, which the caller takes out of the place `from`, into a frame of `len` bytes at `start`. `None`
+    /// when the chunk is not at `from`, or the bytes are not within the chunk.
     ///
-    /// # Safety
-    /// No other `Frame` for that chunk exists, nor does the kernel hold it, and none will be made while this one
-    /// lives. `index` is below the arena's frame count and `start + len` at most [`CHUNK_BYTES`].
+    /// No second token for the chunk can exist: the arena says [`Place::HELD`] from here on until the token gives it up.
     #[inline]
-    pub(super) unsafe fn new(arena: &'static Arena, index: u32, start: usize, len: usize) -> Self {
-        debug_assert!(start + len <= CHUNK_BYTES);
-        Self { arena, span: Span::new(index, start, len) }
+    pub(super) fn claim(
+        arena: &'static Arena,
+        index: u32,
+        from: Place,
+        start: usize,
+        len: usize,
+    ) -> Option<Self> {
+        if start + len > CHUNK_BYTES || !arena.claim(index, from) {
+            return None;
+        }
+        Some(Self { arena, span: Span::new(index, start, len) })
     }
 
-    /// The bytes of its first chunk, from the destination address on: the whole frame, or of a long one more than any
-    /// header takes.
+    /// The bytes of the first chunk, from the destination address on: the whole frame, or more than all headers of a long
+    /// one.
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -52,71 +72,71 @@ impl Frame {
         unsafe { slice_of(self.arena, self.span) }
     }
 
-    /// The bytes of its first chunk, to rewrite in place.
+    /// The bytes of the first chunk, to rewrite in place.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.split_mut().0
     }
 
-    /// The first chunk, to rewrite in place, and those behind it.
+    /// The bytes of the first chunk, to rewrite in place, and the chunks after it.
     #[inline]
     pub fn split_mut(&mut self) -> (&mut [u8], Chunks<'_>) {
         let rest = self.chunks().rest();
         // SAFETY: `start + len` lies in the chunk (kept by every method), the chunk is this token's alone and its
-        // memory is never freed. `&mut self` makes the borrow the only one; `rest` never comes back to this chunk.
+        // memory is never freed. `&mut self` makes the borrow the only one; `rest` never returns to this chunk.
         let first =
             unsafe { slice::from_raw_parts_mut(self.arena.data(self.span).as_ptr(), self.span.len()) };
         (first, rest)
     }
 
-    /// Its chunks, in order.
+    /// Iterates over the chunks, in order.
     #[inline]
     #[must_use]
     pub fn chunks(&self) -> Chunks<'_> {
-        // SAFETY: the span is this token's, which is borrowed as long as the result.
+        // SAFETY: the span is this token's, and the result borrows the token.
         unsafe { Chunks::of(self.arena, self.span) }
     }
 
-    /// The bytes in `range`, in pieces. Those that are not there are left out.
+    /// The bytes in `range`, one slice for each chunk. A range that exceeds the frame is cut.
     pub fn slices(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;
-        let pieces = self.chunks().map(move |chunk| {
+        let slices = self.chunks().map(move |chunk| {
             let at = |offset: usize| offset.saturating_sub(start).min(chunk.len());
-            let piece = chunk.get(at(range.start)..at(range.end)).unwrap_or_default();
+            let slice = chunk.get(at(range.start)..at(range.end)).unwrap_or_default();
             start += chunk.len();
-            piece
+            slice
         });
-        pieces.filter(|piece| !piece.is_empty())
+        slices.filter(|slice| !slice.is_empty())
     }
 
-    /// A copy of its bytes.
+    /// Copies the bytes of all chunks.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
         self.chunks().flatten().copied().collect()
     }
 
-    /// How many chunks it has.
+    /// Number of chunks; never 0.
     #[inline]
     #[must_use]
     pub fn chunk_count(&self) -> usize {
         if self.span.is_continued() { self.chunks().count() } else { 1 }
     }
 
-    /// Bytes of all its chunks.
+    /// Number of bytes in all chunks.
     #[inline]
     #[must_use]
-    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
+    #[expect(clippy::len_without_is_empty, reason = "no caller needs it")]
     pub fn len(&self) -> usize {
         if self.span.is_continued() { self.chunks().map(<[u8]>::len).sum() } else { self.span.len() }
     }
 
-    /// Drops the first `bytes` bytes of the first chunk (all, if there are fewer): the start moves, the data does not.
+    /// Removes the first `bytes` bytes of the first chunk (all, if there are fewer): the start moves, the data does not.
     #[inline]
     pub fn trim_front(&mut self, bytes: usize) {
         self.span = self.span.trimmed(bytes);
     }
 
-    /// Adds `bytes` bytes of undefined content in front; `false`, and nothing done, when there is no headroom.
+    /// Adds `bytes` bytes of undefined content at the front; `false`, and nothing changed, without enough headroom.
     #[inline]
     #[must_use]
     pub fn grow_front(&mut self, bytes: usize) -> bool {
@@ -125,18 +145,18 @@ impl Frame {
         true
     }
 
-    /// Has the CPU fetch the first chunk, which is soon read: by us, and by the kernel when it sends.
+    /// Prefetches the bytes of the first chunk: the worker reads them soon, and so does the kernel when it transmits.
     #[inline]
     pub(super) fn prefetch(&self) {
         #[cfg(target_arch = "x86_64")]
         for line in self.bytes().chunks(CACHE_LINE_BYTES) {
-            // SAFETY: a hint, which neither reads nor writes, wherever it points.
+            // SAFETY: a prefetch is a hint: it neither reads nor writes, for any address.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
         }
     }
 
-    /// Makes this frame a copy of `other`, with the same headroom. A long one takes more chunks from `more`; `false`,
-    /// and something undefined in this frame, when there are none.
+    /// Makes this frame a copy of `other`, with the same headroom. A long frame takes further chunks from `more`; `false`,
+    /// and undefined content in this frame, when `more` has none.
     #[inline]
     #[must_use]
     pub fn copy_from(&mut self, other: &Self, more: impl FnMut() -> Option<Self>) -> bool {
@@ -146,7 +166,7 @@ impl Frame {
         !other.span.is_continued() || self.extend(other.chunks().rest(), more)
     }
 
-    /// Replaces the content; `false`, and nothing done, when it does not fit one chunk behind the present start.
+    /// Replaces the content; `false`, and nothing changed, when it does not fit one chunk after the present start.
     #[must_use]
     pub fn set_bytes(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() > CHUNK_BYTES - self.span.start() {
@@ -158,24 +178,24 @@ impl Frame {
         true
     }
 
-    /// Makes it empty, with the headroom of a received one.
+    /// Makes the frame empty, with the headroom of a received one.
     pub fn clear(&mut self) {
         drop(self.take_rest());
         self.span = self.span.with(HEADROOM_BYTES, 0);
     }
 
-    /// Adds bytes at the end, in chunks from `more` when the last one is full. `false`, and a part of them added, when
-    /// there are none.
+    /// Appends bytes, in chunks from `more` when the last one is full. `false`, with a part of the bytes appended, when
+    /// `more` has none.
     #[must_use]
     pub fn extend<'a>(
         &mut self,
-        pieces: impl IntoIterator<Item = &'a [u8]>,
+        slices: impl IntoIterator<Item = &'a [u8]>,
         mut more: impl FnMut() -> Option<Self>,
     ) -> bool {
-        for mut piece in pieces {
+        for mut slice in slices {
             loop {
-                piece = self.fill_last(piece);
-                if piece.is_empty() {
+                slice = self.fill_last(slice);
+                if slice.is_empty() {
                     break;
                 }
                 let Some(mut chunk) = more() else { return false };
@@ -186,7 +206,7 @@ impl Frame {
         true
     }
 
-    /// Puts `bytes` behind what the last chunk holds, as far as they fit. Returns the rest.
+    /// Appends as many of `bytes` as fit the last chunk. Returns the rest.
     fn fill_last<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let last = self.last();
         let end = last.start() + last.len();
@@ -201,16 +221,16 @@ impl Frame {
         rest
     }
 
-    /// Adds the chunks of `rest` behind its own.
+    /// Appends the chunks of `rest`.
     pub(super) fn append(&mut self, rest: Self) {
         let last = self.last();
         self.arena.set_rest(last.index(), rest.span);
         self.replace_last(last.continued());
-        // Its chunks are this token's now.
+        // The chunks of `rest` are this token's now.
         mem::forget(rest);
     }
 
-    /// Takes off the chunks behind the first, as a frame of their own.
+    /// Removes the chunks after the first, as a frame of their own.
     #[inline]
     pub(super) fn take_rest(&mut self) -> Option<Self> {
         if !self.span.is_continued() {
@@ -229,7 +249,7 @@ impl Frame {
         last
     }
 
-    /// Puts `last` in the place of the last chunk's span.
+    /// Replaces the span of the last chunk.
     fn replace_last(&mut self, last: Span) {
         let mut before = None;
         let mut span = self.span;
@@ -243,8 +263,8 @@ impl Frame {
         }
     }
 
-    /// Describes its chunks for a TX ring at the start of `descriptors`. Returns how many there are; `None`, and
-    /// something undefined there, when they do not fit.
+    /// Writes the descriptors of the chunks for a TX ring to the start of `descriptors`. Returns their number; `None`, and
+    /// undefined content there, when they do not fit.
     #[inline]
     pub(super) fn describe(&self, layout: DescriptorLayout, descriptors: &mut [FrameDesc]) -> Option<usize> {
         let mut span = self.span;
@@ -261,13 +281,13 @@ impl Frame {
         }
     }
 
-    /// The offset of the first chunk's data in the UMEM.
+    /// Offset of the frame's first byte in the UMEM.
     #[inline]
     pub(super) fn address(&self) -> usize {
         self.span.address()
     }
 
-    /// Gives the chunks up to `to`, which the caller moves them into.
+    /// Gives up the chunks, which the caller moves to the place `to`.
     #[inline]
     pub(super) fn surrender(mut self, to: Place) {
         if let Some(rest) = self.take_rest() {
@@ -282,7 +302,7 @@ impl Drop for Frame {
     fn drop(&mut self) {
         let mut rest = self.take_rest();
         self.arena.release(self.span.index());
-        // One by one, and not one within the other.
+        // A loop, because the drop of a frame with a rest would recurse.
         while let Some(mut frame) = rest {
             rest = frame.take_rest();
         }

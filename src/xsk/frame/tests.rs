@@ -1,5 +1,5 @@
-use super::super::HEADROOM_BYTES;
 use super::*;
+use crate::xsk::copy_mode::CopyMode;
 
 #[test]
 fn a_frame_never_leaves_its_chunk() {
@@ -16,7 +16,7 @@ fn a_frame_never_leaves_its_chunk() {
 }
 
 #[test]
-fn a_dropped_frame_comes_home_and_none_is_made_twice() {
+fn chunks_of_a_dropped_frame_are_free_and_none_is_taken_twice() {
     let arena = Arena::heap(3).unwrap();
     let frames: Vec<_> = std::iter::from_fn(|| arena.take()).collect();
     assert_eq!(frames.len(), 3);
@@ -39,9 +39,9 @@ fn a_copy_is_a_frame_of_its_own() {
 
 #[test]
 fn a_long_frame_is_one_frame_in_several_chunks() {
-    const BUFFER: usize = CHUNK_BYTES - HEADROOM_BYTES;
+    const ROOM: usize = CHUNK_BYTES - HEADROOM_BYTES;
     let arena = Arena::heap(6).unwrap();
-    let bytes: Vec<u8> = (0..2 * BUFFER + 100).map(|n| (n % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..2 * ROOM + 100).map(|n| (n % 251) as u8).collect();
     let mut frame = arena.take().unwrap();
     frame.clear();
     assert!(frame.extend(bytes.chunks(700), || arena.take()));
@@ -51,8 +51,8 @@ fn a_long_frame_is_one_frame_in_several_chunks() {
     frame.trim_front(8);
     assert_eq!(frame.to_vec(), bytes[4..]);
     assert_eq!(
-        frame.slices(BUFFER - 10..BUFFER + 10).collect::<Vec<_>>().concat(),
-        bytes[4..][BUFFER - 10..BUFFER + 10]
+        frame.slices(ROOM - 10..ROOM + 10).collect::<Vec<_>>().concat(),
+        bytes[4..][ROOM - 10..ROOM + 10]
     );
     assert_eq!(frame.slices(9000..9001).count(), 0);
 
@@ -67,7 +67,7 @@ fn a_long_frame_is_one_frame_in_several_chunks() {
 }
 
 #[test]
-fn the_chunks_of_a_long_frame_go_and_come_home_together() {
+fn the_chunks_of_a_long_frame_are_surrendered_and_reclaimed_together() {
     let arena = Arena::heap(4).unwrap();
     let mut frame = arena.take().unwrap();
     frame.clear();
@@ -86,23 +86,24 @@ fn the_chunks_of_a_long_frame_go_and_come_home_together() {
     let ring = Place::transmitting(7);
     frame.surrender(ring);
     assert_eq!(arena.census().transmitting, 4);
-    arena.reclaim(ring);
+    arena.reclaim(ring, CopyMode::without_socket());
     assert_eq!(arena.free_chunk_count(), 4);
 }
 
 #[test]
-fn only_who_holds_a_chunk_can_claim_it() {
+fn a_chunk_is_claimed_only_at_its_place() {
     let arena = Arena::heap(1).unwrap();
     let (receiving, transmitting) = (Place::receiving(7), Place::transmitting(7));
+    let mode = CopyMode::without_socket();
     arena.take().unwrap().surrender(receiving);
-    assert!(arena.claim(0, transmitting, 0, 0).is_none());
-    assert!(arena.claim(1, receiving, 0, 0).is_none());
-    assert!(arena.claim(0, receiving, CHUNK_BYTES, 1).is_none());
-    let frame = arena.claim(0, receiving, 256, 60).unwrap();
-    assert!(arena.claim(0, receiving, 256, 60).is_none(), "the kernel named the same chunk twice");
+    assert!(Frame::claim(arena, 0, transmitting, 0, 0).is_none());
+    assert!(Frame::claim(arena, 1, receiving, 0, 0).is_none());
+    assert!(Frame::claim(arena, 0, receiving, CHUNK_BYTES, 1).is_none());
+    let frame = Frame::claim(arena, 0, receiving, 256, 60).unwrap();
+    assert!(Frame::claim(arena, 0, receiving, 256, 60).is_none(), "the kernel named the same chunk twice");
     frame.surrender(transmitting);
-    arena.reclaim(receiving);
+    arena.reclaim(receiving, mode);
     assert_eq!(arena.free_chunk_count(), 0);
-    arena.reclaim(transmitting);
+    arena.reclaim(transmitting, mode);
     assert_eq!(arena.free_chunk_count(), 1);
 }

@@ -1,37 +1,37 @@
-//! What a socket counts: chunks in its rings, and what the kernel dropped.
+//! Counts of a socket: chunks in its rings, and frames that the kernel dropped.
 
 use std::io;
 
 use super::XskSocket;
 
-/// How many chunks a socket's rings hold.
+/// Number of chunks in each ring of a socket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RingCensus {
     /// Given to the kernel to receive into.
     pub fill: usize,
-    /// Received, not yet taken.
+    /// Received, not yet taken by the worker.
     pub rx: usize,
-    /// Handed over for sending, not yet sent.
+    /// Handed to the kernel, not yet transmitted.
     pub tx: usize,
-    /// Sent, not yet taken back.
+    /// Transmitted, not yet back in a pool.
     pub completion: usize,
 }
 
-/// The kernel's counters of one socket (`XDP_STATISTICS`, `Documentation/networking/af_xdp.rst`). Frames, from the
-/// opening of the socket on.
+/// The kernel's counters of one socket since it was opened, in frames (`XDP_STATISTICS`,
+/// `Documentation/networking/af_xdp.rst`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SocketStatistics {
-    /// Dropped for other reasons than a full ring; too long for a frame, for one.
+    /// Received frames dropped for other reasons than a full ring, for example a frame longer than its chunks.
     pub rx_dropped: u64,
-    /// Fill descriptors that name no chunk.
+    /// Descriptors in the fill ring that name no chunk.
     pub rx_invalid: u64,
-    /// TX descriptors that name no chunk or are too long.
+    /// Descriptors in the TX ring that name no chunk or are too long.
     pub tx_invalid: u64,
-    /// Dropped because the RX ring was full.
+    /// Received frames dropped because the RX ring was full.
     pub rx_ring_full: u64,
-    /// Dropped because the fill ring was empty.
+    /// Received frames dropped because the fill ring was empty.
     pub fill_ring_empty: u64,
-    /// Times the TX ring was found empty.
+    /// Times that the kernel found the TX ring empty.
     pub tx_ring_empty: u64,
 }
 
@@ -43,10 +43,10 @@ impl XskSocket {
         RingCensus { fill: self.receiving - rx, rx, tx, completion: self.transmitting - tx }
     }
 
-    /// The kernel's counters.
+    /// Reads the kernel's counters.
     ///
     /// # Errors
-    /// What `getsockopt` answered.
+    /// The error of `getsockopt`.
     pub fn statistics(&self) -> io::Result<SocketStatistics> {
         let kernel = self.rx.fd().xdp_statistics()?;
         Ok(SocketStatistics {

@@ -1,0 +1,92 @@
+//! Opening a socket, in copy mode.
+
+use std::ffi::CString;
+use std::io;
+use std::mem::size_of_val;
+use std::os::fd::AsRawFd;
+
+use xsk_rs::FrameDesc;
+use xsk_rs::config::{BindFlags, Interface, LibxdpFlags, SocketConfig};
+
+use super::XskSocket;
+use crate::types::QueueId;
+use crate::xsk::arena::Arena;
+use crate::xsk::copy_mode::CopyMode;
+use crate::xsk::sizes::{BURST_FRAMES, RECEIVE_RING_SIZE, TRANSMIT_RING_SIZE};
+use crate::xsk::umem::{ring_size, root_cause};
+
+/// Why a socket could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the variants and the messages describe the fields")]
+pub enum OpenError {
+    /// Another socket is bound to the (link, queue) pair. The kernel releases a pair some time after its socket was
+    /// closed.
+    #[error("queue {queue} of {link} is bound to another AF_XDP socket (EBUSY)")]
+    Busy { link: String, queue: QueueId },
+    /// Any other error of the kernel, or a socket that is not in copy mode.
+    #[error("cannot open an AF_XDP socket on queue {queue} of {link}: {source}")]
+    Refused { link: String, queue: QueueId, source: io::Error },
+}
+
+impl XskSocket {
+    /// Opens a socket on `queue` of the link named `link`, in copy mode. `id` identifies its chunks in the arena; no other
+    /// open socket may have it.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(arena: &'static Arena, id: u16, link: &str, queue: QueueId) -> Result<Self, OpenError> {
+        let refused = |source| OpenError::Refused { link: link.to_owned(), queue, source };
+        let umem = arena.umem_handle().ok_or_else(|| refused(io::Error::other("this arena is no UMEM")))?;
+        let config = SocketConfig::builder()
+            .rx_queue_size(ring_size(RECEIVE_RING_SIZE).map_err(refused)?)
+            .tx_queue_size(ring_size(TRANSMIT_RING_SIZE).map_err(refused)?)
+            .bind_flags(BindFlags::XDP_COPY | BindFlags::XDP_USE_NEED_WAKEUP)
+            .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
+            .build();
+        let interface = Interface::new(CString::new(link).map_err(|error| refused(error.into()))?);
+        // SAFETY: the flag to load no program is set, which is what the contract asks of a shared UMEM.
+        let opened = unsafe { xsk_rs::Socket::new(config, umem, &interface, u32::from(queue.0)) };
+        let (tx, rx, rings) = opened.map_err(|error| match root_cause(&error) {
+            cause if cause.raw_os_error() == Some(libc::EBUSY) => {
+                OpenError::Busy { link: link.to_owned(), queue }
+            }
+            cause => refused(cause),
+        })?;
+        let (fill, completion) = rings.ok_or_else(|| OpenError::Busy { link: link.to_owned(), queue })?;
+        let mode = CopyMode::of(rx.fd()).map_err(refused)?;
+        let scratch = Box::new([FrameDesc::default(); BURST_FRAMES]);
+        let socket = Self {
+            id,
+            queue,
+            arena,
+            mode,
+            rx,
+            tx,
+            fill,
+            completion,
+            unfinished: None,
+            receiving: 0,
+            transmitting: 0,
+            scratch,
+        };
+        socket.set_transmit_budget();
+        Ok(socket)
+    }
+
+    /// Lets one system call transmit a full TX ring instead of 32 frames, on kernels that support it (6.18 and later).
+    fn set_transmit_budget(&self) {
+        const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
+        let budget = TRANSMIT_RING_SIZE as u32;
+        // SAFETY: the option value is `budget`, which outlives the call, and its length is given with it. An older
+        // kernel returns ENOPROTOOPT, and `kick` makes more calls.
+        unsafe {
+            libc::setsockopt(
+                self.rx.fd().as_raw_fd(),
+                libc::SOL_XDP,
+                XDP_MAX_TX_SKB_BUDGET,
+                (&raw const budget).cast(),
+                size_of_val(&budget) as libc::socklen_t,
+            );
+        }
+    }
+}
