@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A VLAN interface for a guest whose kernel has no 8021q module. scripts/guest-vlan compiles this for one
- * interface and attaches it; it is part of the lab, not of the switch.
+ * A VLAN link for a guest whose kernel has no 8021q module. scripts/guest-vlan compiles this for one link and
+ * attaches it; it is part of the test setup, not of the switch.
  *
  *     socket > NAME ===veth=== NAMEp > push: tag it, out by DEV
- *     socket < NAME ===veth=== NAMEp < pop:  untag it, if the tag is ours < in by DEV
+ *     socket < NAME ===veth=== NAMEp < pop:  untag it, if it has this VID < in by DEV
  *
- * The tag travels beside the frame (skb->vlan_tci), as a real VLAN interface over a veth sends it.
+ * The tag travels beside the frame (skb->vlan_tci), as a VLAN link of the kernel over a veth sends it.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 
 #ifndef TCI
-#error "-DTCI=: PCP, DEI and VID of the frames sent; the VID of the frames taken"
+#error "-DTCI=: PCP, DEI and VID of the frames sent; the VID of the frames received"
 #endif
 #ifndef DEV
-#error "-DDEV=: ifindex of the interface that carries the tagged frames"
+#error "-DDEV=: ifindex of the link that carries the tagged frames"
 #endif
 #ifndef PEER
 #error "-DPEER=: ifindex of NAMEp"
@@ -36,7 +36,7 @@ SEC("tc/push") int push(struct __sk_buff *skb)
 	return redirect(DEV, 0);
 }
 
-/* Anything that is not ours goes on: to the next VLAN interface of DEV, then to DEV itself. */
+/* A frame with another tag, or none, continues to the next program of DEV, then to DEV itself. */
 SEC("tc/pop") int pop(struct __sk_buff *skb)
 {
 	if (!skb->vlan_present || skb->vlan_proto != __builtin_bswap16(ETH_P_8021Q))

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Which socket gets this frame. One program per port, bound to its device.
+// Redirects the frames of one port to AF_XDP sockets. One program per port, bound to its link.
 //
-// (The licence differs from the crate's because the kernel lends its kfuncs to GPL-compatible programs only.)
+// (The licence differs from the crate's because only GPL-compatible programs may call kfuncs of the kernel.)
 //
-// A frame goes to the AF_XDP socket of the queue it arrived on. If there is none, the port's policy decides. A tag
-// that the sender's "hardware" carries beside the frame is put back into it first, so that user space sees the tag
-// where the standard has it, and a guest cannot show us an inner tag as its outermost.
+// A frame is redirected to the socket of the queue that it arrived on. Without a socket, the port's policy applies. A
+// tag that the sender's "hardware" carries beside the frame is restored first, so that user space finds the tag where
+// the standard has it, and a guest cannot pass off an inner tag as its outermost.
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
@@ -18,9 +18,9 @@
 
 extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *ctx, __be16 *proto, __u16 *tci) __ksym __weak;
 
-const volatile __u32 no_socket_action = XDP_DROP; // set before loading
+const volatile __u32 no_socket_action = XDP_DROP; // set by user space before loading
 
-// By RX queue: its socket. User space writes and sizes it (one entry for each queue of the device).
+// By RX queue: its socket. User space writes it, and creates it with one entry for each queue of the link.
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__uint(max_entries, 1);
@@ -28,7 +28,7 @@ struct {
 	__type(value, __u32);
 } sockets SEC(".maps");
 
-// By enum steer_counter. We write, user space reads and sums the CPUs.
+// By enum steer_counter. This program writes, user space reads and sums the CPUs.
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, STEER_COUNTERS);
@@ -44,15 +44,15 @@ static __always_inline void count(__u32 counter)
 		*frames += 1; // this CPU's own entry, and XDP does not nest
 }
 
-// Puts a tag that travels beside the frame back behind the addresses. Returns 0 when there is nothing (more) to do,
-// less when the tag cannot be put back.
+// Restores a tag that travels beside the frame to its place after the addresses. Returns 0 when there is none or it is
+// restored, less when it cannot be restored.
 static __always_inline int restore_tag(struct xdp_md *ctx)
 {
-	// Set, because without CAP_PERFMON nobody may read a stack that was not written.
+	// Initialized, because without CAP_PERFMON a program may not read an unwritten stack slot.
 	__be16 tpid = 0;
 	__u16 tci = 0;
 
-	// No tag, or a device that never carries one beside the frame (a tap).
+	// No tag, or a link that never carries one beside the frame (a tap).
 	if (bpf_xdp_metadata_rx_vlan_tag(ctx, &tpid, &tci))
 		return 0;
 	if (bpf_xdp_adjust_head(ctx, -TAG_LEN))
@@ -76,7 +76,7 @@ static __always_inline int steer_frame(struct xdp_md *ctx, int restore)
 {
 	__u32 queue = ctx->rx_queue_index;
 
-	// Asked before the frame is touched: what is passed on to the kernel must be as it came.
+	// Checked before the frame is changed: a frame that is passed to the kernel must be as it arrived.
 	if (!bpf_map_lookup_elem(&sockets, &queue)) {
 		count(no_socket_action == XDP_PASS ? STEER_PASSED : STEER_DROPPED);
 		return no_socket_action;
@@ -92,14 +92,14 @@ static __always_inline int steer_frame(struct xdp_md *ctx, int restore)
 	return action;
 }
 
-// For native mode. The kernel lends the kfunc to programs bound to a device only, whatever the call depends on.
+// For native mode. Only programs that are bound to a link may contain a call of the kfunc, reachable or not.
 SEC("xdp.frags")
 int steer(struct xdp_md *ctx)
 {
 	return steer_frame(ctx, 1);
 }
 
-// For generic mode, which knows no bound programs: a tag beside the frame is lost.
+// For generic mode, which has no bound programs: a tag beside the frame is not restored.
 SEC("xdp.frags")
 int steer_generic(struct xdp_md *ctx)
 {

@@ -121,7 +121,7 @@ impl Pinning {
         let unpinned =
             self.unpinned.iter().map(|(ifindex, reason)| Problem::new(link(&name(*ifindex)), reason.clone()));
         let left = self.pins.iter().flat_map(|pins| {
-            let left = pins.devices().into_iter().filter(|device| !is_taken(*device));
+            let left = pins.links().into_iter().filter(|device| !is_taken(*device));
             left.map(|device| (device, pins.folder().display()))
         });
         let left = left.map(|(device, folder)| {

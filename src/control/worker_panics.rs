@@ -169,7 +169,7 @@ impl Lab {
 
     /// The program on a guest's link.
     fn program_on(guest: usize) -> Option<u32> {
-        inspect::xdp(ifindex(GUESTS[guest])).expect("a link").attached.map(|attached| attached.program)
+        inspect::xdp(ifindex(GUESTS[guest])).expect("a link").attached.map(|attached| attached.program_id)
     }
 }
 

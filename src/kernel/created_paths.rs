@@ -1,4 +1,4 @@
-//! What a start had to make: folders, a mount. It is taken away when the switch ends.
+//! Folders and a mount that a start creates, and that are removed when the switch ends.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{UnmountFlags, unmount};
 
-/// What was made, in this order. When dropped, what is empty is removed, in the opposite order; a folder that something
-/// is in stays, and so does the mount that it is in.
+/// Created folders and mounts, in the order of their creation. Dropping it removes those that are empty, in reverse order; a
+/// folder with anything in it stays, and so does the mount that it is in.
 #[derive(Debug, Default)]
 pub struct CreatedPaths(Vec<Step>);
 
@@ -19,16 +19,16 @@ enum Step {
 }
 
 impl CreatedPaths {
-    /// Makes `path` and the folders that it is in, for the daemon's user alone (mode 0700). Those that exist are left as
-    /// they are.
+    /// Creates the folder `path` and its missing parents, for the daemon's user alone (mode 0700). Existing ones are left
+    /// unchanged.
     ///
     /// # Errors
-    /// The file system's refusal.
+    /// The error of the file system.
     pub fn create_folder(&mut self, path: &Path) -> io::Result<()> {
         let missing: Vec<_> = path.ancestors().take_while(|folder| !folder.exists()).collect();
         for folder in missing.into_iter().rev().filter(|folder| *folder != Path::new("")) {
             match DirBuilder::new().mode(0o700).create(folder) {
-                // By another switch that starts.
+                // Another switch that starts at the same time was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(()) => self.0.push(Step::Folder(folder.to_owned())),
@@ -37,13 +37,13 @@ impl CreatedPaths {
         Ok(())
     }
 
-    /// Notes that a file system was mounted at `point`.
+    /// Records that a file system was mounted at `point`.
     pub(super) fn record_mount(&mut self, point: &Path) {
         self.0.push(Step::Mount(point.to_owned()));
     }
 
-    /// The mount that was made, if any.
-    pub(super) fn mount(&self) -> Option<&Path> {
+    /// The recorded mount point, if any.
+    pub(super) fn mount_point(&self) -> Option<&Path> {
         self.0.iter().find_map(|step| match step {
             Step::Mount(point) => Some(point.as_path()),
             Step::Folder(_) => None,
@@ -54,11 +54,11 @@ impl CreatedPaths {
 impl Drop for CreatedPaths {
     fn drop(&mut self) {
         for step in self.0.drain(..).rev() {
-            let undone = match &step {
+            let removed = match &step {
                 Step::Folder(path) => remove_if_empty(path),
                 Step::Mount(point) => unmount_if_empty(point),
             };
-            if let Err(error) = undone {
+            if let Err(error) = removed {
                 tracing::warn!("left behind: {step:?}: {error}");
             }
         }
@@ -74,9 +74,9 @@ fn remove_if_empty(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Another switch may use the mount by now, in another network namespace.
+/// A switch in another network namespace may use the mount as well.
 fn unmount_if_empty(point: &Path) -> io::Result<()> {
-    /// What the kernel puts into every bpffs (`kernel/bpf/inode.c`).
+    /// Files that the kernel puts into every bpffs (`kernel/bpf/inode.c`).
     const ALWAYS_THERE: [&str; 2] = ["maps.debug", "progs.debug"];
     for entry in fs::read_dir(point)? {
         if !ALWAYS_THERE.iter().any(|name| entry.as_ref().is_ok_and(|entry| entry.file_name() == *name)) {
@@ -91,16 +91,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_made_goes_and_what_was_there_or_is_in_use_stays() {
+    fn created_folders_are_removed_unless_something_is_in_them() {
         let top = tempfile::tempdir().unwrap();
         let path = |name: &str| top.path().join(name);
         fs::create_dir(path("there")).unwrap();
-        let mut made = CreatedPaths::default();
+        let mut created = CreatedPaths::default();
         for name in ["there/a/b", "empty/c", "used/d"] {
-            made.create_folder(&path(name)).unwrap();
+            created.create_folder(&path(name)).unwrap();
         }
         fs::write(path("used/file"), "").unwrap();
-        drop(made);
+        drop(created);
         let left = |name: &str| path(name).exists();
         assert_eq!(
             ["there", "there/a", "empty", "used", "used/d"].map(left),

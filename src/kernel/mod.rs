@@ -1,11 +1,14 @@
-//! What we ask of the kernel besides sockets: the XDP program's life, and questions. The other folder with `unsafe`.
+//! The kernel besides sockets: the life of the XDP program, and queries. The other folder with `unsafe`.
 
+mod attachable;
+mod bpf_link;
 mod created_paths;
 pub mod inspect;
 mod pins;
 mod privileges;
 mod program;
 
+pub use attachable::PageBoundError;
 pub use created_paths::CreatedPaths;
 pub use pins::{
     CleanError, Cleaned, FoundPin, PinError, PinFolder, PinState, Pins, clean_pins, find_pins, is_bpffs,

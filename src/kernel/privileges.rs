@@ -1,4 +1,4 @@
-//! Giving up the rights that a running switch does not need.
+//! Dropping the capabilities that a running switch does not need.
 
 use caps::errors::CapsError;
 use caps::{CapSet, Capability, CapsHashSet};
@@ -7,7 +7,8 @@ use rustix::thread::set_no_new_privs;
 
 use super::inspect::NEEDED;
 
-/// What root keeps besides, for that is why it is root: to see which process holds a device, and to use files of others.
+/// Capabilities that a daemon of user root keeps as well: to see which process holds a link, and to use files of other
+/// users.
 const OF_ROOT: [Capability; 4] = [
     Capability::CAP_SYS_ADMIN,
     Capability::CAP_SYS_PTRACE,
@@ -15,14 +16,14 @@ const OF_ROOT: [Capability; 4] = [
     Capability::CAP_CHOWN,
 ];
 
-/// Drops every capability that nothing needs once the pin folder is there, for good, and hands none to other programs.
-/// It is this thread's rights, and those of the threads that it starts from now on.
+/// Drops, permanently, every capability that is not needed once the pin folder exists, and clears those that a started
+/// program would inherit. It applies to this thread and to the threads that it starts from now on.
 ///
 /// # Errors
-/// The kernel's refusal; what was not dropped until then is still there.
+/// The error of the kernel; capabilities may have been dropped before it.
 pub fn drop_privileges() -> Result<(), CapsError> {
-    let besides = OF_ROOT.into_iter().filter(|_| geteuid().is_root());
-    let needed: CapsHashSet = NEEDED.into_iter().chain(besides).collect();
+    let of_root = OF_ROOT.into_iter().filter(|_| geteuid().is_root());
+    let needed: CapsHashSet = NEEDED.into_iter().chain(of_root).collect();
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
         for surplus in caps::read(None, CapSet::Bounding)?.difference(&needed) {
             caps::drop(None, CapSet::Bounding, *surplus)?;
@@ -33,6 +34,6 @@ pub fn drop_privileges() -> Result<(), CapsError> {
     caps::clear(None, CapSet::Inheritable)?;
     caps::set(None, CapSet::Effective, &kept)?;
     caps::set(None, CapSet::Permitted, &kept)?;
-    // We start no programs. Should something make us, they get no more than we have.
+    // The switch starts no programs. An exploit that starts one gains no capabilities by it.
     set_no_new_privs(true).map_err(|error| CapsError::from(error.to_string()))
 }

@@ -1,20 +1,19 @@
-//! Strip and push a tag. Both move the 12 address bytes and the start of the frame, never the payload.
+//! Stripping and pushing a tag. Both move the 12 address bytes and the start of the frame, never the payload.
 
-use super::{ETHERTYPE_DOT1Q, Header};
+use super::ethernet::{ETHERTYPE_DOT1Q, Header};
 use crate::types::Tci;
 use crate::xsk::Frame;
 
-/// Bytes of a tag: TPID and TCI.
-pub const TAG_LEN: usize = 4;
+pub use super::ethernet::TAG_LEN;
 
 const ADDRESSES_LEN: usize = 12;
 
-/// There is no room in front of the frame for one more tag.
+/// The first chunk has no room before the frame for one more tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no headroom left for a tag")]
 pub struct NoHeadroom;
 
-/// Removes the outermost tag of a frame whose [`Header`] has one; a frame too short to hold one is left alone.
+/// Removes the outermost tag of a frame whose [`Header`] has one; a frame too short for one is unchanged.
 #[inline]
 pub fn strip(frame: &mut Frame) {
     let bytes = frame.bytes_mut();
@@ -25,10 +24,10 @@ pub fn strip(frame: &mut Frame) {
     frame.trim_front(TAG_LEN);
 }
 
-/// Puts an 802.1Q tag in front of whatever follows the addresses, be it another tag.
+/// Inserts an 802.1Q tag after the addresses, before any other tag.
 ///
 /// # Errors
-/// [`NoHeadroom`]; the frame is as it was.
+/// [`NoHeadroom`]; the frame is unchanged.
 #[inline]
 pub fn push(frame: &mut Frame, tci: Tci) -> Result<(), NoHeadroom> {
     if frame.bytes().len() < Header::LEN || !frame.grow_front(TAG_LEN) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::be16;
+use super::bytes::be16;
 use crate::types::{MacAddr, Pcp, Tci};
 
 /// TPID of a customer tag, the only one that selects a subport.
@@ -10,34 +10,37 @@ pub const ETHERTYPE_DOT1Q: u16 = 0x8100;
 /// TPID of a service tag: carried, never matched.
 pub const ETHERTYPE_DOT1AD: u16 = 0x88a8;
 
-/// What the datapath needs to know of a frame. An inner tag is payload.
+/// Bytes of a tag: TPID and TCI.
+pub const TAG_LEN: usize = 4;
+
+/// The fields of an Ethernet header that select a port. An inner tag is payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Destination address.
+    /// The address of the receiver, unicast or group.
     pub destination: MacAddr,
     /// The outermost tag, if the frame has one.
     pub tag: Option<Tag>,
 }
 
-/// An outermost tag.
+/// The outermost tag of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag {
-    /// [`ETHERTYPE_DOT1Q`] or [`ETHERTYPE_DOT1AD`].
+    /// Either [`ETHERTYPE_DOT1Q`] or [`ETHERTYPE_DOT1AD`].
     pub tpid: u16,
-    /// The tag's control information.
+    /// The priority (PCP, DEI) and the VID.
     pub tci: Tci,
 }
 
-/// What a tag selects by: its TPID and VID, without the priority.
+/// The part of a tag that selects a port: TPID and VID, without the priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TagId {
-    /// [`ETHERTYPE_DOT1Q`] or [`ETHERTYPE_DOT1AD`].
+    /// Either [`ETHERTYPE_DOT1Q`] or [`ETHERTYPE_DOT1AD`].
     pub tpid: u16,
-    /// All 12 bits: 0 and 4095, too.
+    /// All 12 bits, 0 and 4095 included.
     pub vid: u16,
 }
 
-/// `VLAN 101`, or `802.1ad VLAN 101`.
+/// As `VLAN 101` or `802.1ad VLAN 101`.
 impl fmt::Display for TagId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.tpid == ETHERTYPE_DOT1AD { "802.1ad " } else { "" };
@@ -46,7 +49,7 @@ impl fmt::Display for TagId {
 }
 
 impl Tag {
-    /// What the tag selects by.
+    /// The part that selects a port.
     #[must_use]
     pub const fn id(self) -> TagId {
         TagId { tpid: self.tpid, vid: self.tci.vid() }
@@ -68,15 +71,15 @@ impl Header {
     /// Bytes of an untagged header: two addresses and the type.
     pub const LEN: usize = 14;
     /// Bytes of a tagged header: [`Self::LEN`] and one tag.
-    pub const TAGGED_LEN: usize = Self::LEN + super::dot1q::TAG_LEN;
+    pub const TAGGED_LEN: usize = Self::LEN + TAG_LEN;
 
     /// Reads the header at the start of `frame`.
     ///
     /// # Errors
-    /// [`Truncated`] when the two addresses, the tag (TPID and TCI) or the type behind it are cut.
+    /// [`Truncated`] when the two addresses, the tag (TPID and TCI) or the EtherType after it are cut.
     #[inline]
     pub fn parse(frame: &[u8]) -> Result<Self, Truncated> {
-        // One look at the length for all of the header, and one more for the tag.
+        // One check of the length for the whole header, and one more for the tag.
         let header: &[u8; Self::LEN] = frame.first_chunk().ok_or(Truncated)?;
         let destination = MacAddr::new(*header.first_chunk().ok_or(Truncated)?);
         let tag = match be16(header, 12).ok_or(Truncated)? {
@@ -90,7 +93,7 @@ impl Header {
         Ok(Self { destination, tag })
     }
 
-    /// The priority of the frame as it came: its outermost tag's, or 0 when it has none.
+    /// The priority of the frame as received: that of its outermost tag, or 0 without a tag.
     #[inline]
     #[must_use]
     pub fn pcp(&self) -> Pcp {

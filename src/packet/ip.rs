@@ -1,12 +1,13 @@
-//! The packet in a frame, and the numbers of what IP carries.
+//! The packet in a frame, and the numbers of EtherTypes and IP protocols.
 
-use super::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, be16, dot1q::TAG_LEN};
+use super::bytes::be16;
+use super::ethernet::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, TAG_LEN};
 
 pub const ETHERTYPE_IPV4: u16 = 0x0800;
 pub const ETHERTYPE_ARP: u16 = 0x0806;
 pub const ETHERTYPE_RARP: u16 = 0x8035;
 pub const ETHERTYPE_IPV6: u16 = 0x86dd;
-/// Labels that the receiver, or the sender, has given (RFC 5332, 3).
+// Labels assigned by the receiver, and by the sender (RFC 5332, 3).
 pub const ETHERTYPE_MPLS: u16 = 0x8847;
 pub const ETHERTYPE_MPLS_UPSTREAM: u16 = 0x8848;
 pub const PROTOCOL_TCP: u8 = 6;
@@ -16,16 +17,16 @@ pub const PROTOCOL_ICMPV6: u8 = 58;
 pub const IPV4_HEADER_LEN: usize = 20;
 /// Bytes of an IPv6 header.
 pub const IPV6_HEADER_LEN: usize = 40;
-/// Bits of the two bytes at offset 6 of an IPv4 header (RFC 791, 3.1) that only fragments have set.
+/// Mask of the two bytes at offset 6 of an IPv4 header (RFC 791, 3.1): not 0 in fragments only.
 pub const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
 
-/// The EtherType behind all of a frame's tags, and where its packet begins. `None` when it is cut before.
+/// The EtherType after all tags of a frame, and the offset of its packet. `None` when the frame is cut before.
 #[inline]
 pub fn packet(frame: &[u8]) -> Option<(u16, usize)> {
     packet_behind(frame, |ethertype| matches!(ethertype, ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD))
 }
 
-/// The same, where a tag is what has a TPID that `is_tag` accepts.
+/// The same, for the tags whose TPID `is_tag` accepts.
 #[inline]
 pub fn packet_behind(frame: &[u8], is_tag: impl Fn(u16) -> bool) -> Option<(u16, usize)> {
     let mut type_offset = 12;
@@ -38,7 +39,7 @@ pub fn packet_behind(frame: &[u8], is_tag: impl Fn(u16) -> bool) -> Option<(u16,
     }
 }
 
-/// Where what an IPv4 packet carries begins (RFC 791, 3.1). `None` for what is no IPv4 packet.
+/// Offset of the payload of an IPv4 packet (RFC 791, 3.1). `None` for another version or a too small length.
 #[inline]
 pub fn ipv4_payload(packet: &[u8]) -> Option<usize> {
     let version_ihl = *packet.first()?;

@@ -1,27 +1,27 @@
-//! Frames with a length in the place of the `EtherType` (IEEE Std 802.3-2022, 3.2.6): LLC, and SNAP within it.
+//! Frames with a length instead of an `EtherType` (IEEE Std 802.3-2022, 3.2.6): LLC, and SNAP within it.
 
-use super::be16;
+use super::bytes::be16;
 
-/// What an LLC header announces.
+/// The payload that an LLC header announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Llc {
-    /// SNAP with an `EtherType` (RFC 1042; IEEE Std 802-2014, 9.2.3); the payload begins this many bytes behind the
-    /// length.
+    /// SNAP with an `EtherType` (RFC 1042; IEEE Std 802-2014, 9.2.3); `payload` is its offset from the
+    /// end of the length field.
     Snap { ethertype: u16, payload: usize },
     /// A protocol that is neither IP nor ARP.
     Other,
 }
 
-/// Whether the field behind the addresses and tags is a length.
+/// Whether the field after the addresses and tags is a length.
 #[inline]
 pub const fn is_length(field: u16) -> bool {
     field < 0x0600
 }
 
-/// Reads the header behind the length. `None` when it is cut, and for IP and ARP in any form but SNAP in an unnumbered
-/// information PDU, which is the one that hosts send (RFC 1042).
+/// Parses the header after the length. `None` when it is cut, and for IP and ARP in any other form than SNAP in an unnumbered
+/// information PDU, the form that hosts send (RFC 1042).
 pub fn parse(llc: &[u8]) -> Option<Llc> {
-    /// An access point's address. The lowest bit is another matter: group or individual for the destination, response or
+    /// Mask of the address of an access point. The lowest bit means group or individual for the destination, response or
     /// command for the source (IEEE Std 802.2-1998, 3.3.1).
     const ADDRESS: u8 = 0xfe;
     const SNAP: u8 = 0xaa;
@@ -30,7 +30,7 @@ pub fn parse(llc: &[u8]) -> Option<Llc> {
     /// All access points of the receiver, those of IP and ARP among them.
     const GLOBAL: u8 = 0xff;
     const SNAP_HEADER: [u8; 3] = [SNAP, SNAP, 0x03];
-    /// The `EtherType` follows (RFC 1042), also behind a bridge (IEEE Std 802.1H-1997).
+    /// Organizations after which an `EtherType` follows: RFC 1042, and IEEE Std 802.1H-1997 for bridges.
     const ENCAPSULATED_ETHERNET: [[u8; 3]; 2] = [[0, 0, 0], [0, 0, 0xf8]];
     let [destination, source]: [u8; 2] = *llc.first_chunk()?;
     let points = [destination & ADDRESS, source & ADDRESS];

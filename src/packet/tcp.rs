@@ -1,15 +1,16 @@
 //! Cutting a TCP packet that is too long for a link into segments that fit, inside of tunnels too.
 //!
-//! A VM hands over packets of up to 64 KiB and has "the hardware" cut them (TSO). How long it wanted the segments to be is
-//! lost on the way through XDP, so they are made as long as the link takes. Each segment begins with all headers of the
-//! packet, and these fields follow: RFC 9293, 3.1 (sequence number, PSH, FIN), RFC 3168, 6.1.2 (CWR), RFC 6864 (IPv4
+//! A VM sends packets of up to 64 KiB and leaves it to "the hardware" to cut them (TSO). XDP discards the intended length of
+//! the segments, so each is as long as the link accepts. A segment begins with all headers of the packet, and these fields
+//! are rewritten: RFC 9293, 3.1 (sequence number, PSH, FIN), RFC 3168, 6.1.2 (CWR), RFC 6864 (IPv4
 //! identification), lengths, and the checksums of TCP, UDP and GRE.
 
 use std::ops::Range;
 
+use super::bytes::be16;
+use super::checksum;
 use super::ip::{IPV6_HEADER_LEN, packet};
 use super::layers::{Kind, Layer, Layers};
-use super::{be16, checksum};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -20,10 +21,10 @@ const CWR: u8 = 0x80;
 /// Offset of the flags in a TCP header.
 const FLAGS: usize = 13;
 
-/// A TCP packet that is longer than a link takes. All offsets are in the frame.
+/// A TCP packet that is longer than a link accepts. All offsets are in the frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LongTcp {
-    /// The innermost is TCP.
+    /// The innermost layer is TCP.
     layers: Layers,
     payload: usize,
     end: usize,
@@ -32,12 +33,11 @@ pub struct LongTcp {
 }
 
 impl LongTcp {
-    /// Looks for one in a frame of `frame_len` bytes whose first buffer is `first`, behind any number of tags. `None` if
-    /// its packet is no longer than `mtu` bytes, is no TCP, goes to a group, or is one that cannot be cut: a fragment, one
-    /// with SYN, RST or URG, one in a GRE tunnel with sequence numbers, one that is malformed or whose headers leave no room
-    /// for payload.
+    /// Parses a frame of `frame_len` bytes whose first chunk is `first`, with any number of tags. `None` if its packet is not
+    /// longer than `mtu_bytes`, not TCP, sent to a group, or cannot be cut: a fragment, one with SYN, RST or URG, one in a GRE
+    /// tunnel with sequence numbers, a malformed one, or one whose headers leave no room for payload.
     #[must_use]
-    pub fn find(first: &[u8], frame_len: usize, mtu: usize) -> Option<Self> {
+    pub fn find(first: &[u8], frame_len: usize, mtu_bytes: usize) -> Option<Self> {
         const GROUP: u8 = 1;
         if first.first()? & GROUP != 0 {
             return None;
@@ -47,9 +47,9 @@ impl LongTcp {
         let tcp = layers.innermost().filter(|layer| matches!(layer.kind, Kind::Tcp(_)))?;
         let (tcp, end) = (tcp.start, tcp.end);
         let payload = tcp + tcp_header_len(first.get(tcp..)?)?;
-        let segment_bytes = (packet + mtu).checked_sub(payload).filter(|bytes| *bytes > 0)?;
+        let segment_bytes = (packet + mtu_bytes).checked_sub(payload).filter(|bytes| *bytes > 0)?;
         let can_be_cut = layers.outermost_first().all(|layer| !has_sequence(layer));
-        (can_be_cut && end - packet > mtu && payload <= first.len()).then_some(Self {
+        (can_be_cut && end - packet > mtu_bytes && payload <= first.len()).then_some(Self {
             layers,
             payload,
             end,
@@ -57,21 +57,21 @@ impl LongTcp {
         })
     }
 
-    /// Where the headers are that each segment begins with.
+    /// Range of the headers, which each segment begins with.
     #[must_use]
     pub const fn headers(&self) -> Range<usize> {
         0..self.payload
     }
 
-    /// Where the payload of each segment is, in order.
+    /// Range of the payload of each segment, in order.
     #[must_use]
     pub fn payloads(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
         let Self { payload, end, segment_bytes, .. } = *self;
         (payload..end).step_by(segment_bytes).map(move |start| start..end.min(start + segment_bytes))
     }
 
-    /// Makes the headers those of the segment with this payload. `first`, and what the frame has in `rest`, are a copy
-    /// of the original headers and that payload.
+    /// Rewrites the headers for the segment with this payload. `first` and `rest` are the chunks of the segment: a copy of the
+    /// original headers and of that payload.
     pub fn finish<'a>(
         &self,
         payload: &Range<usize>,
@@ -109,7 +109,7 @@ impl LongTcp {
     }
 }
 
-/// Whether each packet of this layer needs a number of its own, and receivers ignore those that come with the same one.
+/// Whether each packet of this layer needs a number of its own: receivers ignore packets with an equal number.
 const fn has_sequence(layer: &Layer) -> bool {
     matches!(layer.kind, Kind::Gre { has_sequence: true, .. })
 }
@@ -120,7 +120,7 @@ fn tcp_header_len(header: &[u8]) -> Option<usize> {
     (len >= 20 && header.get(FLAGS)? & (SYN | RST | URG) == 0).then_some(len)
 }
 
-/// `packet` begins with the header.
+/// Rewrites the IPv4 header at the start of `packet`, for segment number `segment`.
 fn write_ipv4(packet: &mut [u8], packet_len: usize, segment: usize) {
     let header_len = packet.first().map_or(0, |version_ihl| usize::from(version_ihl & 0x0f) * 4);
     let Some(header) = packet.get_mut(..header_len) else { return };

@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// An id: a text that many places hold and one owns. Copies share it, for a large DB names each port some ten times.
+/// The id of a record. Copies share one text, because about ten places hold the id of each port.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Id(Arc<str>);
 
 impl Id {
-    /// The text.
+    /// The id as in the record.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// How many places hold it.
+    /// Number of copies that share the text.
     pub(crate) fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
     }

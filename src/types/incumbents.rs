@@ -1,12 +1,16 @@
-//! Who held what two or more claim.
+//! Holders of what two or more records claim.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Id, IfIndex, MacAddr, NetworkKey, PortKey, VlanId};
+use super::id::Id;
+use super::key::{NetworkKey, PortKey};
+use super::link::IfIndex;
+use super::mac::MacAddr;
+use super::vlan::VlanId;
 
-/// Something that one record at most can have.
+/// Something that at most one record can hold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Claim {
@@ -20,9 +24,9 @@ pub enum Claim {
     Subport(Id),
     /// An address on this network; held by a port.
     Mac(Id, MacAddr),
-    /// A link; held by a port.
+    /// A link of this host; held by a port.
     Link(IfIndex),
 }
 
-/// The holders of contested claims: those that two or more records make. What only one record claims needs no entry.
+/// The holders of contested claims, which two or more records make. A claim of only one record has no entry.
 pub type Incumbents = BTreeMap<Claim, Id>;

@@ -1,4 +1,4 @@
-//! Unique keys: how the datapath names logical ports and networks.
+//! Unique keys: the numbers of ports and networks.
 //!
 //! They are the records' `unique_key`. Dragonflow carries a port's in OpenFlow registers 6 (source) and 7
 //! (destination) and a network's in the metadata field.
@@ -29,7 +29,7 @@ macro_rules! unique_key {
         pub struct $name(NonZeroU32);
 
         impl $name {
-            /// Checks `key`.
+            /// Checks the range of `key`.
             ///
             /// # Errors
             /// [`KeyError`] when `key` is 0 or needs more than 31 bits.
@@ -70,10 +70,10 @@ macro_rules! unique_key {
 }
 
 unique_key! {
-    /// The `unique_key` of a logical port.
+    /// The `unique_key` of a port.
     PortKey
 }
 unique_key! {
-    /// The `unique_key` of a logical switch, that is, of a network.
+    /// The `unique_key` of a network (an `lswitch`).
     NetworkKey
 }

@@ -1,18 +1,18 @@
-//! The kernel's names for a device and its queues.
+//! The kernel's numbers of a link and its queues.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-/// A network device's index in its network namespace (`ip link`). A device made again under the same name gets
-/// another one, unless somebody asks for the old one, which is why links are compared by it.
+/// The index of a link in its network namespace (`ip link`). A link that is removed and created again under the same name has
+/// another index, unless the old one is requested, so links are compared by index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct IfIndex(NonZeroU32);
 
 impl IfIndex {
-    /// `None` for 0, which the kernel uses for "no device".
+    /// `None` for 0, which the kernel uses for "no link".
     #[must_use]
     pub const fn new(ifindex: u32) -> Option<Self> {
         match NonZeroU32::new(ifindex) {
@@ -34,7 +34,7 @@ impl fmt::Display for IfIndex {
     }
 }
 
-/// The number of an RX and TX queue pair of a device, from 0.
+/// The number of an RX and TX queue pair of a link, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct QueueId(pub u16);

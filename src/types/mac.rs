@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::shorten;
+use super::shorten::shorten;
 
 /// An IEEE 802 MAC address, in the order of its bytes on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct MacAddr([u8; 6]);
 pub struct MacAddrError(pub String);
 
 impl MacAddr {
-    /// ff:ff:ff:ff:ff:ff.
+    /// The broadcast address, ff:ff:ff:ff:ff:ff.
     pub const BROADCAST: Self = Self([0xff; 6]);
 
     /// The address with these bytes, in wire order.
@@ -35,7 +35,7 @@ impl MacAddr {
         self.0
     }
 
-    /// The link-local IPv6 address that follows from it (modified EUI-64: RFC 4291, appendix A).
+    /// The link-local IPv6 address that is derived from it (modified EUI-64: RFC 4291, appendix A).
     #[must_use]
     pub const fn link_local(self) -> Ipv6Addr {
         let [first, second, third, rest @ ..] = self.0;
@@ -56,7 +56,7 @@ impl MacAddr {
     }
 }
 
-/// As one number, which takes a hasher a few instructions; an array of bytes takes it a loop.
+/// Hashes one number, in a few instructions; the derived code for an array is a loop.
 impl Hash for MacAddr {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -69,8 +69,8 @@ impl Hash for MacAddr {
 impl FromStr for MacAddr {
     type Err = MacAddrError;
 
-    /// Takes `:` or `-` between the octets and either case. Each octet has two digits: a lost digit is not read as another
-    /// address, which netaddr (Dragonflow's parser) does.
+    /// Accepts `:` or `-` between the octets and either case. Each octet must have two digits, so that a missing digit does not
+    /// yield another address, as in netaddr (Dragonflow's parser).
     fn from_str(text: &str) -> Result<Self, MacAddrError> {
         let bad = || MacAddrError(text.to_owned());
         let mut bytes = [0; 6];
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_forms_are_read_and_written_lower_case() {
+    fn text_forms_are_parsed_and_printed_in_lower_case() {
         for text in ["fa:16:3e:00:01:66", "FA-16-3E-00-01-66"] {
             assert_eq!(text.parse::<MacAddr>().unwrap().to_string(), "fa:16:3e:00:01:66");
         }

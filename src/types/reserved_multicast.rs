@@ -1,16 +1,16 @@
-//! The fate of frames that no bridge forwards.
+//! Outcome of frames to addresses that bridges do not forward.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// What the switch does with frames to 01:80:c2:00:00:00 to 0f (IEEE Std 802.1Q-2022, table 8-1): STP, PAUSE, LACP,
+/// Outcome of frames to 01:80:c2:00:00:00 to 0f (IEEE Std 802.1Q-2022, table 8-1): STP, PAUSE, LACP,
 /// 802.1X, LLDP and others are for the next bridge only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ReservedMulticast {
-    /// They are dropped, as by any bridge.
+    /// The frames are dropped, as the standard requires of bridges.
     #[default]
     Drop,
-    /// They are flooded as other multicasts.
+    /// The frames are flooded as other multicasts.
     Pass,
 }

@@ -1,13 +1,14 @@
-//! How a subport's frames are told apart on its parent.
+//! How the frames of a subport are marked on its parent.
 
 use std::fmt;
 
-use super::{VlanId, VlanIdError, shorten};
+use super::shorten::shorten;
+use super::vlan::{VlanId, VlanIdError};
 
-/// What marks a frame of a parent port as a subport's.
+/// The mark by which a frame of a parent belongs to a subport.
 ///
-/// This enum and its codec are all the model knows of tags. Another kind is a new variant here, its match in
-/// `datapath/classify.rs` and its rewrite in `datapath/dispatch.rs`.
+/// Another kind of segmentation is a new variant here, its match in the step that classifies frames and its rewrite in the
+/// step that encapsulates them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segmentation {
     /// The outermost tag is an 802.1Q tag (TPID 0x8100) with this VID.
@@ -17,22 +18,22 @@ pub enum Segmentation {
 /// A `segmentation_type` and `segmentation_id` that are no [`Segmentation`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SegmentationError {
-    /// The type is one that this program does not forward (Dragonflow also knows `macvlan` and `ipvlan`).
+    /// The type is not supported (Dragonflow also has `macvlan` and `ipvlan`).
     #[error("segmentation type {:?} is not supported: expected \"vlan\"", shorten(.0))]
     UnsupportedType(String),
-    /// A type that carries an id came without one.
+    /// The type requires an id, and the record has none.
     #[error("segmentation type \"vlan\" needs a segmentation_id: expected 1 to 4094")]
     MissingId,
-    /// The id is no VLAN id.
+    /// The id is not a VLAN id.
     #[error("segmentation_id {0}")]
     BadVlanId(#[from] VlanIdError),
 }
 
 impl Segmentation {
-    /// Reads the record's two fields (Dragonflow's `ChildPortSegmentation`).
+    /// Decodes two fields of a record (Dragonflow's `ChildPortSegmentation`).
     ///
     /// # Errors
-    /// [`SegmentationError`], which keeps the value.
+    /// [`SegmentationError`], which has the value.
     pub fn decode(kind: &str, id: Option<u64>) -> Result<Self, SegmentationError> {
         match (kind, id) {
             ("vlan", Some(id)) => {
@@ -44,7 +45,7 @@ impl Segmentation {
         }
     }
 
-    /// The record's `segmentation_type`.
+    /// The `segmentation_type` of the record.
     #[must_use]
     pub const fn kind(self) -> &'static str {
         match self {
@@ -52,7 +53,7 @@ impl Segmentation {
         }
     }
 
-    /// The record's `segmentation_id`.
+    /// The `segmentation_id` of the record.
     #[must_use]
     pub const fn id(self) -> Option<u64> {
         match self {

@@ -1,10 +1,10 @@
-//! Foreign values in messages: the start of a long one, and its length.
+//! Values of foreign origin in messages: of a long one, the start and the length.
 
 use std::borrow::Cow;
 
-/// The longest value that a message repeats whole, in characters.
+/// Length in characters of the longest value that a message repeats in full.
 const VALUE_CHARS: usize = 100;
-/// The longest text of a whole message, in characters: several values and the words between them.
+/// Length in characters of the longest message: several values and the words between them.
 const MESSAGE_CHARS: usize = 1000;
 
 /// `value`, or its first 100 characters and its length in bytes.
@@ -13,7 +13,7 @@ pub fn shorten(value: &str) -> Cow<'_, str> {
     cut(value, VALUE_CHARS)
 }
 
-/// A message of foreign origin, as a store's answer: its first 1000 characters, and its length in bytes if there are more.
+/// A message of foreign origin, as the reply of a store, or its first 1000 characters and its length in bytes.
 #[must_use]
 pub fn shorten_message(message: &str) -> Cow<'_, str> {
     cut(message, MESSAGE_CHARS)

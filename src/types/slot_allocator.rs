@@ -1,18 +1,18 @@
-//! Handing out small numbers.
+//! Allocation of slot numbers.
 
 use std::collections::BTreeSet;
 
-/// Numbers from 0 on, each given to one holder at a time; low ones first, so that tables indexed by them stay dense.
+/// Allocates numbers from 0 on, each to one holder at a time and the lowest first, so that tables indexed by them stay dense.
 #[derive(Debug, Clone, Default)]
 pub struct SlotAllocator {
-    /// All from here on are free.
+    /// This number and all above are free.
     next: u32,
-    /// Given back, and below `next`.
+    /// The released numbers below `next`.
     free: BTreeSet<u32>,
 }
 
 impl SlotAllocator {
-    /// Takes the lowest free number; `None` when it is not below `limit`.
+    /// Allocates the lowest free number; `None` when it is not below `limit`.
     pub fn allocate(&mut self, limit: u32) -> Option<u32> {
         if let Some(number) = self.free.first().copied() {
             return (number < limit && self.free.remove(&number)).then_some(number);
@@ -25,9 +25,9 @@ impl SlotAllocator {
         Some(number)
     }
 
-    /// Gives a number back.
+    /// Releases a number that [`allocate`](Self::allocate) returned.
     pub fn release(&mut self, number: u32) {
-        debug_assert!(number < self.next && !self.free.contains(&number), "{number} was not taken");
+        debug_assert!(number < self.next && !self.free.contains(&number), "{number} was not allocated");
         self.free.insert(number);
     }
 }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_low_and_given_once() {
+    fn the_lowest_free_number_is_allocated_once() {
         let mut numbers = SlotAllocator::default();
         assert_eq!(
             [numbers.allocate(3), numbers.allocate(3), numbers.allocate(3)],

@@ -6,29 +6,29 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
-use super::MacAddr;
+use super::mac::MacAddr;
 
-/// A MAC address and IP addresses that go with it.
+/// A MAC address, and IP addresses that may be used with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AddressPair {
-    /// The MAC address.
+    /// Source address of the frames.
     pub mac: MacAddr,
-    /// One IP address, or all of a network.
+    /// One IP address, or a prefix.
     pub ips: IpNet,
 }
 
-/// What a port's record allows beyond sending from its own MAC addresses, or forbids.
+/// The source addresses that a port may use, as its record allows or forbids them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceRules {
-    /// The addresses that it may send from; `None` without port security.
+    /// The addresses that the port may send from; `None` without port security.
     pub allowed: Option<AllowedSources>,
-    /// The MAC addresses in `allowed_address_pairs` that are not its own, in their order, each once. The port claims
+    /// The MAC addresses in `allowed_address_pairs` that are not its own, sorted, each once. The port claims
     /// frames to these, with and without port security.
     pub pair_macs: Box<[MacAddr]>,
 }
 
 impl SourceRules {
-    /// The rules of a port with the addresses `macs`; `None` where there is nothing to look at in its frames.
+    /// The rules of a port with the addresses `macs`; `None` when its frames need no check.
     #[must_use]
     pub fn new(macs: &[MacAddr], allowed: Option<AllowedSources>, pairs: &[AddressPair]) -> Option<Self> {
         let pair_macs: BTreeSet<_> =
@@ -40,17 +40,17 @@ impl SourceRules {
 
 /// The addresses that a port with port security may send from: its own, and those in `allowed_address_pairs`.
 ///
-/// Each MAC address among them may use the link-local IPv6 address that follows from it (RFC 4291, appendix A), for
-/// neighbour discovery and `DHCPv6` start from there.
+/// Each MAC address among them may use the link-local IPv6 address that is derived from it (RFC 4291, appendix A),
+/// because neighbour discovery and `DHCPv6` start with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedSources(SmallVec<[AddressPair; 1]>);
 
 impl AllowedSources {
-    /// The port's own addresses, each MAC with each IP address, and further pairs.
+    /// Combines each MAC address of the port with each IP address, and adds further pairs.
     #[must_use]
     pub fn new(macs: &[MacAddr], ips: &[IpAddr], further: &[AddressPair]) -> Self {
         let pairs = macs.iter().flat_map(|&mac| {
-            // A MAC address without an IP address must stand here, too.
+            // A MAC address without an IP address must be present as well.
             let link_local = ips.is_empty().then(|| mac.link_local().into());
             ips.iter().copied().chain(link_local).map(move |ip| AddressPair { mac, ips: ip.into() })
         });
@@ -75,7 +75,7 @@ impl AllowedSources {
         self.of(mac).any(|pair| pair.ips.contains(&ip) || ip == mac.link_local())
     }
 
-    /// The pairs with `mac`, which stand side by side.
+    /// The pairs with `mac`, which are adjacent.
     fn of(&self, mac: MacAddr) -> impl Iterator<Item = &AddressPair> {
         let first = self.0.partition_point(|pair| pair.mac < mac);
         self.0.iter().skip(first).take_while(move |pair| pair.mac == mac)

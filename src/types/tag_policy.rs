@@ -1,39 +1,39 @@
-//! What becomes of tags that no segmentation has.
+//! Outcome of frames with a tag that no segmentation has.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// What becomes of a frame with a tag that no segmentation of its port has.
+/// Outcome of a frame with a tag that no segmentation of its port has.
 ///
-/// A priority tag (VID 0) names no VLAN, and is not meant.
+/// A priority tag (VID 0) names no VLAN, and does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownTags {
-    /// It is the port's own, tag as it came: the specification's way.
+    /// The frame belongs to the port itself, with its tag unchanged, as the specification requires.
     #[default]
     Pass,
-    /// It ends.
+    /// The frame is dropped.
     Drop,
 }
 
-/// [`UnknownTags`] of each port.
+/// The [`UnknownTags`] of all ports.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TagPolicy {
-    /// For ports that neither map names.
+    /// For ports in neither map.
     pub default: UnknownTags,
-    /// By lswitch id, for its ports.
+    /// By network id, for the ports of the network.
     pub networks: BTreeMap<String, UnknownTags>,
-    /// By lport id, whatever is said for its network.
+    /// By port id; takes precedence over the network of the port.
     pub ports: BTreeMap<String, UnknownTags>,
 }
 
 impl TagPolicy {
-    /// What becomes of unknown tags of port `lport` on network `lswitch`.
+    /// Outcome of unknown tags of port `lport` on network `lswitch`.
     #[must_use]
     pub fn of(&self, lport: &str, lswitch: &str) -> UnknownTags {
-        let said = self.ports.get(lport).or_else(|| self.networks.get(lswitch));
-        said.copied().unwrap_or(self.default)
+        let found = self.ports.get(lport).or_else(|| self.networks.get(lswitch));
+        found.copied().unwrap_or(self.default)
     }
 }
 
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_goes_before_its_network_and_that_before_the_rest() {
+    fn a_port_takes_precedence_over_its_network_and_that_over_the_default() {
         let policy = TagPolicy {
             default: UnknownTags::Pass,
             networks: BTreeMap::from([("strict".into(), UnknownTags::Drop)]),

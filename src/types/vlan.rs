@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 /// A VLAN identifier that names a VLAN: 1 to 4094.
 ///
-/// 0 (a priority tag: the frame belongs to no VLAN) and 4095 (reserved) are not `VlanId`s, so nothing in the
-/// project can map a port to them. `Option<VlanId>` takes two bytes.
+/// 0 (a priority tag: the frame belongs to no VLAN) and 4095 (reserved) are not `VlanId`s, so no port can be
+/// mapped to them. `Option<VlanId>` takes two bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
 pub struct VlanId(NonZeroU16);
+
+const _: () = assert!(size_of::<Option<VlanId>>() == 2);
 
 /// A number that is no [`VlanId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +29,7 @@ impl VlanId {
         None => Self::MIN,
     };
 
-    /// Checks `vid`.
+    /// Checks the range of `vid`.
     ///
     /// # Errors
     /// [`VlanIdError`] when `vid` is 0, 4095 or more.
@@ -71,21 +73,21 @@ impl fmt::Debug for VlanId {
     }
 }
 
-/// Tag control information as it stands in a frame: PCP (3 bits), DEI (1 bit), VID (12 bits), host byte order.
+/// Tag control information as in a frame: PCP (3 bits), DEI (1 bit), VID (12 bits), host byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Tci(u16);
 
-/// What a tag says about a frame's priority: PCP and DEI, without the VID.
+/// The priority of a frame: PCP and DEI of its tag, without the VID.
 ///
-/// It outlives the tag it was read from: stripping keeps it, pushing writes it back. The default (0) is an
-/// untagged frame's.
+/// It outlives the tag: it is kept when a tag is stripped and written when one is pushed. The default (0) is that of an
+/// untagged frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Pcp(u16);
 
 impl Tci {
     const VID_MASK: u16 = 0x0fff;
 
-    /// Reads the two bytes after the TPID.
+    /// Decodes the two bytes after the TPID.
     #[must_use]
     pub const fn from_be_bytes(bytes: [u8; 2]) -> Self {
         Self(u16::from_be_bytes(bytes))
@@ -118,7 +120,7 @@ impl Tci {
         self.0 & Self::VID_MASK
     }
 
-    /// PCP and DEI.
+    /// The priority, without the VID.
     #[must_use]
     pub const fn pcp(self) -> Pcp {
         Pcp(self.0 & !Self::VID_MASK)
@@ -138,7 +140,7 @@ impl Pcp {
         (self.0 >> 13) as u8
     }
 
-    /// The drop-eligible indicator.
+    /// The drop-eligible indicator (DEI).
     #[must_use]
     pub const fn drop_eligible(self) -> bool {
         self.0 & 0x1000 != 0
@@ -162,11 +164,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vlan_id_takes_1_to_4094_and_nothing_else() {
+    fn a_vlan_id_is_1_to_4094() {
         for vid in 0..=u16::MAX {
             assert_eq!(VlanId::new(vid).is_ok(), (1..=4094).contains(&vid), "{vid}");
         }
-        assert_eq!(size_of::<Option<VlanId>>(), 2);
     }
 
     #[test]

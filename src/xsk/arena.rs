@@ -105,8 +105,8 @@ impl Arena {
         self.free.pop()
     }
 
-    /// Moves chunk `index` from `from` to [`Place::HELD`]. `false`, and nothing changed, when it is not at `from`: whoever
-    /// named the chunk does not hold it.
+    /// Moves chunk `index` from `from` to [`Place::HELD`]. `false`, and nothing changed, when it is not at `from`: then
+    /// the ring that named the chunk does not hold it.
     #[inline]
     pub(super) fn claim(&self, index: u32, from: Place) -> bool {
         let Some(place) = self.places.get(index as usize) else { return false };

@@ -14,7 +14,7 @@ use std::os::fd::AsRawFd;
 pub(super) struct CopyMode(());
 
 impl CopyMode {
-    /// Asks the kernel for the mode of a bound socket (`XDP_OPTIONS`, `Documentation/networking/af_xdp.rst`).
+    /// Queries the mode of a bound socket (`XDP_OPTIONS`, `Documentation/networking/af_xdp.rst`).
     ///
     /// # Errors
     /// The error of `getsockopt`, or `Unsupported` for a socket in zero-copy mode.

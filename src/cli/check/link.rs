@@ -111,8 +111,8 @@ fn generic_only(about: &str, link: &Link, lacking: Verdict) -> Finding {
 }
 
 fn attached(about: &str, link: &Link, program: Attached, lacking: Verdict) -> Finding {
-    let owner = inspect::owner_of(program.program);
-    let found = format!("XDP program {} ({}), {owner}", program.program, program.mode.name());
+    let owner = inspect::owner_of(program.program_id);
+    let found = format!("XDP program {} ({}), {owner}", program.program_id, program.mode.name());
     if !owner.processes.iter().any(|process| process.command == "trunkpath") {
         let advice = if owner.name.is_none() {
             "run this as root to see whose it is".to_owned()

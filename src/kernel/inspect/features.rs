@@ -1,63 +1,63 @@
-//! What `ethtool -k` prints: the offloads of a device (`ETHTOOL_GFEATURES`).
+//! Offloads of a link, as `ethtool -k` prints them (`ETHTOOL_GFEATURES`).
 
 use std::io;
 
-use super::ethtool::ask_into;
+use super::ethtool::query_into;
 
-/// Commands, and the set of the features' names (`linux/ethtool.h`).
+// Names in linux/ethtool.h: ETHTOOL_GSTRINGS, ETHTOOL_GSSET_INFO, ETHTOOL_GFEATURES, ETH_SS_FEATURES.
 const GET_STRINGS: u32 = 0x1b;
 const GET_SET_SIZES: u32 = 0x37;
 const GET_FEATURES: u32 = 0x3a;
 const FEATURE_NAMES: u32 = 4;
 
-/// `ETH_GSTRING_LEN`, in words.
+/// Words of one feature name (`ETH_GSTRING_LEN`).
 const NAME_WORDS: usize = 8;
 
-/// Words of `struct ethtool_get_features_block`, which is about 32 features: available, requested, active, unchangeable.
+/// Words of `struct ethtool_get_features_block`, which describes 32 features: available, requested, active, unchangeable.
 const BLOCK_WORDS: usize = 4;
 const ACTIVE: usize = 2;
 
-/// Whether the kernel leaves it to a device to cut long UDP packets into datagrams (`tx-udp-segmentation`). A tap has that
-/// on while its VM accepts such packets (`TUN_F_USO4` and `TUN_F_USO6`, Linux 6.2).
+/// Whether the kernel passes long UDP packets to a link uncut (`tx-udp-segmentation`). A tap has that on while its VM accepts
+/// such packets (`TUN_F_USO4` and `TUN_F_USO6`, Linux 6.2).
 ///
 /// # Errors
-/// The kernel's refusal; `ENODEV` when the device is gone.
-pub fn has_udp_segmentation(device: &str) -> io::Result<bool> {
-    Ok(feature(device, "tx-udp-segmentation")?.unwrap_or(false))
+/// The error of the kernel; `ENODEV` when the link does not exist.
+pub fn has_udp_segmentation(link: &str) -> io::Result<bool> {
+    Ok(feature(link, "tx-udp-segmentation")?.unwrap_or(false))
 }
 
-/// Whether a feature is on; `None` if the kernel has none of that name.
-fn feature(device: &str, name: &str) -> io::Result<Option<bool>> {
-    let names = names(device)?;
+/// Whether a feature is on; `None` if the kernel has no feature of that name.
+fn feature(link: &str, name: &str) -> io::Result<Option<bool>> {
+    let names = names(link)?;
     let Some(bit) = names.iter().position(|found| found == name) else { return Ok(None) };
     let blocks = names.len().div_ceil(32);
     let mut words = vec![0; 2 + blocks * BLOCK_WORDS];
     (words[0], words[1]) = (GET_FEATURES, blocks as u32);
-    // SAFETY: the answer is a struct ethtool_gfeatures: two words, and no more blocks than the second word says.
-    unsafe { ask_into(device, &mut words) }?;
+    // SAFETY: the result is a struct ethtool_gfeatures: two words, and at most as many blocks as the second word says.
+    unsafe { query_into(link, &mut words) }?;
     let active = words.get(2 + bit / 32 * BLOCK_WORDS + ACTIVE).copied().unwrap_or(0);
     Ok(Some(active & (1 << (bit % 32)) != 0))
 }
 
-/// The names of all features, in the order of their bits. They are the kernel's, the same for all devices.
-fn names(device: &str) -> io::Result<Vec<String>> {
+/// The names of all features, in the order of their bits. They are the same for all links.
+fn names(link: &str) -> io::Result<Vec<String>> {
     let mut sizes = [0; 5];
     sizes[0] = GET_SET_SIZES;
     // A mask of 64 bits, whose lower half comes first on a little-endian CPU.
     let half = if cfg!(target_endian = "little") { 2 } else { 3 };
     sizes[half] = 1 << FEATURE_NAMES;
-    // SAFETY: the answer is a struct ethtool_sset_info: four words, and one for each set of the mask, which has one.
-    unsafe { ask_into(device, &mut sizes) }?;
+    // SAFETY: the result is a struct ethtool_sset_info: four words, and one for each set of the mask, which has one.
+    unsafe { query_into(link, &mut sizes) }?;
     let count = sizes[4] as usize;
     let mut words = vec![0; 3 + count * NAME_WORDS];
     words[..3].copy_from_slice(&[GET_STRINGS, FEATURE_NAMES, sizes[4]]);
-    // SAFETY: the answer is a struct ethtool_gstrings: three words, and a name of 32 bytes for each feature. How many there
-    // are is a constant of the kernel, which said it above.
-    unsafe { ask_into(device, &mut words) }?;
+    // SAFETY: the result is a struct ethtool_gstrings: three words, and a name of 32 bytes for each feature. Their number is a
+    // constant of the kernel, read above.
+    unsafe { query_into(link, &mut words) }?;
     Ok(words[3..].chunks_exact(NAME_WORDS).map(name).collect())
 }
 
-/// A text that ends at the first zero byte.
+/// Decodes a text that ends at the first zero byte.
 fn name(words: &[u32]) -> String {
     let bytes: Vec<u8> =
         words.iter().flat_map(|word| word.to_ne_bytes()).take_while(|byte| *byte != 0).collect();
@@ -73,6 +73,6 @@ mod tests {
         assert_eq!(feature("lo", "loopback").unwrap(), Some(true), "fixed on");
         assert_eq!(feature("lo", "rx-vlan-filter").unwrap(), Some(false), "fixed off");
         assert_eq!(feature("lo", "no-such-feature").unwrap(), None);
-        assert_eq!(has_udp_segmentation("no-such-device").unwrap_err().raw_os_error(), Some(libc::ENODEV));
+        assert_eq!(has_udp_segmentation("no-such-link").unwrap_err().raw_os_error(), Some(libc::ENODEV));
     }
 }

@@ -1,4 +1,4 @@
-//! The kernel we run on, and what this process may do.
+//! The running kernel, and the privileges of this process.
 
 use std::io;
 use std::path::Path;
@@ -33,17 +33,17 @@ pub fn jit_hardening() -> Option<u32> {
     std::fs::read_to_string("/proc/sys/net/core/bpf_jit_harden").ok()?.trim().parse().ok()
 }
 
-/// Whether the kernel describes its own types (`CONFIG_DEBUG_INFO_BTF`), without which no kfunc can be called.
+/// Whether the kernel provides its own types (`CONFIG_DEBUG_INFO_BTF`), without which no kfunc can be called.
 #[must_use]
 pub fn has_btf() -> bool {
     Path::new("/sys/kernel/btf/vmlinux").exists()
 }
 
-/// Whether an XDP program can read a VLAN tag that travels beside its frame (Linux 6.8). Without it a guest can
-/// hide a tag from us.
+/// Whether an XDP program can read a VLAN tag that travels beside its frame (Linux 6.8). Without it a guest can hide a tag
+/// from the switch.
 #[must_use]
 pub fn has_vlan_tag_kfunc() -> bool {
-    // Reading all types of the kernel takes its time, and the answer does not change.
+    // Parsing all types of the kernel is slow, and the result does not change.
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {
         let types = Btf::from_vmlinux();
@@ -51,7 +51,7 @@ pub fn has_vlan_tag_kfunc() -> bool {
     })
 }
 
-/// Whether an AF_XDP socket can be made.
+/// Creates an AF_XDP socket and closes it.
 ///
 /// # Errors
 /// `EAFNOSUPPORT` from a kernel without `CONFIG_XDP_SOCKETS`, `EPERM` without `CAP_NET_RAW`.
@@ -72,23 +72,23 @@ pub fn may_mount() -> bool {
     caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false)
 }
 
-/// The capabilities that the datapath uses.
+/// The capabilities that the datapath uses, divided by whether they are in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Capabilities {
-    /// Those that are in effect.
     pub held: Vec<Capability>,
-    /// Those that are not.
     pub missing: Vec<Capability>,
 }
 
-/// Attach programs and watch links; make AF_XDP sockets; load programs; register a UMEM of any size.
+/// In this order: to attach programs and watch links; to open AF_XDP sockets; to load programs; to register a UMEM over the
+/// limit of locked memory.
 pub(in crate::kernel) const NEEDED: [Capability; 4] =
     [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW, Capability::CAP_BPF, Capability::CAP_IPC_LOCK];
 
 /// Reads which of the capabilities that the datapath uses are in effect.
 ///
 /// # Errors
-/// When the kernel does not tell.
+/// When they cannot be read.
 pub fn capabilities() -> Result<Capabilities, caps::errors::CapsError> {
     let effective = caps::read(None, CapSet::Effective)?;
     // CAP_SYS_ADMIN contains CAP_BPF, which was split off from it (bpf_capable in linux/capability.h).

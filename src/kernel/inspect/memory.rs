@@ -1,14 +1,14 @@
-//! How much memory this process may have.
+//! Limits of the memory of this process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A limit of a control group.
+/// A memory limit of a control group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryLimit {
-    /// The file that has it.
+    /// The control file that holds the limit.
     pub file: PathBuf,
-    /// Bytes.
+    /// The limit in bytes.
     pub bytes: u64,
 }
 
@@ -18,7 +18,7 @@ pub fn memory_limit() -> Option<MemoryLimit> {
     limit_below(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").ok()?)
 }
 
-/// Bytes of huge pages that are reserved and free: control groups do not count these as memory.
+/// Bytes of huge pages that are reserved and free. The memory controller of control groups does not count them.
 #[must_use]
 pub fn free_huge_pages() -> u64 {
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Questions to the kernel about itself, this process and the links. Nothing here changes anything.
+//! Queries about the kernel, this process and links. Nothing here changes any state.
 
 mod drops;
 mod ethtool;
@@ -7,8 +7,6 @@ mod host;
 mod memory;
 mod owner;
 mod xdp;
-
-use serde::{Deserialize, Serialize};
 
 pub use drops::transmit_drops;
 pub use ethtool::{QueueCounts, has_large_receive_offload, ifindex_of, link_exists, queue_counts};
@@ -20,28 +18,4 @@ pub use host::{
 };
 pub use memory::{MemoryLimit, free_huge_pages, memory_limit};
 pub use owner::{Process, ProgramOwner, owner_of};
-pub use xdp::{Attached, NativeXdp, XdpOfLink, xdp};
-
-/// Where in a driver's path an XDP program runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum XdpMode {
-    /// In the driver, before an skb exists.
-    Native,
-    /// After the skb was made (`XDP_FLAGS_SKB_MODE`).
-    Generic,
-    /// In the NIC.
-    Offload,
-}
-
-impl XdpMode {
-    /// Its name, as `show ports` prints it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Generic => "generic",
-            Self::Offload => "offload",
-        }
-    }
-}
+pub use xdp::{Attached, NativeXdp, XdpMode, XdpOfLink, xdp};

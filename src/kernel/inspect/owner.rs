@@ -1,4 +1,4 @@
-//! Whose is this BPF program?
+//! The processes that hold a BPF program.
 
 use std::fmt;
 use std::fs;
@@ -6,21 +6,21 @@ use std::path::Path;
 
 use libbpf_rs::query::{LinkInfoIter, ProgInfoIter};
 
-/// What keeps a BPF program alive. Without the capability to list programs (`CAP_SYS_ADMIN`) all of it is empty.
+/// The name and the holders of a BPF program. Empty without the capability to list programs (`CAP_SYS_ADMIN`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProgramOwner {
-    /// The program's name, as its author wrote it.
+    /// The name of the program's function in its source.
     pub name: Option<String>,
     /// Processes that hold it, or the `bpf_link` that attaches it.
     pub processes: Vec<Process>,
 }
 
-/// A process.
+/// A running process, from `/proc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Its id.
+    /// The id in this pid namespace.
     pub pid: u32,
-    /// Its name.
+    /// The command name (`comm`), at most 15 bytes.
     pub command: String,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for ProgramOwner {
             None => f.write_str("of unknown name, ")?,
         }
         if self.processes.is_empty() {
-            return f.write_str("held by no process that we can see");
+            return f.write_str("held by no visible process");
         }
         for (number, Process { pid, command }) in self.processes.iter().enumerate() {
             let before = if number == 0 { "held by" } else { " and" };
@@ -41,23 +41,23 @@ impl fmt::Display for ProgramOwner {
     }
 }
 
-/// Looks for the owner of the program with this number.
+/// Finds the owner of the program with this id.
 #[must_use]
-pub fn owner_of(program: u32) -> ProgramOwner {
+pub fn owner_of(program_id: u32) -> ProgramOwner {
     let name = ProgInfoIter::default()
-        .find(|info| info.id == program)
+        .find(|info| info.id == program_id)
         .map(|info| info.name.to_string_lossy().into_owned());
-    // The kernel's names of a file descriptor's object (bpf_prog_show_fdinfo, bpf_link_show_fdinfo).
+    // Lines that the kernel prints for a descriptor (bpf_prog_show_fdinfo, bpf_link_show_fdinfo).
     let marks: Vec<String> = LinkInfoIter::default()
-        .filter(|link| link.prog_id == program)
+        .filter(|link| link.prog_id == program_id)
         .map(|link| format!("link_id:\t{}", link.id))
-        .chain([format!("prog_id:\t{program}")])
+        .chain([format!("prog_id:\t{program_id}")])
         .collect();
     ProgramOwner { name, processes: holders(&marks) }
 }
 
-/// Processes with a file descriptor whose `fdinfo` has one of these lines. Processes come and go while we look,
-/// and some are not ours to look at: those are passed over.
+/// Processes with a file descriptor whose `fdinfo` has one of these lines. A process that ends meanwhile, or whose
+/// descriptors this user may not read, is skipped.
 fn holders(marks: &[String]) -> Vec<Process> {
     let holds = |process: &Path| {
         let descriptors = fs::read_dir(process.join("fdinfo")).into_iter().flatten().flatten();

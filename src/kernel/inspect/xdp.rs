@@ -1,90 +1,114 @@
-//! XDP on a link: what is attached, and whether the driver can do it itself.
+//! XDP on a link: the attached program, and whether the driver has native XDP.
 
 use std::io;
 
 use libbpf_rs::libbpf_sys::{bpf_xdp_query, bpf_xdp_query_opts};
+use serde::{Deserialize, Serialize};
 
-use super::XdpMode;
 use crate::types::IfIndex;
 
-/// `enum netdev_xdp_act` (`linux/netdev.h`).
+// Bits of `enum netdev_xdp_act` (linux/netdev.h).
 const ACT_BASIC: u64 = 1 << 0;
 const ACT_REDIRECT: u64 = 1 << 1;
 
-/// No kernel reports so many segments.
-const NOT_ANSWERED: u32 = u32::MAX;
+/// Initial number of segments, which no kernel reports.
+const NOT_REPORTED: u32 = u32::MAX;
 
-/// A link as XDP sees it.
+/// Where in the receive path of a link an XDP program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum XdpMode {
+    /// In the driver, before an skb exists (`XDP_FLAGS_DRV_MODE`).
+    Native,
+    /// After the skb was built (`XDP_FLAGS_SKB_MODE`).
+    Generic,
+    /// In the hardware of the NIC (`XDP_FLAGS_HW_MODE`).
+    Offload,
+}
+
+impl XdpMode {
+    /// The name that `show ports` prints.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+            Self::Offload => "offload",
+        }
+    }
+}
+
+/// The state of XDP on a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct XdpOfLink {
-    /// The program there, if any.
+    /// The attached program, if any.
     pub attached: Option<Attached>,
     /// Whether the driver runs programs in native mode and redirects to AF_XDP sockets.
     pub native: NativeXdp,
 }
 
-/// What the kernel says of a driver's native XDP (`NETDEV_A_DEV_XDP_FEATURES`, Linux 6.3).
+/// Whether a driver has native XDP (`NETDEV_A_DEV_XDP_FEATURES`, Linux 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NativeXdp {
-    /// The driver has it.
+    /// The driver runs programs and redirects to sockets.
     Supported,
-    /// The driver does not have it, or not with its present settings: a veth while its peer has more TX queues than it has
+    /// The driver has no native XDP, or not with the present settings: a veth while its peer has more TX queues than it has
     /// RX queues.
     Unsupported,
-    /// The kernel is too old for the question.
+    /// The kernel is too old to report it.
     Unknown,
 }
 
-/// An attached program.
+/// A program that is attached to a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attached {
-    /// Where it runs.
+    /// The mode that it is attached in.
     pub mode: XdpMode,
-    /// The kernel's number for it; [`super::owner_of`] says whose it is.
-    pub program: u32,
+    /// Its id, as `bpftool prog` prints it; [`owner_of`](super::owner_of) finds its holders.
+    pub program_id: u32,
 }
 
-/// Asks about a link of our namespace.
+/// Queries the state of XDP on a link of this network namespace.
 ///
 /// # Errors
-/// The kernel's refusal; `ENODEV` when the link is gone.
+/// The error of the kernel; `ENODEV` when the link does not exist.
 pub fn xdp(ifindex: IfIndex) -> io::Result<XdpOfLink> {
-    let mut answer = bpf_xdp_query_opts {
+    let mut reply = bpf_xdp_query_opts {
         sz: size_of::<bpf_xdp_query_opts>() as _,
-        xdp_zc_max_segs: NOT_ANSWERED,
+        xdp_zc_max_segs: NOT_REPORTED,
         ..Default::default()
     };
     let index = i32::try_from(ifindex.get()).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-    // SAFETY: `answer` lives through the call, and `sz` tells libbpf how much of it may be written.
-    let result = unsafe { bpf_xdp_query(index, 0, &raw mut answer) };
+    // SAFETY: `reply` outlives the call, and `sz` is the number of bytes that libbpf may write.
+    let result = unsafe { bpf_xdp_query(index, 0, &raw mut reply) };
     if result < 0 {
         return Err(io::Error::from_raw_os_error(-result));
     }
-    Ok(XdpOfLink { attached: attached(&answer), native: native(&answer) })
+    Ok(XdpOfLink { attached: attached(&reply), native: native(&reply) })
 }
 
 /// Where the kernel has no family "netdev" libbpf reports no features, as of a driver without XDP, and leaves the number of
 /// segments as it was (`bpf_xdp_query` in its netlink.c).
-fn native(answer: &bpf_xdp_query_opts) -> NativeXdp {
-    let can = |feature| answer.feature_flags & feature != 0;
-    match answer.xdp_zc_max_segs {
-        NOT_ANSWERED => NativeXdp::Unknown,
+fn native(reply: &bpf_xdp_query_opts) -> NativeXdp {
+    let can = |feature| reply.feature_flags & feature != 0;
+    match reply.xdp_zc_max_segs {
+        NOT_REPORTED => NativeXdp::Unknown,
         _ if can(ACT_BASIC) && can(ACT_REDIRECT) => NativeXdp::Supported,
         _ => NativeXdp::Unsupported,
     }
 }
 
-/// A link can hold a program in the NIC beside one in the driver: the one that frames meet first in the
-/// kernel is named.
-fn attached(answer: &bpf_xdp_query_opts) -> Option<Attached> {
+/// A link can have one program in the NIC and another in the driver: the first one that frames meet in the kernel is
+/// returned.
+fn attached(reply: &bpf_xdp_query_opts) -> Option<Attached> {
     [
-        (XdpMode::Native, answer.drv_prog_id),
-        (XdpMode::Generic, answer.skb_prog_id),
-        (XdpMode::Offload, answer.hw_prog_id),
+        (XdpMode::Native, reply.drv_prog_id),
+        (XdpMode::Generic, reply.skb_prog_id),
+        (XdpMode::Offload, reply.hw_prog_id),
     ]
     .into_iter()
-    .find(|(_, program)| *program != 0)
-    .map(|(mode, program)| Attached { mode, program })
+    .find(|(_, program_id)| *program_id != 0)
+    .map(|(mode, program_id)| Attached { mode, program_id })
 }
 
 #[cfg(test)]
@@ -92,20 +116,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kernel_that_does_not_answer_is_no_driver_without_xdp() {
+    fn a_kernel_that_does_not_report_is_not_a_driver_without_xdp() {
         let answer = |feature_flags, xdp_zc_max_segs| bpf_xdp_query_opts {
             feature_flags,
             xdp_zc_max_segs,
             ..Default::default()
         };
-        assert_eq!(native(&answer(0, NOT_ANSWERED)), NativeXdp::Unknown);
+        assert_eq!(native(&answer(0, NOT_REPORTED)), NativeXdp::Unknown);
         assert_eq!(native(&answer(0, 0)), NativeXdp::Unsupported);
         assert_eq!(native(&answer(ACT_BASIC, 0)), NativeXdp::Unsupported);
         assert_eq!(native(&answer(ACT_BASIC | ACT_REDIRECT, 1)), NativeXdp::Supported);
     }
 
     #[test]
-    fn this_kernel_says_that_the_loopback_has_no_native_xdp() {
+    fn the_loopback_has_no_native_xdp() {
         let lo = IfIndex::new(1).unwrap();
         assert_eq!(xdp(lo).unwrap().native, NativeXdp::Unsupported);
     }

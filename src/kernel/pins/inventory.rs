@@ -1,4 +1,4 @@
-//! What is pinned, whoever did it.
+//! All pins below the pin folder, of any network namespace and process.
 
 use std::fs;
 use std::io;
@@ -7,58 +7,59 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{PinError, folder_of, is_bpffs, is_on, own_folder, pin_in};
-use crate::kernel::program::BpfLink;
+use super::bpffs::is_bpffs;
+use super::error::PinError;
+use super::folder::{detach_pin, folders_in, is_on, links_in, open_folder, own_folder, pin_of, remove_pin};
+use crate::kernel::bpf_link::BpfLink;
 use crate::types::IfIndex;
 
-/// A pinned link.
+/// A pinned `bpf_link`, found below the pin folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundPin {
-    /// Where.
+    /// The file in the bpffs.
     pub path: PathBuf,
-    /// The device that it was made for, in the network namespace that its folder names.
+    /// The link that it was pinned for, in the network namespace that its folder names.
     pub ifindex: IfIndex,
-    /// What it is good for.
+    /// Where its program is attached.
     pub state: PinState,
-    /// Whether a running switch has it.
+    /// Whether a running switch has the folder locked.
     pub is_in_use: bool,
 }
 
-/// What a pin is good for.
+/// Where the program of a pin is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PinState {
-    /// Its program is on the device of our network namespace.
+    /// On the link of this network namespace.
     Here,
-    /// Its program is on a device of another network namespace.
+    /// On a link of another network namespace.
     Elsewhere,
-    /// Its device is gone.
+    /// Nowhere: the link was removed.
     Stale,
 }
 
-/// What became of a pin that was to go.
+/// The outcome of the removal of a pin.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Cleaned {
-    /// The pin.
     pub pin: FoundPin,
-    /// Why it is still there.
     pub outcome: Result<(), CleanError>,
 }
 
-/// Why a pin is left.
+/// Why a pin was not removed.
 #[derive(Debug, thiserror::Error)]
 pub enum CleanError {
-    /// A daemon has the folder.
+    /// A daemon has the folder locked.
     #[error("a running switch has it")]
     InUse,
-    /// It is for those over there to decide.
+    /// The pin belongs to the switch of that network namespace.
     #[error("its device is in another network namespace")]
     Elsewhere,
-    /// The file system says no.
+    /// The program cannot be detached, or the file not removed.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// The pins below `root`, of every network namespace; none where there is no bpffs.
+/// Finds the pins below `root`, of every network namespace; none where there is no bpffs.
 ///
 /// # Errors
 /// [`PinError::Io`] when they cannot be read.
@@ -70,39 +71,39 @@ pub fn find_pins(root: &Path) -> Result<Vec<FoundPin>, PinError> {
     let own = own_folder(root)?;
     let mut found = Vec::new();
     for folder in folders_in(root).map_err(failed)? {
-        let is_in_use = folder_of(&folder).is_ok_and(|folder| is_locked(&folder));
-        for device in devices_in(&folder) {
-            let path = pin_in(&folder, device);
-            let link =
+        let is_in_use = open_folder(&folder).is_ok_and(|folder| is_locked(&folder));
+        for ifindex in links_in(&folder) {
+            let path = pin_of(&folder, ifindex);
+            let bpf_link =
                 BpfLink::pinned_at(&path).map_err(|source| PinError::Io { path: path.clone(), source })?;
-            let state = match link.info() {
-                Ok(info) if info.device.is_none() => PinState::Stale,
-                Ok(_) if folder == own && is_on(&link, device) => PinState::Here,
+            let state = match bpf_link.info() {
+                Ok(info) if info.ifindex.is_none() => PinState::Stale,
+                Ok(_) if folder == own && is_on(&bpf_link, ifindex) => PinState::Here,
                 Ok(_) => PinState::Elsewhere,
                 Err(source) => return Err(PinError::Io { path, source }),
             };
-            found.push(FoundPin { path, ifindex: device, state, is_in_use });
+            found.push(FoundPin { path, ifindex, state, is_in_use });
         }
     }
     Ok(found)
 }
 
-/// Removes the pins of our network namespace, unless a daemon has them, and stale ones of any.
+/// Removes the pins of this network namespace, unless a daemon has the folder locked, and stale ones of any namespace.
 ///
 /// # Errors
 /// [`PinError::Io`] when they cannot be read.
 pub fn clean_pins(root: &Path) -> Result<Vec<Cleaned>, PinError> {
     let own = own_folder(root)?;
     let pins = find_pins(root)?;
-    // Held until all is done, so that no switch adopts what is about to go.
-    let lock = folder_of(&own).ok();
-    let in_use = lock.as_ref().is_some_and(is_locked);
+    // Held until all is done, so that no switch adopts a pin that is about to be removed.
+    let lock = open_folder(&own).ok();
+    let is_in_use = lock.as_ref().is_some_and(is_locked);
     let clean = |pin: FoundPin| {
         let outcome = match pin.state {
             PinState::Here | PinState::Elsewhere if !pin.path.starts_with(&own) => Err(CleanError::Elsewhere),
-            PinState::Here | PinState::Elsewhere if in_use => Err(CleanError::InUse),
+            PinState::Here | PinState::Elsewhere if is_in_use => Err(CleanError::InUse),
             PinState::Here | PinState::Elsewhere | PinState::Stale => {
-                take_off(&pin.path).map_err(CleanError::Io)
+                detach_pin(&pin.path).map_err(CleanError::Io)
             }
         };
         Cleaned { pin, outcome }
@@ -110,55 +111,28 @@ pub fn clean_pins(root: &Path) -> Result<Vec<Cleaned>, PinError> {
     Ok(pins.into_iter().map(clean).collect())
 }
 
-/// Takes a program off its device, if it has one still, and removes its pin.
-pub(super) fn take_off(pin: &Path) -> io::Result<()> {
-    BpfLink::pinned_at(pin)?.detach()?;
-    fs::remove_file(pin)
-}
-
-/// Removes stale pins, and the folders that nobody uses any more.
+/// Removes stale pins, and empty folders that no switch has locked.
 pub(super) fn sweep(root: &Path) -> io::Result<()> {
     for folder in folders_in(root)? {
         let is_stale = |path: &Path| {
-            BpfLink::pinned_at(path).and_then(|link| link.info()).is_ok_and(|info| info.device.is_none())
+            BpfLink::pinned_at(path).and_then(|link| link.info()).is_ok_and(|info| info.ifindex.is_none())
         };
-        let paths = devices_in(&folder).into_iter().map(|device| pin_in(&folder, device));
+        let paths = links_in(&folder).into_iter().map(|ifindex| pin_of(&folder, ifindex));
         for path in paths.filter(|path| is_stale(path)) {
             tracing::info!(pin = %path.display(), "stale pin removed: its device is gone");
-            super::remove(&path);
+            remove_pin(&path);
         }
-        let unused = |folder: &Path| {
-            let lock = folder_of(folder)?;
+        let remove_unused = |folder: &Path| {
+            let lock = open_folder(folder)?;
             if is_locked(&lock) { Ok(()) } else { fs::remove_dir(folder) }
         };
-        // One with a pin in it stays: that is a failure, and meant.
-        unused(&folder).unwrap_or_default();
+        // The removal of a folder with a pin in it fails, which is intended.
+        remove_unused(&folder).unwrap_or_default();
     }
     Ok(())
 }
 
-/// Whether a switch holds a folder; if not, it is locked from now on.
+/// Whether another process has a folder locked; if not, `folder` has the lock from now on.
 fn is_locked(folder: &OwnedFd) -> bool {
     flock(folder, FlockOperation::NonBlockingLockExclusive).is_err()
-}
-
-fn folders_in(root: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() && entry.file_name().to_string_lossy().starts_with("net-") {
-            folders.push(entry.path());
-        }
-    }
-    folders.sort();
-    Ok(folders)
-}
-
-/// The devices with a pin in the folder of a network namespace.
-pub(super) fn devices_in(folder: &Path) -> Vec<IfIndex> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut devices: Vec<_> =
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(IfIndex::new)).collect();
-    devices.sort_unstable();
-    devices
 }

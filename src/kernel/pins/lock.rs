@@ -1,4 +1,5 @@
-//! The lock on a folder, for one switch at a time. Whoever can read a folder can hold it, so nobody waits for long.
+//! The lock on a folder, for one switch at a time. Any process that can read the folder can hold the lock, so the wait has a
+//! time limit.
 
 use std::fs;
 use std::io;
@@ -8,20 +9,20 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock, fstat};
 
-/// Far longer than a switch holds a lock that another one waits for.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Far longer than a starting or ending switch holds a lock that another one waits for.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Takes the lock; it ends with the descriptor, also after a kill.
+/// Locks the folder until the descriptor is closed, also by a kill of the process.
 ///
 /// # Errors
-/// `WouldBlock`, with the process that holds it, when it is not free within five seconds.
+/// `WouldBlock`, with the process that holds the lock, when it is not released within five seconds.
 pub(super) fn lock(folder: &OwnedFd) -> io::Result<()> {
-    let give_up = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIME_LIMIT;
     loop {
         match flock(folder, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < give_up => sleep(POLL_INTERVAL),
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => sleep(POLL_INTERVAL),
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let holder =
                     holder(folder).map_or("another process".to_owned(), |pid| format!("process {pid}"));
@@ -33,7 +34,7 @@ pub(super) fn lock(folder: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// The process that holds the lock, as `/proc/locks` has it: `1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF`.
+/// The process that holds the lock, from a line of `/proc/locks`: `1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF`.
 fn holder(folder: &OwnedFd) -> Option<u32> {
     let inode = fstat(folder).ok()?.st_ino.to_string();
     let locks = fs::read_to_string("/proc/locks").ok()?;

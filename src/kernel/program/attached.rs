@@ -1,79 +1,72 @@
-//! Whether a program is still where it was put: nothing announces that another process took it off.
+//! Whether a program is still attached: the kernel sends no notification when another process detaches it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::bpf_link::{BpfLink, BpfLinkInfo};
+use crate::kernel::bpf_link::{BpfLink, BpfLinkInfo};
 use crate::kernel::inspect;
 use crate::types::IfIndex;
 
-/// What was recorded of a program when it was put on a link, and its hold on the link.
+/// What was recorded of a program when it was attached, and its `bpf_link`.
 #[derive(Debug, Clone)]
 pub struct AttachedProgram {
-    pub(super) link: Arc<BpfLink>,
+    pub(super) bpf_link: Arc<BpfLink>,
     pub(super) ifindex: IfIndex,
-    /// The kernel's number for the program.
-    pub(super) program: u32,
-    /// Where the hold is pinned.
+    pub(super) program_id: u32,
+    /// Path of the pin of `bpf_link`.
     pub(super) pin: Option<PathBuf>,
 }
 
-/// In what a link differs from the record.
+/// How the state of a link differs from the record.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the variants and the messages describe the fields")]
 pub enum ProgramChange {
-    /// `bpftool link detach` does that.
+    /// The program was detached, as by `bpftool link detach`.
     #[error(
         "its XDP program was taken off the link by another process, and its frames met the host's own stack"
     )]
     Detached,
-    /// `BPF_LINK_UPDATE` does that.
-    #[error("its XDP program was replaced by program {program} ({holder})")]
-    Replaced {
-        /// The kernel's number for the program that is there.
-        program: u32,
-        /// Its name and process, as far as the kernel tells.
-        holder: String,
-    },
-    /// Somebody removed the file.
+    /// Another program was put into the `bpf_link` (`BPF_LINK_UPDATE`). `holder` is its name and process, as far as they are
+    /// visible.
+    #[error("its XDP program was replaced by program {program_id} ({holder})")]
+    Replaced { program_id: u32, holder: String },
+    /// The file of the pin was removed.
     #[error("the pin {path} of its XDP program was removed", path = path.display())]
-    Unpinned {
-        /// The pin.
-        path: PathBuf,
-    },
-    /// Nothing is known.
+    Unpinned { path: PathBuf },
+    /// The state of the `bpf_link` or of its pin cannot be read.
     #[error("the kernel does not say whether its XDP program is on the link: {0}")]
     Unknown(#[source] io::Error),
 }
 
 impl AttachedProgram {
-    /// The link.
+    /// The link that it was attached to.
     #[must_use]
     pub const fn ifindex(&self) -> IfIndex {
         self.ifindex
     }
 
-    /// Asks the kernel whether all is as recorded. May wait for the RTNL lock.
+    /// Compares the state of the link with the record. May wait for the RTNL lock.
     ///
-    /// As long as the hold is on the link, nobody can put another program there, or this one in another mode.
+    /// While the `bpf_link` is attached, no process can attach another program, or this one in another mode.
     ///
     /// # Errors
-    /// The first difference.
+    /// The first difference that is found.
     pub fn verify(&self) -> Result<(), ProgramChange> {
-        let BpfLinkInfo { program, device } = self.link.info().map_err(ProgramChange::Unknown)?;
-        if device.is_none() && !inspect::link_exists(self.ifindex) {
-            // The link itself is gone, which is announced.
+        let BpfLinkInfo { program_id, ifindex } = self.bpf_link.info().map_err(ProgramChange::Unknown)?;
+        if ifindex.is_none() && !inspect::link_exists(self.ifindex) {
+            // The link was removed, which rtnetlink reports.
             return Ok(());
         }
-        if device.is_none() {
+        if ifindex.is_none() {
             return Err(ProgramChange::Detached);
         }
-        if program != self.program {
-            let holder = inspect::owner_of(program).to_string();
-            return Err(ProgramChange::Replaced { program, holder });
+        if program_id != self.program_id {
+            let holder = inspect::owner_of(program_id).to_string();
+            return Err(ProgramChange::Replaced { program_id, holder });
         }
-        match self.pin.as_deref().map(is_there) {
+        match self.pin.as_deref().map(pin_exists) {
             Some(Ok(false)) => Err(ProgramChange::Unpinned { path: self.pin.clone().unwrap_or_default() }),
             Some(Err(error)) => Err(ProgramChange::Unknown(error)),
             Some(Ok(true)) | None => Ok(()),
@@ -81,7 +74,7 @@ impl AttachedProgram {
     }
 }
 
-fn is_there(pin: &Path) -> io::Result<bool> {
+fn pin_exists(pin: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(pin) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

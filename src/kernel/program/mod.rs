@@ -1,12 +1,12 @@
 //! The life of the XDP program on one link: load, attach, steer to sockets, count, replace, detach.
 //!
-//! The program is held by a `bpf_link`, which is ours: while we live nobody replaces it. When we are killed, what the
-//! port's policy says becomes true. `pass`: the kernel takes the program off with our last descriptor of the `bpf_link`.
-//! `drop`: a pin holds it there, where it finds no socket any more and drops all frames, until the next start adopts it.
+//! A `bpf_link` of this process keeps the program attached: while the process lives, no other process can replace it. When
+//! the process is killed, the port's policy takes effect. `pass`: the kernel detaches the program when the last descriptor of
+//! the `bpf_link` is closed. `drop`: a pin keeps the program attached, where it finds no socket any more and drops all
+//! frames, until the next start adopts it.
 
-mod attachable;
 mod attached;
-mod bpf_link;
+mod error;
 mod loader;
 
 use std::io;
@@ -16,17 +16,19 @@ use std::sync::Arc;
 
 use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, PrintLevel, libbpf_sys};
 
+use super::bpf_link::BpfLink;
 use super::inspect::{self, XdpMode};
-use super::pins::{self, PinError, Pins};
+use super::pins::{PinError, Pins, remove_pin};
 use crate::types::NoSocketPolicy;
 use crate::types::{IfIndex, QueueId};
-pub use attachable::PageBoundError;
-pub use attached::{AttachedProgram, ProgramChange};
-pub(super) use bpf_link::BpfLink;
 use loader::Loaded;
+
+pub use attached::{AttachedProgram, ProgramChange};
+pub use error::ProgramError;
 pub use loader::SteerLoader;
 
-/// The program of `bpf/steer.bpf.c`, attached to a link until it is dropped; or, if it is pinned, [detached](Self::detach).
+/// The program of `bpf/steer.bpf.c`, attached to a link until the value is dropped; or, with a pin, until
+/// [`detach`](Self::detach).
 #[derive(Debug)]
 pub struct SteerProgram {
     attached: AttachedProgram,
@@ -35,7 +37,8 @@ pub struct SteerProgram {
     counters: MapHandle,
 }
 
-/// Sends what libbpf has to say, verifier logs for one, to our log instead of stderr. The errors say it shorter.
+/// Redirects the messages of libbpf, such as verifier logs, from stderr to the log, at debug level: the errors contain the
+/// essential part.
 pub fn log_libbpf() {
     libbpf_rs::set_print(Some((PrintLevel::Debug, |_, text| tracing::debug!("{}", text.trim_end()))));
 }
@@ -43,11 +46,11 @@ pub fn log_libbpf() {
 /// How to steer the frames of one link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgramOptions {
-    /// RX queues of the link.
+    /// Number of RX queues of the link.
     pub queues: u16,
-    /// What becomes of frames while their queue has no socket.
+    /// Outcome of frames while their queue has no socket.
     pub no_socket: NoSocketPolicy,
-    /// Fall back to generic mode, in which tags beside the frame are lost.
+    /// Whether generic mode is a fallback. In that mode the program cannot read a tag beside the frame.
     pub allow_generic: bool,
 }
 
@@ -57,104 +60,55 @@ impl ProgramOptions {
     }
 }
 
-/// What the program did so far, in frames.
+/// Outcomes of the frames that ran the program so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SteerCounters {
-    /// Sent to a socket.
+    /// Frames redirected to a socket.
     pub redirected: u64,
-    /// Left to the kernel: no socket, policy `pass`.
+    /// Frames passed to the kernel: no socket, policy `pass`.
     pub passed: u64,
-    /// Dropped: no socket and policy `drop`, or a tag that could not be put back.
+    /// Frames dropped: no socket and policy `drop`, or a tag that could not be restored.
     pub dropped: u64,
 }
 
-/// Why the program is not on a link.
-#[derive(Debug, thiserror::Error)]
-pub enum ProgramError {
-    /// The kernel refused to load it.
-    #[error("cannot load the XDP program: {error}{advice}; `trunkpath check` says what is missing", error = .0, advice = advice(.0))]
-    Load(#[source] libbpf_rs::Error),
-    /// The kernel has no way to show an XDP program a tag that travels beside a frame.
-    #[error(
-        "the kernel cannot show a VLAN tag that travels beside its frame (Linux 6.8 or newer with BTF can): a guest could hide a tag from the switch -> boot a newer kernel, or, if its guest is to be trusted with tags, take the port without that by `allow_generic = true`"
-    )]
-    NoTagReader,
-    /// It is too long to be bound to a device.
-    #[error(transparent)]
-    PageBound(PageBoundError),
-    /// Another program holds the link.
-    #[error("another XDP program holds the link: {holder}; detach it first")]
-    Held {
-        /// Its name and id, as far as the kernel says.
-        holder: String,
-    },
-    /// The driver has no native XDP, or not for this device's present settings.
-    #[error(
-        "the driver does not take an XDP program in native mode ({0}); `allow_generic = true` takes generic mode instead, in which a guest can hide a VLAN tag from the switch"
-    )]
-    NotNative(#[source] io::Error),
-    /// ERANGE, as veth says it.
-    #[error("its MTU, or its peer's, is too large for XDP with this driver: set both to 1500")]
-    Mtu,
-    /// ENOSPC, as veth says it.
-    #[error(
-        "it has fewer RX queues than its peer has TX queues, and XDP needs one for each: make the device with as many"
-    )]
-    Queues,
-    /// Any other answer: the device went away meanwhile, say.
-    #[error("cannot attach the XDP program: {0}")]
-    Attach(#[source] io::Error),
-    /// Generic mode failed as well.
-    #[error("cannot attach the XDP program in generic mode: {0}")]
-    Generic(#[source] io::Error),
-    /// The program of an earlier run, or an earlier one of ours, does not make way.
-    #[error(
-        "cannot replace the program that stands on the link: {0}; stop the switch, and `trunkpath check --clean` removes it"
-    )]
-    Replace(#[source] io::Error),
-    /// A map refused an entry.
-    #[error("cannot use a map of the XDP program: {0}")]
-    Map(#[source] libbpf_rs::Error),
-}
-
 impl SteerProgram {
-    /// Loads the program for the link `ifindex` and attaches it, in the place of the one that an earlier run left
-    /// pinned, if any. Frames meet the policy for a missing socket until [`steer`](Self::steer) is called.
+    /// Loads the program for the link `ifindex` and attaches it. It replaces the program that an earlier run left pinned, if
+    /// any. Until [`steer`](Self::steer) is called, frames have the outcome of `options.no_socket`.
     ///
     /// # Errors
-    /// [`ProgramError`]. What was pinned stays then.
+    /// [`ProgramError`]. A pinned program stays attached then.
     pub fn attach(
-        steer: &mut SteerLoader,
+        loader: &mut SteerLoader,
         ifindex: IfIndex,
         options: ProgramOptions,
         pins: Option<&Pins>,
     ) -> Result<Self, ProgramError> {
-        if let Some((link, pin)) = pins.and_then(|pins| pins.find(ifindex)) {
+        if let Some((bpf_link, pin)) = pins.and_then(|pins| pins.find(ifindex)) {
             let attached = inspect::xdp(ifindex).ok().and_then(|xdp| xdp.attached);
             let mode = attached.map_or(XdpMode::Native, |attached| attached.mode);
             if options.allows(mode) {
-                let loaded = replace(steer, &link, ifindex, mode, options)?;
+                let loaded = replace(loader, &bpf_link, ifindex, mode, options)?;
                 tracing::info!(pin = %pin.display(), "program of an earlier run adopted");
-                return Self::new(link, ifindex, Some(pin), loaded, mode);
+                return Self::new(bpf_link, ifindex, Some(pin), loaded, mode);
             }
-            take_off(&link, ifindex, Some(&pin));
+            detach(&bpf_link, ifindex, Some(&pin));
         }
-        Self::attach_first(steer, ifindex, options)
+        Self::attach_first(loader, ifindex, options)
     }
 
     fn attach_first(
-        steer: &mut SteerLoader,
+        loader: &mut SteerLoader,
         ifindex: IfIndex,
         options: ProgramOptions,
     ) -> Result<Self, ProgramError> {
         let ProgramOptions { queues, no_socket, allow_generic } = options;
-        let mut load = |device| steer.load(device, no_socket, queues);
+        let mut load = |bound_to| loader.load(bound_to, no_socket, queues);
         let native = match load(Some(ifindex)) {
             Ok(loaded) => match BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_DRV_MODE) {
-                Ok(link) => return Self::new(link, ifindex, None, loaded, XdpMode::Native),
+                Ok(bpf_link) => return Self::new(bpf_link, ifindex, None, loaded, XdpMode::Native),
                 Err(error) => error,
             },
-            // A driver without native XDP does not even let a program be bound to its device.
+            // A driver without native XDP rejects the binding of a program to its link.
             Err(ProgramError::Load(error)) if error.kind() == ErrorKind::Unsupported => {
                 io::Error::from_raw_os_error(libc::EOPNOTSUPP)
             }
@@ -167,13 +121,14 @@ impl SteerProgram {
             Err(error) => return Err(error),
         };
         if let Ok(Some(attached)) = inspect::xdp(ifindex).map(|link| link.attached) {
-            let holder = format!("program {} ({})", attached.program, inspect::owner_of(attached.program));
+            let holder =
+                format!("program {} ({})", attached.program_id, inspect::owner_of(attached.program_id));
             return Err(ProgramError::Held { holder });
         }
         match native.raw_os_error() {
             Some(libc::ERANGE) => return Err(ProgramError::Mtu),
             Some(libc::ENOSPC) => return Err(ProgramError::Queues),
-            // What drivers without native XDP, or without bound programs, say.
+            // Errors of drivers without native XDP, or without bound programs.
             Some(libc::EOPNOTSUPP | libc::EINVAL) if allow_generic => {}
             Some(libc::EOPNOTSUPP | libc::EINVAL) => return Err(ProgramError::NotNative(native)),
             _ => return Err(ProgramError::Attach(native)),
@@ -182,72 +137,72 @@ impl SteerProgram {
     }
 
     fn new(
-        link: BpfLink,
+        bpf_link: BpfLink,
         ifindex: IfIndex,
         pin: Option<PathBuf>,
         loaded: Loaded,
         mode: XdpMode,
     ) -> Result<Self, ProgramError> {
-        let program = link.info().map_err(ProgramError::Attach)?.program;
-        let attached = AttachedProgram { link: Arc::new(link), ifindex, program, pin };
+        let program_id = bpf_link.info().map_err(ProgramError::Attach)?.program_id;
+        let attached = AttachedProgram { bpf_link: Arc::new(bpf_link), ifindex, program_id, pin };
         Ok(Self { attached, mode, sockets: loaded.sockets, counters: loaded.counters })
     }
 
     /// Whether it can be [renewed](Self::renew) with these options.
     #[must_use]
     pub fn can_renew_with(&self, options: ProgramOptions) -> bool {
-        let device = self.attached.link.info().ok().and_then(|info| info.device);
-        device == Some(self.attached.ifindex) && options.allows(self.mode)
+        let ifindex = self.attached.bpf_link.info().ok().and_then(|info| info.ifindex);
+        ifindex == Some(self.attached.ifindex) && options.allows(self.mode)
     }
 
-    /// Puts a new program in the place of this one, without a moment in between. It knows no sockets yet.
+    /// Replaces the program by a new one, atomically. The new one has no sockets yet.
     ///
     /// # Errors
-    /// [`ProgramError`]; the old one stays then.
-    pub fn renew(&mut self, steer: &mut SteerLoader, options: ProgramOptions) -> Result<(), ProgramError> {
-        let AttachedProgram { link, ifindex, .. } = &self.attached;
-        let loaded = replace(steer, link, *ifindex, self.mode, options)?;
-        self.attached.program = self.attached.link.info().map_err(ProgramError::Replace)?.program;
+    /// [`ProgramError`]; the old program stays attached then.
+    pub fn renew(&mut self, loader: &mut SteerLoader, options: ProgramOptions) -> Result<(), ProgramError> {
+        let AttachedProgram { bpf_link, ifindex, .. } = &self.attached;
+        let loaded = replace(loader, bpf_link, *ifindex, self.mode, options)?;
+        self.attached.program_id = self.attached.bpf_link.info().map_err(ProgramError::Replace)?.program_id;
         (self.sockets, self.counters) = (loaded.sockets, loaded.counters);
         Ok(())
     }
 
-    /// Makes it stay on the link when we are killed, if it drops what finds no socket; and only then.
+    /// Pins the program for the policy `drop`, so that it outlives this process, and removes the pin for `pass`.
     ///
     /// # Errors
-    /// [`PinError`]: it ends with us.
+    /// [`PinError`]: the program is detached when this process ends.
     pub fn update_pin(&mut self, no_socket: NoSocketPolicy, pins: &Pins) -> Result<(), PinError> {
         match no_socket {
-            // A pin that was made before may have been removed since.
+            // An earlier pin may have been removed since.
             NoSocketPolicy::Drop => {
                 self.attached.pin = pins.find(self.attached.ifindex).map(|(_, pin)| pin);
                 if self.attached.pin.is_none() {
-                    self.attached.pin = Some(pins.pin(self.attached.ifindex, &self.attached.link)?);
+                    self.attached.pin = Some(pins.pin(self.attached.ifindex, &self.attached.bpf_link)?);
                 }
             }
-            NoSocketPolicy::Pass => self.attached.pin.take().iter().for_each(|pin| pins::remove(pin)),
+            NoSocketPolicy::Pass => self.attached.pin.take().iter().for_each(|pin| remove_pin(pin)),
         }
         Ok(())
     }
 
-    /// Takes it off the link.
+    /// Detaches the program from the link, and removes its pin.
     pub fn detach(self) {
-        take_off(&self.attached.link, self.attached.ifindex, self.attached.pin.as_deref());
+        detach(&self.attached.bpf_link, self.attached.ifindex, self.attached.pin.as_deref());
     }
 
-    /// The mode in force.
+    /// The mode that the program is attached in.
     #[must_use]
     pub const fn mode(&self) -> XdpMode {
         self.mode
     }
 
-    /// What was recorded of it.
+    /// The record to verify the link against.
     #[must_use]
     pub const fn attached(&self) -> &AttachedProgram {
         &self.attached
     }
 
-    /// Sends the frames of `queue` to `socket` from now on.
+    /// Redirects the frames of `queue` to `socket` from now on.
     ///
     /// # Errors
     /// [`ProgramError::Map`].
@@ -257,7 +212,7 @@ impl SteerProgram {
         self.sockets.update(&key, &value, MapFlags::ANY).map_err(ProgramError::Map)
     }
 
-    /// The program's counters, summed over the CPUs.
+    /// Reads the counters of the program, summed over the CPUs.
     ///
     /// # Errors
     /// [`ProgramError::Map`].
@@ -267,8 +222,8 @@ impl SteerProgram {
 }
 
 fn attach_generic(loaded: Loaded, ifindex: IfIndex) -> Result<SteerProgram, ProgramError> {
-    let link = BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
-    SteerProgram::new(link.map_err(ProgramError::Generic)?, ifindex, None, loaded, XdpMode::Generic)
+    let bpf_link = BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
+    SteerProgram::new(bpf_link.map_err(ProgramError::Generic)?, ifindex, None, loaded, XdpMode::Generic)
 }
 
 fn read_counters(map: &MapHandle) -> Result<SteerCounters, ProgramError> {
@@ -281,37 +236,25 @@ fn read_counters(map: &MapHandle) -> Result<SteerCounters, ProgramError> {
     Ok(SteerCounters { redirected: redirected?, passed: passed?, dropped: dropped? })
 }
 
-/// What is missing most likely. Without the types of the kernel libbpf reports all kinds of errors, a missing permission
-/// among them.
-fn advice(error: &libbpf_rs::Error) -> &'static str {
-    if !inspect::has_btf() {
-        " (the kernel's types are not there: mount sysfs at /sys, or boot a kernel with CONFIG_DEBUG_INFO_BTF=y, which has them in /sys/kernel/btf/vmlinux)"
-    } else if error.kind() == ErrorKind::PermissionDenied {
-        " (it takes CAP_BPF and CAP_NET_ADMIN)"
-    } else {
-        ""
-    }
-}
-
-fn take_off(link: &BpfLink, ifindex: IfIndex, pin: Option<&Path>) {
-    if let Err(error) = link.detach() {
+fn detach(bpf_link: &BpfLink, ifindex: IfIndex, pin: Option<&Path>) {
+    if let Err(error) = bpf_link.detach() {
         tracing::warn!(%ifindex, "cannot take the XDP program off: {error}");
     }
     if let Some(pin) = pin {
-        pins::remove(pin);
+        remove_pin(pin);
     }
 }
 
-/// Loads a program for the mode in which `link` holds its present one, and puts it in the place of that.
+/// Loads a program for `mode`, in which `bpf_link` has its present one attached, and replaces that one.
 fn replace(
-    steer: &mut SteerLoader,
-    link: &BpfLink,
+    loader: &mut SteerLoader,
+    bpf_link: &BpfLink,
     ifindex: IfIndex,
     mode: XdpMode,
     options: ProgramOptions,
 ) -> Result<Loaded, ProgramError> {
-    let device = (mode != XdpMode::Generic).then_some(ifindex);
-    let loaded = steer.load(device, options.no_socket, options.queues)?;
-    link.replace(&loaded.program).map_err(ProgramError::Replace)?;
+    let bound_to = (mode != XdpMode::Generic).then_some(ifindex);
+    let loaded = loader.load(bound_to, options.no_socket, options.queues)?;
+    bpf_link.replace(&loaded.program).map_err(ProgramError::Replace)?;
     Ok(loaded)
 }

@@ -1,8 +1,8 @@
 //! Completes the checksums that a guest's kernel leaves partial.
 //!
 //! A guest behind a veth or a tap leaves the last step of a checksum to "the hardware" (Linux `CHECKSUM_PARTIAL`,
-//! Documentation/networking/checksum-offloads.rst), and that note is lost on the way through XDP. The next stack would
-//! drop the packet, so the sum is completed here. By the value of its field a sum is taken for partial:
+//! Documentation/networking/checksum-offloads.rst), and XDP discards that mark. The next stack would drop the packet, so the
+//! sum is completed here. A sum is partial if its field has this value:
 //!
 //! | header | partial when the field is | specification |
 //! |---|---|---|
@@ -10,41 +10,38 @@
 //! | GRE with a checksum | 0 | RFC 2784, 2.1 |
 //! | SCTP | 0 (a `CRC32c`) | RFC 9260, 6.8 |
 //!
-//! A finished checksum that happens to have that value is computed again to the same value, so nothing correct is ever
-//! changed.
+//! A complete checksum that happens to have that value is computed again, to the same value: no correct checksum changes.
 //!
-//! In a tunnelled packet any header may be the one left partial, and the sum of an outer header is right only once the
-//! inner ones are complete (Linux, local checksum offload): the innermost is completed first.
+//! In a tunnelled packet any header can have the partial sum, and the sum of an outer header is right only after the inner
+//! ones are complete (Linux, local checksum offload): the innermost is completed first.
 
 mod field;
-mod internet;
 
 pub(super) use field::compute;
-pub(super) use internet::{fold, sum_be16};
 
-use super::be16;
+use super::bytes::be16;
+use super::internet_sum::{fold, sum_be16};
 use super::ip::{
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, IPV4_HEADER_LEN,
     IPV6_HEADER_LEN, MORE_FRAGMENTS_OR_OFFSET, PROTOCOL_TCP, PROTOCOL_UDP, packet,
 };
 use super::layers::{Kind, Layer, Layers, PseudoHeader, is_tunnel_port};
 
-/// What the checksums of a frame needed.
+/// What was done to the checksums of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completion {
-    /// None was partial, as far as the frame says.
+    /// None was partial, as far as the fields show.
     NotPartial,
     /// At least one was partial and is complete now.
     Completed,
-    /// The innermost header lies behind the first buffer, or behind more IP headers than are looked through. The frame is
-    /// unchanged.
+    /// The innermost header is after the first chunk, or after more IP headers than are parsed. The frame is unchanged.
     OutOfReach,
 }
 
-/// Completes the partial checksums of a frame: of TCP, UDP and SCTP, behind any number of tags, and inside of IP in IP,
-/// GRE, VXLAN, Geneve and MPLS. Fragments, malformed packets and everything else are left as they are.
+/// Completes the partial checksums of a frame: of TCP, UDP and SCTP, after any number of tags, and inside of IP in IP, GRE,
+/// VXLAN, Geneve and MPLS. Fragments, malformed packets and all others are unchanged.
 ///
-/// The headers are in `first`; the frame may go on in `rest`.
+/// The headers are in the first chunk, `first`; the frame may continue in `rest`.
 #[inline]
 pub fn complete<'a>(first: &mut [u8], rest: impl Iterator<Item = &'a [u8]> + Clone) -> Completion {
     let Some((ethertype, ip)) = packet(first) else { return Completion::NotPartial };
@@ -54,7 +51,7 @@ pub fn complete<'a>(first: &mut [u8], rest: impl Iterator<Item = &'a [u8]> + Clo
     complete_packet(first, rest, ethertype, ip)
 }
 
-/// Apart, so that frames that carry no IP pay for no more than the question.
+/// Not inlined, so that frames without IP cost only the comparison of the EtherType.
 #[inline(never)]
 fn complete_packet<'a>(
     first: &mut [u8],
@@ -69,14 +66,14 @@ fn complete_packet<'a>(
     }
 }
 
-/// The checksum of an IPv4 header (RFC 791, 3.1), whose own field must hold 0.
+/// The checksum of an IPv4 header (RFC 791, 3.1), whose checksum field must be 0.
 #[must_use]
 pub fn of_ipv4_header(header: &[u8]) -> u16 {
     !fold(sum_be16(header))
 }
 
-/// The segment of a frame as nearly all are: TCP, or UDP that is no tunnel's, directly behind an IP header without
-/// options, which is at `ip`. `None` for all others, which [`Layers`] looks at.
+/// The segment in the most common kind of frame: TCP, or UDP that belongs to no tunnel, directly after an IP header without
+/// options, which is at `ip`. `None` for all others, which [`Layers`] parses.
 #[inline]
 fn plain_segment(first: &[u8], ethertype: u16, ip: usize, frame_len: usize) -> Option<Layer> {
     const VERSION_4_NO_OPTIONS: u8 = 0x45;

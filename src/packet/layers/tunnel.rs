@@ -1,13 +1,13 @@
 //! Encapsulations between one IP packet and the next.
 
-use super::Kind;
-use super::walk::{Next, Stop, Walk};
+use super::cursor::{Cursor, Next, Stop};
+use super::layer::Kind;
 use crate::packet::ip::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 
 const UDP_HEADER_LEN: usize = 8;
 
 const PORT_VXLAN: u16 = 4789;
-/// What Linux took before 4789 was assigned, and takes still unless told otherwise.
+/// The default of Linux, from before 4789 was assigned.
 const PORT_VXLAN_LINUX: u16 = 8472;
 const PORT_VXLAN_GPE: u16 = 4790;
 const PORT_GENEVE: u16 = 6081;
@@ -19,34 +19,34 @@ pub const fn is_tunnel_port(port: u16) -> bool {
     matches!(port, PORT_VXLAN | PORT_VXLAN_LINUX | PORT_VXLAN_GPE | PORT_GENEVE | PORT_MPLS)
 }
 
-pub(super) fn udp(walk: &mut Walk<'_>) -> Result<Next, Stop> {
-    let header: &[u8; UDP_HEADER_LEN] = walk.take()?;
+pub(super) fn udp(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
+    let header: &[u8; UDP_HEADER_LEN] = cursor.take()?;
     match u16::from_be_bytes([header[2], header[3]]) {
-        PORT_VXLAN | PORT_VXLAN_LINUX => vxlan(walk),
-        PORT_VXLAN_GPE => vxlan_gpe(walk),
-        PORT_GENEVE => geneve(walk),
+        PORT_VXLAN | PORT_VXLAN_LINUX => vxlan(cursor),
+        PORT_VXLAN_GPE => vxlan_gpe(cursor),
+        PORT_GENEVE => geneve(cursor),
         PORT_MPLS => Ok(Next::Mpls),
         _ => Err(Stop::Payload),
     }
 }
 
-/// RFC 7348, 5.
-fn vxlan(walk: &mut Walk<'_>) -> Result<Next, Stop> {
+/// Parses the header of RFC 7348, 5.
+fn vxlan(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
     const VALID: u8 = 0x08;
-    /// Linux, remote checksum offload (draft-herbert-vxlan-rco): the inner sum is partial, and the receiver completes it.
+    /// Remote checksum offload in Linux (draft-herbert-vxlan-rco): the inner sum is partial, and the receiver completes it.
     const REMOTE_CHECKSUM: u8 = 0x20;
-    let header: &[u8; 8] = walk.take()?;
+    let header: &[u8; 8] = cursor.take()?;
     if header[0] & VALID == 0 || header[1] & REMOTE_CHECKSUM != 0 {
         return Err(Stop::Payload);
     }
     Ok(Next::Frame)
 }
 
-/// draft-ietf-nvo3-vxlan-gpe-13, 3.
-fn vxlan_gpe(walk: &mut Walk<'_>) -> Result<Next, Stop> {
+/// Parses the header of draft-ietf-nvo3-vxlan-gpe-13, 3.
+fn vxlan_gpe(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
     const VERSION: u8 = 0x30;
     const VALID_AND_HAS_PROTOCOL: u8 = 0x0c;
-    let header: &[u8; 8] = walk.take()?;
+    let header: &[u8; 8] = cursor.take()?;
     if header[0] & (VERSION | VALID_AND_HAS_PROTOCOL) != VALID_AND_HAS_PROTOCOL {
         return Err(Stop::Payload);
     }
@@ -59,45 +59,45 @@ fn vxlan_gpe(walk: &mut Walk<'_>) -> Result<Next, Stop> {
     }
 }
 
-/// RFC 8926, 3.4.
-fn geneve(walk: &mut Walk<'_>) -> Result<Next, Stop> {
-    let [version_and_len, _, high, low, ..] = *walk.take::<8>()?;
+/// Parses the header of RFC 8926, 3.4.
+fn geneve(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
+    let [version_and_len, _, high, low, ..] = *cursor.take::<8>()?;
     if version_and_len >> 6 != 0 {
         return Err(Stop::Payload);
     }
     let options_len = usize::from(version_and_len & 0x3f) * 4;
-    Ok(walk.skip(options_len, Next::Packet(u16::from_be_bytes([high, low]))))
+    Ok(cursor.skip(options_len, Next::Packet(u16::from_be_bytes([high, low]))))
 }
 
-/// RFC 2784, 2; RFC 2890, 2.
-pub(super) fn gre(walk: &mut Walk<'_>) -> Result<Next, Stop> {
+/// Parses the header of RFC 2784, 2, with the fields of RFC 2890, 2.
+pub(super) fn gre(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
     const CHECKSUM: u16 = 0x8000;
     const ROUTING: u16 = 0x4000;
     const KEY: u16 = 0x2000;
     const SEQUENCE: u16 = 0x1000;
     const VERSION: u16 = 0x0007;
-    let [high, low, protocol_high, protocol_low] = *walk.peek()?;
+    let [high, low, protocol_high, protocol_low] = *cursor.peek()?;
     let flags = u16::from_be_bytes([high, low]);
     if flags & (ROUTING | VERSION) != 0 {
         return Err(Stop::Payload);
     }
     let optional = [CHECKSUM, KEY, SEQUENCE].into_iter().filter(|flag| flags & flag != 0).count();
     let header_len = 4 * (1 + optional);
-    walk.bytes(0, header_len)?;
-    walk.push(Kind::Gre { has_checksum: flags & CHECKSUM != 0, has_sequence: flags & SEQUENCE != 0 })?;
-    Ok(walk.skip(header_len, Next::Packet(u16::from_be_bytes([protocol_high, protocol_low]))))
+    cursor.bytes(0, header_len)?;
+    cursor.push(Kind::Gre { has_checksum: flags & CHECKSUM != 0, has_sequence: flags & SEQUENCE != 0 })?;
+    Ok(cursor.skip(header_len, Next::Packet(u16::from_be_bytes([protocol_high, protocol_low]))))
 }
 
-/// A stack of labels (RFC 3032, 2.1) and the IP packet below them, whose kind its first bits tell (RFC 4928, 3).
-pub(super) fn mpls(walk: &mut Walk<'_>) -> Result<Next, Stop> {
+/// Skips a stack of labels (RFC 3032, 2.1). The first bits of the packet below are its IP version (RFC 4928, 3).
+pub(super) fn mpls(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
     const BOTTOM: u8 = 0x01;
     loop {
-        let [_, _, label_end, _] = *walk.take()?;
+        let [_, _, label_end, _] = *cursor.take()?;
         if label_end & BOTTOM != 0 {
             break;
         }
     }
-    let [version, ..] = *walk.peek::<1>()?;
+    let [version, ..] = *cursor.peek::<1>()?;
     match version >> 4 {
         4 => Ok(Next::Packet(ETHERTYPE_IPV4)),
         6 => Ok(Next::Packet(ETHERTYPE_IPV6)),

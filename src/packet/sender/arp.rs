@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::Sender;
-use crate::packet::be16;
+use crate::packet::bytes::be16;
 use crate::types::MacAddr;
 
 /// Hardware type Ethernet, protocol type IPv4, and the lengths of their addresses.
@@ -12,7 +12,7 @@ const ETHERNET_AND_IPV4: [u8; 6] = [0, 1, 0x08, 0, 6, 4];
 const REQUEST: u16 = 1;
 const REVERSE_REQUEST: u16 = 3;
 
-/// The fields of an ARP packet that name addresses.
+/// The operation and the addresses of an ARP packet.
 struct Arp {
     operation: u16,
     sender_mac: MacAddr,
@@ -35,8 +35,8 @@ impl Arp {
 }
 
 impl Sender {
-    /// A probe has no sender's protocol address: it claims the address that it asks for (RFC 5227, 2.1.1), and a host
-    /// that has this address gives it up.
+    /// A probe has no protocol address of the sender: it claims the address of the target (RFC 5227, 2.1.1), and a host that
+    /// has this address gives it up.
     pub(super) fn of_arp(mut self, packet: &[u8]) -> Option<Self> {
         let arp = Arp::parse(packet)?;
         self.announced = Some(arp.sender_mac);
@@ -45,7 +45,7 @@ impl Sender {
         Some(self)
     }
 
-    /// A request asks for an address and claims none; virtual machines send one after a migration.
+    /// A request claims no address; virtual machines send one after a migration.
     pub(super) fn of_reverse_arp(mut self, packet: &[u8]) -> Option<Self> {
         let arp = Arp::parse(packet)?;
         self.announced = Some(arp.sender_mac);

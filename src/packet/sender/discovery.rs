@@ -12,11 +12,11 @@ const ROUTER_ADVERTISEMENT: u8 = 134;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const REDIRECT: u8 = 137;
-/// Of inverse neighbour discovery (RFC 3122), which Ethernet has no use for.
+// Inverse neighbour discovery (RFC 3122), which Ethernet has no use for.
 const INVERSE_SOLICITATION: u8 = 141;
 const INVERSE_ADVERTISEMENT: u8 = 142;
 const LISTENER_REPORT_V2: u8 = 143;
-/// Of secure neighbour discovery (RFC 3971, 6.4).
+// Secure neighbour discovery (RFC 3971, 6.4).
 const CERTIFICATION_PATH_SOLICITATION: u8 = 148;
 const CERTIFICATION_PATH_ADVERTISEMENT: u8 = 149;
 
@@ -24,8 +24,8 @@ const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
 const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 
 impl Sender {
-    /// `message` is what can be seen of the message of a packet from `ip`; `is_whole` if that is all, and no fragment.
-    /// Neighbour discovery is never fragmented (RFC 6980). `None` for inverse discovery: its messages claim lists of
+    /// `message` is the visible part of the message of a packet from `ip`; `is_whole` if no part is hidden or in another
+    /// fragment. Neighbour discovery is never fragmented (RFC 6980). `None` for inverse discovery: its messages claim lists of
     /// addresses.
     pub(super) fn of_icmpv6(mut self, ip: Ipv6Addr, message: &[u8], is_whole: bool) -> Option<Self> {
         let Some(&kind) = message.first() else {
@@ -48,7 +48,7 @@ impl Sender {
                 continue;
             }
             let mac = MacAddr::new(*value.first_chunk()?);
-            // Receivers differ in which of two they take.
+            // Receivers differ in which of two they use.
             if self.announced.replace(mac).is_some_and(|before| before != mac) {
                 return None;
             }
@@ -57,7 +57,7 @@ impl Sender {
     }
 }
 
-/// Messages of a host that checks whether its address is free, or joins the groups for that (RFC 4862, 5.4; RFC 3590;
+/// Whether a message can be from a host that checks whether its address is free, or joins the groups for that (RFC 4862, 5.4; RFC 3590;
 /// RFC 3971, 6.4.1).
 const fn is_sent_without_address(kind: u8) -> bool {
     matches!(
@@ -75,7 +75,7 @@ const fn is_inverse_discovery(kind: u8) -> bool {
     matches!(kind, INVERSE_SOLICITATION | INVERSE_ADVERTISEMENT)
 }
 
-/// The messages that RFC 6980 names.
+/// Whether RFC 6980 forbids to fragment the message.
 const fn is_discovery(kind: u8) -> bool {
     matches!(
         kind,
@@ -93,8 +93,8 @@ fn claims_target(kind: u8, ip: Ipv6Addr) -> bool {
     }
 }
 
-/// Where the options of a neighbour discovery message begin, and the one with the link-layer address that the receiver
-/// stores.
+/// Offset of the options of a neighbour discovery message, and the type of the option with the link-layer address that the
+/// receiver stores.
 const fn options_of(kind: u8) -> Option<(usize, u8)> {
     match kind {
         ROUTER_SOLICITATION => Some((8, SOURCE_LINK_LAYER_ADDRESS)),
@@ -106,8 +106,8 @@ const fn options_of(kind: u8) -> Option<(usize, u8)> {
     }
 }
 
-/// The options of a neighbour discovery message, type and value (RFC 4861, 4.6). `None` for one that is cut, and then no
-/// more.
+/// The options of a neighbour discovery message, type and value (RFC 4861, 4.6). An item is `None`, and the
+/// last, when the option is cut.
 struct Options<'a>(&'a [u8]);
 
 impl<'a> Iterator for Options<'a> {

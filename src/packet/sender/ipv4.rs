@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::Sender;
-use crate::packet::be16;
+use crate::packet::bytes::be16;
 use crate::packet::ip::{PROTOCOL_UDP, ipv4_payload};
 use crate::types::MacAddr;
 
@@ -22,7 +22,7 @@ impl Sender {
                     return None;
                 }
                 self.announced = Some(client_mac(bytes)?);
-                // A client without an address sends to everybody (RFC 2131, 4.1).
+                // A client without an address broadcasts (RFC 2131, 4.1).
                 may_have_no_address = from_port == DHCP_CLIENT && to.is_broadcast();
             }
         }
@@ -33,7 +33,7 @@ impl Sender {
     }
 }
 
-/// What an IPv4 packet carries.
+/// The payload of an IPv4 packet.
 enum Payload<'a> {
     /// A UDP datagram, or the first fragment of one.
     Udp { bytes: &'a [u8], is_fragmented: bool },
@@ -52,7 +52,7 @@ fn payload(packet: &[u8]) -> Option<Payload<'_>> {
     Some(Payload::Udp { bytes: packet.get(start..)?, is_fragmented: fragment & MORE_FRAGMENTS != 0 })
 }
 
-/// The client's hardware address in a DHCP message (`chaddr`; RFC 2131, 2), behind the UDP header.
+/// The client's hardware address in a DHCP message (`chaddr`; RFC 2131, 2), after the UDP header.
 fn client_mac(udp: &[u8]) -> Option<MacAddr> {
     const ETHERNET: [u8; 2] = [1, 6];
     let message = udp.get(8..)?;

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::{Sender, Visible};
-use crate::packet::be16;
+use crate::packet::bytes::be16;
 use crate::packet::ip::{IPV6_HEADER_LEN, PROTOCOL_ICMPV6};
 
 const HOP_BY_HOP: u8 = 0;
@@ -14,19 +14,19 @@ const DESTINATION_OPTIONS: u8 = 60;
 const MOBILITY: u8 = 135;
 const HOST_IDENTITY: u8 = 139;
 const SHIM6: u8 = 140;
-/// From here on: unassigned, for experiments, or reserved (IANA, "Protocol Numbers"). Nobody can tell what such a header
-/// carries.
+/// From here on: unassigned, for experiments, or reserved (IANA, "Protocol Numbers"). The payload of such a header is
+/// unknown.
 const FIRST_UNASSIGNED: u8 = 148;
 
-/// Extension headers that are looked through. Hosts send one or two.
+/// Most extension headers that are parsed. Hosts send one or two.
 const MAX_EXTENSION_HEADERS: usize = 8;
 
-/// What a packet carries behind its extension headers.
+/// What follows the extension headers of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Upper {
     /// The first byte of a header of this protocol is at `start`.
     Header { protocol: u8, start: usize, is_fragmented: bool },
-    /// The middle or the end of something whose first fragment has the header.
+    /// A fragment other than the first, which has the header.
     LaterFragment,
 }
 
@@ -44,8 +44,8 @@ impl Sender {
     }
 }
 
-/// Where the packet ends, by its payload length. A jumbogram (RFC 2675) has 0 there, and so has what only looks like
-/// one, which receivers read up to the end of the frame. `None` for no IPv6 packet, and for one that is cut.
+/// End of the packet, from its payload length. That is 0 in a jumbogram (RFC 2675), and in an invalid packet that looks like
+/// one, which receivers read up to the end of the frame. `None` for another version, and for a packet that is cut.
 fn end_of(packet: Visible<'_>) -> Option<usize> {
     if packet.bytes.first()? >> 4 != 6 {
         return None;
@@ -57,8 +57,8 @@ fn end_of(packet: Visible<'_>) -> Option<usize> {
     Some(IPV6_HEADER_LEN + payload).filter(|end| *end <= packet.len)
 }
 
-/// Looks through the extension headers. `None` when they are cut, do not end in the first fragment (RFC 7112), are too
-/// many, or are of a kind that nobody can look through.
+/// Parses the extension headers. `None` when they are cut, do not end in the first fragment (RFC 7112), are too many, or are of
+/// an unknown kind.
 fn upper(packet: &[u8], end: usize) -> Option<Upper> {
     let mut protocol = *packet.get(6)?;
     let mut start = IPV6_HEADER_LEN;
@@ -81,7 +81,7 @@ fn upper(packet: &[u8], end: usize) -> Option<Upper> {
             }
             FIRST_UNASSIGNED.. => return None,
             protocol if is_fragmented && header.is_none_or(<[u8]>::is_empty) => {
-                // Nothing follows a last header that says so.
+                // No Next Header is the only protocol without a header.
                 const NO_NEXT_HEADER: u8 = 59;
                 return (protocol == NO_NEXT_HEADER).then_some(Upper::Header {
                     protocol,

@@ -48,7 +48,7 @@ impl Frame {
     /// Turns chunk `index`, which the caller takes out of the place `from`, into a frame of `len` bytes at `start`. `None`
     /// when the chunk is not at `from`, or the bytes are not within the chunk.
     ///
-    /// No second token for the chunk can exist: the arena says [`Place::HELD`] from here on until the token gives it up.
+    /// No second token for the chunk can exist: the arena records [`Place::HELD`] until the token gives it up.
     #[inline]
     pub(super) fn claim(
         arena: &'static Arena,

@@ -44,7 +44,7 @@ impl XskSocket {
             .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
             .build();
         let interface = Interface::new(CString::new(link).map_err(|error| refused(error.into()))?);
-        // SAFETY: the flag to load no program is set, which is what the contract asks of a shared UMEM.
+        // SAFETY: the flag to load no program is set, which is what the contract requires of a shared UMEM.
         let opened = unsafe { xsk_rs::Socket::new(config, umem, &interface, u32::from(queue.0)) };
         let (tx, rx, rings) = opened.map_err(|error| match root_cause(&error) {
             cause if cause.raw_os_error() == Some(libc::EBUSY) => {

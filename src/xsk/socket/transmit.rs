@@ -49,7 +49,7 @@ impl XskSocket {
     pub fn kick(&mut self) -> usize {
         let mut queued = self.tx_queued();
         while queued > 0 {
-            // After an error the link is gone. The control thread learns that by netlink, and closes this socket.
+            // After an error the link no longer exists: netlink reports that to the control thread, which closes this socket.
             let result = self.tx.wakeup();
             // One call may transmit only a part of the ring: 32 frames in older kernels.
             let left = self.tx_queued();

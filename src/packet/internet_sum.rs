@@ -1,7 +1,7 @@
-//! One's complement sums of 16-bit words (RFC 1071), folded but not complemented unless a name says so.
+//! One's complement sums of 16-bit words (RFC 1071), not complemented; folded where the comment says so.
 
-/// The sum of `bytes` as big-endian 16-bit words, an odd last byte padded with 0; not folded. No frame is long enough to
-/// overflow it.
+/// The sum of `bytes` as big-endian 16-bit words, an odd last byte padded with 0; not folded. It cannot overflow for the
+/// length of a frame.
 pub fn sum_be16(bytes: &[u8]) -> u64 {
     let mut words = bytes.chunks_exact(4);
     // Adding 32-bit words and folding later gives the same one's complement sum in half the additions.
@@ -17,14 +17,14 @@ pub fn sum_be16(bytes: &[u8]) -> u64 {
     }
 }
 
-/// The sum of all `pieces`, which lie one behind the other; folded.
-pub fn sum_of_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> u16 {
+/// The folded sum of the concatenation of `slices`.
+pub fn sum_of_slices<'a>(slices: impl Iterator<Item = &'a [u8]>) -> u16 {
     let (mut sum, mut is_odd) = (0, false);
-    for piece in pieces {
-        let part = fold(sum_be16(piece));
-        // Behind an odd number of bytes a piece begins in the middle of a word (RFC 1071, 2(B)).
+    for slice in slices {
+        let part = fold(sum_be16(slice));
+        // After an odd number of bytes a slice begins in the middle of a word (RFC 1071, 2(B)).
         sum += u64::from(if is_odd { part.swap_bytes() } else { part });
-        is_odd ^= piece.len() % 2 == 1;
+        is_odd ^= slice.len() % 2 == 1;
     }
     fold(sum)
 }
