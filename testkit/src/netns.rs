@@ -9,6 +9,7 @@ use std::thread;
 use nix::sched::{CloneFlags, setns};
 
 use crate::command::{run, succeed};
+use crate::root::is_root;
 
 /// What the names of all of them begin with; the process that made them follows.
 const PREFIX: &str = "tp-test-";
@@ -36,6 +37,11 @@ impl Netns {
             fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").unwrap();
         });
         netns
+    }
+
+    /// A new one for `test`; `None` without root, and the test is skipped.
+    pub fn for_test(test: &str) -> Option<Self> {
+        is_root(test).then(|| Self::new("test"))
     }
 
     /// As `ip netns` knows it.

@@ -3,18 +3,18 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 
-use super::support::Namespace;
+use testkit::netns::Netns;
 use trunkpath::control::links::LinkWatch;
 use trunkpath::kernel::inspect::XdpMode;
 use trunkpath::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use trunkpath::types::IfIndex;
 use trunkpath::types::NoSocketPolicy;
 
-fn check(namespace: &Namespace, words: &str) -> (bool, String) {
+fn check(namespace: &Netns, words: &str) -> (bool, String) {
     let binary = env!("CARGO_BIN_EXE_trunkpath");
     answer(
         &namespace
-            .inside(|| Command::new(binary).arg("check").args(words.split_whitespace()).output().unwrap()),
+            .enter(|| Command::new(binary).arg("check").args(words.split_whitespace()).output().unwrap()),
     )
 }
 
@@ -22,8 +22,8 @@ fn answer(output: &Output) -> (bool, String) {
     (output.status.success(), String::from_utf8(output.stdout.clone()).unwrap())
 }
 
-fn ifindex(namespace: &Namespace, device: &str) -> IfIndex {
-    namespace.inside(|| {
+fn ifindex(namespace: &Netns, device: &str) -> IfIndex {
+    namespace.enter(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (links, _) = runtime.block_on(LinkWatch::open()).unwrap();
         links.named(device).unwrap().ifindex
@@ -32,7 +32,7 @@ fn ifindex(namespace: &Namespace, device: &str) -> IfIndex {
 
 #[test]
 fn a_link_that_fits_is_ok() {
-    let Some(namespace) = Namespace::new("a_link_that_fits_is_ok") else { return };
+    let Some(namespace) = Netns::for_test("a_link_that_fits_is_ok") else { return };
     namespace.ip("link add v0 type veth peer name v1");
     namespace.ip("link set v0 up");
     namespace.ip("link set v1 up");
@@ -43,7 +43,7 @@ fn a_link_that_fits_is_ok() {
 
 #[test]
 fn what_is_wrong_is_named_with_what_to_do() {
-    let Some(namespace) = Namespace::new("what_is_wrong_is_named_with_what_to_do") else { return };
+    let Some(namespace) = Netns::for_test("what_is_wrong_is_named_with_what_to_do") else { return };
     namespace.ip("link add v0 mtu 40000 numrxqueues 1 numtxqueues 2 type veth peer name v1 numtxqueues 2");
     let (ok, screen) = check(&namespace, "v0");
     for part in [
@@ -68,13 +68,13 @@ fn what_is_wrong_is_named_with_what_to_do() {
 
 #[test]
 fn a_foreign_program_is_shown_with_its_owner() {
-    let Some(namespace) = Namespace::new("a_foreign_program_is_shown_with_its_owner") else { return };
+    let Some(namespace) = Netns::for_test("a_foreign_program_is_shown_with_its_owner") else { return };
     namespace.ip("link add v0 type veth peer name v1");
     let index = ifindex(&namespace, "v0");
     let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
     // This test is not called trunkpath, so to `check` its program is a stranger's.
     let program =
-        namespace.inside(|| SteerProgram::attach(&mut SteerLoader::default(), index, options, None)).unwrap();
+        namespace.enter(|| SteerProgram::attach(&mut SteerLoader::default(), index, options, None)).unwrap();
     assert_eq!(program.mode(), XdpMode::Native);
     let (ok, screen) = check(&namespace, "v0");
     let owner = format!("(process {})", std::process::id());
@@ -87,10 +87,10 @@ fn a_foreign_program_is_shown_with_its_owner() {
 
 #[test]
 fn missing_capabilities_are_named() {
-    let Some(namespace) = Namespace::new("missing_capabilities_are_named") else { return };
+    let Some(namespace) = Netns::for_test("missing_capabilities_are_named") else { return };
     let setpriv = |what: &str| {
         let words = ["--bounding-set", what, env!("CARGO_BIN_EXE_trunkpath"), "check", "lo"];
-        answer(&namespace.inside(|| Command::new("setpriv").args(words).output().unwrap()))
+        answer(&namespace.enter(|| Command::new("setpriv").args(words).output().unwrap()))
     };
     let (ok, screen) = setpriv("-all");
     for part in ["MISSING  AF_XDP", "CAP_NET_RAW is not there", "CAP_BPF is not there", "run as root"] {
@@ -113,10 +113,10 @@ sys.stdin.read()
 ";
 
 /// What `check` says of a tap whose VM takes these offloads.
-fn check_tap(namespace: &Namespace, offloads: &str) -> String {
+fn check_tap(namespace: &Netns, offloads: &str) -> String {
     let mut command = Command::new("python3");
     command.args(["-c", HOLD_TAP, offloads]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut holder = namespace.inside(|| command.spawn().unwrap());
+    let mut holder = namespace.enter(|| command.spawn().unwrap());
     let mut said = String::new();
     BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
     assert_eq!(said, "open\n");
@@ -128,7 +128,7 @@ fn check_tap(namespace: &Namespace, offloads: &str) -> String {
 
 #[test]
 fn udp_segmentation_of_a_vm_is_named() {
-    let Some(namespace) = Namespace::new("udp_segmentation_of_a_vm_is_named") else { return };
+    let Some(namespace) = Netns::for_test("udp_segmentation_of_a_vm_is_named") else { return };
     // TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6; then TUN_F_USO4 and TUN_F_USO6, too.
     let screen = check_tap(&namespace, "0x7");
     assert!(!screen.contains("UDP segmentation"), "{screen}");

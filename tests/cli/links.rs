@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::support::Namespace;
 use futures::FutureExt;
+use testkit::netns::Netns;
 use trunkpath::control::links::{LinkEvent, LinkWatch, Links};
 
 const BOUND: Duration = Duration::from_secs(20);
 
 /// Runs `test` on a runtime of one thread in the namespace.
-fn watching<F: Future<Output = ()>>(namespace: &Namespace, test: impl FnOnce(Links, LinkWatch) -> F + Send) {
-    namespace.inside(|| {
+fn watching<F: Future<Output = ()>>(namespace: &Netns, test: impl FnOnce(Links, LinkWatch) -> F + Send) {
+    namespace.enter(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (links, watch) = LinkWatch::open().await.unwrap();
@@ -28,7 +28,7 @@ async fn until(links: &mut Links, watch: &mut LinkWatch, wanted: impl Fn(&Links)
 
 #[test]
 fn links_that_are_there_are_listed_as_they_are() {
-    let Some(namespace) = Namespace::new("links_that_are_there") else { return };
+    let Some(namespace) = Netns::for_test("links_that_are_there") else { return };
     namespace.ip("link add v0 numrxqueues 4 numtxqueues 2 type veth peer name v1");
     namespace.ip("link set v0 mtu 1400 address fa:16:3e:00:01:66 alias c0a80101-1111");
     namespace.ip("link add w0 type veth peer name w1");
@@ -52,7 +52,7 @@ fn links_that_are_there_are_listed_as_they_are() {
 
 #[test]
 fn every_change_is_announced() {
-    let Some(namespace) = Namespace::new("every_change_is_announced") else { return };
+    let Some(namespace) = Netns::for_test("every_change_is_announced") else { return };
     watching(&namespace, async |mut links, mut watch| {
         namespace.ip("link add v0 type veth peer name v1");
         until(&mut links, &mut watch, |links| links.named("v0").is_some_and(|v0| !v0.up)).await;
@@ -81,7 +81,7 @@ fn every_change_is_announced() {
 
 #[test]
 fn a_link_that_leaves_a_bridge_is_not_gone() {
-    let Some(namespace) = Namespace::new("a_link_that_leaves_a_bridge_is_not_gone") else { return };
+    let Some(namespace) = Netns::for_test("a_link_that_leaves_a_bridge_is_not_gone") else { return };
     namespace.ip("link add b0 type bridge");
     namespace.ip("link add v0 type veth peer name v1");
     namespace.ip("link set v0 up master b0");
@@ -101,7 +101,7 @@ fn a_link_that_leaves_a_bridge_is_not_gone() {
 
 #[test]
 fn announcements_that_are_lost_bring_the_whole_list() {
-    let Some(namespace) = Namespace::new("announcements_that_are_lost") else { return };
+    let Some(namespace) = Netns::for_test("announcements_that_are_lost") else { return };
     namespace.ip("link add v0 up type veth peer name v1");
     watching(&namespace, async |mut links, mut watch| {
         // Nothing reads the socket while this thread is here, so its buffer fills up.
@@ -124,7 +124,7 @@ fn announcements_that_are_lost_bring_the_whole_list() {
 
 #[test]
 fn a_wait_that_is_given_up_loses_nothing() {
-    let Some(namespace) = Namespace::new("a_wait_that_is_given_up_loses_nothing") else { return };
+    let Some(namespace) = Netns::for_test("a_wait_that_is_given_up_loses_nothing") else { return };
     watching(&namespace, async |mut links, mut watch| {
         assert!(watch.next().now_or_never().is_none(), "nothing happened yet");
         namespace.ip("link add v0 type veth peer name v1");

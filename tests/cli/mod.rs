@@ -4,4 +4,3 @@ mod api_socket;
 mod check;
 mod commands;
 mod links;
-mod support;

@@ -1,4 +1,4 @@
-//! Frames as no honest guest sends them, and what a model in another language (`model.py`) says of them.
+//! Mangled and forged frames, and their outcome by a model in another language (`model/`).
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use testkit::testbed::{Testbed, on_testbed};
 const BATCHES: usize = 200;
 const FRAMES: usize = 500;
 
-/// What the model writes, see there.
+/// A line that the model writes (`model/__main__.py`).
 #[derive(Debug, Deserialize)]
 struct Batch {
     from: String,
@@ -58,10 +58,10 @@ fn ports(testbed: &mut Testbed) -> BTreeMap<String, Value> {
 }
 
 fn model(seed: u64, ports: &BTreeMap<String, Value>) -> Child {
-    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/netns/model.py");
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/netns/model");
     let arguments = [seed.to_string(), BATCHES.to_string(), FRAMES.to_string()];
     let mut model = Command::new("python3")
-        .arg(program)
+        .args(["-B", program])
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -10,7 +10,7 @@ use testkit::netns::Netns;
 use testkit::records::text;
 use testkit::testbed::{Port, Testbed, on_testbed};
 
-/// Of [`address`] with host numbers 2 and 3.
+/// The addresses that [`address`] gives to host numbers 2 and 3.
 const OWNER: [u8; 4] = [10, 1, 0, 2];
 const THIRD: [u8; 4] = [10, 1, 0, 3];
 const OWNER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
@@ -21,88 +21,103 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
 
-/// Frames by which `liar` claims an address of the owner.
+/// Frames by which a guest claims an address of the owner.
 struct Claim {
     name: &'static str,
-    /// Whether Linux believes it where nothing stops it.
-    is_believed: bool,
+    /// Whether Linux accepts it without port security.
+    is_accepted: bool,
     frames: Vec<Vec<u8>>,
 }
 
-fn claims(liar: Mac, third: Mac) -> Vec<Claim> {
-    let mut claims = vec![];
-    let mut add = |name, is_believed, frames: &[Vec<u8>]| {
-        claims.push(Claim { name, is_believed, frames: frames.to_vec() });
-    };
-    let arp = |operation, sender, target| arp(operation, liar, sender, target);
-    let reply = arp(2, OWNER, THIRD);
-    add("ARP reply", true, &[ethernet(third, liar, &[&[0x08, 0x06], &reply[..]].concat())]);
-    add(
-        "gratuitous ARP",
-        true,
-        &[ethernet(BROADCAST, liar, &[&[0x08, 0x06], &arp(1, OWNER, OWNER)[..]].concat())],
-    );
-    add(
-        "ARP request",
-        true,
-        &[ethernet(BROADCAST, liar, &[&[0x08, 0x06], &arp(1, OWNER, THIRD)[..]].concat())],
-    );
-    add(
-        "ARP probe",
-        false,
-        &[ethernet(BROADCAST, liar, &[&[0x08, 0x06], &arp(1, [0; 4], THIRD)[..]].concat())],
-    );
-    let priority_tag = [&[0x81, 0, 0, 0, 0x08, 0x06], &reply[..]].concat();
-    add("ARP behind a priority tag", true, &[ethernet(third, liar, &priority_tag)]);
-    for (name, llc) in [
-        ("ARP in SNAP", &[0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x06][..]),
-        ("ARP in SNAP to a group", &[0xab, 0xab, 3, 0, 0, 0, 0x08, 0x06]),
-        ("ARP in LLC", &[0x98, 0x98, 3]),
-    ] {
-        add(name, false, &[ethernet(third, liar, &[&[0, 46], llc, &reply].concat())]);
+impl Claim {
+    fn accepted(name: &'static str, frame: Vec<u8>) -> Self {
+        Self { name, is_accepted: true, frames: vec![frame] }
     }
 
-    let ipv6 = |from, to: Ipv6Addr, next_header, payload: &[u8]| {
-        let destination = if to.is_multicast() { [0x33, 0x33, 0, 0, 0, 1] } else { third };
-        ethernet(destination, liar, &ipv6_packet(from, to, next_header, payload))
-    };
-    let advertisement = |to| neighbour(ADVERTISEMENT, OWNER6, to, OWNER6, &link_layer(2, liar));
-    add("advertisement", true, &[ipv6(OWNER6, THIRD6, 58, &advertisement(THIRD6))]);
-    add("advertisement to all", true, &[ipv6(OWNER6, ALL_NODES, 58, &advertisement(ALL_NODES))]);
-    let solicitation = neighbour(SOLICITATION, OWNER6, THIRD6, THIRD6, &link_layer(1, liar));
-    add("solicitation", true, &[ipv6(OWNER6, THIRD6, 58, &solicitation)]);
-    let probe = neighbour(SOLICITATION, Ipv6Addr::UNSPECIFIED, ALL_NODES, THIRD6, &[]);
-    add("solicitation from ::", false, &[ipv6(Ipv6Addr::UNSPECIFIED, ALL_NODES, 58, &probe)]);
-    let router = [&[134, 0, 0, 0, 64, 0, 0, 0][..], &[0; 8], &link_layer(1, liar)].concat();
-    let router = with_checksum(OWNER_LINK_LOCAL, ALL_NODES, router);
-    add("router advertisement", true, &[ipv6(OWNER_LINK_LOCAL, ALL_NODES, 58, &router)]);
-    let redirect = [&OWNER6.octets()[..], &link_layer(2, liar)].concat();
-    let redirect = neighbour(137, OWNER_LINK_LOCAL, THIRD6, OWNER6, &redirect);
-    add("redirect", false, &[ipv6(OWNER_LINK_LOCAL, THIRD6, 58, &redirect)]);
-
-    let message = advertisement(THIRD6);
-    let behind = |header: &[u8]| [header, &message].concat();
-    let options = behind(&[58, 0, 1, 4, 0, 0, 0, 0]);
-    add("advertisement behind options", true, &[ipv6(OWNER6, THIRD6, 60, &options)]);
-    for (name, next_header, header) in [
-        ("advertisement in an atomic fragment", 44, &[58, 0, 0, 0, 0, 0, 0, 1][..]),
-        ("advertisement behind an unassigned header", 200, &[58, 0, 0, 0, 0, 0, 0, 0]),
-        (
-            "advertisement behind AH",
-            51,
-            &[58, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        ),
-    ] {
-        add(name, false, &[ipv6(OWNER6, THIRD6, next_header, &behind(header))]);
+    fn ignored(name: &'static str, frame: Vec<u8>) -> Self {
+        Self { name, is_accepted: false, frames: vec![frame] }
     }
-    let (first, second) = message.split_at(16);
-    let fragments = [([58, 0, 0, 1, 0, 0, 0, 2], first), ([58, 0, 0, 16, 0, 0, 0, 2], second)];
-    let fragments = fragments.map(|(header, part)| ipv6(OWNER6, THIRD6, 44, &[&header[..], part].concat()));
-    add("advertisement in two fragments", false, &fragments);
-    let inverse =
-        with_checksum(OWNER6, THIRD6, [&[142, 0, 0, 0, 0, 0, 0, 0], &link_layer(1, liar)[..]].concat());
-    add("inverse advertisement", false, &[ipv6(OWNER6, THIRD6, 58, &inverse)]);
+}
+
+/// All claims of a guest with the address `claimant`, to the third guest or to all.
+fn claims(claimant: Mac, third: Mac) -> Vec<Claim> {
+    let mut claims = arp_claims(claimant, third);
+    claims.extend(discovery_claims(claimant, third));
+    claims.extend(hidden_advertisements(claimant, third));
     claims
+}
+
+fn arp_claims(claimant: Mac, third: Mac) -> Vec<Claim> {
+    const ARP: [u8; 2] = [0x08, 0x06];
+    let reply = arp(2, claimant, OWNER, THIRD);
+    let to_third = |rest: &[&[u8]]| ethernet(third, claimant, &rest.concat());
+    let request = |sender, target| {
+        ethernet(BROADCAST, claimant, &[&ARP, &arp(1, claimant, sender, target)[..]].concat())
+    };
+    let in_llc = |llc: &[u8]| to_third(&[&[0, 46], llc, &reply]);
+    vec![
+        Claim::accepted("ARP reply", to_third(&[&ARP, &reply])),
+        Claim::accepted("gratuitous ARP", request(OWNER, OWNER)),
+        Claim::accepted("ARP request", request(OWNER, THIRD)),
+        Claim::ignored("ARP probe", request([0; 4], THIRD)),
+        Claim::accepted("ARP behind a priority tag", to_third(&[&[0x81, 0, 0, 0], &ARP, &reply])),
+        Claim::ignored("ARP in SNAP", in_llc(&[0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x06])),
+        Claim::ignored("ARP in SNAP to a group", in_llc(&[0xab, 0xab, 3, 0, 0, 0, 0x08, 0x06])),
+        Claim::ignored("ARP in LLC", in_llc(&[0x98, 0x98, 3])),
+    ]
+}
+
+fn discovery_claims(claimant: Mac, third: Mac) -> Vec<Claim> {
+    let icmp = |from, to: Ipv6Addr, message: &[u8]| {
+        let destination = if to.is_multicast() { [0x33, 0x33, 0, 0, 0, 1] } else { third };
+        ethernet(destination, claimant, &ipv6_packet(from, to, 58, message))
+    };
+    let advertisement = |to| icmp(OWNER6, to, &advertisement(claimant, to));
+    let solicitation = neighbour(SOLICITATION, OWNER6, THIRD6, THIRD6, &link_layer(1, claimant));
+    let probe = neighbour(SOLICITATION, Ipv6Addr::UNSPECIFIED, ALL_NODES, THIRD6, &[]);
+    let router = [&[134, 0, 0, 0, 64, 0, 0, 0][..], &[0; 8], &link_layer(1, claimant)].concat();
+    let router = with_checksum(OWNER_LINK_LOCAL, ALL_NODES, router);
+    let redirect = [&OWNER6.octets()[..], &link_layer(2, claimant)].concat();
+    let redirect = neighbour(137, OWNER_LINK_LOCAL, THIRD6, OWNER6, &redirect);
+    let inverse = [&[142, 0, 0, 0, 0, 0, 0, 0], &link_layer(1, claimant)[..]].concat();
+    let inverse = with_checksum(OWNER6, THIRD6, inverse);
+    vec![
+        Claim::accepted("advertisement", advertisement(THIRD6)),
+        Claim::accepted("advertisement to all", advertisement(ALL_NODES)),
+        Claim::accepted("solicitation", icmp(OWNER6, THIRD6, &solicitation)),
+        Claim::ignored("solicitation from ::", icmp(Ipv6Addr::UNSPECIFIED, ALL_NODES, &probe)),
+        Claim::accepted("router advertisement", icmp(OWNER_LINK_LOCAL, ALL_NODES, &router)),
+        Claim::ignored("redirect", icmp(OWNER_LINK_LOCAL, THIRD6, &redirect)),
+        Claim::ignored("inverse advertisement", icmp(OWNER6, THIRD6, &inverse)),
+    ]
+}
+
+/// Advertisements behind extension headers, and in fragments.
+fn hidden_advertisements(claimant: Mac, third: Mac) -> Vec<Claim> {
+    let message = advertisement(claimant, THIRD6);
+    let behind = |next_header, header: &[u8], message: &[u8]| {
+        let packet = ipv6_packet(OWNER6, THIRD6, next_header, &[header, message].concat());
+        ethernet(third, claimant, &packet)
+    };
+    let authentication = [58, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let (first, second) = message.split_at(16);
+    let fragments =
+        vec![behind(44, &[58, 0, 0, 1, 0, 0, 0, 2], first), behind(44, &[58, 0, 0, 16, 0, 0, 0, 2], second)];
+    let options = behind(60, &[58, 0, 1, 4, 0, 0, 0, 0], &message);
+    let atomic = behind(44, &[58, 0, 0, 0, 0, 0, 0, 1], &message);
+    let unassigned = behind(200, &[58, 0, 0, 0, 0, 0, 0, 0], &message);
+    vec![
+        Claim::accepted("advertisement behind options", options),
+        Claim::ignored("advertisement in an atomic fragment", atomic),
+        Claim::ignored("advertisement behind an unassigned header", unassigned),
+        Claim::ignored("advertisement behind AH", behind(51, &authentication, &message)),
+        Claim { name: "advertisement in two fragments", is_accepted: false, frames: fragments },
+    ]
+}
+
+/// An advertisement that the address of the owner is at `claimant`.
+fn advertisement(claimant: Mac, to: Ipv6Addr) -> Vec<u8> {
+    neighbour(ADVERTISEMENT, OWNER6, to, OWNER6, &link_layer(2, claimant))
 }
 
 fn ethernet(destination: Mac, source: Mac, rest: &[u8]) -> Vec<u8> {
@@ -120,7 +135,8 @@ fn ipv6_packet(from: Ipv6Addr, to: Ipv6Addr, next_header: u8, payload: &[u8]) ->
     [&header[..], &from.octets(), &to.octets(), payload].concat()
 }
 
-/// A neighbour discovery message with a target; an advertisement overrides, and is solicited unless it is for all.
+/// A neighbour discovery message with a target. An advertisement has the override flag, and the solicited flag unless
+/// it is to all.
 fn neighbour(kind: u8, from: Ipv6Addr, to: Ipv6Addr, target: Ipv6Addr, options: &[u8]) -> Vec<u8> {
     let flags = match kind {
         ADVERTISEMENT if to.is_multicast() => 0x20,
@@ -146,8 +162,8 @@ fn with_checksum(from: Ipv6Addr, to: Ipv6Addr, mut message: Vec<u8>) -> Vec<u8> 
     message
 }
 
-/// Has a guest believe what it is sent, as far as Linux can be told to.
-fn make_gullible(netns: &Netns) {
+/// Makes a guest accept each announcement that Linux can accept.
+fn accept_announcements(netns: &Netns) {
     netns.enter(|| {
         for (key, value) in [
             ("ipv4/neigh/eth0/locktime", "0"),
@@ -160,7 +176,7 @@ fn make_gullible(netns: &Netns) {
     });
 }
 
-/// Gives the guest the owner's addresses as they are, and nothing else.
+/// Leaves only the owner in the neighbour table of the guest.
 fn reset(netns: &Netns, owner: &Port) {
     netns.ip("neigh flush all");
     for ip in ["10.1.0.2", "fd00::2", "fe80::2"] {
@@ -168,7 +184,7 @@ fn reset(netns: &Netns, owner: &Port) {
     }
 }
 
-/// Addresses and MAC addresses in the guest's neighbour tables.
+/// The neighbour table of the guest: addresses and MAC addresses.
 fn table(netns: &Netns) -> Vec<(String, String)> {
     let entries: Vec<Value> = serde_json::from_str(&netns.ip("-json neigh show dev eth0")).unwrap();
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
@@ -177,11 +193,11 @@ fn table(netns: &Netns) -> Vec<(String, String)> {
     table
 }
 
-/// Sends a claim of `liar`'s, and waits until it is through.
-fn claim(testbed: &mut Testbed, liar: &Port, claim: &Claim) {
-    let sender = testbed.sender(liar);
+/// Sends a claim, and waits until the switch has forwarded or dropped it.
+fn claim(testbed: &mut Testbed, claimant: &Port, claim: &Claim) {
+    let sender = testbed.sender(claimant);
     claim.frames.iter().for_each(|frame| sender.send(frame));
-    testbed.forget_arrived(liar);
+    testbed.forget_arrived(claimant);
 }
 
 #[test]
@@ -196,15 +212,15 @@ fn a_guest_that_owns_neither_address_changes_no_neighbour_table() {
         testbed.wait_until_all_up();
         address(testbed, &owner, "eth0", 2);
         address(testbed, &third, "eth0", 3);
-        make_gullible(testbed.netns(&third));
+        accept_announcements(testbed.netns(&third));
 
-        // What is not believed of a guest without port security shows nothing of port security.
+        // A claim proves something about port security only if Linux accepts it without.
         for sent in claims(unguarded.mac, third.mac) {
             reset(testbed.netns(&third), &owner);
             claim(testbed, &unguarded, &sent);
             let table = table(testbed.netns(&third));
-            let is_believed = table.iter().any(|(_, mac)| *mac == text(unguarded.mac));
-            assert_eq!(is_believed, sent.is_believed, "{} {table:?}", sent.name);
+            let is_accepted = table.iter().any(|(_, mac)| *mac == text(unguarded.mac));
+            assert_eq!(is_accepted, sent.is_accepted, "{} {table:?}", sent.name);
         }
 
         reset(testbed.netns(&third), &owner);
