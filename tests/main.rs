@@ -1,4 +1,6 @@
-//! All tests that see the crate from outside, in one program: it links once.
+//! All integration tests, in one program: a change of the library links it once. Each test is a process of
+//! its own under nextest. The counting allocator of `allocation_counter` is that of the whole program; it
+//! counts only inside `measure`.
 
 #![allow(
     clippy::unwrap_used,

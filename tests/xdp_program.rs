@@ -1,7 +1,7 @@
-//! The XDP program by `BPF_PROG_TEST_RUN`: what it answers, what it counts, and that it leaves the frame alone.
+//! The XDP program by `BPF_PROG_TEST_RUN`: its verdicts and counters; it does not change a frame.
 //!
-//! The kernel refuses a test run of a program that is bound to a device, so this is the one for generic mode. They
-//! differ in the restoring of tags only, which is shown on real links (`netns::tags`).
+//! The kernel rejects a test run of a program that is bound to a device, so this one is for generic mode. The
+//! two differ only in the restoring of tags, which `netns::tags` tests on real links.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd};
@@ -35,7 +35,7 @@ const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 const XDP_REDIRECT: u32 = 4;
 
-/// Frames that a program may trip over: the shortest that a test run takes, and tagged ones of several kinds.
+/// Frames at the limits of the program: the shortest one of a test run, and tagged ones of several kinds.
 fn frames() -> Vec<Vec<u8>> {
     let tagged = |tpids: &[u16]| {
         let tags = tpids.iter().flat_map(|tpid| [(*tpid >> 8) as u8, *tpid as u8, 0xa0, 100]);
@@ -44,7 +44,7 @@ fn frames() -> Vec<Vec<u8>> {
     vec![vec![0xff; 14], tagged(&[]), tagged(&[0x8100]), tagged(&[0x88a8, 0x8100]), tagged(&[0x8100; 3])]
 }
 
-/// Runs every frame through the program and returns its answers. None of them may change a frame.
+/// Runs every frame through the program and returns its verdicts; asserts that no frame changes.
 fn answers(steer: &SteerSkel<'_>) -> Vec<u32> {
     let run = |frame: Vec<u8>| {
         let mut out = vec![0; frame.len() + 64];
@@ -102,7 +102,7 @@ fn with_a_socket_frames_go_there_whatever_the_policy() {
     if !testkit::root::is_root("with_a_socket_frames_go_there_whatever_the_policy") {
         return;
     }
-    // A namespace of this thread's own, with a device to bind to.
+    // A namespace for this thread, with a link to bind to.
     unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
     for command in ["link set lo up", "link add one type veth peer name two", "link set one up"] {
         assert!(Command::new("ip").args(command.split(' ')).status().expect("ip").success(), "ip {command}");

@@ -1,9 +1,9 @@
-//! What a frame costs, step by step: `cargo bench --bench datapath`, or with `-- --quick`. Without sockets.
+//! Time per frame, step by step, without sockets: `cargo bench --bench datapath`, or with `-- --quick`.
 //!
-//! A benchmark's name is `<step>/<traffic>/<frames in a burst>/<segmentations in the tables>`. The steps and kinds of
-//! traffic are told in `step.rs` and `scenario.rs`; `flood2` and `flood32` have that many receivers. Frames are 64 bytes
-//! long with their tag, those of a burst come from one link, and their subports and addresses are drawn from the
-//! whole of the tables.
+//! A benchmark's name is `<step>/<traffic>/<frames in a burst>/<segmentations in the tables>`. The steps and
+//! kinds of traffic are those of `testkit::bench`; `flood2` and `flood32` have that many receivers. Frames
+//! are 64 bytes long with their tag, those of a burst come from one link, and their subports and addresses
+//! are drawn from all of the tables.
 
 #![allow(missing_docs, reason = "made by criterion's macros")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot be set up has failed")]
@@ -24,11 +24,11 @@ const FULL_BURST: usize = 64;
 const SEGMENTATIONS: [usize; 3] = [1, 1_000, 100_000];
 const FLOOD_RECEIVERS: [usize; 2] = [2, 32];
 
-/// Frames that are ready when the clock starts: many, so that reading the clock costs nothing, and few enough to be
-/// in the cache, as those are that the kernel has just copied.
+/// Frames that are prepared before the clock starts: many, so that reading the clock costs nothing, and few
+/// enough to be in the cache, as frames are that the kernel has just copied.
 const FRAMES: usize = 512;
 
-/// Tables, and what it takes to use them.
+/// Tables of a scenario, and chunks for frames.
 struct Bench {
     scenario: SizedScenario,
     publisher: Publisher,
@@ -52,7 +52,7 @@ impl Bench {
     }
 }
 
-/// The time that `step` takes for `bursts` bursts of `maker`'s; making them is not counted.
+/// Time of `step` for `bursts` bursts, without that of making them.
 fn time(step: Step, mut bursts: u64, reader: &mut Reader, mut maker: Maker<'_>, kind: Kind) -> Duration {
     let round = (FRAMES / kind.frames) as u64;
     let mut total = Duration::ZERO;

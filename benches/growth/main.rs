@@ -1,5 +1,5 @@
-//! What one change and a list of all problems cost, as more and more records claim the same or hang below each other:
-//! N = 1000, 2000 and 4000. `cargo bench --bench growth`.
+//! Cost of one change and of a list of all problems, with N records that claim the same or form a chain: N =
+//! 1000, 2000 and 4000. `cargo bench --bench growth`.
 #![allow(clippy::unwrap_used, reason = "a bench ends when it cannot go on")]
 
 use std::time::Duration;

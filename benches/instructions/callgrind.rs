@@ -1,11 +1,11 @@
-//! Counting with callgrind.
+//! Instruction counts by callgrind.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
-/// Runs this program with `arguments` under callgrind. Returns the instructions that its function `counted` took.
+/// Runs this program with `arguments` under callgrind. Returns the instructions of its function `counted`.
 pub fn count(arguments: &[&str]) -> anyhow::Result<u64> {
     let folder = tempfile::tempdir()?;
     let profile = folder.path().join("profile");
@@ -23,7 +23,7 @@ pub fn count(arguments: &[&str]) -> anyhow::Result<u64> {
     total(&profile)
 }
 
-/// The instructions that a profile counts.
+/// Total of a profile of callgrind.
 fn total(profile: &Path) -> anyhow::Result<u64> {
     let text = std::fs::read_to_string(profile).with_context(|| format!("no {}", profile.display()))?;
     let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
@@ -33,7 +33,7 @@ fn total(profile: &Path) -> anyhow::Result<u64> {
         .context("callgrind's profile has no line \"totals: NUMBER\" above 0: is `counted` inlined?")
 }
 
-/// What `program` says of its version.
+/// Version that `program` prints.
 pub fn version(program: &str, option: &str) -> anyhow::Result<String> {
     let output =
         Command::new(program).arg(option).output().with_context(|| format!("cannot start {program}"))?;

@@ -1,4 +1,4 @@
-//! What is counted.
+//! Cases whose instructions are counted.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use testkit::bench::burst::{Burst, Kind, Maker};
 use testkit::bench::scenario::{SizedScenario, Traffic};
 use testkit::bench::step::{CLASSIFY, LOCATE, PIPELINE, Step, TO_PORT};
 
-/// Frames of a case.
+/// Number of frames of a case.
 pub const FRAMES: usize = 16 * BURST;
 const BURST: usize = 64;
 
@@ -22,12 +22,12 @@ pub struct Case {
 #[derive(Clone, Copy)]
 enum Size {
     Segmentations(usize),
-    /// About 1,000 segmentations, where a broadcast has this many receivers.
+    /// About 1,000 segmentations; a broadcast has this many receivers.
     Receivers(usize),
 }
 
-/// 10,000 segmentations and not 100,000: the instructions are the same but for the collisions in a hash table, and
-/// callgrind would take minutes to get through the making of the tables.
+/// 10,000 segmentations and not 100,000: the instructions differ only by collisions in a hash table, and
+/// callgrind would take minutes to compile the tables.
 pub const CASES: [Case; 10] = [
     case(PIPELINE, Traffic::Hit, Size::Segmentations(1)),
     case(PIPELINE, Traffic::Hit, Size::Segmentations(1_000)),
@@ -46,7 +46,7 @@ const fn case(step: Step, traffic: Traffic, tables: Size) -> Case {
 }
 
 impl Case {
-    /// `<step>/<traffic>/<frames in a burst>/<segmentations in the tables>`, as of `benches/datapath`.
+    /// `<step>/<traffic>/<frames in a burst>/<segmentations in the tables>`, as in `benches/datapath`.
     pub fn name(&self) -> String {
         let (step, traffic) = (self.step.name, self.traffic.name());
         match self.tables {
@@ -55,7 +55,7 @@ impl Case {
         }
     }
 
-    /// Runs it, in one call of [`counted`].
+    /// Runs the case in one call of [`counted`].
     pub fn run(&self) {
         let (scenario, publisher) = self.tables.make();
         let (tables, mut reader) = (publisher.current(), publisher.reader());
@@ -78,7 +78,7 @@ impl Size {
         (scenario, Publisher::new(tables))
     }
 
-    /// The free frames that a broadcast needs.
+    /// Copies that each broadcast needs.
     const fn copies(self) -> usize {
         match self {
             Self::Segmentations(_) => 0,
@@ -87,7 +87,7 @@ impl Size {
     }
 }
 
-/// Callgrind knows it by its name.
+/// Callgrind counts inside the function of this name.
 #[inline(never)]
 fn counted(step: Step, tables: &mut Reader, bursts: &mut [Burst]) {
     for burst in bursts {

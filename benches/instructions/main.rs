@@ -1,8 +1,8 @@
-//! What a frame costs in instructions, which unlike time are the same in each run: `cargo bench --bench instructions`,
-//! with `-- --json FILE` for a file that can be compared. It takes `valgrind`.
+//! Instructions per frame, which unlike time are the same in each run: `cargo bench --bench instructions`,
+//! with `-- --json FILE` for a file that `scripts/bench` compares. Requires `valgrind`.
 //!
-//! The bench starts itself again under callgrind, which counts what runs inside [`counted`]. A crate like gungraun
-//! does the same, but needs a second program of exactly its own version installed beside it.
+//! The bench starts itself again under callgrind, which counts instructions inside [`cases`]' function
+//! `counted`. A crate like gungraun does the same, but needs a second program of exactly its own version.
 
 #![allow(missing_docs, reason = "a bench has no API")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot be set up has failed")]
@@ -28,7 +28,7 @@ struct Arguments {
     /// Runs this case instead of counting: what callgrind is to start.
     #[arg(long, hide = true, value_name = "CASE")]
     run: Option<String>,
-    /// Given by cargo.
+    /// Passed by `cargo bench`, and ignored.
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -1,5 +1,5 @@
-//! What a large northbound DB costs a host: `cargo bench --bench northbound [-- PARENTS]` (default: 1000 parents with 100
-//! subports each). Starts its own servers on loopback, and prints the table of `docs/northbound.md`.
+//! Cost of a large northbound DB for a host: `cargo bench --bench northbound [-- PARENTS]` (default: 1000
+//! parents with 100 subports each). Starts servers on loopback, and prints the table of `docs/northbound.md`.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -22,9 +22,9 @@ use testkit::large::{self, LargeScenario, PARENTS_PER_HOST, SUBPORTS, write};
 use testkit::simulated::{self, Simulated};
 use testkit::stores::{Kind, Server, Writer};
 
-/// Single changes that are timed.
+/// Number of single changes that are timed.
 const SINGLES: u32 = 500;
-/// Changes that come at once.
+/// Number of changes in a burst.
 const BURST: u32 = 10_000;
 
 fn main() {
@@ -36,7 +36,8 @@ fn main() {
     }
 }
 
-/// A reconciler with a link for each of the first parents; those of `host-local` are on other hosts but for the first few.
+/// A reconciler with a link for each of the first parents; in `host-local` all parents but the first few are
+/// on other hosts.
 fn reconciler(links: u32, scenario: LargeScenario) -> Reconciler<Simulated> {
     let links = (0..links.min(scenario.parents))
         .map(|parent| simulated::link(parent + 1, &large::port_id(parent, 0)));
@@ -52,7 +53,7 @@ fn all_here(records: &mut Snapshot) {
     }
 }
 
-/// What one change costs control, without the DB, as segmentations of other parents are added.
+/// Cost of one change in the control thread, without the DB, by the number of segmentations.
 fn curve(runtime: &tokio::runtime::Runtime) {
     println!("one subport's VID changed to tables published, no DB, all parents here:");
     for parents in [1, 10, 100, 1000] {
@@ -109,7 +110,7 @@ impl FollowingReconciler {
         Self { follower, reconciler: reconciler(links, scenario), all_here }
     }
 
-    /// Returns what the daemon would give to another thread, to be kept.
+    /// Applies news. Returns them: the daemon hands them to another thread.
     fn take(&mut self, mut news: News) -> News {
         match &mut news {
             News::All(snapshot) => {
@@ -129,7 +130,7 @@ impl FollowingReconciler {
         drop(self.reconciler.take_reported());
     }
 
-    /// Waits for news, takes what has come by then, and makes it true.
+    /// Waits for news, applies all that came, and reconciles.
     async fn round(&mut self) {
         let mut news = Some(self.follower.next().await);
         while let Some(some) = news {
@@ -154,7 +155,7 @@ impl FollowingReconciler {
         drop(taken_news);
     }
 
-    /// Another program writes a record, and we wait until the tables say so.
+    /// Times single changes from the write of another program to the tables.
     async fn singles(&mut self, writer: &mut Writer) {
         let mut times = Vec::new();
         for change in 0..SINGLES {
@@ -195,7 +196,7 @@ impl FollowingReconciler {
         );
     }
 
-    /// Whether the first parent has that tag in the tables in force.
+    /// Whether the published tables have that VID on the first parent.
     fn has(&self, vid: u32) -> bool {
         let vid = VlanId::new(vid as u16).unwrap();
         let tables = self.reconciler.tables();

@@ -1,7 +1,7 @@
-//! The regression check: figures that are compared with those in `benches/baseline.json`.
+//! The regression check: figures compared with those in `benches/baseline.json`.
 //!
-//! Rates depend on the machine and its mood; what is compared are ratios of rates taken side by side, and instructions,
-//! which a compiler changes and nothing else.
+//! Rates depend on the machine; compared are ratios of rates measured side by side, and instructions, which
+//! only a compiler changes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,34 +12,33 @@ use anyhow::{Context as _, Result, bail};
 use comfy_table::{Table, presets};
 use serde::{Deserialize, Serialize};
 
-/// What a new ratio may be worse by.
+/// Tolerance of a new ratio.
 const RATIO_TOLERANCE: f64 = 0.4;
-/// What instructions may be more by, if another compiler counted those in the file.
+/// Tolerance of instructions that another compiler counted.
 const OTHER_COMPILER_TOLERANCE: f64 = 0.1;
 
-/// The file, from the root of the clone.
+/// Path of the file, from the root of the repository.
 const FILE: &str = "benches/baseline.json";
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)
 }
 
-/// The file.
+/// Content of the file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Baseline {
-    /// What counted the instructions, see [`compiler`].
+    /// Compiler of the counted program, see [`compiler`].
     pub compiler: String,
-    /// By case of the bench `instructions`: the less the better.
+    /// By case of the bench `instructions`; less is better.
     pub instructions: BTreeMap<String, Entry>,
-    /// By job and datapaths: our rate divided by the other's, the more the better.
+    /// By job and datapaths: trunkpath's rate divided by the other's; more is better.
     pub ratios: BTreeMap<String, Entry>,
 }
 
-/// A figure.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Entry {
     pub value: f64,
-    /// The part of it that a new figure may be worse by.
+    /// Fraction by which a new figure may be worse.
     pub tolerance: f64,
 }
 
@@ -54,7 +53,6 @@ impl Entry {
 }
 
 impl Baseline {
-    /// Reads the file.
     pub fn read() -> Result<Self> {
         let text = fs::read_to_string(path())
             .with_context(|| format!("{FILE}: scripts/bench --rebase writes it"))?;
@@ -75,7 +73,7 @@ impl Baseline {
         Ok(())
     }
 
-    /// Makes this the file. Figures that were not taken stay as they are; tolerances, too, for somebody chose them.
+    /// Writes the file. Figures that were not measured stay, and so do tolerances.
     pub fn write(mut self) -> Result<()> {
         if let Ok(before) = Self::read() {
             if self.instructions.is_empty() {
@@ -100,7 +98,8 @@ impl Baseline {
         Ok(())
     }
 
-    /// Compares `now` with this, and prints how. An error when something is worse than it may be, or was not measured.
+    /// Prints a comparison of `now` with this. Fails if a figure is worse than its tolerance or was not
+    /// measured.
     pub fn compare(&self, now: &Self) -> Result<()> {
         let same_compiler = self.compiler == now.compiler;
         if !same_compiler && !now.instructions.is_empty() {
@@ -137,7 +136,7 @@ impl Baseline {
         Ok(())
     }
 
-    /// What became of the ratios; or only those that are worse.
+    /// Comparison of the ratios, or of the worse ones only.
     pub fn worse_ratios(&self, now: &Self, only_worse: bool) -> Vec<Finding> {
         let all = self.ratios.iter().map(|(what, entry)| {
             Finding::more_is_better(format!("rate {what}"), *entry, now.ratios.get(what))
@@ -146,7 +145,7 @@ impl Baseline {
     }
 }
 
-/// The compiler, and what cargo was told to do otherwise than Cargo.toml says.
+/// Version of the compiler, and settings of cargo that differ from Cargo.toml.
 fn compiler() -> Result<String> {
     let output = Command::new("rustc").arg("--version").output().context("rustc --version")?;
     let mut parts = vec![String::from_utf8_lossy(&output.stdout).trim().to_owned()];
@@ -158,7 +157,7 @@ fn compiler() -> Result<String> {
     Ok(parts.join(" "))
 }
 
-/// A figure beside the baseline's.
+/// A figure compared with the baseline.
 #[derive(Debug, Clone)]
 pub struct Finding {
     what: String,
@@ -184,12 +183,12 @@ impl Finding {
         Self::new(what, baseline, now, -1.0)
     }
 
-    /// `sign`: of a change for the worse.
+    /// `sign` is the sign of a change for the worse.
     fn new(what: String, baseline: Entry, now: Option<&Entry>, sign: f64) -> Self {
         let now = now.map(|entry| entry.value);
         let verdict = now.map_or(Verdict::NotMeasured, |now| {
             let worse_by = sign * (now - baseline.value) / baseline.value;
-            // Beyond what a decimal fraction is rounded by.
+            // Exceeds the rounding of a decimal fraction.
             let margin = baseline.tolerance + 1e-9;
             match worse_by {
                 by if by > margin => Verdict::Worse,

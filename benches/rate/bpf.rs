@@ -1,4 +1,4 @@
-//! The BPF programs of the bench: compiled when it starts, loaded and attached where they are wanted.
+//! The BPF programs of the bench, compiled when it starts.
 
 use std::fs;
 use std::os::fd::BorrowedFd;
@@ -13,14 +13,13 @@ use libbpf_rs::{
 
 use testkit::netns::Netns;
 
-/// Name and text of each program. The text is part of this program, so it runs from anywhere.
+/// Name and source of each program, embedded so that the bench runs from any folder.
 const SOURCES: [(&str, &str); 3] = [
     ("generator", include_str!("bpf/generator.bpf.c")),
     ("sink", include_str!("bpf/sink.bpf.c")),
     ("kernel", include_str!("bpf/kernel.bpf.c")),
 ];
 
-/// The compiled programs.
 #[derive(Debug, Clone)]
 pub struct Programs {
     folder: PathBuf,
@@ -40,7 +39,7 @@ impl Programs {
             let output = Command::new("clang")
                 .args(["-target", "bpf", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-I"])
                 .arg(folder.join("include"))
-                // Debian keeps asm/types.h there, where a BPF target does not look by itself.
+                // Debian has asm/types.h in a folder that is no default for a BPF target.
                 .args(["-I", &format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH), "-c"])
                 .arg(&source)
                 .arg("-o")
@@ -54,19 +53,19 @@ impl Programs {
         Ok(Self { folder })
     }
 
-    /// Opens one, to be set up and loaded.
+    /// Opens a program, for configuration and loading.
     pub fn open(&self, name: &str) -> Result<OpenObject> {
         let path = self.folder.join(format!("{name}.o"));
         ObjectBuilder::default().open_file(&path).with_context(|| format!("{}", path.display()))
     }
 }
 
-/// The program of this name.
+/// Program `name` of an object.
 pub fn program<'object>(object: &'object Object, name: &str) -> Result<Program<'object>> {
     object.progs().find(|program| program.name() == name).with_context(|| format!("no BPF program {name}"))
 }
 
-/// Replaces the whole value of a single-entry map, as the variables of a section are.
+/// Replaces the value of a single-entry map, such as the variables of a section.
 pub fn set_variables(object: &Object, section: &str, value: &[u8]) -> Result<()> {
     let map = object.maps().find(|map| map.name().to_string_lossy().ends_with(section));
     let map = map.with_context(|| format!("no BPF map {section}"))?;
@@ -75,16 +74,16 @@ pub fn set_variables(object: &Object, section: &str, value: &[u8]) -> Result<()>
     Ok(map.update(&0_u32.to_ne_bytes(), &whole, MapFlags::ANY)?)
 }
 
-/// Where a program meets frames.
+/// Attachment point of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {
-    /// In the driver, before there is a socket buffer.
+    /// In the driver, before a socket buffer is allocated.
     Xdp,
-    /// Behind it, where `tc` is.
+    /// At the ingress of `tc`, behind the socket buffer.
     Tc,
 }
 
-/// Attaches `program` to `device` for as long as the device is.
+/// Attaches `program` to `device` until the device is deleted.
 pub fn attach(netns: &Netns, device: &str, program: BorrowedFd<'_>, hook: Hook) -> Result<()> {
     netns
         .enter(|| {

@@ -1,4 +1,4 @@
-//! A datapath that is a process.
+//! A datapath as a child process.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How long one may take to get ready, or to end.
+/// Time limit of a start or an end.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two looks at whether it is.
+/// Pause between two checks.
 const BREATH: Duration = Duration::from_millis(5);
 
-/// Ended when dropped.
+/// A child process, stopped when dropped.
 #[derive(Debug)]
 pub struct Child {
     name: String,
     process: Process,
     log: PathBuf,
-    /// Its standard input; some programs end with it.
+    /// Its stdin; some programs exit when it is closed.
     _stdin: Option<ChildStdin>,
 }
 
@@ -40,7 +40,6 @@ impl Child {
         Pid::from_raw(self.process.id().cast_signed())
     }
 
-    /// Waits until `is_ready`.
     pub fn wait_until<T>(&mut self, what: &str, mut is_ready: impl FnMut() -> Option<T>) -> Result<T> {
         let start = Instant::now();
         loop {
@@ -65,22 +64,22 @@ impl Child {
         })
     }
 
-    /// It stands still, so that others have the CPUs.
+    /// Stops it (SIGSTOP), so that others have the CPUs.
     pub fn pause(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// It goes on.
+    /// Lets it continue (SIGCONT).
     pub fn resume(&self) {
         self.signal(Signal::SIGCONT);
     }
 
     pub fn signal(&self, signal: Signal) {
-        // One that has ended is found out by what it does not do any more.
+        // The failure of a process that has exited shows elsewhere.
         kill(self.pid(), signal).unwrap_or_default();
     }
 
-    /// Waits for its end.
+    /// Waits until it exits.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
@@ -92,7 +91,7 @@ impl Child {
         bail!("{} does not end", self.name)
     }
 
-    /// The end of its log, on one line.
+    /// The last lines of its log, as one line.
     fn last_words(&self) -> String {
         let said = fs::read_to_string(&self.log).unwrap_or_default();
         let mut lines: Vec<_> = said.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
@@ -103,7 +102,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // One that stands still would not hear of its end. It may have ended, and a drop does not panic.
+        // A stopped process does not handle SIGTERM. It may have exited already, and a drop must not panic.
         self.resume();
         self.signal(Signal::SIGTERM);
         if self.wait().is_err() {

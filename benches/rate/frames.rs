@@ -1,33 +1,32 @@
-//! The frames of a job, byte for byte: IPv4 and UDP with right lengths and checksums, as guests send them.
+//! Bytes of the frames of a job: IPv4 and UDP with right lengths and checksums.
 
 use crate::job::{Direction, Job, P3, P4, Size, subport};
 use testkit::frame::{CTAG, Mac};
 
-/// Bytes that the generator writes of each frame: all headers.
+/// Bytes of a frame that the generator writes: all headers.
 pub const HEADER_LEN: usize = 48;
 
-/// Bytes of a tag.
+/// Size of a tag in bytes.
 const TAG_LEN: u32 = 4;
 const ADDRESSES_LEN: usize = 12;
 
-/// The order of the lengths in IMIX: short ones do not come in a row.
+/// Lengths of IMIX in order, with short ones spread.
 const IMIX: [u32; 12] = [64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 594, 64];
 
-/// The traffic of a job.
+/// Frames of a job, for the generator.
 #[derive(Debug, Clone)]
 pub struct Frames {
-    /// Sent one after the other, and again.
+    /// Frames sent in a cycle.
     pub pattern: Vec<Vec<u8>>,
-    /// The offset of the two bytes, big-endian, that tell a VID's frames from another's.
+    /// Offset of the two bytes (big-endian) that depend on the VID.
     pub vary_at: usize,
-    /// Their first value.
+    /// First value of these bytes.
     pub vary_from: u16,
-    /// How many values they go through.
+    /// Number of their values.
     pub vary_count: u16,
 }
 
 impl Frames {
-    /// Those of `job`.
     pub fn of(job: Job) -> Self {
         let (tagged, _) = job.tagged();
         let vid = job.first_vid();
@@ -44,7 +43,7 @@ impl Frames {
             |length: &u32| frame(destination, source, tagged.then_some(vid), length - untagged(tagged));
         Self {
             pattern: lengths.iter().map(frame).collect(),
-            // The last two bytes of a tag, or of a subport's address. (Plain frames only ever have one value there.)
+            // The last two bytes of a tag, or of a subport's address. Plain frames have one value only.
             vary_at: if tagged { ADDRESSES_LEN + 2 } else { 4 },
             vary_from: if job.direction == Direction::Plain {
                 u16::from_be_bytes([P4[4], P4[5]])
@@ -55,30 +54,30 @@ impl Frames {
         }
     }
 
-    /// The same one over and over, without a tag.
+    /// One frame without a tag, repeated.
     pub fn untagged(destination: Mac, source: Mac, length: u32) -> Self {
         let vary_from = u16::from_be_bytes([destination[4], destination[5]]);
         Self { pattern: vec![frame(destination, source, None, length)], vary_at: 4, vary_from, vary_count: 1 }
     }
 
-    /// The longest frame.
+    /// Length of the longest frame in bytes.
     pub fn longest(&self) -> usize {
         self.pattern.iter().map(Vec::len).max().unwrap_or_default()
     }
 }
 
-/// What frames have to look like at one end of their way.
+/// Expected frames at one end of their path.
 #[derive(Debug, Clone)]
 pub struct Expected {
-    /// Without FCS, each once.
+    /// Lengths in bytes without FCS, each once.
     pub lengths: Vec<u32>,
     pub first_vid: u16,
-    /// 0: no tag.
+    /// Number of VIDs; 0 is no tag.
     pub vids: u16,
 }
 
 impl Expected {
-    /// Those of `job` that leave the datapath.
+    /// Frames of `job` that leave the datapath.
     pub fn arriving(job: Job) -> Self {
         Self::new(job, job.tagged().1)
     }
@@ -88,7 +87,7 @@ impl Expected {
         Self { lengths: vec![length], first_vid: 0, vids: 0 }
     }
 
-    /// Those of `job` that come to the datapath.
+    /// Frames of `job` that reach the datapath.
     pub fn departing(job: Job) -> Self {
         Self::new(job, job.tagged().0)
     }
@@ -107,12 +106,12 @@ impl Expected {
     }
 }
 
-/// What a frame is shorter by.
+/// Bytes by which an untagged frame is shorter.
 const fn untagged(tagged: bool) -> u32 {
     if tagged { 0 } else { TAG_LEN }
 }
 
-/// One frame of `length` bytes.
+/// A frame of `length` bytes.
 fn frame(destination: Mac, source: Mac, vid: Option<u16>, length: u32) -> Vec<u8> {
     let mut bytes = [destination, source].concat();
     if let Some(vid) = vid {
@@ -123,7 +122,7 @@ fn frame(destination: Mac, source: Mac, vid: Option<u16>, length: u32) -> Vec<u8
     let total = u16::try_from(length as usize - ip).unwrap();
     bytes.extend([0x45, 0]);
     bytes.extend(total.to_be_bytes());
-    // No fragment, TTL 64, UDP, checksum to come, 10.0.0.1 to 10.0.0.2.
+    // No fragment, TTL 64, UDP, checksum filled in below, 10.0.0.1 to 10.0.0.2.
     bytes.extend([0, 1, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
     let sum = checksum(&bytes[ip..]);
     bytes[ip + 10..ip + 12].copy_from_slice(&sum.to_be_bytes());
@@ -139,7 +138,7 @@ fn frame(destination: Mac, source: Mac, vid: Option<u16>, length: u32) -> Vec<u8
     bytes
 }
 
-/// RFC 1071.
+/// Internet checksum (RFC 1071).
 fn checksum(bytes: &[u8]) -> u16 {
     let mut sum: u32 = bytes.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
     while sum > 0xffff {

@@ -1,4 +1,4 @@
-//! Ctrl-C ends a run between two steps, so that everything that it made is taken down in order.
+//! Ctrl-C ends a run between two steps, so that everything it created is removed in order.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
@@ -8,12 +8,12 @@ use anyhow::{Result, bail};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Listens for SIGINT, SIGTERM and SIGHUP from now on.
+/// Handles SIGINT, SIGTERM and SIGHUP from now on.
 pub fn listen() -> Result<()> {
     Ok(ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?)
 }
 
-/// An error once there was one.
+/// Fails after a signal.
 pub fn check() -> Result<()> {
     if INTERRUPTED.load(Ordering::Relaxed) {
         bail!("interrupted");
@@ -21,7 +21,7 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-/// Sleeps, unless interrupted.
+/// Sleeps; fails after a signal.
 pub fn nap(time: Duration) -> Result<()> {
     const SLICE: Duration = Duration::from_millis(50);
     let end = Instant::now() + time;

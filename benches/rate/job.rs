@@ -15,44 +15,44 @@ use serde::Serialize;
 
 use testkit::frame::Mac;
 
-/// The one VID of a job with one.
+/// VID of a job with a single VID.
 pub const ONE_VID: u16 = 100;
-/// The first VID of a job with many.
+/// First VID of a job with many.
 pub const FIRST_VID: u16 = 1000;
-/// How many VIDs a job with many has.
+/// Number of VIDs of a job with many.
 pub const MANY_VIDS: u16 = 1000;
 
-/// The addresses of the ports at p2, p3 and p4.
+/// Address of the port at p2; below those at p3 and p4.
 pub const P2: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x67];
 pub const P3: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x69];
 pub const P4: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x6a];
-/// The address of the trunk's own port.
+/// Address of the parent.
 pub const PARENT: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x66];
 
-/// The address of the subport with this VID.
+/// Address of the subport with this VID.
 pub const fn subport(vid: u16) -> Mac {
     let [high, low] = vid.to_be_bytes();
     [0xfa, 0x16, 0x3e, 0x01, high, low]
 }
 
-/// Every VID of the trunk.
+/// All VIDs of the parent.
 pub fn vids() -> impl Iterator<Item = u16> {
     std::iter::once(ONE_VID).chain(FIRST_VID..FIRST_VID + MANY_VIDS)
 }
 
-/// Which way.
+/// Direction of the frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// From the trunk, the tag stripped: v1, p1, p3, v3.
+    /// From the parent, the tag stripped: v1, p1, p3, v3.
     Up,
-    /// To the trunk, a tag pushed: v3, p3, p1, v1.
+    /// To the parent, a tag pushed: v3, p3, p1, v1.
     Down,
-    /// No tag anywhere: v3, p3, p4, v4.
+    /// Without a tag: v3, p3, p4, v4.
     Plain,
 }
 
-/// How long frames are: with tag, without FCS. Where there is no tag they are 4 bytes shorter.
+/// Lengths of frames with tag, without FCS. Untagged ones are 4 bytes shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Size {
     Bytes(u32),
@@ -60,7 +60,7 @@ pub enum Size {
     Imix,
 }
 
-/// A kind of traffic.
+/// Traffic that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Job {
     pub direction: Direction,
@@ -73,7 +73,7 @@ impl Job {
     pub const DOWN: Self = Self { direction: Direction::Down, ..Self::UP };
     const PLAIN: Self = Self { direction: Direction::Plain, ..Self::UP };
 
-    /// All that a full run measures.
+    /// All jobs of a full run.
     pub fn all() -> Vec<Self> {
         let sizes = [Size::Bytes(512), Size::Bytes(1518), Size::Imix];
         let longer =
@@ -82,7 +82,7 @@ impl Job {
         [Self::UP, Self::DOWN, Self::PLAIN].into_iter().chain(many).chain(longer).collect()
     }
 
-    /// The number of the cable that frames come in by, from the datapath's view.
+    /// Number of the cable on which frames reach the datapath.
     pub const fn from(self) -> usize {
         match self.direction {
             Direction::Up => 1,
@@ -90,7 +90,7 @@ impl Job {
         }
     }
 
-    /// The number of the cable that they leave by.
+    /// Number of the cable on which frames leave the datapath.
     pub const fn to(self) -> usize {
         match self.direction {
             Direction::Up => 3,
@@ -99,12 +99,12 @@ impl Job {
         }
     }
 
-    /// The VID of the first frame.
+    /// VID of the first frame.
     pub const fn first_vid(self) -> u16 {
         if self.vids == 1 { ONE_VID } else { FIRST_VID }
     }
 
-    /// Whether frames carry a tag on their way in, and on their way out.
+    /// Whether frames have a tag when they reach the datapath, and when they leave it.
     pub fn tagged(self) -> (bool, bool) {
         (self.direction == Direction::Up, self.direction == Direction::Down)
     }

@@ -1,4 +1,4 @@
-//! What the figures were taken on.
+//! Description of the machine, and its CPUs.
 
 use std::fs;
 
@@ -9,21 +9,21 @@ use serde::Serialize;
 
 use testkit::command::run;
 
-/// To stand beside every figure.
+/// Properties of the machine that reports show.
 #[derive(Debug, Clone, Serialize)]
 pub struct Machine {
     pub date: String,
     pub kernel: String,
     pub cpu: String,
-    /// Those that we may use.
+    /// CPUs that this process may use.
     pub cpus: Vec<usize>,
-    /// Of the time stamp counter, about.
+    /// Approximate frequency of the time stamp counter.
     pub mhz: f64,
     pub mode: &'static str,
 }
 
 impl Machine {
-    /// This one.
+    /// Reads the properties of this machine.
     pub fn look() -> Result<Self> {
         let allowed = sched_getaffinity(Pid::from_raw(0))?;
         let cpus: Vec<_> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect();
@@ -42,14 +42,14 @@ impl Machine {
         })
     }
 
-    /// The CPUs of the generator and of the datapath: the same one where there is only one.
+    /// CPUs of the generator and of the datapath; the same one if there is only one.
     pub fn split(&self) -> Result<(usize, usize)> {
         let generator = *self.cpus.first().context("no CPU that we may use")?;
         Ok((generator, self.cpus.get(1).copied().unwrap_or(generator)))
     }
 }
 
-/// Why no traffic can be measured here, if so.
+/// Fails with the reason if no traffic can be measured here.
 pub fn obstacle() -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("namespaces and XDP need root: run scripts/bench as root, or as a user of sudo");
@@ -58,7 +58,7 @@ pub fn obstacle() -> Result<()> {
     let ip = |verb: &str| std::process::Command::new("ip").args(["netns", verb, &probe]).output();
     match ip("add") {
         Ok(output) if output.status.success() => {
-            // It was only to see whether it works.
+            // The link was only a test.
             drop(ip("delete"));
             Ok(())
         }

@@ -1,7 +1,7 @@
-//! Packet rates, side by side: `scripts/bench`.
+//! Packet rates of several datapaths, side by side: `scripts/bench`.
 //!
-//! Every datapath gets a testbed of its own, two namespaces with veths between them; a generator on one CPU offers frames
-//! to it, it moves them on another, and a sink at the far end counts those that are right.
+//! Every datapath has a testbed of its own, two namespaces with veths between them; a generator on one CPU
+//! offers frames, the datapath forwards them on another, and a sink at the far end counts the right ones.
 
 #![allow(
     clippy::print_stdout,
@@ -56,7 +56,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure
+    /// Measure rates and scenarios
     Run(Run),
     /// Forward without tables, in a testbed; the bench starts this itself
     #[command(hide = true)]
@@ -66,7 +66,7 @@ enum Command {
     Transmit(generator::Transmit),
 }
 
-/// What to measure.
+/// Options of a measurement.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Run {
@@ -88,16 +88,16 @@ struct Run {
     /// What `cargo bench --bench instructions -- --json FILE` wrote; scripts/bench gives it
     #[arg(long, value_name = "FILE", hide = true)]
     instructions: Option<PathBuf>,
-    /// Only these datapaths
+    /// Measure only these datapaths
     #[arg(long, value_delimiter = ',')]
     only: Vec<Kind>,
-    /// Only these jobs, as in up-64,down-imix,up-64-1000vids
+    /// Measure only these jobs, as in up-64,down-imix,up-64-1000vids
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<Job>,
-    /// Only these scenarios, and no rates
+    /// Measure only these scenarios, and no rates
     #[arg(long, value_delimiter = ',')]
     scenario: Vec<Scenario>,
-    /// Frames to offer a second, at the most
+    /// Maximum rate of offered frames per second
     #[arg(long, value_name = "N")]
     pps: Option<u32>,
     /// How to make the frames
@@ -112,7 +112,7 @@ struct Run {
 }
 
 impl Run {
-    /// Those asked for; all in a full run.
+    /// Scenarios of the command line; all in a full run.
     fn scenarios(&self) -> &[Scenario] {
         let is_full = !self.quick && self.only.is_empty() && self.jobs.is_empty();
         if self.scenario.is_empty() && is_full { Scenario::value_variants() } else { &self.scenario }
@@ -136,9 +136,9 @@ impl Run {
 }
 
 fn main() -> ExitCode {
-    // What cargo adds, on `cargo bench`.
+    // `cargo bench` adds this argument.
     let arguments: Vec<_> = std::env::args().filter(|argument| argument != "--bench").collect();
-    // Options that are meant for criterion's benches end up here, too.
+    // Options for the benches of criterion are passed to this one too.
     if arguments.get(1).is_none_or(|first| first.starts_with("--") && first != "--help") {
         println!("rate: needs root and some minutes, so it does not run by itself: `scripts/bench` runs it");
         return ExitCode::SUCCESS;

@@ -1,4 +1,4 @@
-//! One measurement: one datapath, one job, some seconds.
+//! One measurement of one datapath with one job.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,46 +13,47 @@ use crate::job::Job;
 use crate::peers::{Context, Peer};
 use crate::threads;
 
-/// From the first frame to the window in which frames count.
+/// Time from the first frame to the window in which frames count.
 pub const SETTLE: Duration = Duration::from_millis(500);
-/// From the last frame to the last look: long enough for what waits in a datapath, 75,000 frames in ours at the most.
+/// Time from the last frame to the final count: enough for what a datapath queues, at most 75,000 frames in
+/// trunkpath.
 const DRAIN: Duration = Duration::from_millis(150);
 
-/// How to measure.
+/// Conditions of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct Conditions {
-    /// How long frames count.
+    /// Duration in which frames count.
     pub window: Duration,
-    /// Frames offered a second at the most.
+    /// Maximum rate of offered frames per second.
     pub cap: Option<u32>,
     pub way: Way,
 }
 
-/// What came of it.
+/// Result of a measurement.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Sample {
-    /// Right frames that arrived, a second.
+    /// Right frames that arrived, per second.
     pub rate: f64,
-    /// Frames that were offered, a second.
+    /// Frames that were offered, per second.
     pub offered: f64,
-    /// Nanoseconds on a CPU of the datapath's threads, for each right frame; of the generator's where the datapath has
-    /// none.
+    /// CPU time in nanoseconds of the datapath's threads per right frame; of the generator's if the datapath
+    /// has none.
     pub on_cpu_ns: f64,
-    /// Cycles a frame by the datapath's own account, waiting not counted.
+    /// Cycles per frame as counted by the datapath, without waiting.
     pub busy_cycles: Option<f64>,
-    /// Frames of the whole measurement that were sent.
+    /// Frames sent in the whole measurement.
     pub sent: u64,
-    /// Those that arrived right.
+    /// Frames that arrived as expected.
     pub right: u64,
-    /// Those that arrived with another length.
+    /// Frames that arrived with another length.
     pub wrong_length: u64,
-    /// Those that arrived with another tag.
+    /// Frames that arrived with another tag.
     pub wrong_tag: u64,
-    /// Where frames were dropped, and how many, in the whole measurement.
+    /// Drops in the whole measurement, by place.
     pub drops: BTreeMap<String, u64>,
 }
 
-/// Measures `peer`, which stands still before and after.
+/// Measures `peer`, which is paused before and after.
 pub fn measure(context: &Context, peer: &dyn Peer, job: Job, conditions: Conditions) -> Result<Sample> {
     peer.resume();
     let sample = while_up(context, peer, job, conditions);
@@ -67,7 +68,7 @@ fn while_up(context: &Context, peer: &dyn Peer, job: Job, conditions: Conditions
     let generator = offer(context, peer, job, conditions.cap, conditions.way)?;
     let threads = if peer.threads().is_empty() { vec![generator.tid] } else { peer.threads() };
     nap(SETTLE)?;
-    // Counts from here on.
+    // Resets the count.
     peer.busy_cycles();
 
     let look = || {
@@ -101,21 +102,21 @@ fn while_up(context: &Context, peer: &dyn Peer, job: Job, conditions: Conditions
     })
 }
 
-/// Offers the frames of `job` to `peer`, at most `cap` a second.
+/// Offers the frames of `job` to `peer`, at most `cap` per second.
 pub fn offer(context: &Context, peer: &dyn Peer, job: Job, cap: Option<u32>, way: Way) -> Result<Generator> {
     let device = format!("v{}", job.from());
     let load = Load { frames: Frames::of(job), device, cap, cpu: context.generator_cpu, way };
     Generator::start(&context.programs, &peer.testbed().vms, load)
 }
 
-/// Frames dropped so far on the way of `job`, by whoever counts.
+/// Drops so far on the path of `job`, by all counters.
 pub fn all_drops(peer: &dyn Peer, job: Job) -> BTreeMap<String, u64> {
     let mut drops = peer.testbed().drops(job);
     drops.extend(peer.drops());
     drops
 }
 
-/// What `after` has more than `before`.
+/// Increase of each count from `before` to `after`.
 pub fn more(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let grown = after.iter().map(|(place, count)| {
         (place.clone(), count.saturating_sub(before.get(place).copied().unwrap_or_default()))

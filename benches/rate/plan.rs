@@ -1,5 +1,5 @@
-//! Who is measured on what, how often, and in which order: every datapath once in a round, so that whatever else the
-//! machine does meets all alike.
+//! Jobs, datapaths and rounds: every datapath once in a round, so that other load of the machine affects all
+//! alike.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,26 +13,26 @@ use crate::job::Job;
 use crate::measure::{Conditions, Sample, measure};
 use crate::peers::{Context, Kind, Peer};
 
-/// Of a run.
+/// Plan of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub kinds: Vec<Kind>,
     pub jobs: Vec<Job>,
-    /// For `up-64` and `down-64`.
+    /// Rounds of `up-64` and `down-64`.
     pub rounds: usize,
-    /// For the other jobs.
+    /// Rounds of the other jobs.
     pub rounds_of_others: usize,
     pub conditions: Conditions,
 }
 
-/// What was not measured, and why.
+/// A measurement that was not made, and the reason.
 #[derive(Debug, Clone, Serialize)]
 pub struct NotRun {
     pub what: String,
     pub why: String,
 }
 
-/// The samples of each job and datapath, by round.
+/// Samples of each job and datapath, by round.
 #[derive(Debug, Default)]
 pub struct Results {
     pub samples: BTreeMap<(usize, Kind), Vec<Option<Sample>>>,
@@ -40,7 +40,7 @@ pub struct Results {
 }
 
 impl Results {
-    /// Notes, and says in one line, what is not measured.
+    /// Records and prints what is not measured.
     pub fn miss(&mut self, what: &str, why: &str) {
         eprintln!("not run: {what}: {}", why.lines().collect::<Vec<_>>().join(" "));
         self.not_run.push(NotRun { what: what.to_owned(), why: why.to_owned() });
@@ -52,7 +52,7 @@ impl Plan {
         if [Job::UP, Job::DOWN].contains(&job) { self.rounds } else { self.rounds_of_others }
     }
 
-    /// Carries it out. An interrupt ends it; a datapath that fails is left out from there on.
+    /// Runs the plan. A signal ends it; a datapath that fails is left out afterwards.
     pub fn run(&self, context: &Context) -> Result<Results> {
         let mut results = Results::default();
         let mut peers = self.start(context, &mut results)?;
@@ -117,7 +117,7 @@ impl Plan {
     }
 }
 
-/// A bar on the terminal, if there is one.
+/// A progress bar, if there is a terminal.
 pub fn progress(steps: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len}, {eta} left: {msg}").unwrap();
     let bar = ProgressBar::new(steps as u64).with_style(style);

@@ -13,19 +13,20 @@ use crate::peers::{Context, Kind};
 use crate::plan::{Plan, Results};
 use crate::report::ratio;
 
-/// What we are compared with. Not with XDP, which makes no socket buffer: how much that saves depends on the machine, and
-/// our rate was 0.69 of its on one and 0.25 on another.
+/// Datapaths for ratios. Not XDP, which allocates no socket buffer: the saving depends on the machine, and
+/// the ratio was 0.69 on one and 0.25 on another.
 const OTHERS: [Kind; 2] = [Kind::Bare, Kind::Tc];
 
 const JOBS: [Job; 2] = [Job::UP, Job::DOWN];
 
 const ROUNDS: usize = 3;
 
-/// How often a ratio that looks worse is measured again, with all rounds taken together: a machine has bad moments.
+/// Repetitions of a ratio that looks worse, with all rounds taken together, because of short disturbances of
+/// a machine.
 const SECOND_LOOKS: usize = 2;
 
-/// Takes the figures, as far as there is a context and a file of instructions, and compares them with the file. A datapath
-/// that does not start, or a case that is gone, is no reason to pass.
+/// Measures the figures that are possible here and compares them with the file. A datapath that does not
+/// start, or a missing case, fails the check.
 pub fn check(context: Option<&Context>, instructions: Option<&Path>) -> Result<()> {
     let mut baseline = Baseline::read()?;
     let mut now = Baseline::default();
@@ -40,7 +41,7 @@ pub fn check(context: Option<&Context>, instructions: Option<&Path>) -> Result<(
     baseline.compare(&now)
 }
 
-/// Adds the ratios to `now`, those that look worse than in `baseline` after a second look.
+/// Adds the ratios to `now`; those worse than in `baseline` are repeated.
 fn measure_ratios(context: &Context, baseline: &Baseline, now: &mut Baseline) -> Result<()> {
     let mut results = plan().run(context)?;
     add_ratios(now, &results);
@@ -59,14 +60,14 @@ fn measure_ratios(context: &Context, baseline: &Baseline, now: &mut Baseline) ->
     Ok(())
 }
 
-/// Takes the figures and makes them the file.
+/// Measures the figures and writes the file.
 pub fn rebase(context: Option<&Context>, instructions: Option<&Path>) -> Result<()> {
     let mut now = Baseline::default();
     if let Some(file) = instructions {
         now.add_instructions(file)?;
     }
     if let Some(context) = context {
-        // Twice the rounds: what is written stays.
+        // Twice the rounds, because the result stays.
         let results = Plan { rounds: 2 * ROUNDS, ..plan() }.run(context)?;
         add_ratios(&mut now, &results);
     }

@@ -1,4 +1,4 @@
-//! The far end of the cables: what arrived, and was it right?
+//! The far end of the cables: counts of right and wrong frames.
 
 use anyhow::{Context as _, Result};
 use libbpf_rs::{MapCore as _, MapFlags, MapHandle, Object};
@@ -8,37 +8,37 @@ use crate::bpf::{self, Hook, Programs, program, set_variables};
 use crate::frames::Expected;
 use testkit::netns::Netns;
 
-/// Lengths of `struct expected` in sink.bpf.c.
+/// Number of lengths in `struct expected` of sink.bpf.c.
 const SIZES: usize = 3;
 
-/// A program on one device, which counts all frames and drops them.
+/// A program on one link, which counts all frames and drops them.
 #[derive(Debug)]
 pub struct Sink {
     object: Object,
     counter: Counter,
 }
 
-/// What a sink counted, for any thread to look at.
+/// Counter of a sink, for any thread.
 #[derive(Debug)]
 pub struct Counter {
     map: MapHandle,
 }
 
-/// Frames since the sink was made.
+/// Counts since the sink was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// As the job wants them, in length and tag.
+    /// Frames with the expected length and tag.
     pub right: u64,
-    /// Of another length.
+    /// Frames of another length.
     pub wrong_length: u64,
-    /// With another tag, or with none.
+    /// Frames with another tag, or without one.
     pub wrong_tag: u64,
-    /// No frames of the generator's.
+    /// Frames that are not the generator's.
     pub foreign: u64,
 }
 
 impl Sink {
-    /// Puts one on `device`.
+    /// Attaches a sink to `device`.
     pub fn new(programs: &Programs, netns: &Netns, device: &str, hook: Hook) -> Result<Self> {
         let object = programs.open("sink")?.load().context("loading the sink")?;
         let name = match hook {
@@ -51,7 +51,7 @@ impl Sink {
         Ok(Self { object, counter })
     }
 
-    /// Says what is right from now on.
+    /// Sets the expected frames.
     pub fn expect(&self, expected: &Expected) -> Result<()> {
         let mut numbers = expected.lengths.clone();
         numbers.resize(SIZES, 0);
@@ -60,19 +60,17 @@ impl Sink {
         set_variables(&self.object, ".bss", &bytes)
     }
 
-    /// Frames so far.
     pub fn counts(&self) -> Result<Counts> {
         self.counter.counts()
     }
 
-    /// The counter, for another thread.
+    /// Opens the counter for another thread.
     pub fn counter(&self) -> Result<Counter> {
         Ok(Counter { map: MapHandle::try_from(&self.counter.map)? })
     }
 }
 
 impl Counter {
-    /// Frames so far.
     pub fn counts(&self) -> Result<Counts> {
         let cpus =
             self.map.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)?.context("no entry in counts")?;

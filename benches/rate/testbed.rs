@@ -19,30 +19,30 @@ use crate::sink::Sink;
 use testkit::command::{run, succeed};
 use testkit::netns::Netns;
 
-/// Cables that every testbed has, and that traffic may be on.
+/// Number of cables of every testbed, which may have traffic.
 pub const CABLES: usize = 4;
 
-/// Gone, with all in it, when dropped.
+/// Two namespaces and their cables, deleted when dropped.
 #[derive(Debug)]
 pub struct Testbed {
-    /// By cable, from 0 on.
+    /// Sinks by cable, from 0 on.
     sinks: Vec<Sink>,
     pub dut: Netns,
     pub vms: Netns,
 }
 
 impl Testbed {
-    /// One whose datapath sends frames as socket buffers (`Hook::Tc`) or as XDP frames.
+    /// Creates a testbed whose datapath sends frames as socket buffers (`Hook::Tc`) or as XDP frames.
     pub fn new(programs: &Programs, name: &str, sinks: Hook) -> Result<Self> {
         Self::with_cables(programs, name, sinks, CABLES)
     }
 
-    /// One with more cables, on which there is no traffic.
+    /// Creates a testbed with further cables, without traffic.
     pub fn with_cables(programs: &Programs, name: &str, hook: Hook, cables: usize) -> Result<Self> {
         let (dut, vms) = (Netns::new(&format!("{name}-dut")), Netns::new(&format!("{name}-vms")));
         let mut lines = String::new();
         for number in 1..=cables {
-            // Without an address of its own the kernel sends nothing by itself.
+            // Without an address the kernel sends nothing by itself.
             writeln!(lines, "link add p{number} type veth peer name v{number} netns {}", vms.name())?;
             writeln!(lines, "link set p{number} mtu 1500 promisc on addrgenmode none up")?;
         }
@@ -61,20 +61,20 @@ impl Testbed {
         Ok(Self { sinks, dut, vms })
     }
 
-    /// For datapaths without an XDP program: GRO gives a device the poll routine without which it refuses the frames
-    /// of our generator. It merges none of them.
+    /// For datapaths without an XDP program: GRO gives a link the poll routine that XDP frames of the
+    /// generator require. It merges none of them.
     pub fn receive_without_xdp(&self) {
         for number in 1..=CABLES {
             succeed(self.dut.command("ethtool").args(["-K", &format!("p{number}"), "gro", "on"]), "");
         }
     }
 
-    /// The sink at the far end of the cable of this number.
+    /// The sink at the far end of this cable.
     pub fn sink(&self, cable: usize) -> &Sink {
         &self.sinks[cable - 1]
     }
 
-    /// Frames dropped so far on a job's way, by device and counter, as the kernel tells.
+    /// Drops so far on the path of a job, by link and counter of the kernel.
     pub fn drops(&self, job: Job) -> BTreeMap<String, u64> {
         let mut drops = BTreeMap::new();
         let devices = [
@@ -93,7 +93,7 @@ impl Testbed {
             drops.extend(ethtool(netns, &device));
         }
         drops.insert("backlog".to_owned(), backlog());
-        // The sinks drop everything, and none of that is lost.
+        // Sinks drop all frames, which are not lost.
         drops.retain(|place, _| !place.starts_with('v') || !place.contains("rx"));
         drops
     }
@@ -103,13 +103,13 @@ fn batch(netns: &Netns, lines: &str) {
     succeed(Command::new("ip").args(["-n", netns.name(), "-batch", "-"]), lines);
 }
 
-/// Frames as long as they are and tags where they belong; and no checksum left to "the hardware".
+/// Disables offloads: no merged frames, tags in the frame, complete checksums.
 fn no_offloads(netns: &Netns, device: &str) {
     let off = "tx off rx off tso off gso off gro off txvlan off rxvlan off";
     run(&format!("ip netns exec {} ethtool -K {device} {off}", netns.name()));
 }
 
-/// What the driver says it dropped.
+/// Drops that the driver counts.
 fn ethtool(netns: &Netns, device: &str) -> BTreeMap<String, u64> {
     let text = succeed(netns.command("ethtool").args(["-S", device]), "");
     let counters = text.lines().filter_map(|line| line.trim().split_once(": "));
@@ -117,8 +117,8 @@ fn ethtool(netns: &Netns, device: &str) -> BTreeMap<String, u64> {
     drops.filter_map(|(name, value)| Some((format!("{device} {name}"), value.parse().ok()?))).collect()
 }
 
-/// Frames that found a full backlog, on any CPU (Documentation/networking/scaling.rst): `/proc/net/softnet_stat`, second
-/// column.
+/// Drops by a full backlog of any CPU (Documentation/networking/scaling.rst): second column of
+/// `/proc/net/softnet_stat`.
 fn backlog() -> u64 {
     let text = std::fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
     text.lines().filter_map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()).sum()

@@ -1,4 +1,4 @@
-//! Threads as the kernel shows them: which there are, where they run, and how long they ran.
+//! Threads of processes: names, CPUs, and CPU time.
 
 use std::fs::{self, File};
 
@@ -12,14 +12,14 @@ pub fn enter(netns: &str) -> Result<()> {
     Ok(setns(netns, CloneFlags::CLONE_NEWNET)?)
 }
 
-/// Pins a thread (0: the calling one) to `cpu`.
+/// Pins a thread to `cpu`; 0 is the calling one.
 pub fn pin(thread: Pid, cpu: usize) -> Result<()> {
     let mut cpus = CpuSet::new();
     cpus.set(cpu)?;
     sched_setaffinity(thread, &cpus).with_context(|| format!("pinning thread {thread} to CPU {cpu}"))
 }
 
-/// The threads of a process whose name begins with `prefix`.
+/// Threads of a process whose name begins with `prefix`.
 pub fn named(process: Pid, prefix: &str) -> Vec<Pid> {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let is_it = |path: &std::path::Path| {
@@ -31,7 +31,7 @@ pub fn named(process: Pid, prefix: &str) -> Vec<Pid> {
         .collect()
 }
 
-/// Processes, kernel threads among them, whose name begins with `prefix`.
+/// Processes, including kernel threads, whose name begins with `prefix`.
 pub fn processes(prefix: &str) -> Vec<Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -42,7 +42,7 @@ pub fn processes(prefix: &str) -> Vec<Pid> {
     .collect()
 }
 
-/// How long these threads have run, in nanoseconds on a CPU.
+/// CPU time of these threads in nanoseconds.
 pub fn on_cpu_ns(threads: &[Pid]) -> u64 {
     let ran = |thread: &Pid| -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{thread}/schedstat")).ok()?;

@@ -1,11 +1,12 @@
-//! Frames in, frames out, and where the others ended.
+//! Balance of frames: received, sent, and dropped by reason.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
 
-/// Counts of all ports together, since the daemon's start. No frame of a soak is copied, so each ends once.
+/// Counts of all ports together, since the daemon's start. No frame of a soak is copied, so each has one
+/// outcome.
 #[derive(Debug)]
 pub struct Balance {
     received: u64,
@@ -14,7 +15,7 @@ pub struct Balance {
 }
 
 impl Balance {
-    /// Of what `trunkpath stats --json` says.
+    /// Balance of the output of `trunkpath stats --json`.
     pub fn of(stats: &Value) -> Self {
         let mut balance = Self { received: 0, sent: 0, drops: BTreeMap::new() };
         for port in stats["ports"].as_array().unwrap() {
@@ -24,22 +25,23 @@ impl Balance {
                 *balance.drops.entry(reason.clone()).or_default() += count.as_u64().unwrap();
             }
         }
-        // What came from a link that was given up is received by no port.
+        // Frames from a link without a port are received by no port.
         balance.received += balance.drops.get("classify_no_port").copied().unwrap_or_default();
         balance
     }
 
-    /// A line for each reason.
+    /// Prints a line for each reason.
     pub fn print_drops(&self) {
         for (reason, count) in &self.drops {
             println!("{count:12} {reason}");
         }
     }
 
-    /// While frames are on their way, it is not.
+    /// Asserts that every received frame was sent or dropped; it holds when no frame is in flight.
     ///
     /// # Panics
-    /// When a frame has ended without a word, or twice.
+    ///
+    /// If a frame has no outcome, or two.
     pub fn assert_even(&self) {
         assert_eq!(self.received, self.sent + self.dropped(), "frames in, and frames out or dropped");
     }

@@ -1,7 +1,7 @@
-//! Everything at once, for as long as one likes: `scripts/soak`.
+//! All disturbances at once, for a chosen time: `scripts/soak`.
 //!
-//! Links and records change, guests storm, and the NB DB breaks, under traffic. In the end every frame is accounted for
-//! and the daemon holds what it held before, or this fails.
+//! Links and records change, guests flood, and the NB DB fails, under traffic. In the end every frame must be
+//! accounted for, and the daemon must hold the same resources as before.
 
 #![allow(
     clippy::print_stdout,
@@ -22,7 +22,7 @@ use testkit::nb_servers::with_etcd;
 use testkit::resources::Held;
 
 fn main() {
-    // What cargo adds, on `cargo bench`.
+    // `cargo bench` adds this argument.
     let argument = std::env::args().skip(1).find(|argument| argument != "--bench");
     let Some(minutes) = argument.and_then(|argument| argument.parse().ok()) else {
         println!("soak: needs root and some minutes, so it does not run by itself: `scripts/soak` runs it");
@@ -34,7 +34,7 @@ fn main() {
 fn soak(time: Duration) {
     with_etcd(1, |testbed, servers| {
         let mut soak = Soak::start(testbed);
-        // What is allocated once is allocated then.
+        // Warm-up: memory that is allocated once is not counted as leaked.
         soak.round(testbed, servers);
         soak.restore(testbed, servers);
         let before = Held::by(testbed.daemon());

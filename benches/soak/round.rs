@@ -1,4 +1,4 @@
-//! A round of everything that can happen.
+//! A round of all disturbances.
 
 use std::thread::scope;
 
@@ -13,34 +13,34 @@ use testkit::records;
 use testkit::testbed::{Port, Testbed};
 use testkit::wait::until;
 
-/// What a round has of each.
+/// Number of each kind of change in a round.
 const LINK_CHANGES: usize = 60;
 const RECORD_CHANGES: usize = 40;
 const STORM: usize = 100_000;
 
-/// Of floods, so that most of a storm is over it.
+/// Flood rate, so low that most of a storm exceeds it.
 const FLOOD_RATE: &str = "2000";
 
-/// What happens to the server of the NB DB.
+/// Failure of the server of the NB DB.
 type Break = fn(&mut NbServers);
 
-/// Guests, and what is done to them.
+/// Guests, and the changes to their links.
 #[derive(Debug)]
 pub struct Soak {
     site: ChurnPorts,
     churn: Churn,
     noise: Option<Noise>,
-    /// Two guests with a network of their own: a flood of the first is one frame for the second.
+    /// Two guests with a network of their own, where a flood of the first is one frame to the second.
     stormy: Port,
     victim: Port,
-    /// Ports that are subports now and then, of a guest whose link is untouched.
+    /// Ports that are subports from time to time, of a guest whose link does not change.
     spares: Vec<Port>,
     random: fastrand::Rng,
     rounds: usize,
 }
 
 impl Soak {
-    /// Starts the daemon with all of them.
+    /// Adds all guests and starts the daemon.
     pub fn start(testbed: &mut Testbed) -> Self {
         let site = ChurnPorts::new(testbed);
         let (three, four) = (testbed.network(), testbed.network());
@@ -52,8 +52,8 @@ impl Soak {
         Self { site, churn, noise: None, stormy, victim, spares, random, rounds: 0 }
     }
 
-    /// Links and records change, one guest storms, the DB is away for half of the time. No frame between two other
-    /// guests is lost. Says how the DB was away.
+    /// Changes links and records while one guest floods and the DB is unreachable for half of the time. No
+    /// frame between the steady guests is lost. Returns the kind of failure.
     pub fn round(&mut self, testbed: &Testbed, servers: &mut NbServers) -> &'static str {
         let noise = self.noise.take().unwrap_or_else(|| self.site.noise(testbed, false));
         self.rounds += 1;
@@ -88,12 +88,12 @@ impl Soak {
         if frozen { "frozen" } else { "killed" }
     }
 
-    /// All links are as they were in the beginning, no spare port is a subport, and nobody sends.
+    /// Restores all links, removes the segmentations of spare ports, and stops the traffic.
     pub fn restore(&mut self, testbed: &mut Testbed, servers: &NbServers) {
         if let Some(noise) = self.noise.take() {
             self.churn.restore(testbed, &noise);
         }
-        // Its storms pass by its own capture, too, which nobody looks at and which is too slow for them.
+        // Its storms also reach its own capture, which is too slow for them and is not checked.
         testbed.recapture(&self.stormy);
         servers.write(self.spares.iter().map(|spare| self.removal(spare)).collect());
         testbed.wait_until_all_up();
@@ -103,13 +103,13 @@ impl Soak {
         (0..RECORD_CHANGES / 2).map(|_| self.change()).collect()
     }
 
-    /// A spare port becomes a subport, or one with another VID, or no longer is one.
+    /// A change that makes a spare port a subport, changes its VID, or makes it spare again.
     fn change(&mut self) -> Op {
         let (parent, spare) = (&self.site.beside, &self.spares[self.random.usize(..self.spares.len())]);
         if self.random.u8(..3) == 0 {
             return self.removal(spare);
         }
-        // Each port has VIDs of its own: two with the same one would be a contradiction.
+        // Each port has VIDs of its own: two claims of the same one would be a problem.
         let vid = 200 + u16::try_from(spare.key).unwrap() * 10 + self.random.u16(..10);
         let mut line = records::segmentation(parent.key, spare.key, vid);
         Op::Put { table: Table::ChildPortSegmentation, json: line["record"].take() }

@@ -1,4 +1,5 @@
-//! Completing checksums: a frame without a partial one stays as it is, and a second time nothing changes.
+//! Completion of checksums: a frame without a partial one stays unchanged, and a second completion changes
+//! nothing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

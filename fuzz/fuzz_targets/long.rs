@@ -1,5 +1,5 @@
-//! Frames that are longer than their receivers' links take: what leaves fits, nothing is sent that was not received, and
-//! every frame of the memory comes back.
+//! Frames that exceed the MTU of their receivers: sent ones fit, no bytes are invented, and every chunk
+//! returns to the arena.
 #![no_main]
 
 use std::cell::RefCell;
@@ -11,9 +11,9 @@ use trunkpath::tables::LinkSlot;
 use testkit::switch::Switch;
 use testkit::scenario::Scenario;
 
-/// So small that short inputs are long, and that header lengths matter.
+/// So small that short inputs exceed it, and that header lengths matter.
 const MTU: usize = 120;
-/// What a veth takes besides: an Ethernet header and one tag.
+/// Bytes that a veth takes beyond the MTU: an Ethernet header and one tag.
 const HEADER: usize = 18;
 
 thread_local! {
@@ -34,7 +34,7 @@ fuzz_target!(|input: (u8, &[u8])| {
             assert_eq!(segment[..12], frame[..12], "other addresses");
             bytes += segment.len();
         }
-        // Each segment has some payload, and headers of its own. Nobody here floods to more than one.
+        // Each segment has some payload and its own headers. No flood has more than one receiver here.
         assert!(bytes <= frame.len() * (MTU + HEADER) && sent.len() <= frame.len().max(1));
         assert_eq!(switch.outlet.arena.free_chunk_count(), switch.outlet.arena.chunk_count());
     });

@@ -1,4 +1,4 @@
-//! Reading headers: no panic, no look beyond the frame, and what is found is there.
+//! Parsing of headers: no panic, no access beyond the frame, and the results are bytes of the frame.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +18,7 @@ fuzz_target!(|frame: &[u8]| {
     }
     if let Some(sender) = Sender::of(frame, frame.len()) {
         assert_eq!(sender.mac.bytes(), frame[6..12]);
-        // Each address that it claims stands in the frame.
+        // Each announced address is in the frame.
         let stands = |bytes: &[u8]| frame.windows(bytes.len()).any(|window| window == bytes);
         assert!(sender.announced.is_none_or(|mac| stands(&mac.bytes())));
         assert!(sender.ips.iter().all(|ip| match ip {

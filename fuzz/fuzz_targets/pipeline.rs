@@ -1,5 +1,5 @@
-//! All of the datapath against the naive model of the tests: the same frames leave by the same links, the same drops are
-//! counted, and every frame of the memory comes back.
+//! The whole datapath compared with the naive model: the same frames leave by the same links, the same drops
+//! are counted, and every chunk returns to the arena.
 #![no_main]
 
 use std::cell::RefCell;
@@ -24,8 +24,8 @@ thread_local! {
     });
 }
 
-/// Two guests with subports, one of which has subports itself; a tag whose subport is missing, and a port that takes no
-/// unknown tags.
+/// Two guests with subports, one of which has subports itself; a tag whose subport is missing, and a port
+/// that takes no unknown tags.
 fn scenario() -> Scenario {
     let mac = |last| [2, 0, 0, 0, 0, last];
     Scenario::vm_and_peers()

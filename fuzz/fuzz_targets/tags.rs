@@ -1,4 +1,4 @@
-//! Stripping and pushing, against a list of bytes that does the same.
+//! Stripping and pushing of tags, compared with the same operations on a vector of bytes.
 #![no_main]
 
 use std::cell::RefCell;
@@ -27,7 +27,7 @@ fuzz_target!(|input: (Vec<u16>, Vec<u8>)| {
                         model.splice(12..12, [0x81, 0x00, hi, lo]);
                     }
                 }
-                // As the datapath does: only a tag that is there.
+                // As in the datapath: strips a tag only if there is one.
                 Err(_) if Header::parse(&model).is_ok_and(|header| header.tag.is_some()) => {
                     dot1q::strip(frame);
                     model.drain(12..16);

@@ -1,4 +1,4 @@
-//! A bpffs of a test's own, outside all namespaces that `ip netns exec` makes.
+//! A bpffs for one test, in the mount namespace of the test itself: `ip netns exec` hides it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::command::run;
 
-/// What the names of all of them begin with; the process that made them follows.
+/// Prefix of the mount points; the id of the process that made them follows.
 const PREFIX: &str = "tp-test-pins-";
 
-/// A mounted bpffs. Gone when dropped, and what is pinned in it, too.
+/// A mounted bpffs. Unmounted when dropped, with all pins in it.
 #[derive(Debug)]
 pub struct Bpffs(PathBuf);
 
@@ -36,13 +36,14 @@ impl Drop for Bpffs {
     }
 }
 
-/// A drop while a test fails must not panic again; what stays, the next sweep takes.
+/// Ignores errors: it runs in a drop, which must not panic again while a test fails. The next [`sweep`]
+/// removes what is left.
 fn remove(path: &Path) {
     drop(Command::new("umount").arg("--lazy").arg(path).output());
     drop(fs::remove_dir(path));
 }
 
-/// Removes what test processes left behind that were killed.
+/// Removes the mounts of test processes that were killed.
 fn sweep() {
     for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
         let name = entry.file_name().into_string().unwrap_or_default();

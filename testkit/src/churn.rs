@@ -1,4 +1,5 @@
-//! Links of guests that come, go and change, in an order that a seed gives.
+//! Random changes to the links of guests: created, deleted, renamed, moved, switched off. A seed repeats the
+//! order.
 
 use std::collections::BTreeMap;
 use std::thread::panicking;
@@ -11,37 +12,37 @@ use crate::records;
 use crate::testbed::{Port, Testbed};
 use crate::wait::until;
 
-/// Operations while the daemon stands still. What it does not take meanwhile must find room in its rings.
+/// Operations while the daemon is stopped. Its netlink socket has room for the events of so many.
 const STANDSTILL: usize = 10;
-/// One operation in so many begins one.
+/// One operation in this many is done while the daemon is stopped.
 const STANDSTILLS: usize = 30;
 
-/// Operations that are shown when it ends badly.
+/// Operations that are printed when a test fails.
 const SHOWN: usize = 80;
 
-/// What may be done to a link.
+/// A change of a guest's link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Make,
     Delete,
-    /// Delete it, and at once make another one under its name.
+    /// Deletes the link and creates another one with its name at once.
     Replace,
     Rename,
     MoveAway,
     MoveBack,
-    /// Turn the host's end off, or on again.
+    /// Toggles the admin state of the end on the host.
     Switch,
-    /// The same with the guest's end.
+    /// Toggles the admin state of the end at the guest.
     SwitchPeer,
     ChangeMtu,
-    /// More of them: the kernel takes none away that has a socket.
+    /// One queue more. The kernel removes no queue that has a socket.
     AddQueue,
 }
 
-/// RX and TX queues that a link is made with, not all of which it uses later.
+/// RX and TX queues that a link is created with. Fewer may be in use later.
 pub const MOST_QUEUES: u32 = 3;
 
-/// Where the host's end of a link is.
+/// Namespace of the end of a link that belongs to the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Nowhere,
@@ -49,13 +50,13 @@ enum Place {
     Elsewhere,
 }
 
-/// The link of a guest, as it should be now.
+/// Expected state of a guest's link.
 #[derive(Debug)]
 struct Link {
     port: Port,
-    /// The first is the one that it has in the end.
+    /// Its two names; the first one is restored in the end.
     names: [String; 2],
-    /// Which of them it has.
+    /// Index of its present name.
     name: usize,
     place: Place,
     up: bool,
@@ -63,19 +64,19 @@ struct Link {
     queues: u32,
 }
 
-/// See the module.
+/// Random changes of links; [`Churn::operate`] makes them.
 #[derive(Debug)]
 pub struct Churn {
     random: fastrand::Rng,
     seed: u64,
     links: Vec<Link>,
     elsewhere: Netns,
-    /// What was done, for when it ends badly.
+    /// All operations so far, printed when a test fails.
     history: Vec<String>,
 }
 
 impl Churn {
-    /// Of the links of these guests, which are as [`Testbed::guest`] made them, with [`MOST_QUEUES`].
+    /// For the links of these guests, which [`Testbed::guest`] made with [`MOST_QUEUES`] queues.
     /// `TRUNKPATH_SEED` repeats an order.
     pub fn new(testbed: &Testbed, ports: &[Port]) -> Self {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -93,7 +94,7 @@ impl Churn {
         Self { random, seed, links, elsewhere: Netns::new("elsewhere"), history: vec![] }
     }
 
-    /// Does so many operations, some of them while the daemon stands still.
+    /// Makes `operations` changes, some of them while the daemon is stopped.
     pub fn operate(&mut self, testbed: &Testbed, noise: &Noise, operations: usize) {
         let mut left = operations;
         while left > 0 {
@@ -120,7 +121,8 @@ impl Churn {
         }
     }
 
-    /// Waits until the daemon serves exactly the ports whose links are there and on, by these, with all their queues.
+    /// Waits until the daemon serves exactly the ports whose links are on the host and up, by these links and
+    /// all their queues.
     pub fn settle(&self, testbed: &Testbed) {
         let expected: BTreeMap<_, _> =
             self.links.iter().map(|link| (link.port.id(), link.served())).collect();
@@ -137,7 +139,7 @@ impl Churn {
         });
     }
 
-    /// Makes all links as they were in the beginning, and waits until they are served.
+    /// Restores all links as [`Churn::new`] found them, and waits until they are served.
     pub fn restore(&mut self, testbed: &mut Testbed, noise: &Noise) {
         self.history.push("all as it was".to_owned());
         for link in &mut self.links {
@@ -169,7 +171,7 @@ impl Link {
         match self.place {
             Place::Nowhere => &[Make],
             Place::Elsewhere => &[MoveBack, MoveBack, Delete],
-            // A veth with another number of queues claims a carrier, though its other end is off.
+            // A veth whose number of queues changes reports a carrier, even with its peer down.
             Place::Host if self.queues < MOST_QUEUES && self.up && self.peer_up => {
                 &[Delete, Replace, Rename, MoveAway, Switch, Switch, SwitchPeer, ChangeMtu, AddQueue]
             }
@@ -219,7 +221,7 @@ impl Link {
                 let mtu = random.choice([1280, 1400, 1500]).unwrap();
                 testbed.host.ip(&format!("link set dev {} mtu {mtu}", self.name()));
             }
-            // At no time may the guest send by more queues than we receive by.
+            // The guest must never use more TX queues than the host's end has RX queues.
             Operation::AddQueue => self.set_queues(testbed, self.queues + 1),
         }
     }
@@ -251,7 +253,7 @@ impl Link {
         (self.place, self.up) = (Place::Nowhere, false);
     }
 
-    /// Both ends use so many queues.
+    /// Sets the number of queues in use on both ends.
     fn set_queues(&mut self, testbed: &Testbed, queues: u32) {
         let count = queues.to_string();
         for (netns, dev) in [(&testbed.host, self.name()), (testbed.netns(&self.port), "eth0")] {
@@ -260,7 +262,7 @@ impl Link {
         self.queues = queues;
     }
 
-    /// The device and the number of queues that the port is to be served by, if it is.
+    /// Link name and number of queues by which the port should be served; `None` if it should be down.
     fn served(&self) -> Option<(String, u64)> {
         let on = self.place == Place::Host && self.up && self.peer_up;
         on.then(|| (self.name().to_owned(), self.queues.into()))

@@ -1,4 +1,4 @@
-//! Guests whose links come and go, and others beside them.
+//! Ports for tests with [`crate::churn`]: guests whose links change, and guests whose links do not.
 
 use crate::churn::MOST_QUEUES;
 use crate::frame::{BROADCAST, Frame, tci};
@@ -8,19 +8,19 @@ use crate::testbed::{Port, Testbed};
 
 const VID: u16 = 100;
 
-/// Guests on one network, each with a subport on another one. The links of some are churned.
+/// Guests on one network, each with a subport on another one. The links of `churned` change.
 #[derive(Debug)]
 pub struct ChurnPorts {
     pub churned: Vec<Port>,
     pub subports: Vec<Port>,
-    /// Untouched, on the network of the churned ones.
+    /// On the network of the churned ports; their links do not change.
     pub steady: [Port; 2],
-    /// Untouched, on the network of the subports.
+    /// On the network of the subports; its link does not change.
     pub beside: Port,
 }
 
 impl ChurnPorts {
-    /// Before the start.
+    /// Adds the ports to a testbed that has no daemon yet.
     pub fn new(testbed: &mut Testbed) -> Self {
         let (one, two) = (testbed.network(), testbed.network());
         testbed.queues = MOST_QUEUES;
@@ -31,8 +31,8 @@ impl ChurnPorts {
         Self { churned, subports, steady, beside: testbed.guest("beside", two) }
     }
 
-    /// Frames from every churned port to ports of all kinds, and back; with `floods` to all ports of a network as well.
-    /// None goes to the second steady guest.
+    /// Frames from every churned port to ports of all kinds, and back; with `floods` to all ports of a
+    /// network as well. None is for the second steady guest.
     pub fn noise(&self, testbed: &Testbed, floods: bool) -> Noise {
         let [steady, other] = &self.steady;
         let from_vm = |(vm, sub): (&Port, &Port)| {
@@ -49,7 +49,7 @@ impl ChurnPorts {
         Noise::start(testbed, &sources)
     }
 
-    /// A frame each way between every churned port and an untouched one, on both networks.
+    /// Exchanges a frame each way between every churned port and a steady one, on both networks.
     pub fn assert_served(&self, testbed: &mut Testbed) {
         for (vm, sub) in self.churned.iter().zip(&self.subports) {
             let tag = tci(0, false, VID);
@@ -62,7 +62,7 @@ impl ChurnPorts {
         }
     }
 
-    /// Frames between the untouched ports, until the end of `work`: none is lost.
+    /// Sends frames between the steady ports while `work` runs; every one must arrive.
     pub fn undisturbed_by(&self, testbed: &Testbed, work: impl FnOnce()) {
         let [from, to] = &self.steady;
         let frame = Frame::new(from.mac, to.mac);

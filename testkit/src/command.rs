@@ -1,19 +1,21 @@
-//! Other programs, run to their end.
+//! Runs of other programs, and the path of `trunkpath`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-/// `trunkpath`, as cargo built it for the test or bench that runs: it is in the folder above theirs.
+/// Path of the `trunkpath` that cargo built with the running test or bench: the folder above theirs.
+/// `CARGO_BIN_EXE_trunkpath` is set only while tests and benches of the package itself are compiled.
 pub fn trunkpath() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     this.ancestors().nth(2).unwrap().join("trunkpath")
 }
 
-/// Runs `line` (words separated by blanks) and returns what it printed.
+/// Runs `line` (words separated by blanks) and returns its stdout.
 ///
 /// # Panics
-/// When it fails, with all that it said.
+///
+/// If it fails, with its output.
 pub fn run(line: &str) -> String {
     let mut words = line.split_whitespace();
     let mut command = Command::new(words.next().unwrap());
@@ -21,10 +23,11 @@ pub fn run(line: &str) -> String {
     succeed(&mut command, "")
 }
 
-/// Runs `command` with `input` and returns what it printed.
+/// Runs `command` with `input` on stdin and returns its stdout.
 ///
 /// # Panics
-/// When it fails, with all that it said.
+///
+/// If it fails, with its output.
 pub fn succeed(command: &mut Command, input: &str) -> String {
     let output = output(command, input);
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -37,13 +40,13 @@ pub fn succeed(command: &mut Command, input: &str) -> String {
     stdout
 }
 
-/// Runs `command` with `input` to its end, good or bad.
+/// Runs `command` with `input` on stdin; any exit status is accepted.
 pub fn output(command: &mut Command, input: &str) -> Output {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(
             |error| panic!("{command:?}: {error}: `scripts/setup test` installs what is missing"),
         );
-    // A program that ends without reading its input has its reason on stderr.
+    // A program that exits before it reads its input has the reason on stderr.
     drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
     child.wait_with_output().unwrap()
 }

@@ -1,4 +1,4 @@
-//! `trunkpath run`, and the commands that speak with it.
+//! A running `trunkpath run`, its files, and the commands that ask it.
 
 use std::fs::{self, File};
 use std::os::unix::fs::chown;
@@ -16,26 +16,26 @@ use crate::netns::{Netns, command_in};
 use crate::records::CHASSIS;
 use crate::wait::until;
 
-/// The user without files of its own.
+/// Id of the user `nobody`.
 const NOBODY: u32 = 65534;
 
-/// The files of one daemon: its database, unless that is elsewhere, its socket, its log, its pins.
+/// Files of one daemon: its embedded DB (unless another one is used), API socket, log and pins.
 #[derive(Debug)]
 pub struct Files {
     dir: tempfile::TempDir,
     _bpffs: Bpffs,
-    /// Where the daemon pins its programs.
+    /// Folder in which the daemon pins its XDP programs.
     pub pin_folder: PathBuf,
-    /// The NB DB's URL, as the daemon is given it.
+    /// URL of the NB DB, as given to the daemon.
     pub url: String,
-    /// The namespace that `trunkpath nb` runs in.
+    /// Namespace in which `trunkpath nb` runs; `None` is that of the test.
     netns: Option<String>,
-    /// Where the daemon writes its log instead of the file `log`.
+    /// Destination of the log instead of the file `log`.
     pub stderr: Option<File>,
 }
 
 impl Files {
-    /// None of them yet.
+    /// A new folder; no file in it exists yet.
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("nb.db").display());
@@ -44,15 +44,16 @@ impl Files {
         Self { dir, _bpffs: bpffs, pin_folder, url, netns: None, stderr: None }
     }
 
-    /// The NB DB is at `url`, and what a test writes to it is written from `netns`.
+    /// Uses the NB DB at `url`; `trunkpath nb` runs in `netns`.
     pub fn use_db(&mut self, url: &str, netns: &Netns) {
         (self.url, self.netns) = (url.to_owned(), Some(netns.name().to_owned()));
     }
 
-    /// `trunkpath nb ARGUMENTS`.
+    /// Runs `trunkpath nb ARGUMENTS` and returns its output.
     ///
     /// # Panics
-    /// When it fails.
+    ///
+    /// If it fails.
     pub fn nb(&self, arguments: &[&str], input: &str) -> String {
         succeed(&mut self.nb_command(arguments), input)
     }
@@ -66,12 +67,12 @@ impl Files {
         command
     }
 
-    /// Where the last good state is kept.
+    /// Path of the daemon's copy of the NB DB.
     pub fn state(&self) -> PathBuf {
         self.path("last-good.db")
     }
 
-    /// All that is pinned there, as `NAMESPACE/DEVICE`.
+    /// All pins of the daemon, as `NAMESPACE/LINK`.
     pub fn pins(&self) -> Vec<String> {
         let names = |folder: &Path| -> Vec<String> {
             let entries = fs::read_dir(folder).into_iter().flatten();
@@ -85,7 +86,7 @@ impl Files {
         pins.collect()
     }
 
-    /// `trunkpath check ARGUMENTS` in `netns`: what it printed, and whether it was content.
+    /// Runs `trunkpath check ARGUMENTS` in `netns`. Returns its output, and whether it found nothing wrong.
     pub fn check(&self, netns: &Netns, arguments: &[&str]) -> (String, bool) {
         let mut command = netns.command(trunkpath());
         command.arg("check").arg("--pin-folder").arg(&self.pin_folder).args(arguments);
@@ -94,12 +95,12 @@ impl Files {
         (String::from_utf8(said).unwrap(), answer.status.success())
     }
 
-    /// A path for a file of the daemon's.
+    /// Path of the daemon's file `name`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// What the daemon answers to `trunkpath WORDS`, as people see it.
+    /// Output of `trunkpath WORDS`, as printed for people.
     pub fn ask(&self, words: &[&str]) -> String {
         succeed(Command::new(trunkpath()).args(words).arg("--api").arg(self.path("api.sock")), "")
     }
@@ -111,13 +112,13 @@ impl Files {
         }
     }
 
-    /// What the daemon said so far.
+    /// Content of the log file.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 }
 
-/// A running daemon. Killed when dropped.
+/// A running daemon, killed when dropped.
 #[derive(Debug)]
 pub struct Daemon {
     process: Child,
@@ -125,17 +126,17 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts one in `netns`, with more arguments for `trunkpath run`.
+    /// Starts a daemon in `netns`, with further arguments for `trunkpath run`.
     pub fn start(netns: &Netns, files: &Files, arguments: &[String]) -> Self {
         Self::start_by(netns.command(trunkpath()), files, arguments)
     }
 
-    /// Starts one in `netns` with the default pin folder.
+    /// Starts a daemon in `netns` with the default pin folder.
     pub fn start_in_default_folder(netns: &Netns, files: &Files, arguments: &[String]) -> Self {
         Self::start_with(netns.command(trunkpath()), files, arguments)
     }
 
-    /// Starts one in `netns` that keeps the mounts of this test, which `ip netns exec` does not.
+    /// Starts a daemon in `netns` that keeps the mounts of this test, unlike `ip netns exec`.
     pub fn start_among_our_mounts(netns: &Netns, files: &Files, arguments: &[String]) -> Self {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{}", netns.name()));
@@ -143,10 +144,10 @@ impl Daemon {
         Self::start_by(command, files, arguments)
     }
 
-    /// Starts one as the user nobody, with the capabilities that README names and these.
+    /// Starts a daemon as the user nobody, with the capabilities in the README and `besides`.
     pub fn start_as_nobody(netns: &Netns, files: &Files, arguments: &[String], besides: &str) -> Self {
         let capabilities = format!("-all,+net_admin,+net_raw,+bpf,+ipc_lock{besides}");
-        // The folder of the build may be closed to it.
+        // The user nobody may have no access to the build folder.
         let program = files.path("trunkpath");
         fs::copy(trunkpath(), &program).unwrap();
         if let Some(bpffs) = files.pin_folder.parent() {
@@ -187,28 +188,28 @@ impl Daemon {
         Self { process, api }
     }
 
-    /// `trunkpath show WHAT --json`; `None` while nothing answers.
+    /// Output of `trunkpath show WHAT --json`; `None` while the API does not answer.
     pub fn show(&self, what: &str) -> Option<Value> {
         ask(&self.api, &["show", what])
     }
 
-    /// What the kernel says of each of its threads (`/proc/PID/status`) under this key.
+    /// The value of `key` in `/proc/PID/task/TID/status`, for each of its threads.
     pub fn thread_status(&self, key: &str) -> Vec<String> {
         let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
         let of_thread = |thread: PathBuf| {
-            // Some come and go.
+            // A thread may have ended meanwhile.
             let status = fs::read_to_string(thread.join("status")).ok()?;
             Some(status.lines().find_map(|line| line.strip_prefix(key))?.trim().to_owned())
         };
         threads.filter_map(|thread| of_thread(thread.unwrap().path())).collect()
     }
 
-    /// `trunkpath stats --json`.
+    /// Output of `trunkpath stats --json`.
     pub fn stats(&self) -> Value {
         ask(&self.api, &["stats"]).unwrap()
     }
 
-    /// `trunkpath stats`, or why there are none.
+    /// Output of `trunkpath stats`, with its errors.
     pub fn stats_for_people(&self) -> String {
         let answer = output(Command::new(trunkpath()).args(["stats", "--api"]).arg(&self.api), "");
         [answer.stdout, answer.stderr].iter().map(|said| String::from_utf8_lossy(said)).collect()
@@ -231,15 +232,15 @@ impl Daemon {
         });
     }
 
-    /// Waits until `trunkpath show nb` says that the DB is in this state.
+    /// Waits until `trunkpath show nb` reports a state that starts with `state`.
     pub fn wait_for_nb(&self, state: &str) {
         until(&format!("an NB DB that is {state:?}"), || {
             self.show("nb")?["state"].as_str()?.starts_with(state).then_some(())
         });
     }
 
-    /// Waits until the tables in force are those compiled from a fresh read of the NB DB, and nothing is wrong but, for a
-    /// minute, what guests have sent meanwhile.
+    /// Waits until the published tables equal those compiled from a fresh read of the NB DB, and no problem
+    /// is shown except those that name sent VLANs: these stay for a minute.
     pub fn wait_until_converged(&self) {
         self.wait_for_nb("followed");
         until("no drift", || self.show("drift")?.as_array()?.is_empty().then_some(()));
@@ -249,15 +250,15 @@ impl Daemon {
         });
     }
 
-    /// The frames that ended at the port with this id for `reason`.
+    /// Frames dropped on the port with this id for `reason`.
     pub fn dropped(&self, port: &str, reason: &str) -> u64 {
         let stats = self.stats();
         let port = stats["ports"].as_array().unwrap().iter().find(|row| row["lport"] == port).unwrap();
         port["drops"][reason].as_u64().unwrap_or(0)
     }
 
-    /// Makes sure that no frame of the UMEM is lost or doubled. Frames move while they are counted, so one good count
-    /// is what it waits for.
+    /// Asserts that every chunk of the UMEM is in exactly one place. Chunks move while they are counted, so
+    /// one good count is enough.
     pub fn assert_frames_conserved(&self) {
         until("all frames of the UMEM to be somewhere", || {
             let frames = &self.stats()["frames"];
@@ -265,30 +266,31 @@ impl Daemon {
         });
     }
 
-    /// Ends it as a service manager would.
+    /// Stops it as a service manager does, by SIGTERM.
     ///
     /// # Panics
-    /// When it ends with an error.
+    ///
+    /// If it exits with an error.
     pub fn stop(mut self) {
         kill(self.pid(), Signal::SIGTERM).unwrap();
         let status = until("the daemon to end after SIGTERM", || self.process.try_wait().unwrap());
         assert!(status.success(), "trunkpath run ended with {status} after SIGTERM");
     }
 
-    /// Ends it in the middle of whatever it does.
+    /// Kills it by SIGKILL.
     pub fn kill(mut self) {
         kill(self.pid(), Signal::SIGKILL).unwrap();
         assert_eq!(self.process.wait().unwrap().signal(), Some(Signal::SIGKILL as i32));
     }
 
-    /// Does `work` while the daemon stands still, which notices all of it at once afterwards.
+    /// Runs `work` while the daemon is stopped (SIGSTOP). Afterwards it receives all events at once.
     pub fn while_stopped(&self, work: impl FnOnce()) {
         kill(self.pid(), Signal::SIGSTOP).unwrap();
         work();
         kill(self.pid(), Signal::SIGCONT).unwrap();
     }
 
-    /// The id of its thread with that name.
+    /// Id of its thread with this name.
     pub fn thread(&self, name: &str) -> String {
         let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten();
         let named =
@@ -297,7 +299,6 @@ impl Daemon {
         thread.unwrap().file_name().unwrap().to_string_lossy().into_owned()
     }
 
-    /// Its process id.
     pub fn pid(&self) -> Pid {
         Pid::from_raw(self.process.id().cast_signed())
     }
@@ -305,7 +306,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may have ended; a drop does not panic.
+        // It may have exited already, and a drop must not panic.
         drop(self.process.kill());
         drop(self.process.wait());
     }

@@ -1,17 +1,17 @@
-//! etcd: how a member of a cluster is started, and who leads.
+//! Command line of an etcd member, and the leader of a cluster.
 
 use std::path::Path;
 
 use etcd_client::Client;
 
-/// The URLs of a member.
+/// URLs of a member of a cluster.
 #[derive(Debug, Clone)]
 pub struct Member {
     pub client: String,
     pub peer: String,
 }
 
-/// The command line of member `index` of a cluster, whose data is in `folder`.
+/// Command line of member `index` of a cluster, with its data in `folder`.
 pub fn command_line(index: usize, members: &[Member], folder: &Path) -> Vec<String> {
     let peers = members.iter().enumerate().map(|(index, member)| format!("m{index}={}", member.peer));
     let cluster = peers.collect::<Vec<_>>().join(",");
@@ -32,10 +32,11 @@ pub fn command_line(index: usize, members: &[Member], folder: &Path) -> Vec<Stri
     ["etcd".to_owned()].into_iter().chain(options).collect()
 }
 
-/// The member that leads now.
+/// Index of the present leader.
 ///
 /// # Panics
-/// When none does.
+///
+/// If there is none.
 pub async fn leader(endpoints: &[String]) -> usize {
     for (index, endpoint) in endpoints.iter().enumerate() {
         let mut client = Client::connect([endpoint], None).await.unwrap();

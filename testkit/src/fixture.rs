@@ -1,17 +1,17 @@
-//! Dragonflow's own records, and lines of records by what names them.
+//! Records that Dragonflow wrote, and an index of such lines.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
-/// Dragonflow's own records.
+/// Content of the file `tests/data/dragonflow-nb-records.jsonl`.
 pub fn fixture() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/dragonflow-nb-records.jsonl");
     std::fs::read_to_string(path).unwrap()
 }
 
-/// Table and id to record; of records with one id the last.
+/// Records by table and id; the last one of several with the same id.
 pub fn by_id(lines: &str) -> BTreeMap<(String, String), Value> {
     let read = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();

@@ -1,22 +1,20 @@
-//! Frames as bytes. Written without the crate's own packet code, which they check.
+//! Frames for tests on the real kernel, built without the packet code of the crate, which they check.
 
-/// A MAC address.
 pub type Mac = [u8; 6];
 
-/// To all.
 pub const BROADCAST: Mac = [0xff; 6];
 
 /// Local experimental `EtherType` 1 (IEEE Std 802): no protocol of any kernel answers it.
 pub const TEST: u16 = 0x88b5;
 
-/// Local experimental `EtherType` 2: frames of the harness, which tests do not see.
+/// Local experimental `EtherType` 2: marker frames of the testbed, which tests do not see.
 pub const MARKER: u16 = 0x88b6;
 
-/// 802.1Q and 802.1ad.
+/// TPID of 802.1Q; [`STAG`] is that of 802.1ad.
 pub const CTAG: u16 = 0x8100;
 pub const STAG: u16 = 0x88a8;
 
-/// A tag's last two bytes.
+/// Tag control information: priority, drop eligible, VID.
 pub const fn tci(pcp: u16, dei: bool, vid: u16) -> u16 {
     pcp << 13 | (dei as u16) << 12 | vid
 }
@@ -33,29 +31,29 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// An untagged one of 64 bytes, with a payload in which a shifted or missing byte shows.
+    /// An untagged frame of 64 bytes, in whose payload a shifted or missing byte shows.
     pub fn new(src: Mac, dst: Mac) -> Self {
         Self { dst, src, tags: vec![], ethertype: TEST, payload: (0..50).collect() }
     }
 
-    /// The same one behind another 802.1Q tag, now the outermost.
+    /// The same frame with another 802.1Q tag as the outermost.
     pub fn tagged(&self, tci: u16) -> Self {
         self.behind(CTAG, tci)
     }
 
-    /// The same one behind another tag, now the outermost.
+    /// The same frame with another tag as the outermost.
     pub fn behind(&self, tpid: u16, tci: u16) -> Self {
         let mut tagged = self.clone();
         tagged.tags.insert(0, (tpid, tci));
         tagged
     }
 
-    /// The same one with another payload.
+    /// The same frame with another payload.
     pub fn carrying(&self, payload: &[u8]) -> Self {
         Self { payload: payload.to_vec(), ..self.clone() }
     }
 
-    /// As it is on the wire.
+    /// Bytes on the wire, without FCS.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = [self.dst, self.src].concat();
         for (tpid, tci) in &self.tags {
@@ -68,7 +66,7 @@ impl Frame {
     }
 }
 
-/// One frame or several: a test names the one without brackets.
+/// One frame or several, so that a test can pass a single one without brackets.
 pub trait Frames {
     fn as_slice(&self) -> &[Frame];
 }
@@ -102,7 +100,7 @@ pub fn ethertype(frame: &[u8]) -> u16 {
     }
 }
 
-/// Bytes as two-digit hexadecimal numbers, as a failed assertion shows them best.
+/// Bytes as two-digit hexadecimal numbers, for assertion messages.
 pub fn hex(frame: &[u8]) -> String {
     frame.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }

@@ -1,11 +1,11 @@
-//! Frames, byte by byte.
+//! Bytes of frames for the datapath, valid or not.
 
 use crate::scenario::Mac;
 
 pub const BROADCAST: Mac = [0xff; 6];
 pub const DOT1Q: u16 = 0x8100;
 
-/// A tag's control information.
+/// Tag control information from priority, drop eligible and VID.
 pub const fn tci(pcp: u16, dei: u16, vid: u16) -> u16 {
     pcp << 13 | dei << 12 | vid
 }
@@ -21,7 +21,7 @@ pub fn frame(destination: Mac, source: Mac, tags: &[(u16, u16)], rest: &[u8]) ->
     bytes
 }
 
-/// An EtherType for experiments (IEEE 802, 0x88b5) and something to recognize.
+/// An EtherType for experiments (IEEE 802, 0x88b5) and a recognizable payload.
 pub fn payload() -> Vec<u8> {
     [&[0x88, 0xb5][..], b"a payload of forty-six bytes or a little more"].concat()
 }
@@ -32,24 +32,25 @@ pub fn tagged(destination: Mac, source: Mac, tcis: &[u16]) -> Vec<u8> {
     frame(destination, source, &tags, &payload())
 }
 
-/// A packet over IPv4 or IPv6 with EtherType, to be put behind a header.
+/// A packet over IPv4 or IPv6 with its EtherType, to put behind a header.
 #[derive(Debug, Clone)]
 pub struct Packet {
     pub v6: bool,
-    /// 6 is TCP, 17 UDP.
+    /// IP protocol number: 6 is TCP, 17 UDP.
     pub protocol: u8,
-    /// For IPv4 flags and fragment offset; for IPv6 the length in bytes of a hop-by-hop header, a multiple of 8.
+    /// For IPv4 flags and fragment offset; for IPv6 the length in bytes of a hop-by-hop header, a multiple of
+    /// 8.
     pub odd_header: u16,
     pub checksum: Checksum,
     pub data: Vec<u8>,
 }
 
-/// What stands in the checksum field.
+/// Content of the checksum field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
-    /// The pseudo-header's sum.
+    /// Sum of the pseudo-header only.
     Partial,
-    /// The sum over all of it.
+    /// Checksum of the whole segment.
     Complete,
     Value(u16),
 }
@@ -59,7 +60,6 @@ impl Packet {
         Self { v6, protocol, odd_header: 0, checksum, data: data.to_vec() }
     }
 
-    /// EtherType and packet.
     pub fn bytes(&self) -> Vec<u8> {
         let (header_len, field) = if self.protocol == 6 { (20, 16) } else { (8, 6) };
         let mut segment = vec![0x51; header_len];
@@ -99,7 +99,7 @@ impl Packet {
     }
 }
 
-/// The one's complement sum of 16-bit words, the carry brought round at once (RFC 1071).
+/// One's complement sum of 16-bit words, with end-around carry (RFC 1071).
 pub fn ones_complement_sum(bytes: &[u8]) -> u16 {
     bytes.chunks(2).fold(0, |sum: u16, word| {
         let word = u16::from_be_bytes([word[0], *word.get(1).unwrap_or(&0)]);

@@ -1,10 +1,10 @@
-//! Tests that need a program which not every machine can have.
+//! Tests that need an optional program.
 
 use std::process::Command;
 
 use crate::root::skip;
 
-/// True when the test can go on: `program --version` runs.
+/// Whether `program --version` runs; if not, `test` is skipped.
 pub fn is_installed(test: &str, program: &str) -> bool {
     let installed = Command::new(program).arg("--version").output();
     let installed = installed.is_ok_and(|output| output.status.success());

@@ -1,4 +1,4 @@
-//! The records of a large cloud: parents with subports, in Dragonflow's form.
+//! A scenario of any size: parents with subports on many hosts, in the form of Dragonflow's records.
 
 use serde_json::{Value, json};
 use trunkpath::nb::{self, Record, RecordId, Table};
@@ -8,10 +8,10 @@ pub const SUBPORTS: u32 = 100;
 /// Parents of each host.
 pub const PARENTS_PER_HOST: u32 = 10;
 
-/// The unique keys begin here: those below are for others.
+/// First `unique_key`; lower ones are free for other records.
 const FIRST_KEY: u32 = 1_000_000;
 
-/// How many parents, and where they are.
+/// Parents with [`SUBPORTS`] subports each, [`PARENTS_PER_HOST`] on a host.
 #[derive(Debug, Clone, Copy)]
 pub struct LargeScenario {
     pub parents: u32,
@@ -21,12 +21,12 @@ pub fn network_id(number: u32) -> String {
     format!("3b3c9a52-6a6f-4c5b-9d0e-{number:012}")
 }
 
-/// The parent's id is that of index 0, its subports' those of 1 and on.
+/// Id of a port: index 0 is the parent, higher ones are its subports.
 pub fn port_id(parent: u32, index: u32) -> String {
     format!("d0a80101-1111-4aaa-8bbb-{parent:06}{index:06}")
 }
 
-/// The host of a parent.
+/// Chassis of the host of a parent.
 pub fn host(parent: u32) -> String {
     format!("compute-{}", parent / PARENTS_PER_HOST)
 }
@@ -55,7 +55,7 @@ fn port(parent: u32, index: u32) -> Record {
     record(Table::Lport, json)
 }
 
-/// Says that `vid` on the parent is its subport `index`.
+/// The segmentation that makes subport `index` the owner of `vid` on its parent.
 pub fn segmentation(parent: u32, index: u32, vid: u32) -> Record {
     let (above, below) = (port_id(parent, 0), port_id(parent, index));
     let json = json!({"id": nb::segmentation_id(&above, &below), "parent": above, "port": below,
@@ -75,7 +75,7 @@ impl LargeScenario {
     }
 }
 
-/// A record as another program writes it.
+/// A record in the form for [`crate::stores::Writer`].
 pub fn write(record: &Record) -> (RecordId, Option<String>) {
     (RecordId { table: record.table, id: record.id.clone() }, Some(record.json.to_string()))
 }

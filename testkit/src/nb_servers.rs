@@ -25,7 +25,7 @@ use crate::wait::{PATIENCE, until};
 const SERVERS: &str = "10.99.0.1";
 const HOST: &str = "10.99.0.2";
 
-/// Runs `test` in a testbed whose NB DB is an etcd cluster of so many servers.
+/// Runs `test` on a testbed whose NB DB is an etcd cluster of `count` servers.
 pub fn with_etcd(count: usize, test: impl FnOnce(&mut Testbed, &mut NbServers)) {
     let members: Vec<_> = (0..count)
         .map(|index| Member {
@@ -40,7 +40,8 @@ pub fn with_etcd(count: usize, test: impl FnOnce(&mut Testbed, &mut NbServers)) 
     with_servers(format!("etcd://{}", endpoints.join(",")), lines, test);
 }
 
-/// Runs `test` in a testbed whose NB DB is a redis server, which tells of every change and is read again every second.
+/// Runs `test` on a testbed whose NB DB is a redis server with notifications, which the daemon also reads again
+/// every second.
 pub fn with_redis(test: impl FnOnce(&mut Testbed, &mut NbServers)) {
     let line = |folder: &TempDir| {
         let line = format!(
@@ -53,7 +54,7 @@ pub fn with_redis(test: impl FnOnce(&mut Testbed, &mut NbServers)) {
     with_servers(format!("redis://{SERVERS}:6379?reread=1"), line, test);
 }
 
-/// The servers have to be there when the daemon says goodbye: they end after the testbed.
+/// The daemon withdraws its reports when it stops, so the servers outlive the testbed.
 fn with_servers(
     url: String,
     lines: impl FnOnce(&TempDir) -> Vec<Vec<String>>,
@@ -68,13 +69,13 @@ fn with_servers(
     });
 }
 
-/// See the module. Fields are dropped in this order.
+/// Servers of the NB DB. Fields are dropped in this order.
 #[derive(Debug)]
 pub struct NbServers {
     servers: Vec<Server>,
     netns: Netns,
     folder: TempDir,
-    /// Of the NB DB, as the test may use it.
+    /// URL of the NB DB, for the namespace of the servers.
     pub url: String,
 }
 
@@ -97,16 +98,16 @@ impl NbServers {
         servers
     }
 
-    // --- away and back --------------------------------------------------------------------------------------------
+    // --- away and back
+    // --------------------------------------------------------------------------------------------
 
-    /// Starts a server, with the data that it left.
+    /// Starts a server with the data of its last run.
     pub fn run(&mut self, index: usize) {
         let Server { line, process } = &mut self.servers[index];
         let log = self.folder.path().join(format!("{index}.log"));
         *process = Some(Process::start(self.netns.command(&line[0]).args(&line[1..]), &log));
     }
 
-    /// Kills a server.
     pub fn kill(&mut self, index: usize) {
         self.servers[index].process = None;
     }
@@ -119,7 +120,7 @@ impl NbServers {
         self.servers[index].process.as_ref().unwrap().thaw();
     }
 
-    /// Cuts the cable: no packet comes through, and nobody says so.
+    /// Cuts the link to the host. Connections are not closed: packets are lost.
     pub fn unplug(&self) {
         self.netns.ip("link set dev eth0 down");
     }
@@ -128,16 +129,17 @@ impl NbServers {
         self.netns.ip("link set dev eth0 up");
     }
 
-    /// Waits until the DB can be read.
+    /// Waits until a snapshot of the DB can be read.
     pub fn wait_until_serving(&self) {
         until("the NB DB to be readable", || {
             self.with_db(|db| async move { db.snapshot().await.ok() }).map(drop)
         });
     }
 
-    // --- what others do there -------------------------------------------------------------------------------------
+    // --- what others do there
+    // -------------------------------------------------------------------------------------
 
-    /// Does each of `changes` by itself, and each again until it is done, as a program does that has to get them done.
+    /// Applies each of `changes` in a transaction of its own, repeated until it succeeds.
     pub fn write(&self, changes: Vec<Op>) {
         self.with_db(|db| async move {
             for change in changes {
@@ -147,7 +149,7 @@ impl NbServers {
         });
     }
 
-    /// Does `work` with the NB DB, beside the servers.
+    /// Runs `work` with an open NB DB, in the namespace of the servers.
     pub fn with_db<T: Send, F: Future<Output = T>>(
         &self,
         work: impl FnOnce(Arc<dyn NorthboundDb>) -> F + Send,
@@ -155,7 +157,7 @@ impl NbServers {
         self.enter(|| async { work(nb::open(&self.url).await.unwrap()).await })
     }
 
-    /// Does `work` with etcd's own client, beside the servers.
+    /// Runs `work` with the client of etcd, in the namespace of the servers.
     pub fn with_client<T: Send, F: Future<Output = T>>(&self, work: impl FnOnce(Client) -> F + Send) -> T {
         let (user, endpoints) = self.etcd();
         let options = user
@@ -164,12 +166,12 @@ impl NbServers {
         self.enter(|| async { work(Client::connect(endpoints, Some(options)).await.unwrap()).await })
     }
 
-    /// The server of etcd that leads now.
+    /// Index of the etcd server that is the leader.
     pub fn leader(&self) -> usize {
         self.enter(|| async { etcd::leader(&self.etcd().1).await })
     }
 
-    /// Waits until exactly these ports are said to forward, by a host that lives if there are any.
+    /// Waits until exactly these ports are reported as forwarding, by a live host if there are any.
     pub fn wait_for_reports(&self, ports: &[&Port]) {
         let mut expected: BTreeSet<_> = ports.iter().map(|port| format!("port_up/{}", port.id())).collect();
         if !ports.is_empty() {
@@ -177,13 +179,13 @@ impl NbServers {
         }
         until(&format!("reports {expected:?}"), || {
             let mut reports = self.keys("/trunkpath/");
-            // Which is there for writers to keep out of each other's way.
+            // The lock of writers of records.
             reports.remove("writer");
             (reports == expected).then_some(())
         });
     }
 
-    /// The keys that begin with `prefix`, without that.
+    /// Keys that begin with `prefix`, with that part removed.
     pub fn keys(&self, prefix: &str) -> BTreeSet<String> {
         let keys = if self.url.starts_with("redis") {
             self.redis(&["KEYS", &format!("{prefix}*")])
@@ -197,7 +199,7 @@ impl NbServers {
         keys.iter().map(|key| key[prefix.len()..].to_owned()).collect()
     }
 
-    /// What another program does to redis.
+    /// Runs a redis command, as another program would.
     pub fn redis<T: FromRedisValue + Send>(&self, words: &[&str]) -> T {
         self.netns.enter(|| {
             let mut connection = redis::Client::open(self.url.as_str()).unwrap().get_connection().unwrap();
@@ -205,7 +207,7 @@ impl NbServers {
         })
     }
 
-    /// User and password, and where the servers are.
+    /// User and password if there are any, and the endpoints.
     fn etcd(&self) -> (Option<(&str, &str)>, Vec<String>) {
         let rest = self.url.strip_prefix("etcd://").unwrap();
         let (user, hosts) = rest.split_once('@').map_or((None, rest), |(user, hosts)| (Some(user), hosts));
@@ -221,11 +223,11 @@ impl NbServers {
     }
 }
 
-/// Goes on until `change` is done.
+/// Repeats `change` until it succeeds.
 async fn write(db: &dyn NorthboundDb, change: &Op) {
     loop {
         match db.transact(vec![change.clone()]).await {
-            // It was done by the attempt before, which could not say so.
+            // An earlier attempt was applied, but its answer was lost.
             Ok(_) | Err(NbError::Refused { .. }) => return,
             Err(_) => sleep(Duration::from_millis(100)).await,
         }

@@ -1,4 +1,4 @@
-//! Frames from links that come and go, a few at a time: what of them arrives is nobody's concern.
+//! Background frames on links that change. Their arrival is not checked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +11,10 @@ use crate::frame::Frame;
 use crate::testbed::{Port, Testbed};
 use crate::wire::Sender;
 
-/// Between two rounds, in each of which every port sends its frames once.
+/// Pause between two rounds; in each, every port sends its frames once.
 const REST: Duration = Duration::from_millis(2);
 
-/// What a port sends, and by what; after its link was made anew by something else.
+/// Frames of a port and its sender, which is replaced when the link was created again.
 #[derive(Debug)]
 struct Source {
     port: u32,
@@ -22,7 +22,7 @@ struct Source {
     sender: Mutex<Arc<Sender>>,
 }
 
-/// See the module. It ends when dropped.
+/// Background frames, until it is dropped.
 #[derive(Debug)]
 pub struct Noise {
     sources: Arc<Vec<Source>>,
@@ -31,7 +31,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Each of these guests sends its frames, from now on.
+    /// Starts to send these frames from each guest.
     pub fn start(testbed: &Testbed, sources: &[(&Port, Vec<Frame>)]) -> Self {
         let source = |(port, frames): &(&Port, Vec<Frame>)| Source {
             port: port.key,
@@ -46,7 +46,7 @@ impl Noise {
                 for source in senders.iter() {
                     let sender = Arc::clone(&source.sender.lock());
                     for frame in &source.frames {
-                        // One whose link is gone, or off, sends nothing.
+                        // A deleted link, or one that is down, sends nothing.
                         sender.offer(frame);
                     }
                 }
@@ -56,7 +56,7 @@ impl Noise {
         Self { sources, stop, thread: Some(thread) }
     }
 
-    /// The link of this guest is another one now.
+    /// Sends on the new link of this guest from now on.
     pub fn reopen(&self, testbed: &Testbed, port: &Port) {
         for source in self.sources.iter().filter(|source| source.port == port.key) {
             *source.sender.lock() = Arc::new(Sender::new(testbed.netns(port), "eth0"));
@@ -67,7 +67,7 @@ impl Noise {
 impl Drop for Noise {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // A panic of the thread is one of this module, and shows by itself.
+        // A panic of the thread is printed by itself.
         drop(self.thread.take().map(JoinHandle::join));
     }
 }

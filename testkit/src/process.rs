@@ -1,4 +1,4 @@
-//! A server as a child process, to be frozen and killed.
+//! A server process that can be frozen and killed.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,17 +7,18 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A running server. Killed when dropped.
+/// A running server, killed when dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
 }
 
 impl Process {
-    /// Starts it; what it says is added to the file `log`.
+    /// Starts it; its output is appended to the file `log`.
     ///
     /// # Panics
-    /// When there is no such program.
+    ///
+    /// If the program is not installed.
     pub fn start(command: &mut Command, log: &Path) -> Self {
         let log = File::options().create(true).append(true).open(log).unwrap();
         let spawned = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
@@ -27,12 +28,12 @@ impl Process {
         Self { child }
     }
 
-    /// It stands still, with its connections open.
+    /// Stops it (SIGSTOP); its connections stay open.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// It goes on as if nothing had been.
+    /// Lets it continue (SIGCONT).
     pub fn thaw(&self) {
         self.signal(Signal::SIGCONT);
     }
@@ -44,7 +45,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended; a drop does not panic.
+        // It may have exited already, and a drop must not panic.
         drop(self.child.kill());
         drop(self.child.wait());
     }

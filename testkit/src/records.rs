@@ -9,17 +9,17 @@ pub const CHASSIS: &str = "testbed";
 
 const TOPIC: &str = "8f3a1f0cb1f14a8f9c9a4c1df8a51bd2";
 
-/// The id of the network with this key.
+/// Id of the network with this `unique_key`.
 pub fn network_id(key: u32) -> String {
     format!("2b3c9a52-6a6f-4c5b-9d0e-{key:012x}")
 }
 
-/// The id of the port with this key. The first eleven characters differ too: `tap<first 11>` is a device name.
+/// Id of the port with this `unique_key`. The first eleven characters differ for each key: `tap` and these
+/// are a link name.
 pub fn port_id(key: u32) -> String {
     format!("c0a8{key:04x}-1111-4aaa-8bbb-{key:012x}")
 }
 
-/// A logical switch.
 pub fn network(key: u32) -> Value {
     line(
         "lswitch",
@@ -30,7 +30,7 @@ pub fn network(key: u32) -> Value {
     )
 }
 
-/// A logical port, bound to this host or (as a subport is) to none.
+/// A logical port, bound to this host if `bound`. A subport is bound to none.
 pub fn port(key: u32, network: u32, name: &str, mac: Mac, bound: bool) -> Value {
     let mut record = json!({
         "id": port_id(key), "unique_key": key, "version": 1, "topic": TOPIC, "name": name,
@@ -55,7 +55,7 @@ pub fn segmentation(parent: u32, child: u32, vid: u16) -> Value {
     )
 }
 
-/// A MAC address as records and `ip` have it.
+/// A MAC address in the notation of records and `ip`.
 pub fn text(mac: Mac) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }

@@ -1,16 +1,16 @@
-//! A host that reports, and is killed.
+//! A host that reports its ports, and that dies without withdrawing them.
 
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use trunkpath::nb::{self, Reports};
 
-/// Says that these ports forward.
+/// Reports these ports as forwarding.
 pub fn up(reports: &Reports, ports: &[&str]) {
     reports.set_up(ports.iter().map(ToString::to_string).collect());
 }
 
-/// A host `one` that reports port `a`.
+/// The chassis `one`, which reports port `a` as forwarding.
 #[derive(Debug)]
 pub struct ReportingHost {
     kill: oneshot::Sender<()>,
@@ -18,7 +18,7 @@ pub struct ReportingHost {
 }
 
 impl ReportingHost {
-    /// Lives, and has said what it reports.
+    /// Starts it; returns when its report was handed over.
     pub async fn start(url: String) -> Self {
         let (started, ready) = oneshot::channel();
         let (kill, killed) = oneshot::channel::<()>();
@@ -38,7 +38,7 @@ impl ReportingHost {
         Self { kill, thread }
     }
 
-    /// Its runtime ends without a word to the store.
+    /// Ends its runtime without a message to the store.
     pub fn kill(self) {
         self.kill.send(()).unwrap();
         self.thread.join().unwrap();

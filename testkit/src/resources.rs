@@ -1,4 +1,4 @@
-//! What a daemon holds, to be the same before and after.
+//! Resources that a daemon holds, for a comparison before and after a test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,45 +10,44 @@ use nix::unistd::Pid;
 use crate::daemon::Daemon;
 use crate::wait::until;
 
-/// What the program of bpf/steer.bpf.c and its maps are called in the kernel.
+/// Names of the XDP program of bpf/steer.bpf.c and of its maps in the kernel.
 const PROGRAM: &str = "steer";
 const MAPS: [&str; 3] = ["sockets", "counters", "steer_bp.rodata"];
 
-/// How much memory may be resident that was not after a warm-up: what comes and goes with the load, and what an allocator
-/// keeps. A thousand operations that leak a page each come to as much again.
+/// Resident bytes allowed beyond the count after a warm-up: memory that depends on the load, or that the
+/// allocator keeps. A thousand operations that leak one page each reach it.
 const RESIDENT_MORE: u64 = 4 << 20;
 
-/// So many counts in a row that are the same are the count.
+/// Equal counts in a row that are taken as the result.
 const SAME: usize = 5;
 
-/// What can be leaked, counted.
+/// Counts of what can be leaked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resources {
-    /// Open file descriptors by what they are: sockets, BPF maps, programs and links, event counters.
+    /// Open file descriptors by kind: sockets, BPF maps, programs and links, event counters.
     descriptors: BTreeMap<String, usize>,
-    /// AF_XDP sockets in its namespace, closed ones that the kernel still holds among them.
+    /// AF_XDP sockets in its namespace, including closed ones that the kernel still holds.
     af_xdp_sockets: u64,
-    /// BPF objects with our names that no process has a descriptor of: what is leaked into the kernel.
+    /// BPF objects with the names above that no process has a descriptor of: leaked into the kernel.
     orphans: BTreeSet<String>,
 }
 
-/// Resources and memory of a daemon at a moment when nothing is under way.
+/// Resources and memory of a daemon at a moment without operations in progress.
 #[derive(Debug)]
 pub struct Held {
     resources: Resources,
-    /// Bytes.
     resident: u64,
 }
 
 impl Held {
-    /// Waits until nothing is under way in `daemon`, and counts.
+    /// Waits until `daemon` has no operation in progress, and counts.
     pub fn by(daemon: &Daemon) -> Self {
         until("all frames of the UMEM to be free, or with the kernel to receive into", || {
             let frames = &daemon.stats()["frames"];
             let count = |place: &str| frames[place].as_u64();
             (count("total")? > 0 && count("pool")? + count("fill")? == count("total")?).then_some(())
         });
-        // Connections of who asked last are closed a moment later.
+        // The daemon closes the connection of the last command a moment later.
         let mut counts = vec![];
         let resources = until("what the daemon holds to stay the same", || {
             counts.push(Resources::of(daemon.pid()));
@@ -58,7 +57,7 @@ impl Held {
         Self { resources, resident: resident(daemon.pid()) }
     }
 
-    /// Makes sure that this, of later, is not more than `before`.
+    /// Asserts that this later count does not exceed `before`.
     pub fn assert_no_more_than(&self, before: &Self) {
         assert_eq!(self.resources, before.resources, "what the daemon holds now, and held before");
         assert!(
@@ -91,7 +90,7 @@ impl Resources {
     fn of(daemon: Pid) -> Self {
         let mut descriptors = BTreeMap::new();
         for descriptor in fs::read_dir(format!("/proc/{daemon}/fd")).unwrap().flatten() {
-            // One of a moment ago may be closed.
+            // A descriptor may have been closed meanwhile.
             let Ok(target) = fs::read_link(descriptor.path()) else { continue };
             let target = target.to_string_lossy().into_owned();
             let kind = target.split_once(":[").map_or(target.as_str(), |(kind, _inode)| kind);
@@ -107,14 +106,14 @@ fn resident(process: Pid) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-/// The kernel counts the sockets of each protocol and namespace.
+/// Sockets of the protocol XDP in the network namespace of a process.
 fn af_xdp_sockets(process: Pid) -> u64 {
     let protocols = fs::read_to_string(format!("/proc/{process}/net/protocols")).unwrap();
     let line = protocols.lines().find(|line| line.starts_with("XDP ")).expect("a kernel with AF_XDP");
     line.split_whitespace().nth(2).unwrap().parse().unwrap()
 }
 
-/// Programs and maps with our names that no process holds by a descriptor.
+/// Ids of programs and maps with the names above of which no process has a descriptor.
 fn orphans() -> BTreeSet<String> {
     let programs = ProgInfoIter::default()
         .filter(|program| program.name.to_bytes() == PROGRAM.as_bytes())
@@ -123,7 +122,7 @@ fn orphans() -> BTreeSet<String> {
         .filter(|map| MAPS.iter().any(|name| map.name.to_bytes() == name.as_bytes()))
         .map(|map| format!("map_id:\t{}", map.id));
     let mut orphans: BTreeSet<_> = programs.chain(maps).collect();
-    // Processes come and go meanwhile.
+    // A process may end meanwhile.
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let infos =
         processes.flat_map(|process| fs::read_dir(process.path().join("fdinfo")).into_iter().flatten());

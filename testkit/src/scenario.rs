@@ -1,4 +1,4 @@
-//! What a cloud wants and what a host has, as plain as can be: the input of the switch under test and of the model.
+//! Records of the NB DB and links of a host: the input of the switch under test and of the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -15,7 +15,7 @@ pub const WEB: Mac = [2, 0, 0, 0, 0, 0x02];
 pub const PEER_A: Mac = [2, 0, 0, 0, 0, 0x0a];
 pub const PEER_B: Mac = [2, 0, 0, 0, 0, 0x0b];
 
-/// The records of the northbound DB, by id, and the links of this host.
+/// Records of the northbound DB by id, and the links of this host.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scenario {
     /// The `unique_key` of each network.
@@ -23,9 +23,9 @@ pub struct Scenario {
     pub ports: BTreeMap<String, Port>,
     pub segmentations: BTreeMap<String, Segmentation>,
     pub links: Vec<Link>,
-    /// Ports that take no unknown tags.
+    /// Ports with `unknown_tags = drop`.
     pub strict: BTreeSet<String>,
-    /// Copies a second that a guest may cause; 0: any number.
+    /// Copies per second that a guest may cause; 0 is no limit.
     pub flood_rate: u32,
     pub reserved_multicast: ReservedMulticast,
 }
@@ -36,13 +36,13 @@ pub struct Port {
     pub network: String,
     pub macs: Vec<Mac>,
     pub enabled: bool,
-    /// With port security.
+    /// Set for a port with port security.
     pub security: Option<Security>,
-    /// The MAC addresses of pairs besides those in `security`.
+    /// MAC addresses of address pairs, in addition to those in `security`.
     pub pairs: Vec<Mac>,
 }
 
-/// IP addresses of a port, and pairs of IP and MAC address that it may use as well.
+/// IP addresses of a port, and its address pairs (IP and MAC address).
 pub type Security = (Vec<&'static str>, Vec<(&'static str, Mac)>);
 
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +52,7 @@ pub struct Segmentation {
     pub vid: u16,
 }
 
-/// A device; named after the logical port that it carries.
+/// A link, named after its logical port.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Link {
     pub port: String,
@@ -64,8 +64,8 @@ pub struct Link {
 }
 
 impl Scenario {
-    /// A VLAN-aware VM: `vm` itself is on network `a`, its subport `web` with tag 100 on network `b`. On each network
-    /// it has a peer.
+    /// A VLAN-aware VM: `vm` is on network `a`, its subport `web` with tag 100 on network `b`. It has a peer
+    /// on each network.
     pub fn vm_and_peers() -> Self {
         Self::default()
             .network("a", 1)
@@ -105,13 +105,13 @@ impl Scenario {
         self
     }
 
-    /// A link that is up and whose peer leaves checksums partial.
+    /// Adds a link that is up and whose guest leaves checksums partial.
     pub fn link(mut self, port: &str) -> Self {
         self.links.push(Link { port: port.into(), up: true, complete_checksums: true, mtu: 1500, worker: 0 });
         self
     }
 
-    /// Says how long packets may be on the link of `port`.
+    /// Sets the MTU of the link of `port`.
     pub fn mtu(mut self, port: &str, mtu: usize) -> Self {
         self.links.iter_mut().filter(|link| link.port == port).for_each(|link| link.mtu = mtu);
         self
@@ -123,19 +123,19 @@ impl Scenario {
         self
     }
 
-    /// Gives a port a pair with this MAC address.
+    /// Adds an address pair with this MAC address.
     pub fn pair(mut self, port: &str, mac: Mac) -> Self {
         self.port_mut(port).pairs.push(mac);
         self
     }
 
-    /// Says that a port takes no unknown tags.
+    /// Sets `unknown_tags = drop` for a port.
     pub fn strict(mut self, port: &str) -> Self {
         self.strict.insert(port.into());
         self
     }
 
-    /// What the operator decides about all ports.
+    /// The operator's settings for all ports.
     pub fn policy(&self) -> Policy {
         let ports = self.strict.iter().map(|port| (port.clone(), UnknownTags::Drop)).collect();
         Policy {
@@ -149,7 +149,7 @@ impl Scenario {
         self.ports.get_mut(id).expect("a port of this scenario")
     }
 
-    /// The records as they stand in the database.
+    /// The records in the form of the database.
     pub fn records(&self) -> Vec<Record> {
         let networks = self.networks.iter().map(|(id, key)| record(Table::Lswitch, id, network_json(*key)));
         let ports = self.ports.iter().map(|(id, port)| record(Table::Lport, id, port_json(port)));
@@ -160,7 +160,7 @@ impl Scenario {
     }
 }
 
-/// The IP address in pairs for which it does not matter.
+/// IP address of pairs whose IP address does not matter.
 const PAIR_IP: &str = "10.0.9.9";
 
 fn record(table: Table, id: &str, mut json: Value) -> Record {

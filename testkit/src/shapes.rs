@@ -1,4 +1,4 @@
-//! Records of which many claim the same, or hang below each other, and one change of them.
+//! Many records that claim the same key, tag, address or link, or that form a chain; and one change of them.
 
 use serde_json::{Value, json};
 use trunkpath::control::Reconciler;
@@ -9,7 +9,7 @@ use crate::simulated::{self, Simulated};
 
 const HERE: &str = "here";
 
-/// What `N` records have in common.
+/// The claim that all records share.
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
     /// Segmentations for one tag of one parent.
@@ -24,9 +24,9 @@ pub enum Shape {
     OneKey,
     /// Networks of one `unique_key`.
     OneNetworkKey,
-    /// Ports of one address, each with a device.
+    /// Ports of one address, each with a link.
     OneMac,
-    /// Ports that look for a device of the same name.
+    /// Ports whose taps have the same name.
     OneDevice,
 }
 
@@ -42,7 +42,7 @@ impl Shape {
         Self::OneDevice,
     ];
 
-    /// The records, besides the port `a` on the network `n1`, which has a device.
+    /// The records, in addition to the port `a` on the network `n1`, which has a link.
     fn records(self, count: u32) -> Vec<Record> {
         let all = 0..count;
         let ports = || (0..count).map(port);
@@ -94,12 +94,11 @@ impl Shape {
         reconciler
     }
 
-    /// The last record.
     pub fn last_record(self, count: u32) -> Record {
         self.records(count).pop().unwrap()
     }
 
-    /// The last record, with something of its own where it claims what the others do.
+    /// The last record with a value of its own for the shared claim.
     pub fn changed_record(self, count: u32) -> Record {
         let (field, value) = match self {
             Self::OneTag | Self::OneSubport | Self::Chain | Self::Loop => ("segmentation_id", json!(7)),
@@ -111,7 +110,7 @@ impl Shape {
     }
 }
 
-/// Follows changes one by one. Returns how many ports were built again.
+/// Applies changes one by one. Returns the number of ports compiled again.
 pub fn follow(
     reconciler: &mut Reconciler<Simulated>,
     records: impl IntoIterator<Item = Record>,
@@ -130,7 +129,7 @@ fn id(number: u32) -> String {
     format!("p{number:06}")
 }
 
-/// An id whose first 11 characters, after which a tap is named, are always the same.
+/// An id whose first 11 characters, which name a tap, are always the same.
 fn device_user(number: u32) -> String {
     format!("same-prefix-{number:06}")
 }

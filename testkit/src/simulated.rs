@@ -1,4 +1,4 @@
-//! Links without a kernel: what opens them only pretends to.
+//! Simulated links, for a reconciler without a kernel.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -10,7 +10,7 @@ use trunkpath::tables::LinkSlot;
 use trunkpath::types::IfIndex;
 use trunkpath::worker::WorkerPoolError;
 
-/// Opens every link at once, but those that are [held](is_held).
+/// Opens every link at once, except [held](is_held) ones.
 #[derive(Debug, Default)]
 pub struct Simulated {
     events: VecDeque<DeviceEvent<()>>,
@@ -44,12 +44,12 @@ impl Devices for Simulated {
     fn keep(&mut self, _: impl Fn(IfIndex) -> bool) {}
 }
 
-/// Whether another program holds the link: its name says so.
+/// Whether another program holds the link: it has the name `held`.
 pub fn is_held(link: &Link) -> bool {
     link.name == "held"
 }
 
-/// A link that is on, for the logical port `lport`.
+/// A link that is up, with the alias `lport`.
 pub fn link(ifindex: u32, lport: &str) -> Link {
     Link {
         ifindex: IfIndex::new(ifindex).unwrap(),

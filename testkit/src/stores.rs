@@ -1,4 +1,4 @@
-//! A server of etcd or redis on loopback, and a writer that knows nothing of this project but the layout of the keys.
+//! A server of etcd or redis on loopback, and a writer that uses only the layout of the keys.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -8,12 +8,11 @@ use etcd_client::{Txn, TxnOp};
 use tempfile::TempDir;
 use trunkpath::nb::RecordId;
 
-/// Records in one transaction of etcd, which takes no more than 128.
+/// Records in one transaction of etcd, whose limit is 128.
 const TRANSACTION: usize = 128;
 /// Records in one pipeline of redis.
 const PIPELINE: usize = 1000;
 
-/// The kinds of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Etcd,
@@ -29,14 +28,14 @@ impl Kind {
     }
 }
 
-/// A server that ends with this, and keeps its data until then.
+/// A server, killed and its data deleted when dropped.
 #[derive(Debug)]
 pub struct Server {
     kind: Kind,
     port: u16,
     peer_port: u16,
     folder: TempDir,
-    /// Running, unless it was killed.
+    /// `None` after a call of [`Server::kill`].
     pub child: Option<Child>,
 }
 
@@ -46,13 +45,13 @@ impl Drop for Server {
     }
 }
 
-/// A free port, which may only be taken by who asked the kernel for that very one.
+/// A free port. The kernel gives it to nobody who does not ask for this very number.
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 impl Server {
-    /// Starts a server. Returns a writer, too, when it serves.
+    /// Starts a server. Returns it with a writer when it serves.
     pub async fn start(kind: Kind) -> (Self, Writer) {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Self { kind, port: free_port(), peer_port: free_port(), folder, child: None };
@@ -61,7 +60,7 @@ impl Server {
         (server, writer)
     }
 
-    /// Runs the server on the data that it left.
+    /// Starts the server with the data of its last run.
     pub fn run(&mut self) {
         let folder = self.folder.path().to_str().unwrap();
         let client = format!("http://127.0.0.1:{}", self.port);
@@ -90,7 +89,7 @@ impl Server {
                 ],
             ),
         };
-        // It ends with the test, however that ends.
+        // The kernel kills it when the test ends, even by a signal.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", program]);
         command.args(args.iter().flat_map(|(name, value)| [name, value]));
@@ -103,7 +102,7 @@ impl Server {
         format!("{}://127.0.0.1:{}", self.kind.name(), self.port)
     }
 
-    /// A writer, once the server serves.
+    /// Waits until the server serves and returns a writer.
     pub async fn writer(&self) -> Writer {
         let host = format!("127.0.0.1:{}", self.port);
         loop {
@@ -132,7 +131,7 @@ impl Server {
     }
 }
 
-/// Writes records as another program would.
+/// Writes records as another program does.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "the client of etcd has none")]
 pub enum Writer {
@@ -140,11 +139,11 @@ pub enum Writer {
     Redis(redis::aio::MultiplexedConnection),
 }
 
-/// A record, and its text; `None` deletes it.
+/// A record and its text; `None` deletes it.
 pub type Write = (RecordId, Option<String>);
 
 impl Writer {
-    /// Writes what may be any text, each record once, and returns when the server has it.
+    /// Writes texts, valid records or not, each id once; returns when the server has them.
     pub async fn write(&mut self, writes: &[Write]) {
         match self {
             Self::Etcd(client) => {

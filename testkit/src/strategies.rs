@@ -1,4 +1,4 @@
-//! Random scenarios and frames, small enough that everything collides with everything.
+//! Random scenarios and frames. Few ids, tags and addresses, so that many collide.
 
 use std::fmt;
 
@@ -16,12 +16,12 @@ const VIDS: [u16; 3] = [1, 100, 4094];
 const MULTICAST: Mac = [0x33, 0x33, 0, 0, 0, 1];
 const RESERVED_MULTICAST: Mac = [0x01, 0x80, 0xc2, 0, 0, 0x0e];
 
-/// The address that port `number` usually has.
+/// Default address of port `number`.
 const fn mac(number: u8) -> Mac {
     [2, 0, 0, 0, 0, number]
 }
 
-/// Bytes that a failed test shows on one line.
+/// Bytes that are printed on one line.
 #[derive(Clone)]
 pub struct Hex(pub Vec<u8>);
 
@@ -31,8 +31,9 @@ impl fmt::Debug for Hex {
     }
 }
 
-/// Ports p1 to p9 on networks n1 to n3. Mostly p1 to p3 have links and the others are subports of them or of each
-/// other; but references dangle, keys and addresses are shared, tags disputed, and loops closed.
+/// Ports p1 to p9 on networks n1 to n3. Mostly p1 to p3 have links and the others are subports of them or of
+/// each other; but references dangle, keys and addresses are shared, tags are claimed twice, and chains close
+/// to loops.
 pub fn scenario() -> impl Strategy<Value = Scenario> {
     let networks = vec(weighted(0.97, key()), 3);
     let ports = vec(weighted(0.95, port()), 9);
@@ -70,7 +71,7 @@ fn numbered<T>(prefix: char, records: Vec<Option<T>>) -> impl Iterator<Item = (S
         .filter_map(move |(number, record)| Some((format!("{prefix}{number}"), number, record?)))
 }
 
-/// A key that may be another record's; `None` is the record's number.
+/// A key that another record may have too; `None` is the number of the record.
 fn key() -> impl Strategy<Value = Option<u32>> {
     weighted(0.03, 1..10_u32)
 }
@@ -79,7 +80,7 @@ fn any_port_id() -> impl Strategy<Value = String> {
     "p[1-9]"
 }
 
-/// A port's key, further addresses, those of pairs, network and admin state.
+/// Key, further addresses, addresses of pairs, network, and admin state of a port.
 type PortDraft = (Option<u32>, Vec<Mac>, Vec<Mac>, String, bool);
 
 fn port() -> impl Strategy<Value = PortDraft> {
@@ -94,7 +95,7 @@ fn named(number: u32, (key, mut macs, pairs, network, enabled): PortDraft) -> Po
     Port { key: key.unwrap_or(number), network, macs, enabled, security: None, pairs }
 }
 
-/// An address of a port, of pairs only (10, 11), or of a group.
+/// An address of a port, of pairs only (10, 11), or a group address.
 fn any_mac() -> impl Strategy<Value = Mac> {
     prop_oneof![9 => (1..=11_u8).prop_map(mac), 1 => Just(MULTICAST)]
 }
@@ -105,7 +106,7 @@ fn segmentation() -> impl Strategy<Value = Segmentation> {
     (parent, port, select(&VIDS)).prop_map(|(parent, port, vid)| Segmentation { parent, port, vid })
 }
 
-/// A frame, mostly sound.
+/// A frame; four of five are valid.
 pub fn any_frame() -> impl Strategy<Value = Hex> {
     prop_oneof![
         8 => sound_frame(),

@@ -1,4 +1,4 @@
-//! Numbered frames: which are missing, doubled or out of order shows.
+//! Streams of numbered frames, in which lost, duplicated and reordered frames show.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,12 +9,12 @@ use crate::frame::Frame;
 use crate::window::Window;
 use crate::wire::{Capture, Sender};
 
-/// Frames between two rests of [`REST`] of a sender. A veth has room for 256 frames on their way to an XDP program and
-/// drops the rest, whoever is behind it.
+/// Frames between two pauses of [`REST`]. The ring between a veth and its XDP program has 256 entries; the
+/// kernel drops what does not fit.
 const BURST: u64 = 16;
 const REST: Duration = Duration::from_millis(2);
 
-/// What sends numbered frames.
+/// A sender of numbered frames.
 #[derive(Debug)]
 pub struct Stream {
     sender: Arc<Sender>,
@@ -23,12 +23,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Copies of `template` but for the payload, by `sender`.
+    /// Frames like `template` with numbered payloads, sent by `sender`.
     pub fn new(sender: Arc<Sender>, template: Frame) -> Self {
         Self { sender, template, next: 0 }
     }
 
-    /// Sends `count` frames, at a rate that no queue on the way overflows at.
+    /// Sends `count` frames, slowly enough for every queue on the way.
     pub fn send(&mut self, count: u64) {
         for _ in 0..count {
             self.send_next();
@@ -41,7 +41,8 @@ impl Stream {
         self.next += 1;
     }
 
-    /// Sends `count` frames of each of `templates`, whose payloads end with eight bytes for the number, in turns.
+    /// Sends `count` frames of each of `templates` in turn; the last eight bytes of a payload become the
+    /// number.
     pub fn interleaved(sender: &Sender, templates: &[Frame], count: u64) {
         let mut sent = 0;
         for number in 0..count {
@@ -56,7 +57,7 @@ impl Stream {
         }
     }
 
-    /// Sends `frames` as they are, at that rate.
+    /// Sends `frames` unchanged, at the same rate.
     pub fn paced(sender: &Sender, frames: &[Vec<u8>]) {
         for (sent, frame) in (1..).zip(frames) {
             sender.send(frame);
@@ -64,13 +65,13 @@ impl Stream {
         }
     }
 
-    /// Goes on sending in the background.
+    /// Sends in the background until it is stopped.
     pub fn start(self) -> Running {
         self.repeat(|stream| stream.send(BURST))
     }
 
-    /// Goes on sending to `capture` in the background, one frame after the other, less than a millisecond apart, so that an
-    /// interruption as short as that shows.
+    /// Sends to `capture` in the background, one frame less than a millisecond after the other, so that an
+    /// outage of a millisecond shows.
     pub fn start_steadily(self, capture: &Capture) -> Running {
         let mut window = Window::new(capture.arrived());
         self.repeat(move |stream| {
@@ -91,12 +92,12 @@ impl Stream {
         Running { stop, thread }
     }
 
-    /// Makes sure that all frames so far arrived in `capture`, once each, in order, looking like `received`.
+    /// Asserts that all frames so far arrived in `capture` as `received`, once each, in order.
     pub fn assert_arrived(&self, capture: &Capture, received: &Frame) {
         Self::assert_all_arrived(capture, &[(self, received)]);
     }
 
-    /// The same, where several streams come to one guest.
+    /// The same for several streams to one guest.
     pub fn assert_all_arrived(capture: &Capture, streams: &[(&Self, &Frame)]) {
         let last =
             |(stream, received): &(&Self, &Frame)| received.carrying(&payload(stream.next - 1)).bytes();
@@ -113,7 +114,7 @@ impl Stream {
     }
 }
 
-/// A stream that is being sent.
+/// A stream that is sent in the background.
 #[derive(Debug)]
 pub struct Running {
     stop: Arc<AtomicBool>,
@@ -121,7 +122,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Ends it, after a whole burst if it sends in bursts.
+    /// Stops it, after a whole burst if it sends in bursts.
     pub fn stop(self) -> Stream {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
@@ -134,17 +135,17 @@ fn rest_after(sent: u64) {
     }
 }
 
-/// 50 bytes that end with `number`.
+/// A payload of 50 bytes that ends with `number`.
 pub fn payload(number: u64) -> Vec<u8> {
     [&[0x5a; 42][..], &number.to_be_bytes()].concat()
 }
 
-/// The number of a frame with such a payload.
+/// The number at the end of such a payload.
 pub fn number(frame: &[u8]) -> u64 {
     u64::from_be_bytes(frame[frame.len() - 8..].try_into().unwrap())
 }
 
-/// Makes sure that `numbers` are 0 to `count` - 1.
+/// Asserts that `numbers` are 0 to `count` - 1.
 pub fn assert_in_order(numbers: &[u64], count: u64) {
     if numbers.iter().copied().eq(0..count) {
         return;

@@ -1,4 +1,4 @@
-//! The switch under test: the real tables and datapath, with lists where a worker has sockets.
+//! The switch under test: the real tables and datapath, with lists in place of sockets.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub struct Recorder {
     pub sent: Vec<(PortSlot, Frame)>,
     /// Packets that wait for a worker.
     pub waiting: VecDeque<(WorkerId, HandedOver)>,
-    /// Nanoseconds.
+    /// Time in nanoseconds, set by the test.
     pub now: u64,
 }
 
@@ -47,12 +47,12 @@ impl Switch {
         Self::with_frames(scenario, 64)
     }
 
-    /// A switch that remembers who held what in an earlier run.
+    /// A switch that starts with the incumbents of an earlier run.
     pub fn remembering(scenario: &Scenario, incumbents: Incumbents) -> Self {
         Self::start(scenario, incumbents, 64)
     }
 
-    /// A switch with `frames` frames of memory.
+    /// A switch with `frames` chunks of memory.
     pub fn with_frames(scenario: &Scenario, frames: usize) -> Self {
         Self::start(scenario, Incumbents::new(), frames)
     }
@@ -76,7 +76,7 @@ impl Switch {
         switch
     }
 
-    /// Applies the changes that lead from the last scenario to this one.
+    /// Applies the changes from the last scenario to this one.
     pub fn follow(&mut self, scenario: &Scenario) {
         let records: BTreeMap<_, _> = scenario
             .records()
@@ -84,7 +84,7 @@ impl Switch {
             .map(|record| ((record.table.to_string(), record.id.clone()), record))
             .collect();
         if self.records.is_empty() {
-            // As at the start of the switch: all at once.
+            // At the start all records come at once.
             self.compiler.replace(&Snapshot { revision: Revision(1), records: scenario.records() });
             self.records.clone_from(&records);
         }
@@ -112,7 +112,7 @@ impl Switch {
         self.tables = self.publisher.current();
     }
 
-    /// Sends `frame` into the link of `port`; returns what leaves the switch, in the order in which it does.
+    /// Sends `frame` into the link of `port`; returns the frames that leave, in order.
     pub fn send(&mut self, port: &str, frame: &[u8]) -> Vec<Sent> {
         let slot = self.links.iter().position(|link| link.port == port).expect("a link of this scenario");
         self.send_on(LinkSlot(slot as u16), frame)
@@ -156,7 +156,7 @@ impl Switch {
         Context { tables, state: &mut states[outlet.worker], outlet }
     }
 
-    /// What was dropped so far, by the port it was counted on (`None`: no port's fault) and reason.
+    /// Drops so far, by port (`None`: no port) and reason.
     pub fn drops(&self) -> BTreeMap<(Option<String>, DropReason), u64> {
         let of_ports =
             self.compiler.counters().totals().map(|(port, totals)| (Some(port.to_owned()), totals));
@@ -167,13 +167,13 @@ impl Switch {
         of_ports.chain(of_none).flat_map(counts).collect()
     }
 
-    /// What the compiler has to complain about.
+    /// Problems that the compiler reports.
     pub fn problems(&self) -> Vec<String> {
         self.compiler.problems().iter().map(ToString::to_string).collect()
     }
 }
 
-/// The links of `scenario` as the compiler wants them, each at its place in the list.
+/// The links of `scenario` for the compiler, each with its index as slot.
 pub fn local_links(scenario: &Scenario) -> Vec<LocalLink> {
     let link = |(place, link): (u16, &crate::scenario::Link)| LocalLink {
         slot: LinkSlot(place),
@@ -183,7 +183,7 @@ pub fn local_links(scenario: &Scenario) -> Vec<LocalLink> {
         queues: [link.worker].into_iter().collect(),
         complete_checksums: link.complete_checksums,
         mtu: link.mtu,
-        // As of a veth.
+        // A veth takes an Ethernet header and one tag besides.
         longest_frame: link.mtu + 18,
     };
     (0..).zip(&scenario.links).map(link).collect()

@@ -1,11 +1,11 @@
-//! Taps, as VMs have them.
+//! Taps with a process at the other end.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
 use crate::netns::Netns;
 
-/// Opens the tap of the name that it is given, as a VM's process does, and never reads from it. (`TUNSETIFF` in
+/// Opens the tap with this name as a VM's process does, and never reads from it. (`TUNSETIFF` in
 /// `linux/if_tun.h`.)
 const HANG: &str = "
 import fcntl, signal, struct, sys
@@ -16,14 +16,14 @@ print('open', flush=True)
 signal.pause()
 ";
 
-/// A tap that is held open. Gone when dropped.
+/// A tap that a process holds open; deleted when dropped.
 #[derive(Debug)]
 pub struct Tap {
     holder: Child,
 }
 
 impl Tap {
-    /// One in `netns` with an alias, on, whose guest reads nothing.
+    /// A tap in `netns` with this alias, up, whose guest reads nothing.
     pub fn of_a_guest_that_hangs(netns: &Netns, dev: &str, alias: &str) -> Self {
         let mut holder =
             netns.command("python3").args(["-c", HANG, dev]).stdout(Stdio::piped()).spawn().unwrap();
@@ -38,7 +38,7 @@ impl Tap {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        // It may have ended; a drop does not panic.
+        // It may have exited already, and a drop must not panic.
         drop(self.holder.kill());
         drop(self.holder.wait());
     }

@@ -1,15 +1,16 @@
-//! Waiting for a condition and not for a time.
+//! Waits for a condition, with one time limit for all.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long anything may take. It bounds a wait and measures nothing: a busy machine may use most of it.
+/// Time limit of each wait. It is no measurement: a busy machine may need most of it.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Polls `probe` until it has an answer.
+/// Polls `probe` until it returns a value.
 ///
 /// # Panics
-/// When there is none in time.
+///
+/// If there is none within [`PATIENCE`].
 pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {

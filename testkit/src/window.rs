@@ -1,34 +1,34 @@
-//! A sender that lasts, on a machine whose CPUs others use, too: it does not run ahead of what arrives.
+//! Flow control of a sender on a busy machine: the number of frames in flight is bounded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Between two frames. Real pauses are some 60 microseconds longer.
+/// Pause between two frames. Real pauses are about 60 microseconds longer.
 const BREATH: Duration = Duration::from_micros(200);
-/// Frames that are on their way at most: half of what a veth has room for.
+/// Frames in flight: half of the ring between a veth and its XDP program.
 const WINDOW: u64 = 128;
-/// How long frames are waited for that do not arrive. They are lost then, which the test will see.
+/// After this time without an arrival, frames in flight count as lost; the test detects it.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// See the module.
+/// State of a sender: frames sent and arrived.
 #[derive(Debug)]
 pub struct Window {
-    /// Counts up.
+    /// Frames that arrived, counted by the capture.
     arrived: Arc<AtomicU64>,
-    /// What it was when nothing was on its way.
+    /// Count of arrived frames when none was in flight.
     before: u64,
     sent: u64,
 }
 
 impl Window {
-    /// Nothing is on its way yet.
+    /// For a sender that has no frames in flight.
     pub fn new(arrived: Arc<AtomicU64>) -> Self {
         Self { before: arrived.load(Ordering::Relaxed), arrived, sent: 0 }
     }
 
-    /// Waits, after a frame, until the next one may be sent.
+    /// Waits after a frame until the next one may be sent.
     pub fn wait(&mut self) {
         self.sent += 1;
         let since = Instant::now();

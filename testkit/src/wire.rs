@@ -1,4 +1,4 @@
-//! Frames sent and received on an interface, to the byte.
+//! Senders and captures of whole frames on a link.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -16,14 +16,14 @@ use nix::unistd::Pid;
 use crate::netns::Netns;
 use crate::wait::PATIENCE;
 
-/// Sends frames from an interface, as they are.
+/// Sends frames unchanged on a link, by a packet socket.
 #[derive(Debug)]
 pub struct Sender {
     socket: OwnedFd,
 }
 
 impl Sender {
-    /// For `dev` in `netns`.
+    /// A sender on the link `dev` in `netns`.
     pub fn new(netns: &Netns, dev: &str) -> Self {
         let socket = netns.enter(|| {
             let protocol = SockProtocol::EthAll;
@@ -40,13 +40,12 @@ impl Sender {
         Self { socket }
     }
 
-    /// Sends one.
     pub fn send(&self, frame: &[u8]) {
         let sent = self.try_send(frame);
         assert_eq!(sent, Ok(frame.len()), "a frame of {} bytes sent", frame.len());
     }
 
-    /// Sends one, if the device has room for it. Returns whether it had.
+    /// Sends a frame if the link has room for it. Returns whether it did.
     pub fn offer(&self, frame: &[u8]) -> bool {
         self.try_send(frame).is_ok()
     }
@@ -56,15 +55,15 @@ impl Sender {
     }
 }
 
-/// No frame of the testbed is longer, in bytes. Each takes room for this many: 32 MiB hold 8000 frames of up to a page,
+/// Longest frame of a testbed in bytes, and the room that each frame takes: 32 MiB hold 8000 of a page each,
 /// but only 500 of any length, too few for a TCP connection while tcpdump waits for a CPU.
 const LONGEST: &str = "4096";
 
-/// Bytes at the start of a pcap stream that concern no frame.
+/// Size of the header of a pcap stream in bytes.
 const PCAP_HEADER: usize = 24;
 
-/// What arrives on an interface from the time on when this was made. The kernel takes the outer tag off a frame
-/// before any socket sees it; tcpdump puts it back.
+/// Frames that arrive on a link after [`Capture::start`]. The kernel removes the outer tag before a socket
+/// receives a frame; tcpdump restores it.
 #[derive(Debug)]
 pub struct Capture {
     tcpdump: Child,
@@ -74,7 +73,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Of `dev` in `netns`. Returns when no frame is missed any more.
+    /// Starts a capture on `dev` in `netns`. Returns when it misses no further frame.
     pub fn start(netns: &Netns, dev: &str) -> Self {
         let mut tcpdump = netns
             .command("tcpdump")
@@ -96,7 +95,7 @@ impl Capture {
         let mut pcap = BufReader::new(tcpdump.stdout.take().unwrap());
         std::thread::spawn(move || {
             pcap.read_exact(&mut [0; PCAP_HEADER]).unwrap();
-            // The test may not wait for the rest.
+            // The test may end before the capture does.
             while let Some(frame) = next_frame(&mut pcap)
                 && to_test.send(frame).is_ok()
             {
@@ -106,15 +105,16 @@ impl Capture {
         Self { tcpdump, frames, arrived, errors }
     }
 
-    /// How many frames have arrived, now and later.
+    /// Counter of frames that have arrived; it continues to count.
     pub fn arrived(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.arrived)
     }
 
-    /// Everything up to and with the first frame that `is_last` accepts.
+    /// All frames up to the first one that `is_last` accepts.
     ///
     /// # Panics
-    /// When there is none in time, with those that came.
+    ///
+    /// If none comes within [`PATIENCE`], with those that came.
     pub fn through(&self, mut is_last: impl FnMut(&[u8]) -> bool) -> Vec<Vec<u8>> {
         let deadline = Instant::now() + PATIENCE;
         let mut frames = vec![];
@@ -130,17 +130,17 @@ impl Capture {
         }
     }
 
-    /// Lets what arrived up to now be as it may.
+    /// Discards the frames that arrived so far.
     pub fn forget(&self) {
         self.frames.try_iter().for_each(drop);
     }
 
-    /// Ends it, and makes sure that no frame was missed for want of room.
+    /// Stops it, and asserts that the kernel dropped no frame for lack of room.
     pub fn stop(self) {
         drop(self.end());
     }
 
-    /// Ends it, and makes sure that nothing at all came.
+    /// Stops it, and asserts that no frame came.
     pub fn stop_silent(self) {
         let said = self.end();
         assert!(said.lines().any(|line| line == "0 packets captured"), "frames came: {said}");
@@ -161,14 +161,14 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        // It may have ended; a drop does not panic.
+        // It may have exited already, and a drop must not panic.
         drop(self.tcpdump.kill());
         drop(self.tcpdump.wait());
     }
 }
 
-/// The next one of a pcap stream: 16 bytes come before each frame, of which the third 32-bit word is its length
-/// (`pcap-savefile(5)`), in the byte order of this machine.
+/// Reads a frame of a pcap stream. It follows a header of 16 bytes, whose third 32-bit word is its length in
+/// the byte order of this machine (`pcap-savefile(5)`).
 fn next_frame(pcap: &mut impl Read) -> Option<Vec<u8>> {
     let mut header = [0; 16];
     pcap.read_exact(&mut header).ok()?;

@@ -1,4 +1,4 @@
-//! Server and client meet on a real socket.
+//! Server and client of the API on a real socket.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -12,13 +12,12 @@ use tokio::task::JoinSet;
 use trunkpath::api::model::TraceRequest;
 use trunkpath::api::{ApiError, Call, Client, ClientError, Hex, Query, Reply, Server};
 
-/// Longer than any test.
+/// Time limit, longer than any test takes.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The age of each answer.
 const AGE_SECS: u64 = 7;
 
-/// A daemon that answers each query with the query's own path, and refuses to trace.
+/// A server that answers each query with the path of the query, and refuses traces.
 async fn daemon(path: &Path) -> JoinSet<()> {
     let server = Server::bind(path).await.unwrap();
     let (calls, mut incoming) = mpsc::channel::<Call>(1);
@@ -69,7 +68,7 @@ async fn raw(path: &Path, request: String) -> String {
     let path = path.to_owned();
     let exchange = move || -> std::io::Result<String> {
         let mut stream = UnixStream::connect(path)?;
-        // A server that closes before it has read everything resets the connection, behind its answer.
+        // A server that closes before it has read everything resets the connection behind its answer.
         stream.write_all(request.as_bytes()).unwrap_or_default();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap_or_default();
@@ -106,7 +105,7 @@ async fn requests_that_are_never_finished_keep_nobody_out() {
     for number in 0..1000 {
         let mut stream = UnixStream::connect(&path).unwrap();
         let head = "POST /v1/trace HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n";
-        // Nothing, half a head, or half a body. One whose turn is over may be closed already.
+        // Nothing, half a head, or half a body. The server may have closed a connection already.
         let parts = [String::new(), head.to_owned(), format!("{head}\r\n{{")];
         stream.write_all(parts[number % 3].as_bytes()).unwrap_or_default();
         unfinished.push(stream);

@@ -1,4 +1,4 @@
-//! `trunkpath check` in namespaces where something is wrong.
+//! `trunkpath check` in namespaces with something wrong.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
@@ -72,7 +72,7 @@ fn a_foreign_program_is_shown_with_its_owner() {
     namespace.ip("link add v0 type veth peer name v1");
     let index = ifindex(&namespace, "v0");
     let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
-    // This test is not called trunkpath, so to `check` its program is a stranger's.
+    // This process is not called trunkpath, so `check` takes its program for a foreign one.
     let program =
         namespace.enter(|| SteerProgram::attach(&mut SteerLoader::default(), index, options, None)).unwrap();
     assert_eq!(program.mode(), XdpMode::Native);
@@ -100,7 +100,7 @@ fn missing_capabilities_are_named() {
     assert!(!screen.contains("CAP_BPF is not there"), "CAP_SYS_ADMIN contains it: {screen}");
 }
 
-/// Opens a tap as qemu does, with the offloads that its guest takes, and holds it until its input ends. (`TUNSETIFF` and
+/// Opens a tap with the offloads of a guest as qemu does, and holds it until its input ends. (`TUNSETIFF` and
 /// `TUNSETOFFLOAD` in `linux/if_tun.h`.)
 const HOLD_TAP: &str = "
 import fcntl, struct, sys
@@ -112,7 +112,7 @@ print('open', flush=True)
 sys.stdin.read()
 ";
 
-/// What `check` says of a tap whose VM takes these offloads.
+/// Output of `check` for a tap whose VM uses these offloads.
 fn check_tap(namespace: &Netns, offloads: &str) -> String {
     let mut command = Command::new("python3");
     command.args(["-c", HOLD_TAP, offloads]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -129,7 +129,7 @@ fn check_tap(namespace: &Netns, offloads: &str) -> String {
 #[test]
 fn udp_segmentation_of_a_vm_is_named() {
     let Some(namespace) = Netns::for_test("udp_segmentation_of_a_vm_is_named") else { return };
-    // TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6; then TUN_F_USO4 and TUN_F_USO6, too.
+    // TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6; below also TUN_F_USO4 and TUN_F_USO6.
     let screen = check_tap(&namespace, "0x7");
     assert!(!screen.contains("UDP segmentation"), "{screen}");
     let screen = check_tap(&namespace, "0x67");

@@ -1,4 +1,4 @@
-//! The commands, as an operator runs them, against a daemon that has everything to tell.
+//! The commands of an operator, against a daemon with canned answers.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use trunkpath::api::{Call, Query, Reply, Server};
 
 const LPORT: &str = "c0a80101-1111-4aaa-8bbb-000000000166";
 
-/// A daemon with canned answers, on a thread that ends when this is dropped.
+/// A server with canned answers, on a thread that ends when this is dropped.
 struct Daemon {
     folder: TempDir,
     _stop: oneshot::Sender<()>,
@@ -48,7 +48,7 @@ impl Daemon {
         command
     }
 
-    /// What the command prints, which must succeed.
+    /// Output of the command, which must succeed.
     fn shown(&self, words: &str) -> String {
         let output = self.command(words).output().unwrap();
         assert!(output.status.success(), "{words}: {}", text(&output.stderr));
@@ -74,7 +74,7 @@ fn refused(output: &Output) -> String {
 
 async fn answer_all(mut incoming: mpsc::Receiver<Call>) {
     while let Some(Call { query, reply }) = incoming.recv().await {
-        // A client that was interrupted does not wait for its answer.
+        // An interrupted client does not wait for its answer.
         drop(reply.send(Reply { outcome: answer(&query), age_secs: 0 }));
     }
 }
@@ -130,7 +130,7 @@ fn answer(query: &Query) -> Result<Value, String> {
     })
 }
 
-/// True when a line has all of these words.
+/// Whether a line has all of these words.
 fn has_line(screen: &str, words: &[&str]) -> bool {
     screen.lines().any(|line| words.iter().all(|word| line.contains(word)))
 }
@@ -274,7 +274,7 @@ fn a_full_disk_under_the_output_is_an_error() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let output = daemon.command("show ports").stdout(full.try_clone().unwrap()).output().unwrap();
     assert!(!output.status.success() && text(&output.stderr).contains("No space left"), "{output:?}");
-    // Neither can the error be written.
+    // The error cannot be written either.
     let status = trunkpath("show ports --api /none").stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(1), "a failure, not a panic");
 }

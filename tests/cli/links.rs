@@ -1,4 +1,4 @@
-//! The link watcher against the real kernel.
+//! The link watcher with the real kernel.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use trunkpath::control::links::{LinkEvent, LinkWatch, Links};
 
 const BOUND: Duration = Duration::from_secs(20);
 
-/// Runs `test` on a runtime of one thread in the namespace.
+/// Runs `test` on a single-threaded runtime in the namespace.
 fn watching<F: Future<Output = ()>>(namespace: &Netns, test: impl FnOnce(Links, LinkWatch) -> F + Send) {
     namespace.enter(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -19,7 +19,7 @@ fn watching<F: Future<Output = ()>>(namespace: &Netns, test: impl FnOnce(Links, 
     });
 }
 
-/// Follows events until the picture is as wanted.
+/// Applies events until `wanted` holds.
 async fn until(links: &mut Links, watch: &mut LinkWatch, wanted: impl Fn(&Links) -> bool) {
     while !wanted(links) {
         watch.next().await.unwrap().apply(links);
@@ -104,7 +104,7 @@ fn announcements_that_are_lost_bring_the_whole_list() {
     let Some(namespace) = Netns::for_test("announcements_that_are_lost") else { return };
     namespace.ip("link add v0 up type veth peer name v1");
     watching(&namespace, async |mut links, mut watch| {
-        // Nothing reads the socket while this thread is here, so its buffer fills up.
+        // This thread does not read the socket meanwhile, so its buffer overflows.
         let flips = "link set v0 down\nlink set v0 up\n".repeat(2000);
         let batch = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(batch.path(), flips + "link set v0 alias last\n").unwrap();

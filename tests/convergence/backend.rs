@@ -1,4 +1,4 @@
-//! A store that other programs write to, and that breaks.
+//! A store that other programs write to and that fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,6 @@ use trunkpath::nb::{self, NbError, NorthboundDb, Op, RecordId};
 
 use testkit::stores::{Kind, Server, Write, Writer};
 
-/// A store.
 pub enum Backend {
     Sqlite(TempDir, Arc<dyn NorthboundDb>),
     Served(Box<Server>, Writer),
@@ -31,7 +30,7 @@ impl Backend {
     pub async fn open(&self) -> Arc<dyn NorthboundDb> {
         let url = match self {
             Self::Sqlite(folder, _) => sqlite_url(folder),
-            // What redis does not tell is seen within a second.
+            // Changes without a notification are found within a second.
             Self::Served(server, Writer::Redis(_)) => format!("{}?reread=1", server.url()),
             Self::Served(server, Writer::Etcd(_)) => server.url(),
         };
@@ -39,11 +38,11 @@ impl Backend {
     }
 
     pub async fn write(&mut self, writes: &[Write]) {
-        // One by one: one record may be among them twice, and one that is refused takes no other along.
+        // One by one: a record may occur twice, and a rejected one must not reject others.
         for write in writes.chunks(1) {
             match self {
                 Self::Served(_, other) => other.write(write).await,
-                // The one store that refuses what is wrong.
+                // The only store that rejects invalid records.
                 Self::Sqlite(_, db) => match db.transact(write.iter().map(op).collect()).await {
                     Ok(_) | Err(NbError::Refused { .. }) => {}
                     Err(error) => panic!("{error}"),
@@ -52,7 +51,7 @@ impl Backend {
         }
     }
 
-    /// Breaks it in one of several ways, and mends it.
+    /// Makes the store fail in one of several ways, and repairs it.
     pub async fn disturb(&mut self, number: usize) {
         let Self::Served(server, writer) = self else { return };
         match (number % 3, &mut *writer) {
@@ -70,7 +69,7 @@ impl Backend {
                 client.compact(newest, None).await.unwrap();
             }
             (1, Writer::Redis(connection)) => {
-                // Whoever follows loses the connection, or only the news.
+                // Followers lose the connection, or only the notifications.
                 redis::cmd("CONFIG")
                     .arg(&["SET", "notify-keyspace-events", ""])
                     .exec_async(connection)

@@ -1,4 +1,4 @@
-//! A host that follows a store, with links that only pretend.
+//! A reconciler that follows a store, with simulated links.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use trunkpath::types::IfIndex;
 use super::step::HERE;
 use testkit::simulated::{self, Simulated};
 
-/// How long it may take until everything has settled: a break is noticed after seconds.
+/// Maximum time until everything has settled: a failure is detected after seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// No news for so long, and it is worth a look.
+/// Time without news after which the state is compared.
 const SILENCE: Duration = Duration::from_millis(20);
 
 pub struct FollowingReconciler {
@@ -32,7 +32,7 @@ impl FollowingReconciler {
         Self { follower: Follower::new(db), reconciler: simulated::reconciler(HERE, []), links }
     }
 
-    /// Begins anew, with the links as they are.
+    /// Starts again with the present links.
     pub fn restart(&mut self, db: Arc<dyn NorthboundDb>) {
         self.follower = Follower::new(db);
         self.reconciler = simulated::reconciler(HERE, self.links.iter().cloned());
@@ -43,7 +43,7 @@ impl FollowingReconciler {
         self.reconciler.see(event);
     }
 
-    /// How many subports forward.
+    /// Number of subports that forward.
     pub fn subports_up(&self) -> usize {
         let reports = self.reconciler.compiler().reports();
         reports.filter(|(_, report)| report.parent.is_some() && report.state == PortState::Up).count()
@@ -57,7 +57,7 @@ impl FollowingReconciler {
         }
     }
 
-    /// Takes what has come, and makes it true.
+    /// Applies the news so far, and reconciles.
     pub async fn round(&mut self) {
         while let Some(news) = self.follower.next().now_or_never() {
             self.apply(news);
@@ -65,7 +65,7 @@ impl FollowingReconciler {
         self.reconciler.reconcile().await.unwrap();
     }
 
-    /// Waits until nothing is different from what a fresh read of `db` gives, and returns what still is.
+    /// Waits until the state equals that of a fresh read of `db`, and returns the remaining differences.
     pub async fn settle(&mut self, db: &dyn NorthboundDb) -> Vec<String> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -82,13 +82,14 @@ impl FollowingReconciler {
         }
     }
 
-    /// Compares the devices taken with those that a host takes which gets it all at once, and remembers the incumbents.
+    /// Compares the links in use with those that a reconciler uses that gets everything at once, with the
+    /// incumbents.
     async fn devices_differ(&self, snapshot: &Snapshot) -> Option<String> {
         let mut fresh = simulated::reconciler(HERE, self.links.iter().cloned());
         fresh.remember(self.reconciler.incumbents());
         fresh.read(snapshot);
         fresh.reconcile().await.unwrap();
-        // One that is switched off, or that another program holds by now, is kept if it was taken before.
+        // A link that is down, or that another program holds now, is kept if it was in use before.
         let is_free = |ifindex: IfIndex| {
             self.links.get(ifindex).is_some_and(|link| link.up && !simulated::is_held(link))
         };

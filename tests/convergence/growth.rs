@@ -1,5 +1,5 @@
-//! What one change costs, while many records claim the same or hang below each other: at most as many times more as
-//! there are times more of them. Counts work, and no time.
+//! Cost of one change with many records that claim the same or form a chain: it grows at most in proportion
+//! to their number. Counts allocations, not time.
 
 use allocation_counter::measure;
 use tokio::runtime::Builder;
@@ -9,12 +9,12 @@ use testkit::shapes::{Shape, follow};
 const FEW: u32 = 100;
 const MANY: u32 = 4 * FEW;
 
-/// Memory allocations of a change to and fro, and of a list of all problems.
+/// Allocations of a change and its reversal, and of a list of all problems.
 fn work(shape: Shape, count: u32) -> (u64, u64) {
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let mut reconciler = shape.reconciler(count, &runtime);
     let to_and_fro = || [shape.changed_record(count), shape.last_record(count)];
-    // What is allocated once is allocated then.
+    // Warm-up: memory that is allocated once is not counted.
     follow(&mut reconciler, to_and_fro(), &runtime);
     let (records, mut rebuilt) = (to_and_fro(), 0);
     let change = measure(|| rebuilt = follow(&mut reconciler, records, &runtime)).count_total;

@@ -1,8 +1,7 @@
-//! Whatever happens, in whatever order: in the end the tables are those that a fresh read of the DB gives to who
-//! remembers the incumbents.
+//! After any sequence of events the tables equal those of a fresh read of the DB with the same incumbents.
 //!
-//! Thousands of steps of random changes, link events and breaks, on every kind of store. `TRUNKPATH_SEED` repeats a run
-//! that failed; `TRUNKPATH_STEPS` makes it longer or shorter.
+//! Thousands of random changes, link events and failures, on every kind of store. `TRUNKPATH_SEED` repeats a
+//! failed run; `TRUNKPATH_STEPS` sets the number of steps.
 
 mod backend;
 mod following;
@@ -20,16 +19,16 @@ use step::{Step, step};
 use testkit::stores::Kind;
 
 const STEPS: usize = 10_000;
-/// After so many steps everything has to settle.
+/// Steps between two points at which everything must settle.
 const QUIET: usize = 100;
-/// A break comes after so many quiet points, and so there are as many as it takes to see each kind of it several times.
+/// Quiet points between two failures of the store, so that each kind of failure occurs several times.
 const BREAK: usize = 4;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().expect("a number"))
 }
 
-/// A source of steps, and the seed that makes it again.
+/// A source of steps, and the seed that repeats it.
 fn runner() -> (TestRunner, u64) {
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let seed = setting("TRUNKPATH_SEED").unwrap_or(clock.as_micros() as u64);

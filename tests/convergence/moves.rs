@@ -1,5 +1,5 @@
-//! Ports that move between hosts: Dragonflow's defects B7 (a move between other hosts is not noticed) and B11 (a subport stays
-//! where its parent was).
+//! Ports that move between hosts: Dragonflow's defects B7 (a move between other hosts is not noticed) and B11
+//! (a subport stays where its parent was).
 
 use serde_json::{Value, json};
 use trunkpath::control::Reconciler;
@@ -19,7 +19,7 @@ fn parent(host: &str) -> Change {
     record(Table::Lport, json!({"id": "parent", "unique_key": 1, "lswitch": "n", "binding": binding}))
 }
 
-/// What a live migration leaves in a subport's record with newer Neutron: the host where it was.
+/// A subport's record after a live migration with newer Neutron: it has the previous host.
 fn subport(binding: Option<&str>) -> Change {
     let mut json = json!({"id": "subport", "unique_key": 2, "lswitch": "n"});
     if let Some(host) = binding {
@@ -38,7 +38,7 @@ fn records() -> Vec<Change> {
     ]
 }
 
-/// A host, with the parent's device, that is told of these changes one after the other.
+/// A reconciler with the parent's link, to which changes are applied one by one.
 struct BlockingReconciler(Reconciler<Simulated>, tokio::runtime::Runtime);
 
 impl BlockingReconciler {
@@ -56,7 +56,7 @@ impl BlockingReconciler {
         }
     }
 
-    /// The ports that forward here.
+    /// Ports that forward on this host.
     fn up(&self) -> Vec<&str> {
         let reports = self.0.compiler().reports();
         reports.filter(|(_, report)| report.state == PortState::Up).map(|(lport, _)| lport).collect()

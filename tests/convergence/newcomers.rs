@@ -1,4 +1,4 @@
-//! A device, too, stays with the port that has it.
+//! A link stays with the port that has it.
 
 use serde_json::json;
 use trunkpath::control::Reconciler;
@@ -43,7 +43,7 @@ impl BlockingReconciler {
         self.1.block_on(self.0.reconcile()).unwrap();
     }
 
-    /// The ports with a device, and its number.
+    /// Ports with a link, and its ifindex.
     fn taken(&self) -> Vec<(u32, &str)> {
         self.0.taken().map(|(ifindex, lport)| (ifindex.get(), lport)).collect()
     }

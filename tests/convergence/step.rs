@@ -1,4 +1,4 @@
-//! What may happen. Few ids, so that everything meets everything; and some of it is wrong.
+//! Random events. Few ids, so that many collide, and some invalid values.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,15 +10,15 @@ use trunkpath::types::IfIndex;
 use testkit::simulated;
 use testkit::stores::Write;
 
-/// The chassis that the host is.
+/// Chassis of this host.
 pub const HERE: &str = "here";
 
-/// Something that happens.
+/// An event of a run.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// Another program writes: records with their texts, or deletes them (`None`).
+    /// Another program writes records with their texts, or deletes them (`None`).
     Write(Vec<Write>),
-    /// A link is new, changes, or goes.
+    /// A link is created, changed or deleted.
     Link(LinkEvent),
 }
 
@@ -47,7 +47,7 @@ fn write() -> impl Strategy<Value = Write> {
     })
 }
 
-/// `usual`, and now and then something else.
+/// `usual`, or sometimes something else.
 fn mostly<T: Clone + std::fmt::Debug + 'static>(
     usual: T,
     other: impl Strategy<Value = T> + 'static,
@@ -96,14 +96,14 @@ fn segmentation() -> impl Strategy<Value = (Table, Value)> {
     })
 }
 
-/// Devices 1 to 6, mostly for the ports 1 to 3 by their aliases, which two may share. One is held by another program now
-/// and then.
+/// Links 1 to 6, mostly for the ports 1 to 3 by their aliases, which two may share. Sometimes another program
+/// holds one.
 fn link() -> impl Strategy<Value = LinkEvent> {
     let on = prop::bool::weighted(0.85);
     let changed = (1..7_u32, mostly(0, 1..6_u32), on, on, mostly(false, Just(true)), 1..3_u16).prop_map(
         |(ifindex, port, up, carrier, held, queues)| {
             let port = if port == 0 { (ifindex - 1) % 3 + 1 } else { port };
-            // The second device of a port waits without its alias for most of the time.
+            // The second link of a port is without its alias most of the time.
             let alias = if ifindex > 3 && !held { 9 } else { port };
             let link = simulated::link(ifindex, &format!("p{alias}"));
             let name = if held { "held".to_owned() } else { link.name.clone() };

@@ -1,5 +1,5 @@
-//! Addresses of `allowed_address_pairs` as destinations: the port that claims one gets its frames; of several, the one that
-//! announced it last.
+//! Addresses of `allowed_address_pairs` as destinations: frames go to the port that claims one; of several,
+//! to the one that announced it last.
 
 use std::net::Ipv6Addr;
 
@@ -12,14 +12,14 @@ use testkit::frames::tagged;
 use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::{Sent, Switch};
 
-/// A virtual router's address, as VRRP makes them (RFC 9568, 7.3).
+/// Address of a virtual router by VRRP (RFC 9568, 7.3).
 const VIRTUAL: Mac = [0, 0, 0x5e, 0, 1, 0x33];
 const VIRTUAL_IP: [u8; 4] = [10, 0, 1, 9];
 const PEER_C: Mac = [2, 0, 0, 0, 0, 0x0c];
 const PEER_D: Mac = [2, 0, 0, 0, 0, 0x0d];
 const SECOND: u64 = 1_000_000_000;
 
-/// Four ports on network `a` with links of their own, three of which claim [`VIRTUAL`].
+/// Four ports on network `a`, each with a link; three of them claim [`VIRTUAL`].
 fn router_and_backups() -> Scenario {
     Scenario::vm_and_peers()
         .port("peer-c", 12, "a", PEER_C)
@@ -47,7 +47,7 @@ fn announce(switch: &mut Switch, port: &str) -> Vec<Sent> {
     switch.send(port, &tagged(PEER_A, VIRTUAL, &[]))
 }
 
-/// How often addresses moved to `port`, and how often it was refused one.
+/// Addresses that moved to `port`, and moves that were refused.
 fn moves(switch: &Switch, port: &str) -> (u64, u64) {
     let totals = switch.compiler.counters().totals().find(|(lport, _)| *lport == port).unwrap().1;
     (totals.address_moves, totals.refused_address_moves)

@@ -1,4 +1,4 @@
-//! The datapath and the naive model do the same with every frame.
+//! Comparison of the datapath with the naive model, for random scenarios and frames.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! What one received frame may cause: a bounded number of frames, and more than the honest ones only within the ration.
+//! Frames that one received frame may cause: a bounded number, and more than full segments only within the
+//! flood rate.
 
 use proptest::prelude::*;
 use trunkpath::types::DropReason;
@@ -8,7 +9,7 @@ use testkit::frames::{BROADCAST, Checksum, Packet, frame};
 use testkit::scenario::{Mac, PEER_A, Scenario, VM};
 use testkit::switch::Switch;
 
-/// The most segments of a frame.
+/// Maximum number of segments of a frame.
 const MAX_SEGMENTS: usize = 128;
 
 const GROUP: Mac = [0x33, 0x33, 0, 0, 0, 1];
@@ -20,7 +21,7 @@ fn scenario(mtu: usize, flood_rate: u32) -> Scenario {
     scenario
 }
 
-/// A TCP packet to `destination` with `options` bytes of hop-by-hop options, as long as a frame may be.
+/// A TCP packet to `destination` of maximum length, with `options` bytes of hop-by-hop options.
 fn super_packet(destination: Mac, options: u16) -> Vec<u8> {
     let data = vec![7; 65_000 - usize::from(options)];
     let packet = Packet { odd_header: options, ..Packet::new(true, 6, Checksum::Partial, &data) };
@@ -70,7 +71,7 @@ fn a_super_packet_to_a_group_is_not_cut() {
 
 #[test]
 fn segments_beyond_what_the_bytes_would_fill_count_against_the_ration() {
-    // 103 segments where 44 would be full: 15 beyond twice as many.
+    // 103 segments where 44 full ones would be enough: 15 beyond twice as many.
     let mut switch = Switch::with_frames(&scenario(1500, 1000), 4096);
     let packet = super_packet(PEER_A, 816);
     let mut sent = 0;

@@ -1,4 +1,4 @@
-//! Port security: which frames a port with port security may send.
+//! Port security: the frames that a port with it may send.
 
 use std::net::Ipv6Addr;
 
@@ -10,7 +10,7 @@ use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::Switch;
 
 const OTHER: Mac = [2, 0, 0, 0, 0, 0x66];
-/// A virtual router's, which the VM may use with 10.0.1.0/24.
+/// Address of a virtual router, which the VM may use with 10.0.1.0/24.
 const SHARED: Mac = [0, 0, 0x5e, 0, 1, 1];
 
 const OWN_IP: [u8; 4] = [10, 0, 0, 1];
@@ -18,7 +18,7 @@ const SHARED_IP: [u8; 4] = [10, 0, 1, 9];
 const OTHER_IP: [u8; 4] = [10, 0, 0, 66];
 
 const OWN_IP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
-/// What follows from [`VM`].
+/// Link-local address that follows from [`VM`].
 const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 1);
 const OTHER_IP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x66);
 const NONE_IP6: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
@@ -68,7 +68,7 @@ pub fn arp_packet(
     packet.concat()
 }
 
-/// UDP over IPv4 between two ports.
+/// EtherType and packet: UDP over IPv4 between two ports.
 fn udp_rest(ip: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
     udp_to([255; 4], ip, ports, &[])
 }
@@ -98,7 +98,7 @@ pub fn ipv6(source: Mac, ip: Ipv6Addr, next_header: u8, payload: &[u8]) -> Vec<u
     frame([0x33, 0x33, 0, 0, 0, 1], source, &[], &packet)
 }
 
-/// A neighbour advertisement or solicitation: target, and options as they are.
+/// A neighbour advertisement or solicitation with this target and these options.
 pub fn neighbour(kind: u8, target: Ipv6Addr, options: &[u8]) -> Vec<u8> {
     [&[kind, 0, 0, 0, 0, 0, 0, 0][..], &target.octets(), options].concat()
 }
@@ -138,7 +138,7 @@ fn without_an_address_a_guest_may_ask_for_one() {
     assert_dropped(&udp(VM, [0; 4], (67, 68)), DropReason::Antispoof(Antispoof::SourceIp));
     assert_dropped(&dhcp(OTHER, [255; 4], [0; 4], VM), DropReason::Antispoof(Antispoof::SourceMac));
     assert_dropped(&dhcp(VM, [10, 0, 0, 2], [0; 4], VM), DropReason::Antispoof(Antispoof::SourceIp));
-    // A later fragment's first bytes are no ports.
+    // The first bytes of a later fragment are no ports.
     let mut fragment = discover;
     fragment[21] = 1;
     assert_dropped(&fragment, DropReason::Antispoof(Antispoof::SourceIp));
@@ -150,11 +150,11 @@ fn a_dhcp_client_asks_for_itself() {
     assert_dropped(&dhcp(VM, [255; 4], [0; 4], OTHER), DropReason::Antispoof(Antispoof::SourceMac));
     assert_dropped(&dhcp(VM, [10, 0, 0, 2], OWN_IP, OTHER), DropReason::Antispoof(Antispoof::SourceMac));
     let renewal = dhcp(VM, [10, 0, 0, 2], OWN_IP, VM);
-    // More fragments follow.
+    // A first fragment: more follow.
     let mut fragment = renewal.clone();
     fragment[20] = 0x20;
     assert_dropped(&fragment, DropReason::Antispoof(Antispoof::Unreadable));
-    // Token ring.
+    // Hardware type of token ring.
     let mut other_hardware = renewal.clone();
     other_hardware[43] = 6;
     assert_dropped(&other_hardware, DropReason::Antispoof(Antispoof::Unreadable));
@@ -293,7 +293,7 @@ fn neighbour_discovery_must_announce_addresses_of_the_port() {
     // Behind an extension header.
     let hidden = [&[58, 0, 1, 4, 0, 0, 0, 0][..], &target(OTHER_IP6, VM)].concat();
     assert_dropped(&ipv6(VM, LINK_LOCAL, 0, &hidden), DropReason::Antispoof(Antispoof::SourceIp));
-    // A report of the groups it listens to, as a host without an address sends it.
+    // A multicast listener report, as a host without an address sends it.
     let report = [&[58, 0, 5, 2, 0, 0, 1, 0][..], &[143, 0, 0, 0, 0, 0, 0, 0]].concat();
     assert_passes(&ipv6(VM, NONE_IP6, 0, &report));
 }

@@ -1,5 +1,5 @@
-//! What Dragonflow gets wrong about trunks and must not go wrong here. The numbers are those of the list of its
-//! defects in the project's study of it.
+//! Defects of Dragonflow with VLAN-aware VMs that trunkpath does not have. The numbers are those of the
+//! project's study of Dragonflow.
 
 use trunkpath::types::DropReason;
 use trunkpath::types::drop_reason::Classify;
@@ -19,7 +19,7 @@ fn with_db(scenario: Scenario) -> Scenario {
     scenario.port("db", 3, "b", DB).segmentation("s2", "vm", 200, "db")
 }
 
-/// Sends to `web` and from it, and expects both to pass with tag `vid`.
+/// Asserts that frames to and from `web` pass with tag `vid`.
 fn assert_web_has_tag(switch: &mut Switch, vid: u16) {
     let to_web = switch.send("peer-b", &tagged(WEB, PEER_B, &[]));
     assert_eq!(to_web, [by("vm", tagged(WEB, PEER_B, &[vid]))]);
@@ -27,13 +27,13 @@ fn assert_web_has_tag(switch: &mut Switch, vid: u16) {
     assert_eq!(from_web, [by("peer-b", tagged(PEER_B, WEB, &[]))]);
 }
 
-/// Sends to `web`, and expects that nothing comes out.
+/// Asserts that a frame to `web` is dropped.
 fn assert_web_is_gone(switch: &mut Switch) {
     assert_eq!(switch.send("peer-b", &tagged(WEB, PEER_B, &[])), []);
     assert_eq!(switch.send("peer-b", &tagged(BROADCAST, PEER_B, &[])), []);
 }
 
-/// Sends a frame with tag `vid` from the VM, and expects it to be the VM's own, tag as it came.
+/// Asserts that a frame of the VM with tag `vid` belongs to the VM itself, tag as it came.
 fn assert_tag_is_the_parents(switch: &mut Switch, vid: u16) {
     let frame = tagged(PEER_A, VM, &[vid]);
     assert_eq!(switch.send("vm", &frame), [by("peer-a", frame)]);

@@ -1,8 +1,9 @@
-//! Packets in packets, built from the inside out, with partial or complete checksums: what a guest's own tunnels send.
+//! Encapsulated packets of a guest's own tunnels, built from the inside out, with partial or complete
+//! checksums.
 
 use testkit::frames::ones_complement_sum;
 
-/// Whether a checksum is left to the hardware.
+/// Whether a checksum is partial, left to the hardware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sum {
     Partial,
@@ -13,7 +14,7 @@ pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 pub const SCTP: u8 = 132;
 
-/// Source and destination of all IPv4 headers, and of all IPv6 headers.
+/// Source and destination of all IPv4 headers; below those of all IPv6 headers.
 pub const ADDRESSES_4: [u8; 8] = [10, 0, 0, 1, 10, 0, 0, 2];
 pub const ADDRESSES_6: [u8; 32] = {
     let mut bytes = [0x20; 32];
@@ -26,15 +27,16 @@ pub const fn addresses(v6: bool) -> &'static [u8] {
     if v6 { &ADDRESSES_6 } else { &ADDRESSES_4 }
 }
 
-/// The place of a packet among the segments that a long one is cut into.
+/// Position of a packet among the segments of a long one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place {
     pub number: u16,
-    /// Bytes of payload before it.
+    /// Bytes of payload in the segments before it.
     pub offset: u32,
 }
 
-/// A TCP, UDP or SCTP segment with this payload between these addresses, which end with the final destination.
+/// A TCP, UDP or SCTP segment with this payload. The addresses are for the pseudo-header; they end with the
+/// final destination.
 pub fn segment(protocol: u8, between: &[u8], payload: &[u8], sum: Sum, place: Place) -> Vec<u8> {
     let ports = [0x30, 0x39, 0, 80];
     let rest = match protocol {
@@ -71,7 +73,6 @@ fn fill(segment: &mut [u8], field: usize, protocol: u8, between: &[u8], sum: Sum
     segment[field..field + 2].copy_from_slice(&value.to_be_bytes());
 }
 
-/// EtherType and packet.
 pub fn ip(v6: bool, protocol: u8, payload: &[u8], place: Place) -> Vec<u8> {
     let len = payload.len() as u16;
     if v6 {
@@ -85,7 +86,7 @@ pub fn ip(v6: bool, protocol: u8, payload: &[u8], place: Place) -> Vec<u8> {
     [&[0x08, 0x00], &header[..], payload].concat()
 }
 
-/// UDP to a tunnel's port. Without a sum its field is 0.
+/// UDP to a tunnel's port. The checksum field is 0 without `sum`.
 pub fn udp(v6: bool, port: u16, payload: &[u8], sum: Option<Sum>) -> Vec<u8> {
     let len = 8 + payload.len() as u16;
     let header = [0xc0_00, port, len, 0].map(u16::to_be_bytes).concat();
@@ -113,7 +114,7 @@ pub fn gre(flags: u16, packet: &[u8], sum: Sum) -> Vec<u8> {
     bytes
 }
 
-/// Bit by bit (RFC 9260, appendix A).
+/// Computed bit by bit (RFC 9260, appendix A).
 fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0x82f6_3b78 & 0_u32.wrapping_sub(crc & 1)))

@@ -1,4 +1,4 @@
-//! Checksums that a guest's kernel leaves partial inside of the guest's own tunnels, in SCTP, and behind source routes.
+//! Completion of partial checksums inside a guest's own tunnels, in SCTP, and behind source routes.
 
 use std::iter;
 
@@ -15,7 +15,8 @@ use testkit::switch::Switch;
 
 const VXLAN: [u8; 8] = [0x08, 0, 0, 0, 0, 0, 7, 0];
 
-/// A way to put a packet (with its EtherType) into another: `sum` is for the checksum of the outer header, if it has one.
+/// Name and function of an encapsulation of a packet with its EtherType. `sum` is for the checksum of the
+/// outer header, if it has one.
 type Encapsulation = (&'static str, fn(packet: &[u8], sum: Sum) -> Vec<u8>);
 
 const ENCAPSULATIONS: [Encapsulation; 17] = [
@@ -60,8 +61,8 @@ fn geneve(options: &[u8], packet: &[u8], sum: Option<Sum>) -> Vec<u8> {
     ip(false, UDP, &udp(false, 6081, &payload, sum), Place::default())
 }
 
-/// The frame with all sums complete, and the same with the inner one partial, and the outer ones as `outer` says: complete
-/// for the complete inner packet, or partial as well.
+/// The frame with all checksums complete, and the same with the inner one partial and the outer ones as
+/// `outer` says: complete for the complete inner packet, or partial as well.
 fn pair((_, encapsulate): Encapsulation, protocol: u8, v6: bool, outer: Sum) -> (Vec<u8>, Vec<u8>) {
     let packet = |sum| {
         let data: Vec<u8> = (0..77).collect();
@@ -131,7 +132,7 @@ fn sums_of_frames_in_several_buffers_are_completed_inside_of_tunnels() {
 #[test]
 fn a_sum_that_cannot_be_reached_is_not_sent_on() {
     let mut switch = Switch::new(&Scenario::vm_and_peers());
-    // Tunnels in tunnels without end.
+    // Tunnels nested beyond the limit.
     let payload = segment(TCP, &ADDRESSES_4, b"data", Sum::Partial, Place::default());
     let mut packet = ip(false, TCP, &payload, Place::default());
     for headers in 1..=7 {
@@ -148,7 +149,7 @@ fn the_final_destination_of_a_source_route_is_in_the_sum() {
     let last = [192, 0, 2, 9];
     let payload = |between: &[u8]| segment(TCP, between, b"data", Sum::Partial, Place::default());
     let between = [&ADDRESSES_4[..4], &last].concat();
-    // Loose, its pointer at the one address that is left.
+    // A loose source route whose pointer is at its last address.
     let mut bytes = frame(PEER_A, VM, &[], &ip(false, TCP, &payload(&between), Place::default()));
     bytes.splice(34..34, [131, 7, 4].into_iter().chain(last).chain([0]));
     bytes[14] = 0x47;
@@ -249,7 +250,7 @@ fn fragments_and_other_sums_stay() {
 #[test]
 fn a_packet_that_is_cut_is_left_alone() {
     all_pairs(|what, _, partial| {
-        // The inner packet at least is longer than the frame.
+        // At least the inner packet is longer than the frame.
         for len in 0..partial.len() {
             let mut cut = partial[..len].to_vec();
             assert_eq!(complete(&mut cut, iter::empty()), Completion::NotPartial, "{what}: {len} bytes");

@@ -1,4 +1,5 @@
-//! No frame is lost and none is made, whatever becomes of it: free frames + frames sent = all frames.
+//! No chunk is lost or duplicated, whatever the outcome of the frames: free chunks + chunks sent = all
+//! chunks.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -30,7 +31,7 @@ proptest! {
             if *clear {
                 switch.outlet.sent.clear();
             }
-            // An empty arena is a NIC without a free frame: nothing is received.
+            // With an empty arena nothing is received.
             if switch.outlet.arena.free_chunk_count() > 0 {
                 let link = LinkSlot(link.index(scenario.links.len()) as u16);
                 switch.receive_on(link, bytes);
@@ -45,7 +46,7 @@ proptest! {
     }
 }
 
-/// A network of a sender and `receivers` others, every second one a subport.
+/// A network with a sender and `receivers` others, every second one a subport.
 fn crowd(receivers: u32) -> Scenario {
     let mut scenario = Scenario::default().network("net", 1).port("sender", 1, "net", SENDER).link("sender");
     for number in 2..2 + receivers {

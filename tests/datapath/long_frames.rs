@@ -1,4 +1,4 @@
-//! Frames that do not fit one buffer: jumbo frames, and TCP packets that a VM leaves to others to cut.
+//! Frames that need several chunks: jumbo frames, and TCP packets that a VM leaves to others to segment.
 
 use proptest::prelude::*;
 use trunkpath::types::DropReason;
@@ -21,7 +21,8 @@ fn switch(mtu: usize) -> Switch {
     Switch::with_frames(&Scenario::vm_and_peers().mtu("vm", 9000).mtu("peer-a", mtu).mtu("peer-b", mtu), 4096)
 }
 
-/// A TCP packet with these flags: EtherType and packet, its checksum partial, and where its TCP header begins.
+/// A TCP packet with these flags: EtherType and packet, its checksum partial, and where its TCP header
+/// begins.
 fn tcp(v6: bool, options: u16, flags: u8, data: &[u8]) -> (Vec<u8>, usize) {
     let packet = Packet { odd_header: options, ..Packet::new(v6, 6, Checksum::Partial, data) };
     let mut bytes = packet.bytes();
@@ -30,7 +31,7 @@ fn tcp(v6: bool, options: u16, flags: u8, data: &[u8]) -> (Vec<u8>, usize) {
     (bytes, tcp)
 }
 
-/// What a card makes of a packet, written out: each segment with the headers of the whole and a part of its data.
+/// The segments that a network card makes of a packet: each has the headers and a part of the data.
 fn segments(packet: &[u8], tcp: usize, mtu: usize) -> Vec<Vec<u8>> {
     let (headers, data) = packet.split_at(tcp + 20);
     let each = mtu - (headers.len() - 2);
@@ -184,7 +185,7 @@ fn each_receiver_of_a_long_broadcast_gets_a_whole_copy() {
 #[test]
 fn without_frames_for_all_segments_the_others_leave() {
     let mut switch = Switch::with_frames(&Scenario::vm_and_peers(), 12);
-    // Eight buffers for the packet, four for ten segments; they stay with the receiver.
+    // Eight chunks for the packet, four for ten segments; they stay with the receiver.
     let (packet, _) = tcp(false, 0, ACK, &[1; 14_000]);
     let sent = switch.send("vm", &frame(PEER_A, VM, &[], &packet));
     assert_eq!(sent.len(), 4);
@@ -192,7 +193,7 @@ fn without_frames_for_all_segments_the_others_leave() {
     assert_eq!(switch.outlet.arena.free_chunk_count(), 12);
 }
 
-/// An advertisement of a neighbour's address behind so many bytes of destination options.
+/// An advertisement of a neighbour's address behind `options` bytes of destination options.
 fn spoofed_behind(options: usize) -> Vec<u8> {
     let address =
         |last: u8| [&[0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0][..], &[last]].concat();

@@ -1,6 +1,7 @@
-//! The core without a NIC: records and frames in, frames and counters out.
+//! The datapath without sockets: records and frames in, frames and counters out.
 //!
-//! [`scenario`] says what is configured, [`switch`] is the real thing, [`model`] the naive one.
+//! [`testkit::scenario`] is the input, [`testkit::switch`] the switch under test, [`testkit::model`] the
+//! naive one.
 
 mod address_pairs;
 mod agrees_with_the_model;

@@ -1,4 +1,4 @@
-//! A record that claims what a working one has changes nothing for that one, whatever its id.
+//! A record that claims what a working one holds does not change the working one, whatever its id.
 
 use trunkpath::tables::Compiler;
 use trunkpath::types::{Claim, Incumbents};
@@ -9,7 +9,7 @@ use testkit::switch::Switch;
 
 const OTHER: Mac = [2, 0, 0, 0, 0, 9];
 
-/// Whether every port of [`Scenario::vm_and_peers`] reaches every other one of its network.
+/// Asserts that every port of [`Scenario::vm_and_peers`] reaches every other one of its network.
 fn assert_all_work(switch: &mut Switch) {
     for (from, to, frame, expected) in [
         ("vm", "peer-a", tagged(PEER_A, VM, &[]), tagged(PEER_A, VM, &[])),
@@ -21,7 +21,7 @@ fn assert_all_work(switch: &mut Switch) {
     }
 }
 
-/// A problem about `newcomer` that names what it claims and the holder.
+/// Asserts that a problem about `newcomer` has its claim and the holder.
 fn assert_named(switch: &Switch, newcomer: &str, words: &[&str]) {
     let about = format!("{newcomer}: ");
     let named =
@@ -29,7 +29,7 @@ fn assert_named(switch: &Switch, newcomer: &str, words: &[&str]) {
     assert!(switch.problems().iter().any(named), "{newcomer}, {words:?} in {:?}", switch.problems());
 }
 
-/// Records with lower ids than those that work, each with what is reported of it.
+/// Records with lower ids than the working ones, each with words of its problem.
 fn newcomers() -> Vec<(Scenario, &'static str, Vec<&'static str>)> {
     let scenario = Scenario::vm_and_peers;
     vec![

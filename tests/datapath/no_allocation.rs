@@ -1,4 +1,5 @@
-//! A burst of frames allocates no memory, whatever becomes of the frames. Checked with an allocator that counts.
+//! A burst of frames allocates no memory, whatever the outcome of the frames. Checked with a counting
+//! allocator.
 
 use allocation_counter::measure;
 use trunkpath::datapath::{Context, Entry, forward};
@@ -11,11 +12,11 @@ use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::Switch;
 
 const NOBODY: Mac = [2, 0, 0, 0, 0, 0x99];
-/// Claimed by two ports.
+/// Address that two ports claim.
 const VIRTUAL: Mac = [0, 0, 0x5e, 0, 1, 1];
 
-/// Sends a burst of `bytes` from the link at `link`; returns how many frames came out. A first burst, for what is
-/// made once, is not measured.
+/// Sends a burst of `bytes` into the link at `link`; returns the number of frames that left. A first burst,
+/// for what is allocated once, is not measured.
 fn frames_out_without_allocation(link: u16, bytes: &[u8]) -> usize {
     let scenario = Scenario::vm_and_peers()
         .port("peer-c", 12, "b", [2, 0, 0, 0, 0, 0x0c])

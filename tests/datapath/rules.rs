@@ -10,13 +10,13 @@ use testkit::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
 use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::{Sent, Switch};
 
-/// Sends `bytes` from the VM, and expects them to arrive at its peer on network `a` as they are.
+/// Asserts that `bytes` from the VM arrive unchanged at its peer on network `a`.
 fn assert_passes_as_is(bytes: &[u8]) {
     let sent = Switch::new(&Scenario::vm_and_peers()).send("vm", bytes);
     assert_eq!(sent, [("peer-a".to_owned(), bytes.to_vec())]);
 }
 
-/// Sends `bytes` from `link`, and expects them to be dropped for `reason`, on account of `port`.
+/// Asserts that `bytes` from `link` are dropped for `reason`, counted on `port`.
 fn assert_dropped(scenario: &Scenario, link: &str, bytes: &[u8], port: &str, reason: DropReason) {
     let mut switch = Switch::new(scenario);
     assert_eq!(switch.send(link, bytes), []);

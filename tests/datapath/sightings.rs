@@ -1,4 +1,4 @@
-//! What guests send by mistake: recorded by value, whatever becomes of the frame.
+//! Mistakes of guests are recorded by value, whatever the outcome of the frame.
 
 use trunkpath::packet::TagId;
 use trunkpath::tables::Sighting;
@@ -25,7 +25,7 @@ fn refused_macs(switch: &Switch, port: &str) -> Vec<(MacAddr, u64)> {
     seen.into_iter().map(|seen| (seen.value, seen.frames)).collect()
 }
 
-/// Sends frames with these VIDs, one a nanosecond.
+/// Sends frames with these VIDs, one per nanosecond.
 fn send(switch: &mut Switch, vids: &[u16]) -> usize {
     let send = |(now, vid): (u64, &u16)| {
         switch.outlet.now = now;
@@ -51,7 +51,7 @@ fn a_tag_that_no_segmentation_has_is_counted_by_vid_whether_it_passes_or_not() {
 #[test]
 fn tags_that_mean_something_are_not_counted() {
     let mut switch = Switch::new(&Scenario::vm_and_peers());
-    // None, a priority tag, a segmentation's; and any on a port without segmentations.
+    // No tag, a priority tag, the tag of a segmentation; and any tag on a port without segmentations.
     for frame in [tagged(PEER_A, VM, &[]), tagged(PEER_A, VM, &[tci(5, 1, 0)]), tagged(PEER_B, WEB, &[100])] {
         assert_eq!(switch.send("vm", &frame).len(), 1);
     }
@@ -80,7 +80,7 @@ fn a_spray_of_all_vids_does_not_hide_the_real_one() {
     let seen = unknown_tags(&switch, "vm");
     assert_eq!(seen.len(), 8);
     assert_eq!((seen[0].0, seen[0].1), (0x8100, 101), "{seen:?}");
-    // Later nothing but one frame.
+    // Later only one frame.
     send(&mut switch, &[102]);
     assert!(unknown_tags(&switch, "vm").iter().any(|seen| seen.1 == 102));
 }

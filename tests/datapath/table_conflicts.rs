@@ -1,4 +1,5 @@
-//! Records that contradict each other or refer to nothing: who wins, who waits, and what is reported.
+//! Records that contradict each other or refer to missing ones: which is in force, and which problem is
+//! reported.
 
 use trunkpath::tables::{MAX_NESTING, PortState};
 use trunkpath::types::DropReason;
@@ -8,7 +9,7 @@ use testkit::frames::{BROADCAST, tagged};
 use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::Switch;
 
-/// The one problem of `switch`, which says all of `words`.
+/// Asserts that `switch` has one problem, which has all of `words`.
 fn assert_problem(switch: &Switch, words: &[&str]) {
     let problems = switch.problems();
     assert_eq!(problems.len(), 1, "{problems:?}");

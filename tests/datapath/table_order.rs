@@ -1,4 +1,4 @@
-//! The order in which the scenario changes does not matter, only what it has become and who held what several claim.
+//! The order of changes does not matter, only the final records and the incumbents.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,8 +10,8 @@ use testkit::scenario::Scenario;
 use testkit::strategies::scenario;
 use testkit::switch::local_links;
 
-/// Changes that end in the records of `last`, each record's own in an order that does: `before` comes, some of it
-/// twice, some of it goes, and what `last` has comes after it. Everything else is shuffled.
+/// A shuffled history that ends with the records of `last`. The changes of each record stay in order:
+/// `before` comes first, some of it twice, some of it is deleted, and the records of `last` follow.
 fn history(before: &Scenario, last: &Scenario, draws: &[prop::sample::Index]) -> Vec<Change> {
     let mut draws = draws.iter().cycle();
     let mut below = |len| draws.next().expect("at least one draw").index(len);
@@ -45,7 +45,7 @@ fn delete(record: &Record) -> Change {
     Change::Delete { table: record.table, id: record.id.clone() }
 }
 
-/// A compiler that followed `changes`, compiled after each, as a switch would.
+/// A compiler after `changes`, compiled after each one.
 fn followed(changes: &[Change], links: &[LocalLink]) -> Compiler {
     let mut compiler = Compiler::new(1, Policy::default());
     links.iter().cloned().for_each(|link| compiler.set_link(link));
@@ -90,7 +90,7 @@ proptest! {
         prop_assert_eq!(followed.incumbents(), fresh.incumbents());
     }
 
-    /// Without incumbents, as at the first start of a switch, the lowest ids win: no order matters at all.
+    /// Without incumbents, as at the first start of a switch, the lowest ids are in force, in any order.
     #[test]
     fn the_same_records_in_any_order_at_once_give_the_same_tables(
         (last, records) in scenario().prop_flat_map(|last| {

@@ -41,7 +41,7 @@ fn stripping_undoes_pushing_for_every_vid_at_every_length() {
             assert_eq!(frame.bytes()[..12], pattern[..12]);
             assert_eq!(frame.bytes()[12..].as_ptr(), payload);
         }
-        // It stayed where it was, so after the last VID is soon enough to look at it.
+        // The bytes did not move, so one comparison after the last VID is enough.
         assert_eq!(frame.bytes(), &pattern[..len], "{len} bytes");
     }
 }

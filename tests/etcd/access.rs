@@ -1,4 +1,4 @@
-//! Who may, and who is who.
+//! Users, rights and certificates of etcd.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::follow::Reader;
 use super::servers::Servers;
 use super::{LIMIT, lport, open, raw};
 
-/// Users root and reader, the latter with read on /df/ only, as a host's would be.
+/// Creates the users root and reader; the latter may read /df/ only, as a host.
 async fn with_users(servers: &Servers) -> Client {
     let mut raw = raw(servers).await;
     raw.user_add("root", "secret", None).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_revoked_permission_is_an_error_and_its_return_ends_it() {
     let refused = db.snapshot().await.unwrap_err().to_string();
     assert!(refused.contains(&servers.url_with("reader@", "/df")), "{refused}");
     assert!(refused.contains("no permission") && !refused.contains("word"), "{refused}");
-    // etcd asks for permission when a watch starts: it does after the next break.
+    // etcd checks permissions when a watch starts, that is, after the next failure.
     servers.kill(0);
     servers.run(0);
     let refused = reader.next().await.unwrap_err().to_string();
@@ -71,7 +71,7 @@ async fn a_revoked_permission_is_an_error_and_its_return_ends_it() {
 async fn a_host_needs_no_more_rights_than_the_docs_name() {
     let servers = Servers::start(1).await;
     let mut root = with_users(&servers).await;
-    // As docs/northbound.md says.
+    // The commands of docs/northbound.md.
     root.user_add("host", "secret", None).await.unwrap();
     root.role_add("host").await.unwrap();
     for right in [

@@ -1,4 +1,4 @@
-//! Servers that die or freeze.
+//! Servers that are killed or frozen.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::follow::Reader;
 use super::servers::Servers;
 use super::{LIMIT, named, open};
 
-/// Writes one change, and again when that fails, as a program would that has to get it done.
+/// Writes one change, repeated until it succeeds.
 async fn write(db: &Arc<dyn NorthboundDb>, id: usize, name: &str) {
     let writing = async {
         while db.transact(vec![named(&format!("p{id}"), name)]).await.is_err() {
@@ -24,7 +24,7 @@ async fn the_watch_survives_the_leaders_death_during_500_changes() {
     let mut servers = Servers::start(3).await;
     let db = open(&servers.url()).await;
     let mut reader = Reader::start(&db).await;
-    // A reader of its own connection, for it starts at a server of its own.
+    // A reader with its own connection, which starts at another server.
     let other = open(&servers.url()).await;
     let mut other_reader = Reader::start(&other).await;
     let writer = open(&servers.url()).await;
@@ -55,7 +55,7 @@ async fn a_frozen_server_is_left_for_another() {
     let db = open(&servers.url()).await;
     let mut reader = Reader::start(&db).await;
     let mut revision = reader.revision;
-    // One of them is the one that the reader, and the writer, is at.
+    // One of them serves the reader, and one the writer.
     for frozen in 0..3 {
         servers.freeze(frozen);
         write(&db, frozen, "while one is frozen").await;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// PEM files.
+/// Paths of PEM files.
 pub struct Certificates {
     pub ca: PathBuf,
     pub other_ca: PathBuf,
@@ -18,7 +18,7 @@ type Signer = Issuer<'static, KeyPair>;
 
 fn authority(path: &Path) -> Signer {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
-    // Two CAs of one name would be taken for one with a bad signature.
+    // Two CAs with the same name would look like one with an invalid signature.
     params.distinguished_name.push(DnType::CommonName, path.display().to_string());
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -27,7 +27,7 @@ fn authority(path: &Path) -> Signer {
 }
 
 fn signed(signer: &Signer, cert: &Path, key_file: &Path) {
-    // The names are those of a server; a client's are not looked at.
+    // The names are those of a server; names of a client are not checked.
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
     let key = KeyPair::generate().unwrap();
     std::fs::write(cert, params.signed_by(&key, signer).unwrap().pem()).unwrap();

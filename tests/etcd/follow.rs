@@ -1,4 +1,4 @@
-//! The picture that a reader has: a snapshot and what the watch said since.
+//! State of a reader: a snapshot and the changes since.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Reader {
     picture: Picture,
     pub changes: BoxStream<'static, Result<ChangeSet, NbError>>,
     pub revision: Revision,
-    /// How many transactions were seen.
+    /// Number of transactions received.
     pub seen: usize,
 }
 
@@ -58,7 +58,7 @@ impl Reader {
         }
     }
 
-    /// What it knows must be what there is.
+    /// Asserts that its state equals a fresh read.
     pub async fn assert_same_as_a_fresh_read(&self) {
         let fresh = self.db.snapshot().await.unwrap();
         let fresh = picture(fresh);

@@ -1,4 +1,4 @@
-//! Snapshots and watches: no gap, no repetition, and what is no longer there.
+//! Snapshots and watches: no gap, no repetition, and compacted history.
 
 use etcd_client::{Txn, TxnOp};
 use trunkpath::nb::{Change, NbError, Northbound, Op, Revision, Table};
@@ -15,14 +15,14 @@ async fn a_transaction_comes_as_one_set_with_each_record_once() {
     let first = db.transact(vec![lport("a"), lport("b"), subport("a", "b", 7)]).await.unwrap();
     assert_eq!(reader.next().await.unwrap().changes.len(), 3);
     assert_eq!(reader.revision, first);
-    // As it is: nothing to write, nothing to see.
+    // An unchanged record is not written and makes no event.
     assert!(db.transact(vec![lport("a")]).await.unwrap() >= first);
     let second = db.transact(vec![lport("c"), delete("c"), named("b", "B")]).await.unwrap();
     let set = reader.next().await.unwrap();
     assert_eq!(set.revision, second);
     let [Change::Put(record)] = set.changes.as_slice() else { panic!("{set:?}") };
     assert_eq!((record.json["name"].as_str(), record.json["version"].as_u64()), (Some("B"), Some(2)));
-    // From the first revision on it is all there again, in order.
+    // From the first revision on all changes come again, in order.
     let mut again = Reader::start(&db).await;
     again.changes = db.watch(Revision(0));
     again.revision = Revision(0);
@@ -39,7 +39,7 @@ async fn pages_of_a_snapshot_are_of_one_revision() {
         let ports = (0..3_000).map(|port| lport(&format!("p{part}-{port}"))).collect();
         db.transact(ports).await.unwrap();
     }
-    // Every transaction keeps the sum of records, whenever it is read.
+    // Every transaction keeps the number of records, so every read must return it.
     let mut raw = raw(&servers).await;
     let writer = async {
         for port in 0..500 {
@@ -74,7 +74,8 @@ async fn compaction_behind_our_back_asks_for_a_new_snapshot() {
     live.follow(last).await;
     raw(&servers).await.compact(last.0.cast_signed(), None).await.unwrap();
 
-    // Who was behind needs a snapshot; who was not does not notice, nor when it has to start anew.
+    // A reader behind the compaction needs a snapshot; a current one does not, even after a restart of its
+    // watch.
     let mut behind = Reader::start(&db).await;
     behind.changes = db.watch(before);
     assert!(matches!(behind.next().await, Err(NbError::Compacted(revision)) if revision == before));
@@ -88,7 +89,7 @@ async fn compaction_behind_our_back_asks_for_a_new_snapshot() {
     live.follow(next).await;
     live.assert_same_as_a_fresh_read().await;
 
-    // A store that knows less than we have seen is another one.
+    // A store whose revision is lower than one already read is another store.
     let mut other = Reader::start(&db).await;
     other.changes = db.watch(Revision(next.0 + 1_000));
     assert!(matches!(other.next().await, Err(NbError::Compacted(_))));
@@ -122,7 +123,7 @@ async fn keys_of_others_are_left_out_and_bad_records_are_passed_on() {
     assert_eq!(northbound.lports().len(), 2);
     let unreadable: Vec<_> = northbound.unreadable().keys().map(|(_, id)| id.as_str()).collect();
     assert_eq!(unreadable, ["", "a/b", "broken", "renamed", "odd"]);
-    // Repaired, each problem goes.
+    // After the repair no problem is left.
     db.transact(vec![lport("broken"), lport("renamed")]).await.unwrap();
     for key in ["/cloud/lport/", "/cloud/lport/a/b", "/cloud/child_port_segmentation/odd"] {
         raw.delete(key, None).await.unwrap();

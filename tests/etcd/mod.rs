@@ -1,4 +1,4 @@
-//! The northbound DB in etcd, on real servers that each test starts for itself on loopback.
+//! The northbound DB in etcd, on real servers that each test starts on loopback.
 
 mod access;
 mod breaks;
@@ -19,14 +19,14 @@ use serde_json::{Value, json};
 use servers::Servers;
 use trunkpath::nb::{self, NorthboundDb, Op, Table};
 
-/// For what is to come, however slow the machine is.
+/// Time limit of each wait, for slow machines.
 const LIMIT: Duration = Duration::from_mins(1);
 
 async fn open(url: &str) -> Arc<dyn NorthboundDb> {
     nb::open(url).await.unwrap()
 }
 
-/// A client that does as another program would.
+/// A client of etcd, as another program has it.
 async fn raw(servers: &Servers) -> Client {
     Client::connect(servers.endpoints(), Some(ConnectOptions::new().with_timeout(Duration::from_secs(5))))
         .await

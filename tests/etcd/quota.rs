@@ -1,4 +1,4 @@
-//! A store that is full: every request has an outcome, and what is said of the store is what it has confirmed.
+//! A full store: every request has an outcome, and reported ports are those that the store has confirmed.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn wait_for(condition: impl Fn() -> bool) {
     tokio::time::timeout(LIMIT, waiting).await.unwrap();
 }
 
-/// Runs `trunkpath nb`, which must fail, and returns what it says.
+/// Runs `trunkpath nb`, which must fail, and returns its error.
 fn refused(url: &str, args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trunkpath"));
     let output = command.args(["nb", "--nb", url]).args(args).stdin(Stdio::null()).output().unwrap();
@@ -29,7 +29,7 @@ fn refused(url: &str, args: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// Writes foreign keys until the quota is used up.
+/// Writes other keys until the quota is used up.
 async fn fill(client: &mut Client) {
     let value = vec![b'x'; 900_000];
     for number in 0..20 {
@@ -40,7 +40,7 @@ async fn fill(client: &mut Client) {
     panic!("the quota holds nothing up");
 }
 
-/// What docs/northbound.md says to do.
+/// The repair of docs/northbound.md.
 async fn repair(client: &mut Client) {
     let deleted = client.delete("/other/", Some(DeleteOptions::new().with_prefix())).await.unwrap();
     client.compact(deleted.header().unwrap().revision(), None).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_store_without_space_is_named_and_used_again_after_repair() {
     let error = refused(&url, &["put", "lport", json]);
     assert!(words.iter().all(|word| error.contains(word)), "{error}");
 
-    // A report that the store did not take is not counted, and the old ones only while it holds them.
+    // A report that the store did not accept is not counted, and old ones only while the store holds them.
     up(&reports, &["a", "b"]);
     wait_for(|| reports.failure().is_some_and(|failure| failure.contains(words[0]))).await;
     assert!(reports.confirmed_up() <= 1);

@@ -1,4 +1,4 @@
-//! Another store under the same address, and the same store after a quiet time.
+//! Another store at the same address, and the same store after a pause.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::follow::Reader;
 use super::servers::Servers;
 use super::{LIMIT, named, open, raw};
 
-/// Writes, as soon as that goes.
+/// Writes as soon as the store accepts it.
 async fn write(servers: &Servers, id: &str) -> Revision {
     let writing = async {
         loop {
@@ -30,7 +30,7 @@ async fn assert_compacted(reader: &mut Reader) {
 async fn a_store_that_was_wiped_is_read_anew_whatever_its_revision_is() {
     let mut servers = Servers::start(1).await;
     let db = open(&servers.url()).await;
-    // Set up anew by the same configuration, a cluster has the id that it had.
+    // A cluster created again from the same configuration has the same id.
     for writes in [1, 10] {
         for id in ["a", "b", "c"] {
             write(&servers, id).await;
@@ -48,7 +48,7 @@ async fn a_store_that_was_wiped_is_read_anew_whatever_its_revision_is() {
         }
         assert_eq!(revision > last, writes == 10, "{revision} {last}");
         assert_compacted(&mut has_read).await;
-        // One that goes on, and as the daemon does: a new watch from the last revision.
+        // A watch that continues, and a new watch from the last revision, as the daemon does.
         assert_compacted(&mut follows).await;
         follows.changes = db.watch(follows.revision);
         assert_compacted(&mut follows).await;
@@ -67,14 +67,14 @@ async fn after_a_quiet_time_that_was_compacted_a_watch_goes_on() {
     let mut reader = Reader::start(&db).await;
     let last = write(&servers, "a").await;
     reader.follow(last).await;
-    // Dragonflow's messages lie between the tables, and are nobody's records.
+    // Dragonflow's messages have keys between those of the tables, and are no records.
     let mut raw = raw(&servers).await;
     let mut quiet = 0;
     for message in 0..5 {
         let written = std::time::Instant::now();
         let put = raw.put("/pubsub/D", message.to_string(), None).await.unwrap();
         quiet = put.header().unwrap().revision();
-        // One by one: what confirms is then this one, and not one before that was under way still.
+        // One by one, so that a confirmation belongs to this change and not to an earlier one.
         tokio::select! {
             news = reader.next() => panic!("{news:?}"),
             () = async {
@@ -89,7 +89,7 @@ async fn after_a_quiet_time_that_was_compacted_a_watch_goes_on() {
     let last = write(&servers, "b").await;
     reader.follow(last).await;
     reader.assert_same_as_a_fresh_read().await;
-    // Whoever did not see that time through cannot know.
+    // A reader that was away during that time cannot detect it.
     let mut behind = Reader::start(&open(&servers.url()).await).await;
     behind.changes = db.watch(Revision(1));
     assert_compacted(&mut behind).await;

@@ -1,4 +1,4 @@
-//! Reports that hold while a host lives.
+//! Reports that are valid while a host lives.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,7 +18,7 @@ async fn reported(raw: &mut Client) -> BTreeSet<String> {
         let value: serde_json::Value = serde_json::from_slice(pair.value()).unwrap();
         format!("{key} {}", value["chassis"].as_str().unwrap())
     };
-    // Not the key that writers of records compete for.
+    // Without the lock of writers of records.
     found.kvs().iter().filter(|pair| pair.key() != b"/trunkpath/writer").map(name).collect()
 }
 
@@ -44,7 +44,7 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
     up(&one, &["b"]);
     until(&mut client, &["chassis/one one", "port_up/b one"]).await;
 
-    // It moves to another host; the first one's withdrawal does not take it away.
+    // The port moves to another host; the withdrawal of the first host does not remove it.
     let two = nb::reports(&servers.url(), "two").await.unwrap();
     up(&two, &["b"]);
     until(&mut client, &["chassis/one one", "chassis/two two", "port_up/b two"]).await;
@@ -53,7 +53,7 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
     one.end().await;
     assert_eq!(reported(&mut client).await.len(), 2);
 
-    // The server goes and comes back; then the lease is taken away behind our back.
+    // The server restarts; then the lease is revoked.
     servers.kill(0);
     servers.run(0);
     let lease = loop {
@@ -100,7 +100,7 @@ async fn a_store_that_is_away_is_told_when_it_is_back() {
     };
     tokio::time::timeout(LIMIT, serving).await.unwrap();
     until(&mut client, &["chassis/one one", "port_up/a one"]).await;
-    // It is in the store a moment before its writer knows.
+    // It is in the store shortly before its writer has the answer.
     let known = async {
         while reports.failure().is_some() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -119,7 +119,7 @@ async fn the_chassis_record_is_dragonflows() {
     let found = client.get("/chassis/one", None).await.unwrap();
     let json: serde_json::Value = serde_json::from_slice(found.kvs()[0].value()).unwrap();
     assert_eq!(json, json!({"id": "one", "ip": "10.0.0.1", "tunnel_types": ["vxlan", "geneve", "gre"]}));
-    // What Dragonflow's own controller wrote besides stays; the same again writes nothing.
+    // Fields that Dragonflow's controller wrote stay; an unchanged report writes nothing.
     db.put(
         Table::Chassis,
         json!({"id": "one", "ip": "10.0.0.9", "tunnel_types": ["gre"], "external_host_ip": "172.24.4.1"}),

@@ -1,4 +1,4 @@
-//! etcd servers on loopback, with their data in a folder that goes with them.
+//! etcd servers on loopback, and their data, which is deleted with them.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -27,13 +27,13 @@ struct Member {
     child: Option<Child>,
 }
 
-/// A free port, which may only be taken by who asked the kernel for that very one.
+/// A free port. The kernel gives it to nobody who does not ask for this very number.
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 impl Servers {
-    /// Starts so many servers and waits until they serve.
+    /// Starts `count` servers and waits until they serve.
     pub async fn start(count: usize) -> Self {
         let servers = Self::started(count, false);
         servers.serving().await;
@@ -48,7 +48,7 @@ impl Servers {
         servers
     }
 
-    /// Starts a server that speaks TLS and wants to see a certificate.
+    /// Starts a server with TLS that requires a client certificate.
     pub fn start_secure() -> Self {
         Self::started(1, true)
     }
@@ -66,7 +66,7 @@ impl Servers {
         servers
     }
 
-    /// Starts a server, with the data that it left.
+    /// Starts a server with the data of its last run.
     pub fn run(&mut self, index: usize) {
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
         let urls = |member: &Member| etcd::Member {
@@ -75,7 +75,7 @@ impl Servers {
         };
         let members: Vec<_> = self.members.iter().map(urls).collect();
         let log = std::fs::File::options().create(true).append(true).open(self.log(index)).unwrap();
-        // It ends with the test, however that ends.
+        // The kernel kills it when the test ends, even by a signal.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]);
         command.args(etcd::command_line(index, &members, self.folder.path()));
@@ -92,7 +92,7 @@ impl Servers {
         self.folder.path().join(format!("m{index}.log"))
     }
 
-    /// Waits until a read goes through.
+    /// Waits until a read succeeds.
     async fn serving(&self) {
         let ready = async {
             loop {
@@ -146,12 +146,12 @@ impl Servers {
         }
     }
 
-    /// Takes the data of a server that does not run away.
+    /// Deletes the data of a server that does not run.
     pub fn wipe(&self, index: usize) {
         std::fs::remove_dir_all(self.folder.path().join(format!("m{index}"))).unwrap();
     }
 
-    /// The server that leads now.
+    /// Index of the leader.
     pub async fn leader(&self) -> usize {
         etcd::leader(&self.endpoints()).await
     }

@@ -1,4 +1,4 @@
-//! Several writers, Dragonflow's own among them.
+//! Several writers at once, including Dragonflow's driver.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -12,7 +12,7 @@ use super::follow::Reader;
 use super::servers::Servers;
 use super::{lport, named, open, raw, subport};
 
-/// As Dragonflow's driver does it.
+/// Allocates a key as Dragonflow's driver does.
 async fn allocate_as_dragonflow(client: &mut Client) -> u32 {
     let key = "/unique_key/lport";
     loop {
@@ -75,7 +75,7 @@ async fn of_two_that_break_a_rule_together_one_is_refused() {
             one.delete(Table::ChildPortSegmentation, &record.id).await.unwrap();
         }
     }
-    // Versions rise by one each, whoever writes.
+    // Each writer increments the version by one.
     let rename = |db: std::sync::Arc<dyn trunkpath::nb::NorthboundDb>, who: &'static str| async move {
         for change in 0..20 {
             db.transact(vec![named("p", &format!("{who}{change}"))]).await.unwrap();
@@ -94,7 +94,7 @@ async fn thousands_go_in_one_transaction_and_more_are_refused_whole() {
     let revision = db.transact(ports).await.unwrap();
     assert_eq!(reader.next().await.unwrap().changes.len(), 3_000);
     assert_eq!(reader.revision, revision);
-    // Many at once are compared too.
+    // Many records in one request are compared as well.
     let again = (0..300).map(|port| named(&format!("p{port}"), "again")).collect();
     db.transact(again).await.unwrap();
     assert_eq!(reader.next().await.unwrap().changes.len(), 300);
@@ -146,7 +146,7 @@ async fn the_fixtures_go_in_and_come_out_by_the_cli() {
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/dragonflow-nb-records.jsonl");
     let fixture = std::fs::read_to_string(fixture).unwrap();
     succeeded(&url, &["apply", "-"], &fixture);
-    // The last line of a record counts.
+    // The last line of a record is in force.
     let mut records = BTreeMap::new();
     for line in fixture.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -155,13 +155,13 @@ async fn the_fixtures_go_in_and_come_out_by_the_cli() {
     }
     let expected = records.values().map(Value::to_string).collect();
     assert_eq!(lines(&succeeded(&url, &["dump"], "")), expected);
-    // Each under its own key, as Dragonflow finds it.
+    // Each record under its own key, as Dragonflow reads it.
     let mut raw = raw(&servers).await;
     for (key, line) in records {
         let found = raw.get(key.as_str(), None).await.unwrap();
         assert_eq!(serde_json::from_slice::<Value>(found.kvs()[0].value()).unwrap(), line["record"], "{key}");
     }
-    // Twice is as once.
+    // Applying the lines again changes nothing.
     let before = raw.get("/", None).await.unwrap().header().unwrap().revision();
     succeeded(&url, &["apply", "-"], &succeeded(&url, &["dump"], ""));
     assert_eq!(raw.get("/", None).await.unwrap().header().unwrap().revision(), before);

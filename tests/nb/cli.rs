@@ -1,4 +1,4 @@
-//! Each command, and each mistake.
+//! Each command of `trunkpath nb`, and each mistake.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -21,7 +21,7 @@ fn dragonflows_records_are_taken_and_come_back_the_same() {
     let copy = DbFolder::new();
     succeeded(&copy.apply(&dump));
     assert_eq!(copy.nb(&["dump"]), dump);
-    // Applying what is there already changes nothing.
+    // Applying unchanged records changes nothing.
     assert_eq!(succeeded(&copy.apply(&dump)), "18 records applied, revision 18\n");
 }
 
@@ -111,7 +111,7 @@ fn apply_does_all_or_nothing_and_names_the_line() {
         (segmentation("nowhere"), "port nowhere does not exist"),
     ];
     for (bad, expected) in cases {
-        // An empty line counts, and the good ones around the bad one are not written.
+        // An empty line counts as a line, and valid lines around an invalid one are not written.
         let refusal = failed(&folder.apply(&format!("{}\n{bad}{}", lport_line("r"), lport_line("s"))));
         assert!(refusal.contains("line 3: ") && refusal.contains(expected), "{refusal}");
         assert_eq!(folder.nb(&["dump"]), before);

@@ -31,7 +31,7 @@ fn a_killed_writer_leaves_all_of_its_transaction_or_nothing() {
     for round in 0..ROUNDS {
         let name = format!("round{round}");
         let mut writer = folder.applying(&transaction(&name));
-        // Not a check: only so that the kill hits a different moment each time.
+        // No condition to wait for: the kill should hit a different moment each time.
         std::thread::sleep(longest * round / ROUNDS);
         writer.kill().unwrap();
         if writer.wait().unwrap().success() {
@@ -46,7 +46,7 @@ fn a_killed_writer_leaves_all_of_its_transaction_or_nothing() {
     assert!(written.is_superset(&acknowledged), "{acknowledged:?} were reported, {written:?} are there");
     assert_eq!(ports.len(), written.len() * RECORDS, "only whole transactions");
     assert!(is_sound(&folder));
-    // And the next one works.
+    // The next writer succeeds.
     succeeded(&folder.apply(&transaction("last")));
 }
 
@@ -105,7 +105,7 @@ fn a_writer_waits_for_another_ones_transaction() {
     let other = rusqlite::Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut writer = folder.applying(&lport_line("p"));
-    // A reader does not wait.
+    // A reader is not blocked.
     assert!(folder.list("lport").is_empty());
     assert!(writer.try_wait().unwrap().is_none(), "it waits");
     other.execute_batch("ROLLBACK").unwrap();

@@ -1,4 +1,4 @@
-//! How long a commit takes to be followed where it becomes visible long after the write that inotify reports.
+//! Latency of a commit that becomes visible long after the write that inotify reports.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,10 +13,10 @@ use super::watch::next;
 use super::{DbFolder, succeeded};
 
 const CHANGES: u64 = 12;
-/// Half of the longest wait of a follower that no event reaches.
+/// Half of the longest poll interval of a follower without events.
 const MISSED: Duration = Duration::from_millis(500);
 
-/// Compiles `slow_sync.c` into the folder of `folder`.
+/// Compiles `slow_sync.c` into the folder of the DB.
 fn slow_sync(folder: &DbFolder) -> PathBuf {
     let library = folder.dir.path().join("slow_sync.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nb/slow_sync.c");
@@ -25,8 +25,8 @@ fn slow_sync(folder: &DbFolder) -> PathBuf {
     library
 }
 
-/// Follows changes, each by a process that `prepare` was applied to, and returns for each how long after the end of
-/// that process it was delivered, in order of size.
+/// Follows changes, each by a process that `prepare` was applied to. Returns the times from the end of the
+/// process to the delivery, sorted.
 async fn latencies(folder: &DbFolder, prepare: impl Fn(&mut Command)) -> Vec<Duration> {
     folder.nb(&["init"]);
     let db = nb::open(&folder.url()).await.unwrap();
@@ -48,7 +48,7 @@ async fn latencies(folder: &DbFolder, prepare: impl Fn(&mut Command)) -> Vec<Dur
     latencies
 }
 
-/// Most changes are delivered without waiting for the longest pause of an idle follower.
+/// Asserts that most changes arrived faster than the longest poll interval.
 fn assert_followed(latencies: &[Duration]) {
     let late = latencies.iter().filter(|latency| **latency > MISSED).count();
     assert!(late <= latencies.len() / 4, "{late} of {latencies:?}");

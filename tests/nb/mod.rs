@@ -1,4 +1,4 @@
-//! The northbound DB from outside: through the binary, and by several processes at once.
+//! The embedded northbound DB: by the binary, and by several processes at once.
 
 mod cli;
 mod crash;
@@ -14,7 +14,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A folder with a DB in it, or not yet.
+/// A folder for a DB.
 struct DbFolder {
     dir: TempDir,
 }
@@ -44,7 +44,7 @@ impl DbFolder {
         succeeded(&self.command(args).output().unwrap())
     }
 
-    /// Runs `trunkpath nb`, which must refuse, and returns why.
+    /// Runs `trunkpath nb`, which must fail, and returns its error.
     fn refused(&self, args: &[&str]) -> String {
         failed(&self.command(args).output().unwrap())
     }

@@ -1,4 +1,4 @@
-//! Reports in the embedded DB.
+//! Reports of hosts in the embedded DB.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use trunkpath::nb::{self, Reports};
 
 use super::DbFolder;
 
-/// What the rows that still hold say.
+/// Reports that have not expired.
 fn reported(folder: &DbFolder) -> Vec<String> {
     let connection = Connection::open(folder.file()).unwrap();
     let sql = "SELECT kind || ' ' || id || ' ' || chassis FROM report

@@ -1,10 +1,10 @@
-//! A file that cannot be written or used is named with the reason.
+//! A DB file that cannot be written or used: the error has the reason.
 
 use std::process::{Command, Output};
 
 use super::{DbFolder, failed, lport_line, succeeded};
 
-/// Runs `trunkpath nb` where the folder of `folder` is mounted read-only.
+/// Runs `trunkpath nb` with the folder mounted read-only.
 fn on_a_read_only_mount(folder: &DbFolder, args: &str) -> Output {
     let script = r#"mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" nb --nb "$3" $4"#;
     let mut command = Command::new("unshare");
@@ -29,7 +29,7 @@ fn a_damaged_file_is_named() {
     let folder = DbFolder::new();
     succeeded(&folder.apply(&lport_line("p")));
     let mut bytes = std::fs::read(folder.file()).unwrap();
-    // The header stays, the pages behind the first do not.
+    // Keeps the header and overwrites the pages behind the first.
     bytes[4096..].fill(0xaa);
     std::fs::write(folder.file(), bytes).unwrap();
     let error = folder.refused(&["list", "lport"]);

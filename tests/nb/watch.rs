@@ -1,4 +1,4 @@
-//! Following a DB that other processes write.
+//! Watches of a DB that other processes write.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::{DbFolder, lport_line, succeeded};
 
 pub(crate) type Changes = BoxStream<'static, Result<ChangeSet, NbError>>;
 
-/// The next item, however slow the machine is.
+/// The next item, with a time limit for slow machines.
 pub(crate) async fn next(changes: &mut Changes) -> Result<ChangeSet, NbError> {
     tokio::time::timeout(Duration::from_mins(1), changes.next())
         .await
@@ -58,7 +58,7 @@ async fn a_transaction_comes_as_one_set_with_each_record_once() {
     let first = writer.transact(vec![lport("a"), lport("b")]).await.unwrap();
     let second =
         writer.transact(vec![delete("a"), lport("c"), lport("c"), lport("d"), delete("d")]).await.unwrap();
-    // Nothing changes, so nothing is to be seen.
+    // An unchanged record makes no event.
     assert_eq!(
         writer.put(Table::Lport, json!({"id": "b", "topic": "t", "lswitch": "n"})).await.unwrap(),
         second
@@ -81,7 +81,7 @@ async fn a_transaction_comes_as_one_set_with_each_record_once() {
             (*revision, changed.iter().map(ToString::to_string).collect())
         );
     }
-    // From the middle.
+    // From a revision in the middle.
     let mut late = reader.watch(first);
     assert_eq!(next(&mut late).await.unwrap().revision, second);
     assert_eq!(next(&mut late).await.unwrap().revision, third);
@@ -110,7 +110,7 @@ async fn a_snapshot_and_the_changes_after_it_are_the_db_whoever_writes() {
         })
         .collect();
 
-    // Join at several points of the history, while it is made.
+    // Followers start at several points of the history while it is written.
     let mut followers = Vec::new();
     for start in 0..4 {
         while db.snapshot().await.unwrap().revision < Revision(start * 10) {
@@ -180,7 +180,7 @@ async fn a_replaced_file_is_noticed() {
     let mut changes = follow().await;
     remove_all(&folder);
     std::fs::rename(other.file(), folder.file()).unwrap();
-    // The removal may be seen before the new file is.
+    // The removal may be noticed before the new file.
     assert!(matches!(next(&mut changes).await, Err(NbError::Compacted(Revision(1)) | NbError::Absent(_))));
     let records = db.snapshot().await.unwrap().records;
     assert_eq!(records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["new"]);
@@ -217,7 +217,7 @@ async fn changes_by_another_program_and_far_behind_are_followed() {
         let set = next(&mut changes).await.unwrap();
         assert_eq!((set.revision, set.changes.len()), (Revision(transaction * 7000), 7000));
     }
-    // A bad record is in the picture as what it is, and does not keep others out.
+    // An invalid record is in the snapshot, and does not exclude others.
     db.transact(vec![lport("good")]).await.unwrap();
     let northbound =
         nb::Northbound::from_snapshot(&db.snapshot().await.unwrap(), &trunkpath::types::Incumbents::new());

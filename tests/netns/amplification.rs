@@ -1,4 +1,4 @@
-//! A guest whose frames leave in very many: guests of another network lose at most one frame in a hundred.
+//! A guest whose frames become very many: guests of another network lose at most one frame in a hundred.
 
 use std::sync::atomic::Ordering;
 use std::thread::sleep;
@@ -12,25 +12,25 @@ use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::until;
 
 const JUMBO_MTU: u32 = 28_000;
-/// The smallest one that every IPv4 host supports.
+/// The smallest MTU that every IPv4 host supports.
 const SMALL_MTU: u32 = 576;
 
-/// Bytes of a long packet.
+/// Size of a long packet in bytes.
 const PACKET: u16 = 27_900;
 
 const GROUP: Mac = [0x33, 0x33, 0, 0, 0, 1];
 const RECEIVERS: u16 = 8;
 
-/// Frames of the bystander, and the time between two: a queue of a veth, which has room for 256, is full after a quarter of a
-/// second without a turn.
+/// Frames of the bystander, and the pause between two. The ring of a veth has 256 entries: it is full after a
+/// quarter of a second without a turn.
 const FRAMES: u64 = 2000;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Frames that the storm must have at least.
+/// Minimum number of frames of the storm.
 const STORM: u64 = 1000;
 
-/// Two bystanders on one network; on another one a guest that sends long frames, a guest with the usual MTU, one with a
-/// small one, and one with many subports.
+/// Two bystanders on one network; on another one a guest that sends long frames, a guest with the usual MTU,
+/// one with a small one, and one with many subports.
 struct VmPorts {
     greedy: Port,
     usual: Port,
@@ -55,7 +55,7 @@ fn ports(testbed: &mut Testbed) -> VmPorts {
     VmPorts { greedy, usual, small, many, sender, receiver }
 }
 
-/// While `frame` storms out of the greedy guest, the bystanders lose at most one frame in a hundred.
+/// While the greedy guest floods `frame`, the bystanders lose at most one frame in a hundred.
 fn assert_bystanders_served(frame: impl Fn(&VmPorts) -> Frame) {
     on_testbed(|testbed| {
         let ports = ports(testbed);
@@ -77,7 +77,7 @@ fn assert_bystanders_served(frame: impl Fn(&VmPorts) -> Frame) {
             let workers = testbed.daemon().show("workers")?;
             workers.as_array()?.iter().all(|worker| worker["sleeping"] == true).then_some(())
         });
-        // What came of the storm is more than a capture can take.
+        // The storm is more than a capture has room for.
         for port in [&ports.greedy, &ports.usual, &ports.small, &ports.many] {
             testbed.recapture(port);
         }
@@ -107,7 +107,7 @@ fn with_tcp(mut packet: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn bystanders_are_served_beside_long_headers_under_traffic() {
-    // 112 segments, where 19 would be full.
+    // 112 segments; 19 full ones would be enough.
     assert_bystanders_served(|ports| Frame {
         ethertype: 0x86dd,
         ..Frame::new(ports.greedy.mac, ports.usual.mac).carrying(&tcp6(1192))

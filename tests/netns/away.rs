@@ -1,13 +1,14 @@
-//! The NB DB goes away, in every way there is, and comes back: forwarding goes on, and what has changed is caught up with.
+//! The NB DB becomes unreachable in several ways, and comes back: forwarding continues, and changes made
+//! meanwhile are applied.
 
 use super::vm_ports::VmPorts;
 use testkit::nb_servers::{NbServers, with_etcd, with_redis};
 use testkit::testbed::Testbed;
 
-/// What `show problems` says then.
+/// Problem shown while the NB DB is unreachable.
 pub const AWAY: &str = "forwarding goes on with what was read last";
 
-/// The DB `leaves` and later `returns`.
+/// Test in which `leaves` makes the DB unreachable, and `returns` ends that.
 fn away_and_back(
     testbed: &mut Testbed,
     servers: &mut NbServers,
@@ -23,7 +24,7 @@ fn away_and_back(
     testbed.daemon().wait_for_nb("stale: the DB is away");
     testbed.daemon().wait_for_problem(AWAY);
     traffic.wait_for_more();
-    // Links come and go as ever.
+    // Links still change.
     let bystander = testbed.dev(&ports.bystander).to_owned();
     testbed.host.ip(&format!("link set dev {bystander} down"));
     testbed.daemon().wait_until_up("ports", 2);
@@ -35,7 +36,7 @@ fn away_and_back(
     testbed.wait_for_vid(&ports.spares[0], 300);
     testbed.wait_for_vid(&ports.spares[1], 200);
     testbed.daemon().wait_until_converged();
-    // They may have run out meanwhile.
+    // Reports may have expired meanwhile.
     servers.wait_for_reports(&[&ports.all()[..], &[&ports.spares[0], &ports.spares[1]]].concat());
     traffic.assert_arrived(testbed, &ports);
     ports.assert_added(testbed, 0, 300);

@@ -1,4 +1,4 @@
-//! A host that lacks something: what is missing is named, and what needs none of it works.
+//! A host without a bpffs: the missing part is named, and what does not need it works.
 
 use super::life::Pair;
 use testkit::command::output;
@@ -20,7 +20,7 @@ fn default_that_cannot_be_had_is_no_problem() {
         let printed = String::from_utf8(output(check.arg("check"), "").stdout).unwrap();
         assert!(printed.contains("a mount namespace of its own"), "{printed}");
 
-        // The same is one for who asks for pins.
+        // It is a problem if pins were configured.
         testbed.take_daemon().stop();
         let port = ["--port".to_owned(), "*:no_socket=drop".to_owned()];
         testbed.adopt(Daemon::start_in_default_folder(&testbed.host, &testbed.files, &port));

@@ -19,7 +19,7 @@ fn subports_come_change_and_go_under_traffic() {
         let other3 = testbed.guest("other3", three);
         testbed.start();
 
-        // Untouched: the parent both ways, and its other subport both ways.
+        // Not changed: the parent and its other subport, both ways.
         let (up, down) = (Frame::new(vm.mac, peer1.mac), Frame::new(peer1.mac, vm.mac));
         let (sub_up, sub_down) = (Frame::new(steady.mac, peer2.mac), Frame::new(peer2.mac, steady.mac));
         let streams = [
@@ -47,7 +47,7 @@ fn subports_come_change_and_go_under_traffic() {
             testbed.capture(&vm),
             &[(&down_sent, &down), (&sub_down_sent, &sub_down.tagged(vid(100)))],
         );
-        // Nothing of it came to the third network.
+        // Nothing reached the third network.
         testbed.exchange(&other3, &[], &[]);
         drop(peer3);
     });
@@ -64,7 +64,8 @@ fn added_changed_and_removed_subport() {
         let (up, down) = (Frame::new(sub.mac, peer2.mac), Frame::new(peer2.mac, sub.mac));
         let (parent, child) = (vm.id(), sub.id());
 
-        // Not yet: the frame is the parent's, and on its network nobody has that address.
+        // Before the segmentation exists, the frame belongs to the parent, on whose network the destination
+        // is unknown.
         testbed.exchange(&vm, &up.tagged(vid(100)), &[]);
         testbed.exchange(&peer2, &down, &[]);
 
@@ -73,7 +74,7 @@ fn added_changed_and_removed_subport() {
         testbed.exchange(&vm, &up.tagged(vid(100)), &[(&peer2, &up)]);
         testbed.exchange(&peer2, &down, &[(&vm, &down.tagged(vid(100)))]);
 
-        // Another VID, by an update of the one record.
+        // Another VID, by an update of the record.
         let old = testbed.files.nb(&["list", "child_port_segmentation", "--json"], "");
         let mut record: serde_json::Value = serde_json::from_str::<Vec<_>>(&old).unwrap().remove(0);
         record["segmentation_id"] = 4094.into();

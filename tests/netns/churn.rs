@@ -1,4 +1,5 @@
-//! Links come, go and change a thousand times: others do not notice, and nothing is left over.
+//! Links are created, deleted and changed a thousand times: other guests lose no frame, and no resource is
+//! leaked.
 
 use testkit::churn::Churn;
 use testkit::churn_ports::ChurnPorts;
@@ -9,7 +10,7 @@ use testkit::resources::Held;
 use testkit::testbed::{Testbed, on_testbed};
 use testkit::wait::until;
 
-/// Operations between two moments at which everything must have settled.
+/// Operations between two checks that everything has settled.
 const OPERATIONS: usize = 100;
 const ROUNDS: usize = 10;
 
@@ -27,7 +28,7 @@ fn links_change_a_thousand_times_under_traffic() {
         testbed.start();
         let mut churn = Churn::new(testbed, &site.churned);
         let noise = site.noise(testbed, true);
-        // What is allocated once is allocated then.
+        // Warm-up: memory that is allocated once is not counted as leaked.
         round(testbed, &site, &mut churn, &noise);
         churn.restore(testbed, &noise);
         drop(noise);
@@ -61,7 +62,7 @@ fn link_that_was_elsewhere_while_announcements_were_lost_is_taken_again() {
             testbed.host.ip(&format!("link set dev {dev} netns {}", elsewhere.name()));
             elsewhere.ip(&format!("link set dev {dev} netns {}", testbed.host.name()));
             testbed.host.ip(&format!("link set dev {dev} up"));
-            // More than the kernel keeps for one who does not listen.
+            // More events than the kernel buffers for a socket that is not read.
             let changes = (0..500).map(|number| format!("link set dev spare mtu {}", 1400 + number % 2));
             testbed.host.ip_batch(&changes.collect::<Vec<_>>());
         });

@@ -1,4 +1,5 @@
-//! The daemon starts without its NB DB: by the copy that its last run left, or with nothing at all.
+//! The daemon starts while its NB DB is unreachable: from the copy that its last run left, or without any
+//! records.
 
 use rusqlite::Connection;
 
@@ -8,7 +9,7 @@ use testkit::nb_servers::with_etcd;
 use testkit::testbed::Testbed;
 use testkit::wait::until;
 
-/// The daemon is ended somehow, the DB is cut off, and the daemon starts again.
+/// Stops the daemon by `end`, makes the DB unreachable, and starts the daemon again.
 fn starts_by_its_copy(end: fn(Daemon)) {
     with_etcd(1, |testbed, servers| {
         let ports = VmPorts::new(testbed, 2);
@@ -65,7 +66,7 @@ fn daemon_without_a_copy_waits_for_the_db() {
     });
 }
 
-/// Waits until the copy has what is in force.
+/// Waits until the copy has the records in force.
 fn wait_until_kept(testbed: &Testbed) {
     let copy = Connection::open(testbed.files.state()).unwrap();
     let in_force = testbed.daemon().show("nb").unwrap()["revision"].as_u64().unwrap();

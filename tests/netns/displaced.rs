@@ -1,4 +1,4 @@
-//! Another process takes away what the daemon has put on a link. Nothing announces that.
+//! Another process detaches the daemon's program from a link. The kernel announces no such event.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::life::Pair;
 use testkit::testbed::{Testbed, on_testbed};
 use testkit::wait::until;
 
-/// The pins of the daemon's programs.
+/// Paths of the pinned programs.
 fn pins(testbed: &Testbed) -> Vec<PathBuf> {
     testbed.files.pins().iter().map(|pin| testbed.files.pin_folder.join(pin)).collect()
 }
@@ -24,7 +24,7 @@ fn programs_that_are_detached_are_noticed_and_attached_again() {
         let pins = pins(testbed);
         assert_eq!(pins.len(), 3);
         for pin in &pins {
-            // As `bpftool link detach` does.
+            // As by `bpftool link detach`.
             Link::open(pin).unwrap().detach().unwrap();
         }
         until("the log to name all three", || {

@@ -1,4 +1,4 @@
-//! Frames that end in the switch: none comes out anywhere, and each is counted under its reason.
+//! Frames that are dropped: none leaves the switch, and each is counted for its reason.
 
 use testkit::frame::{CTAG, Frame, tci};
 use testkit::testbed::on_testbed;
@@ -16,16 +16,16 @@ fn frames_for_nobody_are_dropped_and_counted() {
         let unknown = [2, 0xde, 0xad, 0, 0, 1];
         let frames = [
             Frame::new(vm.mac, unknown),
-            // Known, but on the other network.
+            // The destination is on the other network.
             Frame::new(vm.mac, peer2.mac),
             Frame::new(sub.mac, peer1.mac).tagged(tci(0, false, 100)),
-            // To where it comes from.
+            // The destination is its source.
             Frame::new(vm.mac, vm.mac),
             Frame::new(sub.mac, sub.mac).tagged(tci(0, false, 100)),
         ];
         testbed.exchange(&vm, &frames, &[]);
 
-        // A tag's EtherType, and the end.
+        // The frame ends behind the EtherType of a tag.
         testbed
             .sender(&vm)
             .send(&Frame { ethertype: CTAG, ..Frame::new(vm.mac, peer1.mac).carrying(&[]) }.bytes());

@@ -1,4 +1,4 @@
-//! What only etcd does: elect a leader, forget its history, take permissions away.
+//! Features of etcd: leader election, compaction, permissions.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ fn leader_is_killed_during_500_changes_under_traffic() {
         let ports = VmPorts::new(testbed, 10);
         testbed.start();
         let traffic = ports.traffic(testbed);
-        // Each port in turn is added, given another VID, and removed.
+        // Each port in turn is added, gets another VID, and is removed.
         let changes = |range: Range<u16>| {
             let change = |number: u16| {
                 let (spare, turn) = (number % 10, number / 10);
@@ -48,7 +48,7 @@ fn each_server_is_frozen_in_turn_under_traffic() {
         let ports = VmPorts::new(testbed, 1);
         testbed.start();
         let traffic = ports.traffic(testbed);
-        // One of them is the one that is followed.
+        // One of them is the server that the daemon watches.
         for (server, vid) in [(0, 200), (1, 201), (2, 202)] {
             servers.freeze(server);
             servers.write(vec![ports.add(0, vid)]);
@@ -70,7 +70,7 @@ fn history_is_compacted_behind_our_back_under_traffic() {
         ports.assert_added(testbed, 0, 200);
         let traffic = ports.traffic(testbed);
         servers.unplug();
-        // A watch that is not given up by then would hear of the changes and not miss the history.
+        // A watch that is still open would receive the changes and not miss the history.
         until("the watch to be given up", || testbed.files.log().contains("the watch ").then_some(()));
         servers.write(vec![ports.remove(0), ports.add(1, 201)]);
         servers.with_client(|mut client| async move {
@@ -101,7 +101,7 @@ fn permission_is_revoked_and_granted_under_traffic() {
             let all = RoleRevokePermissionOptions::new().with_prefix();
             root.role_revoke_permission("host", "/", Some(all)).await.unwrap();
         });
-        // etcd asks for permission when a watch begins.
+        // etcd checks permissions when a watch begins.
         servers.kill(0);
         servers.run(0);
         testbed.daemon().wait_for_problem("no permission");
@@ -116,7 +116,7 @@ fn permission_is_revoked_and_granted_under_traffic() {
     });
 }
 
-/// Users root and host, and nobody else may do anything.
+/// Creates the users root and host, and requires authentication.
 async fn add_users(mut client: Client) {
     for name in ["root", "host"] {
         client.user_add(name, "secret", None).await.unwrap();
@@ -127,7 +127,7 @@ async fn add_users(mut client: Client) {
     client.auth_enable().await.unwrap();
 }
 
-/// Host may do everything with the records and the reports.
+/// Grants the user host all rights on records and reports.
 async fn allow_all(client: &mut Client) {
     client.role_grant_permission("host", Permission::read_write("/").with_prefix()).await.unwrap();
 }

@@ -1,6 +1,6 @@
-//! From a commit in etcd to the first frame that is forwarded by it, with many segmentations of other hosts there. How long
-//! that takes is printed; the figures of `docs/northbound.md` are those of
-//! `TRUNKPATH_PARENTS=1000 TRUNKPATH_CHANGES=500 cargo test --release --test netns first_frame -- --nocapture`.
+//! Time from a commit in etcd to the first frame that is forwarded by it, with many segmentations of other
+//! hosts in the DB. The figures of `docs/northbound.md` are those that `TRUNKPATH_PARENTS=1000
+//! TRUNKPATH_CHANGES=500 cargo test --release --test integration netns::first_frame -- --nocapture` prints.
 #![allow(clippy::print_stdout, reason = "that is all it is for")]
 
 use std::sync::atomic::Ordering;
@@ -15,17 +15,17 @@ use testkit::large;
 use testkit::nb_servers::{NbServers, with_etcd};
 use testkit::testbed::Testbed;
 
-/// Parents of other hosts, with 100 subports each, and changes that are timed, unless the environment says otherwise.
+/// Parents of other hosts, with 100 subports each, and timed changes, unless the environment sets them.
 const PARENTS: u16 = 10;
 const CHANGES: u16 = 20;
-/// Between two frames that are tried.
+/// Pause between two frames.
 const PAUSE: Duration = Duration::from_micros(50);
 
 fn setting(name: &str, default: u16) -> u16 {
     std::env::var(name).map_or(default, |value| value.parse().expect("a number up to 65535"))
 }
 
-/// Writes what the DB of a large cloud holds beside our own records.
+/// Writes the records of other hosts.
 async fn load(mut client: Client) {
     let parents = setting("TRUNKPATH_PARENTS", PARENTS).into();
     let records: Vec<_> = large::LargeScenario { parents }.records().collect();
@@ -39,7 +39,7 @@ async fn load(mut client: Client) {
     }
 }
 
-/// Commits `change`, and sends frames until one has arrived. Returns how long that took from the commit on.
+/// Commits `change`, and sends frames until one has arrived. Returns the time from the commit.
 fn time(testbed: &Testbed, servers: &NbServers, ports: &VmPorts, vid: u16, change: &Op) -> Duration {
     let Op::Put { table, json } = change else { panic!("{change:?}") };
     let key = format!("/{table}/{}", ports.segmentation_id(0));
@@ -71,7 +71,7 @@ fn first_frame_follows_a_commit_with_many_segmentations_of_others_there() {
         for number in 0..changes {
             let vid = 1000 + number;
             times.push(time(testbed, servers, &ports, vid, &ports.add(0, vid)));
-            // What is still on its way of this VID must not be taken for the next.
+            // Frames in flight with this VID must not count for the next one.
             std::thread::sleep(Duration::from_millis(5));
         }
         testbed.daemon().wait_until_converged();

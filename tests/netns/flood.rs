@@ -1,9 +1,9 @@
-//! Frames for all: every port of the network but the sender, each with its own tag and no other's.
+//! Floods: every port of the network except the sender gets a copy, with its own tag only.
 
 use testkit::frame::{BROADCAST, Frame, Mac, tci};
 use testkit::testbed::on_testbed;
 
-/// IPv6's all-nodes group.
+/// Address of the all-nodes group of IPv6.
 const MULTICAST: Mac = [0x33, 0x33, 0, 0, 0, 1];
 
 const fn vid(vid: u16) -> u16 {
@@ -19,12 +19,12 @@ fn flood_with_one_subport() {
         let (b, c) = (testbed.guest("b", two), testbed.guest("c", two));
         testbed.start();
 
-        // Out of the subport: untagged to all others, not back.
+        // From the subport: untagged to all others, not back.
         let frames = [BROADCAST, MULTICAST].map(|dst| Frame::new(sub.mac, dst));
         let sent = frames.clone().map(|frame| frame.tagged(tci(5, true, 100)));
         testbed.exchange(&vm, &sent, &[(&b, &frames), (&c, &frames)]);
 
-        // Into the subport: its copy is tagged, the other one is not.
+        // To the subport: its copy is tagged, the other one is not.
         let frames = [BROADCAST, MULTICAST].map(|dst| Frame::new(b.mac, dst));
         let tagged = frames.clone().map(|frame| frame.tagged(vid(100)));
         testbed.exchange(&b, &frames, &[(&c, &frames), (&vm, &tagged)]);
@@ -40,7 +40,7 @@ fn flood_with_two_subports_of_one_parent() {
         let (b, c) = (testbed.guest("b", two), testbed.guest("c", two));
         testbed.start();
 
-        // One copy for each subport on the one link, neither with the other's tag.
+        // One copy for each subport on the same link, each with its own tag only.
         let frame = Frame::new(b.mac, BROADCAST);
         testbed.exchange(
             &b,

@@ -1,4 +1,4 @@
-//! The harness itself, over a plain veth: it must not change a byte of what it sends and shows.
+//! The testbed itself, with a plain veth: it must not change a byte of what it sends and captures.
 
 use std::sync::Arc;
 

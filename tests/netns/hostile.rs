@@ -21,8 +21,8 @@ struct Batch {
     drops: BTreeMap<String, u64>,
 }
 
-/// Two trunks that share networks under different tags, one of them with a trunk in its trunk; neighbours on each
-/// network; port security and strictness, on guests and on subports.
+/// Two guests with subports on shared networks under different tags, one subport with a subport of its own; a
+/// peer on each network; port security and dropped unknown tags on guests and on subports.
 fn ports(testbed: &mut Testbed) -> BTreeMap<String, Value> {
     let networks: Vec<_> = (0..4).map(|_| testbed.network()).collect();
     let vm = testbed.guest("vm", networks[0]);
@@ -84,7 +84,7 @@ fn a_hundred_thousand_frames_go_where_an_independent_model_says() {
             let Batch { from, frames, mut arrive, drops: dropped } =
                 serde_json::from_str(&line.unwrap()).unwrap();
             let frames: Vec<_> = frames.iter().map(|frame| bytes(frame)).collect();
-            // The kernel of a guest drops a tagged frame that has not two bytes behind its EtherType.
+            // The kernel of a guest drops a tagged frame with fewer than two bytes behind its EtherType.
             for frames in arrive.values_mut() {
                 frames.retain(|frame| !is_cut_behind_its_tag(frame));
             }
@@ -106,7 +106,7 @@ fn a_hundred_thousand_frames_go_where_an_independent_model_says() {
     });
 }
 
-/// What the daemon has dropped, as the model names it.
+/// Drops of the daemon, in the form of the model.
 fn counted(testbed: &Testbed) -> BTreeMap<String, u64> {
     let stats = testbed.daemon().stats();
     let ports = stats["ports"].as_array().unwrap();

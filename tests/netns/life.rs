@@ -1,4 +1,4 @@
-//! Daemons are killed and links taken away, and all is well again when they are back.
+//! Daemons are killed and links deleted; all ports are served again afterwards.
 
 use testkit::frame::{Frame, tci};
 use testkit::stream::Stream;
@@ -22,7 +22,7 @@ impl Pair {
         Self { vm, sub, peer }
     }
 
-    /// A frame each way.
+    /// Exchanges a frame each way.
     pub fn assert_served(&self, testbed: &mut Testbed) {
         let (up, down) = (Frame::new(self.sub.mac, self.peer.mac), Frame::new(self.peer.mac, self.sub.mac));
         testbed.exchange(&self.vm, &up.tagged(VID), &[(&self.peer, &up)]);
@@ -39,7 +39,7 @@ fn killed_daemon_with_policy_pass_leaves_nothing_and_starts_again() {
         pair.assert_served(testbed);
         assert_eq!(testbed.files.pins(), [""; 0], "with policy pass nothing is pinned");
         for _ in 0..3 {
-            // Under traffic: its frames are lost while nobody serves, and in nobody's way after that.
+            // Under traffic: its frames are lost while no daemon runs, and do not disturb the start.
             let traffic =
                 Stream::new(testbed.sender(&pair.vm), Frame::new(pair.sub.mac, pair.peer.mac).tagged(VID));
             let traffic = traffic.start();
@@ -78,7 +78,7 @@ fn link_goes_down_and_up() {
             testbed.daemon().wait_until_up("subports", 1);
             pair.assert_served(testbed);
         }
-        // The guest's own end: no carrier on ours.
+        // The guest's end is down: no carrier on the host's end.
         testbed.netns(&pair.vm).ip("link set eth0 down");
         testbed.daemon().wait_until_up("ports", 2);
         testbed.netns(&pair.vm).ip("link set eth0 up");
@@ -97,7 +97,7 @@ fn link_is_deleted_and_made_again_under_traffic() {
             (testbed.guest("peer3", three), testbed.guest("peer4", three))
         };
         testbed.start();
-        // Others go on, and frames to the link that is not there are nobody's loss but theirs.
+        // Other ports are not affected; only frames to the missing link are lost.
         let steady = Frame::new(peer3.mac, peer4.mac);
         let others = Stream::new(testbed.sender(&peer3), steady.clone()).start();
         let lost = Stream::new(testbed.sender(&pair.peer), Frame::new(pair.peer.mac, pair.sub.mac)).start();

@@ -1,4 +1,4 @@
-//! Which device is a port's, and which devices are fit for it.
+//! Which link belongs to a port, and which links can be used.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use testkit::command::succeed;
 use testkit::frame::Frame;
 use testkit::testbed::{FoundBy, Port, Testbed, on_testbed};
 
-/// Another program's, which lets all frames go on to the kernel.
+/// An XDP program of another owner, which passes all frames to the kernel.
 const FOREIGN_PROGRAM: &str = r#"
     __attribute__((section("xdp"), used)) int pass(void *ctx) { return 2; }
     char _license[] __attribute__((section("license"), used)) = "Apache-2.0";
@@ -80,7 +80,7 @@ fn veths_are_served_in_native_mode() {
 fn link_for_generic_mode_only_is_refused_unless_allowed() {
     on_testbed(|testbed| {
         let pair = pair(testbed, FoundBy::Attach);
-        // All that the veth carries, by a device that no program can be attached to in native mode.
+        // A macvlan takes all frames of the veth; no program can be attached to it in native mode.
         let (id, dev) = (pair.0.id(), testbed.dev(&pair.0).to_owned());
         testbed.host.ip(&format!("link add link {dev} name generic0 type macvlan mode passthru"));
         testbed.host.ip("link set dev generic0 up");
@@ -121,7 +121,7 @@ fn foreign_program_is_left_alone() {
         let links = testbed.host.ip(&format!("-details link show dev {dev}"));
         assert!(links.contains("prog/xdp"), "the foreign program is gone:\n{links}");
 
-        // Its owner takes it away.
+        // Its owner detaches it.
         testbed.host.ip(&format!("link set dev {dev} xdpdrv off"));
         testbed.wait_until_all_up();
         assert_served(testbed, &pair);
@@ -138,7 +138,7 @@ fn port_leaves_by_its_device_though_another_has_its_old_name() {
         testbed.host.ip(&format!("link set dev {dev} down"));
         testbed.launch();
         testbed.daemon().wait_until_up("ports", 1);
-        // By the time the daemon hears that the device is on, its name is another one's.
+        // When the daemon receives the event of the link, another link has its name.
         testbed.daemon().while_stopped(|| {
             testbed.host.ip(&format!("link set dev {dev} up"));
             testbed.host.ip(&format!("link set dev {dev} name moved"));
@@ -155,7 +155,7 @@ fn port_whose_switched_off_device_is_replaced_is_served_by_the_new_one() {
     on_testbed(|testbed| {
         let one = testbed.network();
         let _peer = testbed.guest("peer", one);
-        // Older than the port's device: the order of the two must not matter.
+        // Created before the port's link: their order must not matter.
         testbed.host.ip("link add spare type veth peer name spare-peer");
         let vm = testbed.guest_found_by(FoundBy::Attach, "vm", one);
         testbed.start();

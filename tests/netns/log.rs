@@ -1,4 +1,4 @@
-//! The log cannot be written: the switch forwards all the same, says so, and ends as usual.
+//! The log cannot be written: the switch still forwards, reports a problem, and stops without an error.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use super::life::Pair;
 use testkit::testbed::{Testbed, on_testbed};
 
-/// A pair that is served while log lines have nowhere to go.
+/// Serves a pair while the log cannot be written.
 fn serve_with_log_at(testbed: &mut Testbed, stderr: File) -> Pair {
     let pair = Pair::new(testbed);
     testbed.files.stderr = Some(stderr);
@@ -56,7 +56,7 @@ fn a_log_pipe_that_nobody_reads_blocks_neither_the_switch_nor_its_end() {
         let (mut reader, mut writer) = pipe();
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         while writer.write(&[b'.'; 4096]).is_ok() {}
-        // The flag belongs to the pipe's end, which the daemon shares.
+        // The flag belongs to the end of the pipe, which the daemon shares.
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
         serve_with_log_at(testbed, writer);
         testbed.take_daemon().stop();

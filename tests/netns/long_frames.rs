@@ -1,4 +1,4 @@
-//! Frames that do not fit one packet buffer, end to end.
+//! Frames that need several chunks, end to end.
 
 use std::sync::atomic::Ordering;
 
@@ -36,7 +36,7 @@ fn jumbo_frames_pass_with_and_without_a_tag() {
         for ip in plain.1 {
             converse(testbed.netns(&vm), testbed.netns(&peer1), ip, JUMBO_STEP);
         }
-        // The two networks have the same addresses.
+        // Both networks have the same addresses.
         testbed.netns(&vm).ip("address flush dev eth0");
         let tagged = (address(testbed, &vm, &vlan, 1), address(testbed, &peer2, "eth0", 2));
         for ip in tagged.1 {
@@ -65,7 +65,7 @@ fn what_a_receiver_cannot_take_is_dropped_and_counted() {
             (testbed.daemon().dropped(&usual.id(), "fit_too_long") == 4).then_some(())
         });
 
-        // A change of the MTU is followed while we run: now one of them fits.
+        // The daemon applies a change of the MTU: then one of them fits.
         set_mtu(testbed, &usual, 2000);
         let arrived = testbed.capture(&usual).arrived();
         let before = arrived.load(Ordering::Relaxed);
@@ -89,7 +89,7 @@ fn an_mtu_that_cannot_be_served_is_refused() {
     });
 }
 
-/// Behind a macvlan in generic mode a guest keeps its TSO: its packets of up to 64 KiB come as they are.
+/// Behind a macvlan in generic mode a guest keeps TSO: its packets of up to 64 KiB are received unsegmented.
 #[test]
 fn packets_that_a_guest_leaves_to_others_to_cut_are_cut() {
     on_testbed(|testbed| {
@@ -98,7 +98,7 @@ fn packets_that_a_guest_leaves_to_others_to_cut_are_cut() {
         let peer = testbed.guest("peer", one);
         let (id, dev) = (guest.id(), testbed.dev(&guest).to_owned());
         testbed.host.ip(&format!("link add link {dev} name generic0 type macvlan mode passthru"));
-        // IPv6 asks for neighbours by multicast, which a macvlan would keep to itself.
+        // IPv6 neighbour discovery uses multicast, which a macvlan would filter.
         testbed.host.ip("link set dev generic0 allmulticast on up");
         for argument in &mut testbed.arguments {
             *argument = argument.replace(&format!("{id}={dev}"), &format!("{id}=generic0"));

@@ -1,5 +1,5 @@
-//! The switch on real frames: a daemon and its guests in network namespaces, frames sent and checked to the byte.
-//! They need root; `scripts/test` runs them.
+//! The daemon with real frames: guests in network namespaces, frames sent and compared to the byte. The tests
+//! need root; `scripts/test` runs them.
 
 mod amplification;
 mod away;

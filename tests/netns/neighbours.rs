@@ -128,15 +128,14 @@ fn arp(operation: u8, mac: Mac, sender: [u8; 4], target: [u8; 4]) -> Vec<u8> {
     [&[0, 1, 0x08, 0, 6, 4, 0, operation], &mac[..], &sender, &[0; 6], &target].concat()
 }
 
-/// EtherType and packet.
 fn ipv6_packet(from: Ipv6Addr, to: Ipv6Addr, next_header: u8, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
     let header = [&[0x86, 0xdd, 0x60, 0, 0, 0][..], &length, &[next_header, 255]].concat();
     [&header[..], &from.octets(), &to.octets(), payload].concat()
 }
 
-/// A neighbour discovery message with a target. An advertisement has the override flag, and the solicited flag unless
-/// it is to all.
+/// A neighbour discovery message with a target. An advertisement has the override flag, and the solicited
+/// flag unless it is to all.
 fn neighbour(kind: u8, from: Ipv6Addr, to: Ipv6Addr, target: Ipv6Addr, options: &[u8]) -> Vec<u8> {
     let flags = match kind {
         ADVERTISEMENT if to.is_multicast() => 0x20,

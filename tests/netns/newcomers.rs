@@ -1,4 +1,5 @@
-//! Records that claim what works, with lower ids than everything else: nothing changes, not even after a restart.
+//! Records that claim what working ones hold, with lower ids than all others: nothing changes, even after a
+//! restart.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -9,15 +10,15 @@ use testkit::records::network_id;
 use testkit::testbed::{Testbed, on_testbed};
 use testkit::wait::until;
 
-/// Writes a record as a program does that checks nothing.
+/// Writes a record as a program does that validates nothing.
 fn write(testbed: &Testbed, table: &str, record: &Value) {
     let db = Connection::open(testbed.files.path("nb.db")).unwrap();
     let id = record["id"].as_str().unwrap();
     db.execute("INSERT INTO record VALUES (?1, ?2, ?3)", [table, id, &record.to_string()]).unwrap();
 }
 
-/// A port that claims the key of the subport, a network that claims that of the first network, and a segmentation that
-/// claims the subport's tag.
+/// Writes a port that claims the key of the subport, a network that claims that of the first network, and a
+/// segmentation that claims the tag of the subport.
 fn write_newcomers(testbed: &Testbed, ports: &VmPorts) {
     let port = |id: &str, key: u32| {
         json!({"id": id, "topic": "t", "unique_key": key, "lswitch": network_id(2), "macs": ["02:00:00:00:09:01"],

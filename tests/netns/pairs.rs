@@ -1,4 +1,5 @@
-//! A virtual MAC address in the `allowed_address_pairs` of several guests, as keepalived has it with `use_vmac`.
+//! A virtual MAC address in the `allowed_address_pairs` of several guests, as keepalived has it with
+//! `use_vmac`.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -10,7 +11,7 @@ use testkit::records::text;
 use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::until;
 
-/// As VRRP makes it for router 51 (RFC 9568, 7.3).
+/// Address of VRRP for router 51 (RFC 9568, 7.3).
 const VIRTUAL: Mac = [0, 0, 0x5e, 0, 1, 0x33];
 const VIRTUAL_IP: &str = "10.9.0.99";
 const PEER_IP: &str = "10.9.0.2";
@@ -26,7 +27,7 @@ fn start(testbed: &mut Testbed, routers: [&Port; 2]) {
     testbed.wait_until_all_up();
 }
 
-/// What `show networks` says of the pair of a router.
+/// Row of `show networks` for the pair of a router.
 fn pair(testbed: &Testbed, router: &Port) -> Value {
     let networks = testbed.daemon().show("networks").unwrap();
     let mut ports =
@@ -46,7 +47,8 @@ fn moves(testbed: &Testbed, router: &Port) -> u64 {
     port["address_moves"].as_u64().unwrap()
 }
 
-/// Sends an announcement of a router until it holds the virtual address. Each move waits for a second after the last one.
+/// Sends an announcement of a router until it holds the virtual address. A move is possible a second after
+/// the last one.
 fn take_over(testbed: &mut Testbed, router: &Port, announcement: &Frame) {
     until("the address to move", || {
         testbed.sender(router).send(&announcement.bytes());
@@ -85,7 +87,7 @@ fn a_virtual_address_moves_between_a_subport_and_a_guest() {
         assert!(testbed.daemon().stats_for_people().contains("ADDRESSES MOVED HERE"));
         assert_eq!(testbed.daemon().show("drift"), Some(json!([])));
 
-        // The only one that is left has the address without a word.
+        // The only remaining claimant holds the address without an announcement.
         testbed.set_enabled(&backup, false);
         testbed.daemon().wait_until_up("ports", 2);
         assert_holder(testbed, routers, &master);
@@ -95,16 +97,16 @@ fn a_virtual_address_moves_between_a_subport_and_a_guest() {
     });
 }
 
-/// Gives a router an interface with the virtual addresses, which is down.
+/// Creates an interface with the virtual addresses on a router; it is down.
 fn add_virtual_interface(testbed: &Testbed, router: &Port) {
     let netns = testbed.netns(router);
     netns.ip(&format!("link add vrrp link eth0 address {} type macvlan mode private", text(VIRTUAL)));
     netns.ip(&format!("addr add {VIRTUAL_IP}/24 dev vrrp"));
-    // Else eth0 answers for the address of the other interface, with its own MAC address.
+    // Otherwise eth0 answers for the address of the other interface, with its own MAC address.
     netns.enter(|| fs::write("/proc/sys/net/ipv4/conf/all/arp_ignore", "1").unwrap());
 }
 
-/// A socket of a guest that never waits.
+/// A nonblocking socket of a guest.
 fn socket(testbed: &Testbed, port: &Port, address: &str) -> UdpSocket {
     let socket = testbed.netns(port).enter(|| UdpSocket::bind(address)).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -129,7 +131,7 @@ fn a_kernel_reaches_a_macvlan_in_one_guest_and_after_a_failover_in_another() {
             testbed.netns(router).ip("link set vrrp up");
             let server = socket(testbed, router, "0.0.0.0:7000");
             until("a datagram to the virtual address", || {
-                // As a master sends its advertisements.
+                // As a VRRP master sends its advertisements.
                 server.send_to(b"advertisement", (PEER_IP, 7001)).unwrap();
                 client.send_to(b"request", (VIRTUAL_IP, 7000)).unwrap();
                 let mut buffer = [0; 16];

@@ -1,4 +1,4 @@
-//! What a switch that is killed leaves on its links when the policy is `drop`, and who takes it away.
+//! XDP programs that a killed daemon leaves on its links with the policy `drop`, and their removal.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,19 +13,19 @@ use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::until;
 use testkit::wire::Capture;
 
-/// What gets through to the host's own stack on the device of `port`: nothing that an XDP program drops.
+/// Capture on the host's end of `port`'s link: frames that no XDP program drops.
 fn host_stack(testbed: &Testbed, port: &Port) -> Capture {
     Capture::start(&testbed.host, testbed.dev(port))
 }
 
-/// Frames that the XDP program of `port`'s device dropped, whoever looks after it.
+/// Frames that the XDP program on `port`'s link dropped, with or without a daemon.
 fn dropped(testbed: &Testbed, port: &Port) -> u64 {
     let statistics = succeed(testbed.host.command("ethtool").args(["-S", testbed.dev(port)]), "");
     let line = statistics.lines().find_map(|line| line.trim().strip_prefix("rx_queue_0_xdp_drops:"));
     line.expect("veth counts what XDP drops").trim().parse().unwrap()
 }
 
-/// Sends frames from the guest of `vm`, all of which must end at its device.
+/// Sends frames from the guest of `vm`; all must be dropped on its link.
 fn assert_all_dropped(testbed: &Testbed, pair: &Pair) {
     const FRAMES: u64 = 20;
     let before = dropped(testbed, &pair.vm);
@@ -37,7 +37,7 @@ fn assert_all_dropped(testbed: &Testbed, pair: &Pair) {
     });
 }
 
-/// Sends a frame from the guest of `vm` that must get through to the host.
+/// Sends a frame from the guest of `vm`, which must reach the host's stack.
 fn assert_passed(testbed: &Testbed, pair: &Pair, stack: &Capture) {
     let frame = Frame::new(pair.sub.mac, pair.peer.mac).tagged(VID).bytes();
     testbed.sender(&pair.vm).send(&frame);
@@ -149,7 +149,7 @@ fn pin_without_a_port_is_a_problem() {
         let pair = Pair::new(testbed);
         testbed.start();
         testbed.take_daemon().kill();
-        // Its operator gave it to nobody meanwhile.
+        // The operator removed the port of the link meanwhile.
         let dev = testbed.dev(&pair.vm).to_owned();
         testbed.host.ip(&format!("link set dev {dev} alias nobodys"));
         testbed.relaunch();
@@ -174,14 +174,14 @@ fn two_network_namespaces_share_a_folder() {
             one.relaunch();
             one.wait_until_all_up();
             pairs.0.assert_served(one);
-            // What is looked at when this one ends.
+            // The checks at the end of the testbed need the daemon stopped.
             one.take_daemon().stop();
             one.host.assert_no_programs();
         });
     });
 }
 
-/// Cleans up in `here`, which must leave what is `there`.
+/// Runs the clean-up in `here`, which must not touch `there`.
 fn clean_one_of_two(here: &Testbed, there: &Testbed) {
     let (said, _) = here.files.check(&here.host, &["--clean"]);
     assert!(said.contains("another network namespace"), "{said}");
@@ -190,12 +190,12 @@ fn clean_one_of_two(here: &Testbed, there: &Testbed) {
     assert!(there.host.has_programs());
 }
 
-/// Unmounts when dropped.
+/// Mounts the folder again when dropped.
 struct Unmounted(PathBuf);
 
 impl Drop for Unmounted {
     fn drop(&mut self) {
-        // A drop while the test fails must not panic again.
+        // A drop must not panic again while a test fails.
         drop(Command::new("umount").arg("--lazy").arg(&self.0).output());
     }
 }

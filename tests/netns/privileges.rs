@@ -1,4 +1,4 @@
-//! What a running switch may do, who may ask it, and that nobody's names do anything to a terminal.
+//! Privileges of a running daemon, access to its API, and names with control characters.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,7 +13,7 @@ const NEEDED: u64 = 1 << 12 | 1 << 13 | 1 << 14 | 1 << 39;
 /// `CAP_CHOWN`, `CAP_DAC_OVERRIDE`, `CAP_SYS_PTRACE`, `CAP_SYS_ADMIN`.
 const OF_ROOT: u64 = 1 << 0 | 1 << 1 | 1 << 19 | 1 << 21;
 
-/// All threads have these capabilities, no others, and hand on none.
+/// Asserts that all threads have exactly these capabilities, and pass on none.
 fn assert_rights(testbed: &Testbed, expected: u64) {
     for (key, expected) in
         [("CapPrm:", expected), ("CapEff:", expected), ("CapBnd:", expected), ("CapInh:", 0), ("CapAmb:", 0)]
@@ -45,7 +45,7 @@ fn root_keeps_what_it_takes_to_see_who_holds_a_device() {
         testbed.start();
         assert_rights(testbed, NEEDED | OF_ROOT);
         pair.assert_served(testbed);
-        // A device that comes later is taken with that.
+        // A link that appears later is opened with them.
         let dev = testbed.dev(&pair.vm).to_owned();
         testbed.host.ip(&format!("link delete dev {dev}"));
         testbed.plug(&pair.vm);
@@ -69,7 +69,7 @@ fn only_the_daemons_user_may_use_its_files() {
 #[test]
 fn names_do_nothing_to_a_terminal() {
     const EVIL: &str = "x\u{1b}[2J\nFORGED \u{9b}31m\u{202e}";
-    // Ids have no blanks and no control characters.
+    // Ids have no blanks or control characters.
     const EVIL_ID: &str = "x\u{202e}FORGED";
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
@@ -78,7 +78,7 @@ fn names_do_nothing_to_a_terminal() {
         let mut record: Value = serde_json::from_str(&record).unwrap();
         record["name"] = EVIL.into();
         testbed.files.nb(&["put", "lport", &record.to_string()], "");
-        // One without a device, which is a problem that names it.
+        // A port without a link, which is a problem that names it.
         record["id"] = EVIL_ID.into();
         record["unique_key"] = 77.into();
         record["macs"] = ["02:00:00:00:00:77"].as_slice().into();

@@ -1,4 +1,4 @@
-//! Many queues, several workers: frames cross from worker to worker, and no flow gets out of order.
+//! Several queues and workers: frames cross from worker to worker, and each flow stays in order.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -27,7 +27,7 @@ fn four_queues_and_two_workers_keep_each_flow_in_order() {
         let workers = testbed.daemon().show("workers").unwrap();
         assert_eq!(workers.as_array().unwrap().len(), 2, "{workers}");
 
-        // At the same time: out of the trunk's two ports, and into one of them.
+        // At the same time: from both ports of the guest, and to one of them.
         let to1: Vec<_> = (0..FLOWS).map(|flow| udp(vm.mac, peer1.mac, flow)).collect();
         let to2: Vec<_> = (0..FLOWS).map(|flow| udp(sub.mac, peer2.mac, flow)).collect();
         let back: Vec<_> = (0..FLOWS).map(|flow| udp(peer2.mac, sub.mac, flow)).collect();
@@ -49,7 +49,7 @@ fn four_queues_and_two_workers_keep_each_flow_in_order() {
     });
 }
 
-/// Makes sure that each flow of `flows` came to `port`'s guest whole and in order.
+/// Asserts that each flow of `flows` arrived at `port`'s guest completely and in order.
 fn assert_flows_arrived(testbed: &Testbed, port: &Port, flows: &[Frame]) {
     let mut numbers: BTreeMap<Vec<u8>, Vec<u64>> = BTreeMap::new();
     let mut missing = flows.len() * usize::try_from(FRAMES_PER_FLOW).unwrap();
@@ -67,12 +67,12 @@ fn assert_flows_arrived(testbed: &Testbed, port: &Port, flows: &[Frame]) {
     }
 }
 
-/// All of a frame but the number at its end.
+/// A frame without the number at its end.
 fn head(frame: &[u8]) -> Vec<u8> {
     frame[..frame.len() - 8].to_vec()
 }
 
-/// The RX queues of `port`'s device by which frames came.
+/// Number of RX queues of `port`'s link that received frames.
 fn queues_used(testbed: &Testbed, port: &Port) -> usize {
     let counters = succeed(testbed.host.command("ethtool").args(["-S", testbed.dev(port)]), "");
     let packets = |line: &str| {
@@ -82,8 +82,8 @@ fn queues_used(testbed: &Testbed, port: &Port) -> usize {
     counters.lines().filter_map(packets).filter(|used| *used).count()
 }
 
-/// The first frame of a UDP flow: by its ports the sender's kernel chooses the queue. A checksum of 0 is none, and
-/// the one of the IPv4 header is right.
+/// The first frame of a UDP flow, by whose ports the sender's kernel chooses the queue. The UDP checksum of 0
+/// means none; that of the IPv4 header is right.
 fn udp(src: Mac, dst: Mac, flow: u16) -> Frame {
     let payload = payload(0);
     let length = u16::try_from(payload.len()).unwrap();
@@ -113,7 +113,7 @@ fn queue_that_is_added_gets_a_socket() {
         set_queues(&testbed.host, &dev, "1");
         testbed.start();
         assert_eq!(queues_of(testbed, &vm), Some(1));
-        // As a VM does that opens its tap after us, or turns its second queue on.
+        // As a VM that opens its tap after the daemon, or enables its second queue.
         set_queues(&testbed.host, &dev, "2");
         set_queues(testbed.netns(&vm), "eth0", "2");
         until("a socket on the second queue", || (queues_of(testbed, &vm) == Some(2)).then_some(()));
@@ -123,7 +123,7 @@ fn queue_that_is_added_gets_a_socket() {
     });
 }
 
-/// The queues with a socket, as `trunkpath show ports` has them.
+/// Number of queues with a socket, by `trunkpath show ports`.
 fn queues_of(testbed: &Testbed, port: &Port) -> Option<u64> {
     let ports = testbed.daemon().show("ports")?;
     ports.as_array()?.iter().find(|row| row["lport"] == port.id())?["queues"].as_u64()

@@ -1,4 +1,4 @@
-//! What only redis does: not tell of everything.
+//! A feature of redis: changes without a notification.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ fn changes_are_not_told_under_traffic() {
         servers.write(vec![ports.add(0, 200), ports.add(1, 201)]);
         ports.assert_added(testbed, 1, 201);
         let traffic = ports.traffic(testbed);
-        // From now on nobody tells: another program changes one record and deletes another.
+        // Without notifications, another program changes one record and deletes another.
         servers.redis::<()>(&["CONFIG", "SET", "notify-keyspace-events", ""]);
         let keys: Vec<String> = servers.redis(&["KEYS", "{child_port_segmentation.*"]);
         assert_eq!(keys.len(), 3);

@@ -1,4 +1,4 @@
-//! What the daemon tells the servers: which ports forward, while they do, and that this host is here.
+//! Reports of the daemon in the NB DB: which ports forward, and that its host is alive.
 
 use trunkpath::nb::Table;
 
@@ -7,7 +7,7 @@ use testkit::nb_servers::{NbServers, with_etcd, with_redis};
 use testkit::testbed::Testbed;
 use testkit::wait::until;
 
-/// In all that can happen to a port and its host.
+/// Through changes of ports and of the host, a port is reported exactly while it forwards.
 fn reported_exactly_while_it_forwards(testbed: &mut Testbed, servers: &mut NbServers) {
     let ports = VmPorts::new(testbed, 1);
     let VmPorts { vm, steady, peer, bystander, .. } = &ports;
@@ -33,10 +33,10 @@ fn reported_exactly_while_it_forwards(testbed: &mut Testbed, servers: &mut NbSer
     servers.wait_for_reports(&[]);
     testbed.relaunch();
     servers.wait_for_reports(&ports.all());
-    // By itself.
+    // Without a stop: the reports expire.
     testbed.take_daemon().kill();
     servers.wait_for_reports(&[]);
-    // What a kill leaves on the links, the next start takes over.
+    // The next start takes over what a killed daemon left on the links.
     testbed.relaunch();
     servers.wait_for_reports(&ports.all());
 }

@@ -9,13 +9,13 @@ use testkit::command::succeed;
 use testkit::testbed::{Testbed, on_testbed};
 use testkit::wait::until;
 
-/// The lock is released after so many seconds at the latest.
+/// Maximum time in seconds for which the lock is held.
 const LONGEST: &str = "40";
 
 /// A process that holds the lock.
 struct Holder {
     process: Child,
-    /// Its end ends the hold.
+    /// Closing it releases the lock.
     input: Option<ChildStdin>,
 }
 
@@ -27,7 +27,7 @@ fn build(testbed: &Testbed) -> PathBuf {
 }
 
 impl Holder {
-    /// Returns once the lock is held.
+    /// Starts the process; returns when it holds the lock.
     fn start(testbed: &Testbed, program: &PathBuf, link: &str) -> Self {
         let mut command = testbed.host.command("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).args([link, LONGEST]);
@@ -47,7 +47,7 @@ impl Holder {
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        // It may have ended; a drop does not panic.
+        // It may have exited already, and a drop must not panic.
         drop(self.process.kill());
         drop(self.process.wait());
     }
@@ -63,7 +63,7 @@ fn what_waits_for_the_lock_keeps_nothing_else_waiting() {
         let program = build(testbed);
         let holder = Holder::start(testbed, &program, testbed.dev(&pair.vm));
 
-        // The API answers, frames flow, records are followed.
+        // The API answers, frames are forwarded, and records are applied.
         testbed.daemon().wait_for_problem("RTNL");
         pair.assert_served(testbed);
         testbed.set_enabled(&pair.peer, false);

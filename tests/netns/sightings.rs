@@ -1,4 +1,4 @@
-//! A guest's mistakes in `trunkpath show` and `trace`, from the first frame until the record allows what it sends.
+//! Mistakes of guests in `trunkpath show` and `trace`, until the record permits what they send.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Signals: none that a process may send by habit ends the switch, and SIGHUP reads the configuration again.
+//! Signals: common ones do not stop the daemon, and SIGHUP reads the configuration again.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use testkit::wait::until;
 
 const UNKNOWN: u16 = tci(0, false, 7);
 
-/// Sends a signal by its number: realtime signals have no name.
+/// Sends a signal by its number: real-time signals have no name.
 fn send(testbed: &Testbed, signal: i32) {
     let sent = std::process::Command::new("kill")
         .args([format!("-{signal}"), testbed.daemon().pid().to_string()])
@@ -86,7 +86,7 @@ fn sighup_applies_what_can_change_and_names_what_cannot() {
             testbed.exchange(&vm, &tagged, &[]);
         }
 
-        // Another program, and so another attachment.
+        // The other policy is another XDP program, so it is attached again.
         fs::write(&file, "umem_mib = 64\n[port.\"*\"]\nno_socket = \"pass\"\n").unwrap();
         reload(testbed, "port.\"*\"");
         testbed.wait_until_all_up();

@@ -1,4 +1,4 @@
-//! A guest that sends as much as it can: its neighbours do not notice.
+//! A guest that sends as fast as it can does not disturb its neighbours.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,21 +15,21 @@ use testkit::tap::Tap;
 use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::until;
 
-/// Frames of a storm, at least.
+/// Minimum number of frames of a storm.
 const STORM: u64 = 300_000;
 
 const FLOOD_RATE: u64 = 2000;
 
-/// Frames that wait in a tap for its reader (its default `txqueuelen`), and for the tap in a TX ring.
+/// Frames that a tap queues for its reader (its default `txqueuelen`), and that a TX ring holds for the tap.
 const TAP_QUEUE: u64 = 1000;
 const TX_RING: u64 = 2048;
 
-/// Frames that two senders share, how many times as much one of them sends, and how often they take turns at the most.
+/// Frames of two senders, the ratio between them, and the maximum number of turns.
 const SHARED: usize = 20_000;
 const TIMES: usize = 10;
 const MOST_TURNS: usize = 10_000_000;
 
-/// Within which the daemon answers, whatever the guests do.
+/// Maximum time of an answer of the daemon.
 const ANSWERED: Duration = Duration::from_secs(1);
 
 /// A guest with a neighbour, a subport of it on another network, and on that a sender and a receiver.
@@ -52,7 +52,7 @@ fn ports(testbed: &mut Testbed) -> VmPorts {
     VmPorts { stormy, stuck, subport, sender, receiver }
 }
 
-/// Sends `frame` from the guest of `from` without a pause until `meanwhile`, which has the number sent, is done.
+/// Sends `frame` from the guest of `from` without a pause while `meanwhile` runs, which gets the number sent.
 pub fn storm<T>(testbed: &Testbed, from: &Port, frame: &Frame, meanwhile: impl FnOnce(&AtomicU64) -> T) -> T {
     let (sender, bytes) = (testbed.sender(from), frame.bytes());
     let (sent, stop) = (Arc::new(AtomicU64::new(0)), AtomicBool::new(false));
@@ -68,8 +68,8 @@ pub fn storm<T>(testbed: &Testbed, from: &Port, frame: &Frame, meanwhile: impl F
     })
 }
 
-/// While `frame` storms out of the VLAN-aware guest, all frames from the sender to the receiver arrive, and the daemon
-/// answers.
+/// While the VLAN-aware guest floods `frame`, all frames from the sender to the receiver arrive, and the
+/// daemon answers.
 fn assert_unnoticed(testbed: &mut Testbed, ports: &VmPorts, frame: &Frame) {
     let template = Frame::new(ports.sender.mac, ports.receiver.mac);
     let stream = Stream::new(testbed.sender(&ports.sender), template.clone());
@@ -114,7 +114,7 @@ fn a_receiver_that_never_reads_is_unnoticed_under_traffic() {
         let ports = ports(testbed);
         testbed.host.ip(&format!("link delete dev {}", testbed.dev(&ports.stuck)));
         testbed.daemon().wait_until_up("ports", 3);
-        // Dropped before the testbed ends, which then has the guest's old link again.
+        // Dropped before the testbed ends, which then restores the guest's old link.
         let tap = Tap::of_a_guest_that_hangs(&testbed.host, "hangs", &ports.stuck.id());
         testbed.daemon().wait_until_up("ports", 4);
 
@@ -126,7 +126,7 @@ fn a_receiver_that_never_reads_is_unnoticed_under_traffic() {
         let sent = port.unwrap()["sent_frames"].as_u64().unwrap();
         let dropped = device["transmit_dropped"].as_u64().unwrap()
             + testbed.daemon().dropped(&ports.stuck.id(), "transmit_ring_full");
-        // All but what lies in the tap's queue, and in our TX ring.
+        // All except those in the queue of the tap, and in the TX ring of the daemon.
         assert!(sent > STORM / 10 && dropped + TAP_QUEUE + TX_RING > sent, "{dropped} of {sent}");
         drop(tap);
         testbed.daemon().wait_until_up("ports", 3);
@@ -136,10 +136,11 @@ fn a_receiver_that_never_reads_is_unnoticed_under_traffic() {
     });
 }
 
-/// Two guests send to a third one more than the switch can take, one of them ten times as much as the other.
+/// Two guests send to a third one more than the switch can forward, one of them ten times as much as the
+/// other.
 ///
-/// The load is bounded by counts: one thread sends in turns, ten frames and one. It has the CPU of the worker, which has
-/// to be content with what a niceness of 19 leaves it, so that even the lesser sender offers more than its half.
+/// The load is bounded by counts: one thread sends in turns, ten frames and one. It shares the CPU of the
+/// worker, which has a niceness of 19, so that even the lesser sender offers more than its half.
 #[test]
 fn a_guest_that_sends_ten_times_as_much_gets_no_more_than_its_share_under_traffic() {
     on_testbed(|testbed| {
@@ -179,7 +180,7 @@ fn a_guest_that_sends_ten_times_as_much_gets_no_more_than_its_share_under_traffi
         let greedy = middle.filter(|frame| frame[6..12] == heavy.mac).count();
         println!("{greedy} of {} frames are from who sends {TIMES} times as much", SHARED / 2);
         assert!((SHARED / 5..=SHARED * 3 / 10).contains(&greedy), "{greedy} of {}", SHARED / 2);
-        // The load passes by its sender's own capture, too, which nobody looks at and which is too slow for it.
+        // The load also reaches its sender's own capture, which is too slow for it and is not checked.
         testbed.recapture(&heavy);
         until("the worker to have nothing left to do", || {
             (testbed.daemon().show("workers")?[0]["sleeping"] == true).then_some(())
@@ -188,13 +189,13 @@ fn a_guest_that_sends_ten_times_as_much_gets_no_more_than_its_share_under_traffi
     });
 }
 
-/// The first one that this process may use.
+/// The first CPU that this process may use.
 fn first_cpu() -> usize {
     let allowed = sched_getaffinity(Pid::this()).unwrap();
     (0..CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap()).unwrap()
 }
 
-/// Lets this thread run on that CPU only.
+/// Pins this thread to a CPU.
 fn pin_to(cpu: usize) {
     let mut only = CpuSet::new();
     only.set(cpu).unwrap();

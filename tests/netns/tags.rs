@@ -1,4 +1,4 @@
-//! What becomes of a tag on its way through the switch.
+//! Tags through the switch: stripped, pushed, kept and refused.
 
 use testkit::frame::{Frame, STAG, tci};
 use testkit::testbed::{Port, Testbed, on_testbed};
@@ -25,7 +25,8 @@ fn trunk(testbed: &mut Testbed) -> Trunk {
     Trunk { vm, sub, peer1, peer2 }
 }
 
-/// From the shortest to the longest. A kernel drops a tagged frame that has not two bytes behind its `EtherType`.
+/// The frame in several lengths from the shortest to the longest. A kernel drops a tagged frame with fewer
+/// than two bytes behind its `EtherType`.
 fn of_many_lengths(frame: &Frame) -> [Frame; 5] {
     [2, 45, 46, 47, 1500].map(|length| frame.carrying(&vec![0xa5; length]))
 }
@@ -72,7 +73,7 @@ fn tag_without_segmentation_passes_as_is() {
         let frames =
             [vid(200), tci(7, true, 101), vid(4095)].map(|tci| Frame::new(vm.mac, peer1.mac).tagged(tci));
         testbed.exchange(&vm, &frames, &[(&peer1, &frames)]);
-        // Also towards the parent.
+        // Towards the parent as well.
         let frames = [vid(200), tci(7, true, 4095)].map(|tci| Frame::new(peer1.mac, vm.mac).tagged(tci));
         testbed.exchange(&peer1, &frames, &[(&vm, &frames)]);
     });
@@ -109,7 +110,7 @@ fn only_the_outer_tag_is_looked_at() {
         let service = Frame::new(sub.mac, peer2.mac).behind(STAG, vid(100));
         let stripped = [inner, twice, service];
         testbed.exchange(&vm, &stripped.clone().map(|frame| frame.tagged(vid(100))), &[(&peer2, &stripped)]);
-        // 100 inside 200 is no subport's frame.
+        // VID 100 behind VID 200 selects no subport.
         let frame = Frame::new(vm.mac, peer1.mac).tagged(vid(100)).tagged(vid(200));
         testbed.exchange(&vm, &frame, &[(&peer1, &frame)]);
     });
@@ -141,7 +142,7 @@ fn priority_survives() {
         let as_vid = |vid| all.iter().map(|&(pcp, dei)| frame.tagged(tci(pcp, dei, vid))).collect::<Vec<_>>();
         testbed.exchange(&vm, &as_vid(100), &[(&other, &as_vid(4094))]);
 
-        // From no tag: 0. From a tag that stays: its own.
+        // Without a tag the priority is 0; a tag that stays keeps its own.
         let frame = Frame::new(peer.mac, a.mac);
         let kept = frame.tagged(tci(5, true, 300));
         let pushed = [frame.tagged(vid(100)), kept.tagged(tci(5, true, 100))];
@@ -209,7 +210,7 @@ fn child_of_a_child() {
         testbed.start();
 
         let to3 = Frame::new(grandchild.mac, peer3.mac);
-        // 201 is nobody's: the child's, as it came.
+        // VID 201 selects no subport, so the frame belongs to the child, tag as it came.
         let to2 = Frame::new(child.mac, peer2.mac).tagged(vid(201));
         testbed.exchange(
             &vm,
@@ -244,12 +245,12 @@ fn tag_behind_an_accelerated_tag_is_not_smuggled() {
         let (vm, peer1) = (testbed.guest("vm", one), testbed.guest("peer1", one));
         let victim = testbed.subport(&vm, 10, two);
         let peer2 = testbed.guest("peer2", two);
-        // A VLAN interface of the guest's own: the switch has no subport for it.
+        // A VLAN interface of the guest without a segmentation.
         let own = testbed.spare_port(&vm, 77, one);
         testbed.start();
         let eth0_77 = testbed.vlan_interface(&own, 0);
 
-        // In the frame: 10. Beside it: 77, which the wire has first.
+        // VID 10 is in the frame; VID 77 is in the metadata, and outermost on the wire.
         let smuggled = Frame::new(victim.mac, peer2.mac).tagged(vid(10));
         let passed = Frame::new(vm.mac, peer1.mac).tagged(vid(10));
         testbed.send_by(&vm, &eth0_77, &[smuggled, passed.clone()]);

@@ -1,5 +1,5 @@
-//! TCP and UDP as programs use them, between namespaces whose offloads nobody touched: their checksums are not
-//! computed when the frames come to the switch.
+//! TCP and UDP of ordinary programs, between namespaces with default offloads: checksums are still partial
+//! when frames reach the switch.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -10,11 +10,11 @@ use testkit::netns::Netns;
 use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::PATIENCE;
 
-/// Both ways of a TCP connection carry this many bytes, in which a shifted or missing one shows.
+/// Bytes in each direction of a TCP connection; a shifted or missing one shows.
 const TCP_BYTES: u32 = 2_000_000;
 const DATAGRAMS: u16 = 50;
 
-/// Bytes by which each datagram is longer than the one before: the longest ones fill an MTU of 1500.
+/// Bytes by which each datagram is longer than the one before. The longest ones fill an MTU of 1500.
 const USUAL_STEP: u16 = 29;
 
 #[test]
@@ -90,7 +90,7 @@ fn tcp_and_udp_in_a_tunnel_in_a_vlan() {
     });
 }
 
-/// The guests' own overlay, as containers in a VM have it: VXLAN with and without a sum of its own.
+/// An overlay of the guests, as of containers in a VM: VXLAN with and without an outer checksum.
 fn converse_in_tunnels(testbed: &Testbed, (port, dev): (&Port, &str), peer: &Port) {
     // The last datagrams fill what VXLAN leaves of an MTU of 1500.
     const STEP: u16 = 28;
@@ -113,7 +113,7 @@ fn converse_in_tunnels(testbed: &Testbed, (port, dev): (&Port, &str), peer: &Por
     }
 }
 
-/// Gives `dev` of `port`'s guest an IPv4 and an IPv6 address that end with `host`.
+/// Adds an IPv4 and an IPv6 address that end with `host` to `dev` of `port`'s guest.
 pub fn address(testbed: &Testbed, port: &Port, dev: &str, host: u8) -> [IpAddr; 2] {
     let netns = testbed.netns(port);
     let features = succeed(netns.command("ethtool").args(["-k", dev]), "");
@@ -127,7 +127,8 @@ pub fn address(testbed: &Testbed, port: &Port, dev: &str, host: u8) -> [IpAddr; 
     [IpAddr::from([10, 1, 0, host]), IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(host)])]
 }
 
-/// Speaks TCP and UDP from `client` with `ip` in `server`; each datagram is by `step` bytes longer than the one before.
+/// Exchanges TCP and UDP from `client` with `ip` in `server`; each datagram is `step` bytes longer than the
+/// one before.
 pub fn converse(client: &Netns, server: &Netns, ip: IpAddr, step: u16) {
     tcp(client, server, ip);
     udp(client, server, ip, step);
@@ -172,7 +173,7 @@ fn udp(client: &Netns, server: &Netns, ip: IpAddr, step: u16) {
     let echo = bind(server, ip);
     let any = if ip.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
     let socket = bind(client, any);
-    // Connecting looks for a route: in the client's namespace, which the socket remembers.
+    // Connecting looks up a route in the client's namespace, to which the socket belongs.
     socket.connect(echo.local_addr().unwrap()).unwrap();
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -192,8 +193,8 @@ fn udp(client: &Netns, server: &Netns, ip: IpAddr, step: u16) {
     });
 }
 
-/// What `receive` returns. Of a socket with a time limit it may be interrupted though no signal has a handler
-/// (`signal(7)`), and the standard library does not ask again, as it does for streams.
+/// Repeats `receive` while it is interrupted. A call with a time limit can be interrupted without a signal
+/// handler (`signal(7)`); the standard library repeats only those of streams.
 fn uninterrupted<T>(mut receive: impl FnMut() -> io::Result<T>) -> T {
     loop {
         match receive() {

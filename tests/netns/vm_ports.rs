@@ -1,5 +1,5 @@
-//! What is the same in all tests of an NB DB that goes away: a subport that nobody touches, with traffic both ways, and
-//! ports that come and go beside it, on the same guest and the same network.
+//! Ports for tests of the NB DB: a subport that does not change, with traffic both ways, and spare ports of
+//! the same guest on the same network.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,12 +22,12 @@ pub struct VmPorts {
     pub peer: Port,
     /// A guest on the network of `vm` itself, to which nothing is sent.
     pub bystander: Port,
-    /// No subports yet.
+    /// Ports without a segmentation.
     pub spares: Vec<Port>,
 }
 
 impl VmPorts {
-    /// One with so many spare ports.
+    /// Adds the ports to a testbed, with this number of spare ones.
     pub fn new(testbed: &mut Testbed, spares: u16) -> Self {
         let (one, two) = (testbed.network(), testbed.network());
         let vm = testbed.guest("vm", one);
@@ -42,13 +42,13 @@ impl VmPorts {
         [&self.vm, &self.steady, &self.peer, &self.bystander]
     }
 
-    /// Makes a spare port a subport with this VID, whatever it was before.
+    /// The change that makes a spare port a subport with this VID, or changes its VID.
     pub fn add(&self, spare: usize, vid: u16) -> Op {
         let mut line = records::segmentation(self.vm.key, self.spares[spare].key, vid);
         Op::Put { table: Table::ChildPortSegmentation, json: line["record"].take() }
     }
 
-    /// Makes it a spare port again.
+    /// The change that makes it a spare port again.
     pub fn remove(&self, spare: usize) -> Op {
         Op::Delete { table: Table::ChildPortSegmentation, id: self.segmentation_id(spare) }
     }
@@ -58,15 +58,15 @@ impl VmPorts {
         segmentation_id(&self.vm.id(), &self.spares[spare].id())
     }
 
-    /// Waits until the spare port is served with this VID, and the tables are what a fresh read says; then makes sure
-    /// that it is served indeed.
+    /// Waits until the spare port is served with this VID and the tables equal a fresh read, and exchanges
+    /// frames with it.
     pub fn assert_added(&self, testbed: &mut Testbed, spare: usize, vid: u16) {
         testbed.wait_for_vid(&self.spares[spare], vid);
         testbed.daemon().wait_until_converged();
         self.assert_served(testbed, &self.spares[spare], vid);
     }
 
-    /// A frame each way, with the peer.
+    /// Exchanges a frame each way with the peer.
     pub fn assert_served(&self, testbed: &mut Testbed, subport: &Port, vid: u16) {
         let (up, down) = (Frame::new(subport.mac, self.peer.mac), Frame::new(self.peer.mac, subport.mac));
         let tag = tci(0, false, vid);
@@ -74,12 +74,12 @@ impl VmPorts {
         testbed.exchange(&self.peer, &down, &[(&self.vm, &down.tagged(tag))]);
     }
 
-    /// Makes sure that the untouched subport is served.
+    /// Exchanges frames between the steady subport and the peer.
     pub fn assert_steady_served(&self, testbed: &mut Testbed) {
         self.assert_served(testbed, &self.steady, STEADY_VID);
     }
 
-    /// Frames of the untouched subport, both ways, from now on.
+    /// Starts frames of the steady subport, both ways.
     pub fn traffic(&self, testbed: &Testbed) -> Traffic {
         let up = Frame::new(self.steady.mac, self.peer.mac);
         let down = Frame::new(self.peer.mac, self.steady.mac);
@@ -95,20 +95,20 @@ impl VmPorts {
     }
 }
 
-/// See [`VmPorts::traffic`].
+/// Frames sent by [`VmPorts::traffic`].
 #[derive(Debug)]
 pub struct Traffic {
     sent_up: Running,
     sent_down: Running,
-    /// Counts of frames.
+    /// Frames that arrived at each end.
     arrived: [Arc<AtomicU64>; 2],
-    /// As they arrive.
+    /// The frames as they arrive.
     up: Frame,
     down: Frame,
 }
 
 impl Traffic {
-    /// Waits until some more frames have arrived at both ends.
+    /// Waits until a thousand more frames have arrived at both ends.
     pub fn wait_for_more(&self) {
         for arrived in &self.arrived {
             let enough = arrived.load(Ordering::Relaxed) + 1000;
@@ -116,7 +116,7 @@ impl Traffic {
         }
     }
 
-    /// Ends it, and makes sure that every frame has arrived, once and in order.
+    /// Stops it, and asserts that every frame arrived, once and in order.
     pub fn assert_arrived(self, testbed: &Testbed, ports: &VmPorts) {
         let (up, down) = (self.sent_up.stop(), self.sent_down.stop());
         up.assert_arrived(testbed.capture(&ports.peer), &self.up);

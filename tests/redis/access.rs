@@ -1,4 +1,4 @@
-//! Passwords, certificates, wrong doors: one clear message each, without the password.
+//! Passwords, certificates and wrong ports: one clear error each, without the password.
 
 use std::fs;
 
@@ -29,7 +29,7 @@ async fn a_wrong_user_or_password_is_said_and_the_password_is_not() {
         "+time",
     ]);
     let host = format!("127.0.0.1:{}", server.port());
-    // As docs/northbound.md says.
+    // The rights of docs/northbound.md.
     let rights = [
         "~{*",
         "~/trunkpath/*",
@@ -51,7 +51,7 @@ async fn a_wrong_user_or_password_is_said_and_the_password_is_not() {
         let expected = format!("northbound DB redis://{user}:***@{host}: ");
         assert!(error.starts_with(&expected) && error.contains("check the user and the password"), "{error}");
     }
-    // One who may only read follows by reading.
+    // A user with read access only follows by reading again.
     let db = open(&format!("redis://reader:right@{host}?reread=1")).await;
     let error = db.transact(vec![lport("q", "b")]).await.unwrap_err().to_string();
     assert!(error.contains("no permissions") && error.contains("let the user do this"), "{error}");
@@ -67,7 +67,7 @@ async fn a_wrong_user_or_password_is_said_and_the_password_is_not() {
 #[tokio::test]
 async fn a_host_needs_no_more_rights_than_the_docs_name() {
     let server = Server::start();
-    // As docs/northbound.md says.
+    // The rights of docs/northbound.md.
     let keys = ["%R~{*", "~{chassis.}one", "~/trunkpath/*", "&*"];
     let commands = ["+@read", "+@connection", "+@pubsub", "+time", "+eval", "+set", "+del", "+config|get"];
     server.does::<()>(&[&["ACL", "SETUSER", "host", "on", ">right"], &keys[..], &commands[..]].concat());
@@ -94,10 +94,10 @@ async fn a_host_needs_no_more_rights_than_the_docs_name() {
     assert!(!there());
 }
 
-/// A certificate authority in `folder`, NAME.pem, and a certificate of it for 127.0.0.1, server.pem and server.key.
+/// Creates a CA in `folder` (NAME.pem), and its certificate for 127.0.0.1 (server.pem, server.key).
 fn make_ca(folder: &TempDir, name: &str) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
-    // A certificate whose issuer has its own name would pass for self-signed.
+    // A certificate whose issuer has its own name would count as self-signed.
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

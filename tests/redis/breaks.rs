@@ -1,10 +1,10 @@
-//! The server goes away, and comes back.
+//! Failures of the server.
 
 use std::time::Instant;
 
 use super::*;
 
-/// Waits for the error that a break makes.
+/// Waits for the error of a failure.
 async fn broken(follower: &mut Follower) -> String {
     let fail = async {
         loop {
@@ -29,7 +29,7 @@ async fn a_restart_is_noticed_and_what_happened_meanwhile_is_caught_up() {
         server.does::<()>(&["SET", "{lport.t}p", &lport_text("p", round)]);
         let error = broken(&mut follower).await;
         assert!(error.starts_with("northbound DB redis://127.0.0.1:"), "{error}");
-        // The same handle goes on from what was delivered: only the difference comes.
+        // The same handle continues after the last delivery: only the difference comes.
         let count = follower.count;
         follower.resume();
         follower.until_named("p", Some(round)).await;
@@ -61,7 +61,7 @@ async fn while_the_server_is_away_every_try_fails_alike_and_ever_more_slowly() {
         );
         waits.push(before.elapsed());
     }
-    // The fifth try waits 400 to 800 ms, the first none.
+    // The fifth attempt waits 400 to 800 ms, the first one does not wait.
     assert!(waits[4] >= Duration::from_millis(400), "{waits:?}");
     assert!(db.confirmed() == confirmed, "the view only grows old");
     server.start_again();

@@ -1,4 +1,4 @@
-//! `trunkpath nb`, with the same words as on a file.
+//! `trunkpath nb` on redis, with the same commands as on a file.
 
 use std::process::Output;
 
@@ -25,12 +25,12 @@ fn dragonflows_records_are_taken_and_come_back_the_same() {
     let dump = printed(&server.nb(&["dump"]));
     assert_eq!(by_id(&dump), by_id(&fixture()));
 
-    // And from a file DB as from here.
+    // The same from an embedded DB.
     let folder = tempfile::tempdir().unwrap();
     let sqlite = format!("sqlite:{}", folder.path().join("nb.db").display());
     printed(&nb(&sqlite, &["apply", file]));
     assert_eq!(printed(&nb(&sqlite, &["dump"])), dump);
-    // What is there already stays as it is.
+    // Unchanged records are not written.
     let stored: u32 = server.does(&["GET", "/trunkpath/writer"]);
     let dumped = server.folder().join("dump");
     std::fs::write(&dumped, &dump).unwrap();
@@ -58,7 +58,7 @@ fn each_command_works_and_says_what_is_wrong() {
     printed(&server.nb(&["delete", "lport", "b"]));
     assert!(refused(&server.nb(&["get", "lport", "b"])).contains("no lport b"));
 
-    // All or nothing, and the line.
+    // All lines are applied or none, and the error has the line.
     let file = server.folder().join("bad");
     let line = |id: &str, key: u32| {
         format!(

@@ -1,8 +1,8 @@
-//! What happens to keys without a word, or in an order that misleads: the view comes to what there is.
+//! Changes of keys without a notification, or in a misleading order: the view becomes equal to the store.
 
 use super::*;
 
-/// A view that has read all, of a DB that is read again every second.
+/// A view after its first read, of a DB that is read again every second.
 async fn following(server: &Server) -> Follower {
     let mut follower = Follower::new(open(&server.url_with("reread=1")).await).await;
     server.does::<()>(&["SET", "{lport.t}begin", &lport_text("begin", "b")]);
@@ -21,7 +21,7 @@ async fn a_record_that_moves_to_another_project_is_followed() {
         let mut follower = following(&server).await;
         server.does::<()>(&["SET", "{lport.t1}x", &text_of("x", "t1", "0")]);
         follower.until_named("x", Some("0")).await;
-        // In one step; the new key first; the old key first.
+        // In one step; with the new key first; with the old key first.
         server.does::<()>(&["RENAME", "{lport.t1}x", "{lport.t2}x"]);
         server.does::<()>(&["SET", "{lport.t2}x", &text_of("x", "t2", "1")]);
         follower.until_named("x", Some("1")).await;
@@ -32,7 +32,7 @@ async fn a_record_that_moves_to_another_project_is_followed() {
         server.does::<()>(&["SET", "{lport.t1}x", &text_of("x", "t1", "3")]);
         follower.until_named("x", Some("3")).await;
         assert_eq!(follower.view.records.len(), 2);
-        // And by us.
+        // The same by trunkpath.
         let moved = json!({"id": "x", "topic": "t4", "lswitch": "n", "name": "4"});
         follower.db.put(Table::Lport, moved).await.unwrap();
         follower.until_named("x", Some("4")).await;
@@ -48,7 +48,7 @@ async fn a_project_nobody_listens_to_is_found_and_then_heard() {
     assert_eq!(heard("stranger"), 0);
     server.does::<()>(&["SET", "{lport.stranger}x", &text_of("x", "stranger", "a")]);
     follower.until_named("x", Some("a")).await;
-    // The next thing that comes shows that the watch has come back to listening.
+    // The next change shows that the watch listens again.
     server.does::<()>(&["SET", "{lport.stranger}x", &text_of("x", "stranger", "b")]);
     follower.until_named("x", Some("b")).await;
     assert_eq!(heard("stranger"), 1);
@@ -66,7 +66,7 @@ async fn an_emptied_server_and_one_with_other_data_are_followed_by_the_differenc
     }
     follower.until(|view| view.records.len() == 3).await;
     let count = follower.count;
-    // It is not saved, so another one comes up at the address.
+    // The data is not saved, so another store is at the address afterwards.
     server.stop();
     server.start_again();
     let mut other = redis::Client::open(server.url()).unwrap().get_connection().unwrap();

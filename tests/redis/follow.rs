@@ -1,13 +1,13 @@
-//! Following: by each way that a change may be told, and by none.
+//! Watches: with each kind of notification, and without any.
 
 use std::time::Instant;
 
 use super::*;
 
-/// Long enough that nothing comes by re-reading.
+/// An interval so long that reading again brings nothing during a test.
 const NEVER: &str = "reread=86400";
 
-/// A follower whose first re-reading is done, so that only hints bring anything.
+/// A follower after its first reading again, so that only notifications bring changes.
 async fn settled(server: &Server, options: &str) -> Follower {
     server.does::<u32>(&["DEL", "{lport.t}settled"]);
     let db = open(&server.url_with(options)).await;
@@ -25,7 +25,7 @@ async fn keyspace_notifications_are_followed() {
     let mut follower = settled(&server, NEVER).await;
     server.does::<()>(&["SET", "{lport.t}p", &lport_text("p", "a")]);
     follower.until_named("p", Some("a")).await;
-    // Again the same is no change.
+    // The same value again is no change.
     let count = follower.count;
     server.does::<()>(&["SET", "{lport.t}p", &lport_text("p", "a")]);
     server.does::<()>(&["RENAME", "{lport.t}p", "{lport.t}.p"]);
@@ -59,7 +59,7 @@ async fn dragonflows_messages_are_followed_on_both_kinds_of_channels() {
     publish(&server, "t", &set);
     follower.until_named("p1", Some("b")).await;
 
-    // Dragonflow's own bytes.
+    // The bytes that Dragonflow writes.
     server.does::<u32>(&["DEL", "{lport.t}p1"]);
     publish(
         &server,
@@ -68,7 +68,7 @@ async fn dragonflows_messages_are_followed_on_both_kinds_of_channels() {
     );
     follower.until_named("p1", None).await;
 
-    // A message that lags behind what is stored, or is none, does no harm.
+    // A late or invalid message has no effect.
     publish(&server, "D", &set);
     publish(&server, "D", b"\xc1 no message");
     server.does::<()>(&["SET", "{lport.new}p2", &lport_text("p2", "c").replace("\"t\"", "\"new\"")]);
@@ -76,7 +76,7 @@ async fn dragonflows_messages_are_followed_on_both_kinds_of_channels() {
     follower.until_named("p2", Some("c")).await;
 }
 
-/// A message in the form of Dragonflow's.
+/// A message in Dragonflow's form.
 fn message(key: &str, action: &str, value: Option<&str>) -> Vec<u8> {
     let text = |text: &str| [&[0xda], &(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
     let fields = [
@@ -172,7 +172,7 @@ async fn a_watch_goes_on_where_another_ended_and_says_when_it_cannot() {
     server.does::<()>(&["SET", "{lport.t}p", &lport_text("p", "a")]);
     follower.resume();
     follower.until_named("p", Some("a")).await;
-    // Two at once.
+    // Two watches at once.
     let mut other = db.watch(follower.view.revision);
     server.does::<()>(&["SET", "{lport.t}p", &lport_text("p", "b")]);
     follower.until_named("p", Some("b")).await;

@@ -1,4 +1,4 @@
-//! Keys, spellings, counters: what is in the store.
+//! Layout of the store: keys in both spellings, and counters.
 
 use super::*;
 
@@ -35,7 +35,7 @@ async fn both_spellings_are_read_and_the_newer_is_written() {
     let server = Server::start();
     server.does::<()>(&["SET", "{lport.t}new", &lport_text("new", "n")]);
     server.does::<()>(&["SET", "{lport.t}.old", &lport_text("old", "o")]);
-    // Of one record under two keys the one with the higher version counts, and else the newer spelling.
+    // Of one record under two keys the one with the higher version is in force, otherwise the newer spelling.
     server.does::<()>(&["SET", "{lport.t}.both", &lport_text("both", "older")]);
     server.does::<()>(&["SET", "{lport.t}both", &lport_text("both", "newer")]);
     let db = open(&server.url()).await;
@@ -73,7 +73,7 @@ async fn unique_keys_of_two_clients_never_meet() {
         futures::future::join_all(clients).await.into_iter().flat_map(Result::unwrap).collect();
     keys.sort_unstable();
     assert_eq!(keys, (1..=75).collect::<Vec<_>>());
-    // Dragonflow counts on.
+    // Dragonflow's counter continues.
     assert_eq!(server.does::<u32>(&["INCR", "{unique_key.}lport"]), 76);
     let db = open(&server.url()).await;
     db.transact(vec![lport("p", "a")]).await.unwrap();
@@ -129,7 +129,7 @@ async fn what_another_program_wrote_badly_is_passed_on() {
     ] {
         assert!(found.iter().any(|problem| problem.contains(expected)), "{expected}: {found:?}");
     }
-    // Repaired or removed, they are forgotten.
+    // Repaired or removed records are no problem any more.
     server.does::<()>(&["SET", "{lport.t}torn", &lport_text("torn", "t")]);
     server.does::<u32>(&["DEL", "{lport.t}", "{lport}p", "{lport.t}hash"]);
     follower.until(|view| problems(view).is_empty()).await;
@@ -169,7 +169,7 @@ async fn a_put_among_many_reads_one_record() {
         stats.lines().find_map(|line| line.strip_prefix("keyspace_hits:")).unwrap().parse().unwrap()
     };
     let before = reads(&server);
-    // One that is there, in another project; one that is new.
+    // An existing record in another project, and a new one.
     let moved = json!({"id": "p7", "topic": "u", "lswitch": "n", "name": "moved"});
     db.put(Table::Lport, moved).await.unwrap();
     db.transact(vec![lport("new", "x")]).await.unwrap();

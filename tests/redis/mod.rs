@@ -1,4 +1,4 @@
-//! The northbound DB on real redis servers, each test its own, on a loopback port of its own.
+//! The northbound DB in redis, on real servers that each test starts on loopback.
 
 mod access;
 mod breaks;
@@ -21,7 +21,7 @@ use trunkpath::nb::{self, Change, ChangeSet, NbError, NorthboundDb, Op, Record, 
 use server::Server;
 use testkit::fixture::{by_id, fixture};
 
-/// No test waits longer for what must come.
+/// Time limit of each wait, for slow machines.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn open(url: &str) -> Arc<dyn NorthboundDb> {
@@ -36,12 +36,13 @@ fn lport_text(id: &str, name: &str) -> String {
     json!({"id": id, "topic": "t", "lswitch": "n", "name": name, "unique_key": 1}).to_string()
 }
 
-/// A view that follows a DB as the daemon does: a snapshot, the changes after it, and all over again after an error.
+/// A view that follows a DB as the daemon does: a snapshot, the changes after it, and a resumed watch after
+/// an error.
 struct Follower {
     db: Arc<dyn NorthboundDb>,
     view: Snapshot,
     changes: BoxStream<'static, Result<ChangeSet, NbError>>,
-    /// How many changes came.
+    /// Number of changes received.
     count: usize,
 }
 
@@ -52,7 +53,8 @@ impl Follower {
         Self { db, view, changes, count: 0 }
     }
 
-    /// The next changes, or the error that ended the watch; after which only [`Follower::resume`] helps.
+    /// Applies the next changes, or returns the error that ended the watch. [`Follower::resume`] continues
+    /// it.
     async fn step(&mut self) -> Result<(), NbError> {
         let set = self.changes.next().await.expect("a watch ends with an error")?;
         assert!(set.revision > self.view.revision, "revisions rise");
@@ -69,12 +71,12 @@ impl Follower {
         Ok(())
     }
 
-    /// Goes on where the watch ended.
+    /// Continues after the last delivery.
     fn resume(&mut self) {
         self.changes = self.db.watch(self.view.revision);
     }
 
-    /// Follows, through errors too, until `done`; then the view must be what a fresh read finds.
+    /// Follows, across errors, until `done`; then the view must equal a fresh read.
     async fn until(&mut self, done: impl Fn(&Snapshot) -> bool) {
         let follow = async {
             while !done(&self.view) {
@@ -88,7 +90,7 @@ impl Follower {
         assert_equal_to_a_fresh_read(&self.view, &self.db).await;
     }
 
-    /// Follows until lport `id` has this name, or is gone.
+    /// Follows until lport `id` has this name, or is deleted.
     async fn until_named(&mut self, id: &str, name: Option<&str>) {
         self.until(|view| {
             let found = view.records.iter().find(|record| record.table == Table::Lport && record.id == id);
@@ -98,7 +100,7 @@ impl Follower {
     }
 }
 
-/// What every view must come to.
+/// Asserts that the view equals a fresh read.
 async fn assert_equal_to_a_fresh_read(view: &Snapshot, db: &Arc<dyn NorthboundDb>) {
     let mut fresh = Vec::new();
     for table in Table::ALL {

@@ -1,4 +1,4 @@
-//! What the server refuses to do: its own words, and the remedy.
+//! Requests that the server rejects: its message, and the remedy.
 
 use super::*;
 
@@ -23,7 +23,7 @@ async fn each_refusal_has_the_servers_words_and_the_remedy() {
     assert!(error.contains("lower min-replicas-to-write"), "{error}");
     server.does::<()>(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
 
-    // A replica of nobody.
+    // A replica without a reachable master.
     server.does::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
     let error = refusal(&db).await;
     assert!(error.contains("give the address of its master"), "{error}");

@@ -1,4 +1,4 @@
-//! Reports that hold while a host lives.
+//! Reports that are valid while a host lives.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ fn reported(server: &Server) -> BTreeSet<String> {
     let keys: Vec<String> = server.does(&["KEYS", "/trunkpath/*"]);
     let mut reported = BTreeSet::new();
     for key in keys {
-        // One that expires in between is not there.
+        // It may expire between the two commands.
         let value: Option<String> = server.does(&["GET", &key]);
         if let Some(value) = value {
             let value: Value = serde_json::from_str(&value).unwrap();
@@ -43,7 +43,7 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
     up(&one, &["b"]);
     until(&server, &["chassis/one one", "port_up/b one"]).await;
 
-    // It moves to another host; the first one neither takes it back nor away.
+    // The port moves to another host; the first one neither reclaims nor removes it.
     let two = nb::reports(&server.url(), "two").await.unwrap();
     up(&two, &["b"]);
     until(&server, &["chassis/one one", "chassis/two two", "port_up/b two"]).await;
@@ -54,7 +54,7 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
     one.end().await;
     assert_eq!(reported(&server).len(), 2);
 
-    // The server loses all it had, and then goes and comes back.
+    // The server loses its data, and then restarts.
     server.does::<()>(&["FLUSHALL"]);
     until(&server, &["chassis/two two", "port_up/b two"]).await;
     server.stop();

@@ -1,4 +1,4 @@
-//! A redis server that lives as long as its value.
+//! A redis server, killed when dropped.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -24,12 +24,12 @@ pub fn free_port() -> u16 {
 }
 
 impl Server {
-    /// A server as it comes, that is, without keyspace notifications.
+    /// A server with its default configuration, that is, without keyspace notifications.
     pub fn start() -> Self {
         Self::with(&[])
     }
 
-    /// A server that tells of every change.
+    /// A server with keyspace notifications.
     pub fn notifying() -> Self {
         Self::with(&["--notify-keyspace-events", "Kg$"])
     }
@@ -41,7 +41,7 @@ impl Server {
     /// A server whose files are in `folder`.
     pub fn at(folder: TempDir, options: &[&str]) -> Self {
         let options: Vec<_> = options.iter().map(ToString::to_string).collect();
-        // Somebody else may have taken the port by then.
+        // Another program may have taken the port meanwhile.
         for _ in 0..10 {
             let port = free_port();
             if let Some(process) = launch(folder.path(), port, &options) {
@@ -68,7 +68,7 @@ impl Server {
         format!("{}?{options}", self.url())
     }
 
-    /// What another program does.
+    /// Runs a command as another program would.
     pub fn does<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         let mut connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
         redis::cmd(command[0]).arg(&command[1..]).query(&mut connection).unwrap()
@@ -79,7 +79,7 @@ impl Server {
         self.process.wait().unwrap();
     }
 
-    /// Saves, stops, and starts again on the same port.
+    /// Saves the data and restarts the server on the same port.
     pub fn restart(&mut self) {
         self.does::<String>(&["SAVE"]);
         self.stop();
@@ -118,12 +118,12 @@ fn launch(folder: &Path, port: u16, options: &[String]) -> Option<Child> {
     let mut process =
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
     let started = Instant::now();
-    // With TLS only, --port 0 among the options, it is the other port that answers.
+    // With TLS only (--port 0), the other port answers.
     let tls =
         options.iter().position(|option| option == "--tls-port").map(|at| options[at + 1].parse().unwrap());
     while process.try_wait().unwrap().is_none() && started.elapsed() < PATIENCE {
         if std::net::TcpStream::connect(("127.0.0.1", tls.unwrap_or(port))).is_ok() {
-            // Unless another one answered, and this one found the port taken.
+            // Another server may have answered, while this one failed to bind the port.
             std::thread::sleep(Duration::from_millis(20));
             return process.try_wait().unwrap().is_none().then_some(process);
         }

@@ -1,4 +1,4 @@
-//! The two switches side by side.
+//! The switch and Open vSwitch side by side, for one scenario.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub struct Both<'a> {
 }
 
 impl<'a> Both<'a> {
-    /// `name` is the bridge's.
+    /// Creates the bridge `name`.
     pub fn new(open_vswitch: &'a OpenVswitch, name: &str, scenario: Scenario, pipeline: Pipeline) -> Self {
         let links = scenario.links.iter().map(|link| link.port.clone());
         let theirs = open_vswitch.bridge(name, links, &flows(&scenario, pipeline));
@@ -31,8 +31,9 @@ impl<'a> Both<'a> {
         &self.scenario
     }
 
-    /// Sends a frame into the link of `from` in both. If what comes out differs, returns the differences that matter:
-    /// those without any of which Open vSwitch would do something else. An error says what is not as listed.
+    /// Sends a frame into the link of `from` in both. If the outputs differ, returns the differences that
+    /// matter: those without any of which Open vSwitch would behave otherwise. The error describes an
+    /// unlisted difference.
     pub fn send(&mut self, from: &str, frame: &[u8]) -> Result<BTreeSet<Difference>, String> {
         let ours = by_link(self.ours.send(from, frame));
         self.compare(from, frame, &ours)
@@ -47,12 +48,12 @@ impl<'a> Both<'a> {
         Ok(self.listed.iter().copied().filter(|difference| differs && matters(difference)).collect())
     }
 
-    /// Checks that we give what we should, and Open vSwitch what the list says.
+    /// Compares the output of the switch with the expected one, and that of Open vSwitch with the list.
     fn compare(&mut self, from: &str, frame: &[u8], ours: &Output) -> Result<(), String> {
         let ours_expected = self.expected(from, frame, &BTreeSet::new());
         check("the switch", ours, &ours_expected)?;
         let theirs_expected = self.expected(from, frame, &self.listed);
-        // What it does with the first one is worked out from the flows, with the second one found in a cache.
+        // The first frame is classified by the flows, the second one by a cache.
         for cache in ["cold", "warm"] {
             let theirs = sorted(self.theirs.send(from, frame));
             let who = format!("the switch gives {}\nOpen vSwitch ({cache})", shown(ours));
@@ -81,7 +82,7 @@ fn by_link(sent: Vec<Sent>) -> Output {
     sorted(output)
 }
 
-/// In which order the copies of a flood leave by one link is nobody's business.
+/// The order of copies on one link does not matter.
 fn sorted(mut output: Output) -> Output {
     for frames in output.values_mut() {
         frames.sort();

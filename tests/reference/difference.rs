@@ -1,13 +1,14 @@
-//! The list: in what the switch differs from Open vSwitch. `docs/behaviour.md` has the same rows with the reasons.
+//! The list of differences between the switch and Open vSwitch. `docs/behaviour.md` has the same rows with
+//! the reasons.
 
-/// Which flows Open vSwitch has, of one set of records.
+/// The flows of Open vSwitch for a set of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pipeline {
-    /// Those that the specification writes down.
+    /// The flows in Dragonflow's specification.
     Spec,
-    /// Those that Dragonflow's trunk, classifier and L2 applications install.
+    /// The flows that Dragonflow's trunk, classifier and L2 applications install.
     Dragonflow,
-    /// The same, with floods mended: the sender gets no copy, and each copy is of the untouched frame.
+    /// The same with repaired floods: the sender gets no copy, and each copy is of the unchanged frame.
     Mended,
 }
 
@@ -20,7 +21,7 @@ impl Pipeline {
     }
 }
 
-/// What Open vSwitch does with a frame, and the switch does not.
+/// A deviation of Open vSwitch from the switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
     ServiceTagSelects,
@@ -53,12 +54,12 @@ impl Difference {
         Self::ReservedFlooded,
     ];
 
-    /// Whose flows are to blame; where it is Open vSwitch itself, all of them.
+    /// The flows that cause it; all of them if Open vSwitch itself does.
     fn pipelines(self) -> &'static [Pipeline] {
         match self {
             Self::TagOverwritten | Self::NoHairpin => &[Pipeline::Spec],
             Self::TagLeaks | Self::SenderIsReceiver => &[Pipeline::Spec, Pipeline::Dragonflow],
-            // The specification's flows put no tag in front of another.
+            // The flows of the specification push no tag in front of another.
             Self::TwoTagsSeen => &[Pipeline::Dragonflow, Pipeline::Mended],
             Self::ServiceTagSelects
             | Self::CutTagIsPayload

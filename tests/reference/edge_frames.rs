@@ -1,4 +1,4 @@
-//! The frames at the edges, each with all that tells the switches apart.
+//! Frames at the limits, each with all differences that it shows.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::scenarios::mac;
 use testkit::frames::{BROADCAST, Checksum, Packet, frame, payload, tagged, tci};
 use testkit::scenario::Mac;
 
-// Of `scenarios::two_trunks`.
+// Addresses in `scenarios::two_trunks`.
 const ONE: Mac = mac(1);
 const ONE_B: Mac = mac(2);
 const ONE_A: Mac = mac(3);
@@ -24,7 +24,7 @@ const PEER_B: Mac = mac(9);
 const NOBODY: Mac = mac(0x99);
 const GROUP: Mac = [0x33, 0x33, 0, 0, 0, 1];
 
-/// A frame that enters by the link of `from`, and in what the two differ, with whichever flows.
+/// A frame that enters by the link of `from`, and the differences that it shows with any of the flows.
 #[derive(Debug)]
 pub struct Case {
     pub name: &'static str,
@@ -133,7 +133,7 @@ fn of_other_kinds() -> Vec<Row> {
 
 fn floods() -> Vec<Row> {
     const FLOOD: &[Difference] = &[NoHairpin, SenderIsReceiver, TagLeaks, TagOverwritten];
-    // With three subports, whose tags come together.
+    // With three subports, whose tags are pushed one after the other.
     const LARGE: &[Difference] = &[NoHairpin, SenderIsReceiver, TagLeaks, TagOverwritten, TwoTagsSeen];
     vec![
         ("broadcast of a port", "peer-b", tagged(BROADCAST, PEER_B, &[]), LARGE),

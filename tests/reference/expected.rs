@@ -1,5 +1,5 @@
-//! What a switch does that differs from ours in any of the listed ways: with none of them ours, with all of them Open
-//! vSwitch. One frame, one step after the other, nothing prepared.
+//! A switch with any of the listed differences: with none it is trunkpath, with all it is Open vSwitch. One
+//! frame, one step after the other, nothing prepared.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use testkit::model::checksum;
 use testkit::model::records::{self, Tag};
 use testkit::scenario::{Port, Scenario};
 
-/// What the links take, with all tags.
+/// Longest frame of a link, with all tags.
 const LONGEST: usize = 1518;
 
 /// Sends `bytes` into the link of `ingress`.
@@ -51,7 +51,7 @@ pub fn forward(scenario: &Scenario, ingress: &str, bytes: &[u8], with: &BTreeSet
     output
 }
 
-/// Takes off the tags that stand for subports: the port whose frame it is, and what is left of the frame.
+/// Strips the tags that select subports: source port, and the rest of the frame.
 fn classify(
     scenario: &Scenario,
     ingress: &str,
@@ -74,7 +74,7 @@ fn classify(
     }
 }
 
-/// Everyone who gets a copy, in the order of the ports' ids.
+/// Receivers of a copy, in the order of port ids.
 fn receivers<'a>(
     scenario: &'a Scenario,
     source: &str,

@@ -1,7 +1,7 @@
-//! The flows of a scenario: Dragonflow's tables 0 (classification), 55 (L2 lookup) and 115 (dispatch). Nothing happens to a
-//! frame in the tables between them when a cloud uses neither port security nor routers.
+//! The flows of a scenario: Dragonflow's tables 0 (classification), 55 (L2 lookup) and 115 (dispatch). The
+//! tables between them do nothing without port security and routers.
 //!
-//! reg6 is the port that a frame is from, reg7 the one it is for, metadata the network.
+//! reg6 is the source port, reg7 the destination port, metadata the network.
 
 use super::difference::Pipeline;
 use testkit::scenario::{Port, Scenario, Segmentation};
@@ -25,11 +25,11 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// From and to a port that has a link.
+    /// Flows from and to a port that has a link.
     fn link(&self, number: usize, port: &str) -> [String; 2] {
         let key = self.scenario.ports[port].key;
         let source = self.load_source(port);
-        // A frame does not go back to its in_port, unless that is forgotten.
+        // A frame does not leave by its in_port, unless that is cleared.
         let next = match self.pipeline {
             Pipeline::Spec => "resubmit(,55)",
             Pipeline::Dragonflow | Pipeline::Mended => "load:0->NXM_OF_IN_PORT[],resubmit(,0)",
@@ -40,7 +40,7 @@ impl Compiler<'_> {
         ]
     }
 
-    /// From and to a subport.
+    /// Flows from and to a subport.
     fn segmentation(&self, segmentation: &Segmentation) -> [String; 2] {
         let Segmentation { parent, port, vid } = segmentation;
         let (parent_key, key) = (self.scenario.ports[parent].key, self.scenario.ports[port].key);
@@ -69,7 +69,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// To the ports of a network, by address or to all.
+    /// Flows to the ports of a network, by address or to all.
     fn network(&self, network: &str) -> Vec<String> {
         let key = self.scenario.networks[network];
         let members: Vec<&Port> =
@@ -92,7 +92,7 @@ impl Compiler<'_> {
         format!("load:{key}->NXM_NX_REG6[],load:{}->OXM_OF_METADATA[]", self.scenario.networks[network])
     }
 
-    /// The `OpenFlow` port of a port with a link. The specification knows no subports of subports.
+    /// `OpenFlow` port of a port with a link. The specification has no subports of subports.
     fn link_number(&self, port: &str) -> usize {
         self.scenario.links.iter().position(|link| link.port == port).expect("a parent with a link") + 1
     }
@@ -102,7 +102,7 @@ fn dispatch(port: &Port) -> String {
     format!("load:{}->NXM_NX_REG7[],resubmit(,115)", port.key)
 }
 
-/// From `port`: nothing to itself, and to each of the others a copy that leaves the frame alone.
+/// Flows from `port`: no copy to itself, and an unchanged copy to each of the others.
 fn mended(port: &Port, network: u32, members: &[&Port]) -> [String; 2] {
     let (source, mac) = (port.key, mac_text(port));
     let from = format!("table=55,priority=200,reg6={source},metadata={network}");

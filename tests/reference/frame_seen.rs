@@ -1,4 +1,4 @@
-//! A frame as far as a switch has looked at it.
+//! A frame as a switch has parsed it.
 
 use std::collections::BTreeSet;
 
@@ -6,31 +6,30 @@ use super::difference::Difference;
 use testkit::model::records::{self, Tag};
 use testkit::scenario::Scenario;
 
-/// Addresses, and what a tag takes.
+/// Size of both addresses, and below of a tag, in bytes.
 const ADDRESSES: usize = 12;
 const TAG: usize = 4;
-/// A tag, and the type that has to follow.
+/// Size of a tag and the type that follows, in bytes.
 const TAG_AND_TYPE: usize = 6;
 const DEI: u16 = 0x1000;
 
-/// TPID and TCI.
 type TagBytes = (u16, u16);
 
 #[derive(Debug, Clone)]
 pub struct FrameSeen {
     addresses: Vec<u8>,
-    /// What is known to be tags, from the outermost on: as they are to be, and as they are.
+    /// Parsed tags from the outermost on: as they should be, and as they are in the frame.
     tags: Vec<TagBytes>,
     now: Vec<TagBytes>,
     rest: Vec<u8>,
     most_tags: usize,
     loses_priority: bool,
-    /// PCP and DEI of tags to come.
+    /// PCP and DEI of tags that will be pushed.
     priority: u16,
 }
 
 impl FrameSeen {
-    /// `None` is for a frame without a header.
+    /// Parses a frame; `None` if it has no header.
     pub fn new(bytes: &[u8], with: &BTreeSet<Difference>) -> Option<Self> {
         let most_tags = if with.contains(&Difference::TwoTagsSeen) { 2 } else { usize::MAX };
         let loses_priority = with.contains(&Difference::PriorityLost);
@@ -60,24 +59,24 @@ impl FrameSeen {
         self.tags.is_empty() && is_tpid(&self.rest) && self.rest.len() < TAG_AND_TYPE
     }
 
-    /// Whether `receiver` would take it for a frame of one of its subports.
+    /// Whether `receiver` would classify it as a frame of one of its subports.
     pub fn is_disguised_for(&self, scenario: &Scenario, receiver: &str) -> bool {
         let Some((0x8100, tci)) = self.outermost_tag() else { return false };
         !matches!(records::meaning(scenario, receiver, tci & 0x0fff), Tag::Nothing)
     }
 
-    /// Takes the outermost tag off.
+    /// Strips the outermost tag.
     pub fn strip(&mut self) {
         self.tags.remove(0);
     }
 
-    /// Puts a tag in front. The innermost that is known makes room for one too many.
+    /// Pushes a tag. If there are too many, the innermost parsed one is removed.
     pub fn push(&mut self, vid: u16) {
         self.tags.insert(0, (0x8100, self.priority | vid));
         self.tags.truncate(self.most_tags);
     }
 
-    /// Gives the outermost tag another VID, and makes a tag only where there is none.
+    /// Sets the VID of the outermost tag, and pushes a tag only if there is none.
     pub fn overwrite(&mut self, vid: u16) {
         match self.tags.first_mut() {
             Some((_, tci)) => *tci = *tci & 0xf000 | vid,
@@ -85,12 +84,12 @@ impl FrameSeen {
         }
     }
 
-    /// Its tags are to be those of `other`, the same frame at another time.
+    /// Sets its tags to those of `other`, the same frame at another time.
     pub fn restore(&mut self, other: &Self) {
         self.tags.clone_from(&other.tags);
     }
 
-    /// Makes the tags what they are to be, from the first on that is not so already; and puts it all together.
+    /// Rewrites the tags from the first different one on, and returns the frame.
     pub fn bytes(&mut self) -> Vec<u8> {
         let is_same =
             |(to_be, now): &(&TagBytes, &TagBytes)| to_be.0 == now.0 && (to_be.1 ^ now.1) & !DEI == 0;

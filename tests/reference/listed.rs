@@ -1,4 +1,4 @@
-//! The frames of the table, and the list itself.
+//! The listed frames, and the list itself.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -54,7 +54,7 @@ fn each_listed_difference_has_an_edge_frame() {
     assert_eq!(met, Difference::ALL.into());
 }
 
-/// Rows of the table in the handbook end with the names that differences have here.
+/// Asserts that the rows of the table in the handbook end with the names of the differences.
 #[test]
 fn the_handbook_has_the_list() {
     let handbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/behaviour.md");

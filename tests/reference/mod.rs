@@ -1,9 +1,9 @@
-//! The switch and Open vSwitch with Dragonflow's flows: the same records, the same frames into both, and the same
-//! frames out of both, or a [`difference`] that is on the list.
+//! The switch and Open vSwitch with Dragonflow's flows: the same records, the same frames into both, and the
+//! same frames out of both, except for listed [`difference`]s.
 //!
-//! For every frame the switch has to do what [`expected`] says for no difference, and Open vSwitch what it says for all
-//! differences that are listed for its flows: to the byte, port by port. So nothing that is not on the list tells the two
-//! apart. Nor is anything on it in vain: each difference has frames of which it alone, or with others, makes another.
+//! For every frame the output of the switch must equal that of [`expected`] with no difference, and the
+//! output of Open vSwitch that with all differences of its flows: to the byte, port by port. So there is no
+//! unlisted difference. Each listed one is necessary: some frame shows it, alone or with others.
 
 mod both;
 mod difference;

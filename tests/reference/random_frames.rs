@@ -1,4 +1,4 @@
-//! Frames of all kinds, from a generator that makes the same ones every time.
+//! Random frames, from a generator with a fixed seed.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use testkit::strategies::{Hex, any_frame};
 
 const FRAMES: u32 = 500;
 
-/// Sends frames into all links of `scenario`; the differences that were met.
+/// Sends frames into all links of `scenario`; returns the differences that they showed.
 fn differences(open_vswitch: &OpenVswitch, scenario: Scenario, pipeline: Pipeline) -> BTreeSet<Difference> {
     let name = format!("{pipeline:?}");
     let both = RefCell::new(Both::new(open_vswitch, &name, scenario, pipeline));
@@ -56,7 +56,7 @@ fn random_frames_of_subports_of_subports_differ_as_listed() {
         return;
     }
     let open_vswitch = OpenVswitch::start();
-    // The specification knows no subports of subports.
+    // The specification has no subports of subports.
     for pipeline in [Pipeline::Dragonflow, Pipeline::Mended] {
         let met = differences(&open_vswitch, stacked(), pipeline);
         assert!(met.contains(&Difference::TwoTagsSeen), "a third tag selects nothing: {met:?}");

@@ -1,14 +1,14 @@
-//! Sites that hold what the two could disagree about.
+//! Scenarios in which every listed difference can show.
 
 use testkit::scenario::{Mac, Scenario};
 
-/// The address of port number `number`; the random frames use the first nine.
+/// Address of port `number`; the random frames use the first nine.
 pub const fn mac(number: u8) -> Mac {
     [2, 0, 0, 0, 0, number]
 }
 
-/// Two trunks, each with subports on both networks: both have VID 100, `one` has two ports on each network, and `two` a
-/// subport on its own one. With a peer of its own on each network.
+/// Two parents with subports on both networks: both have VID 100, `one` has two ports on each network, and
+/// `two` a subport on its own one. Each network has a peer.
 pub fn two_trunks() -> Scenario {
     Scenario::default()
         .network("a", 1)
@@ -33,7 +33,7 @@ pub fn two_trunks() -> Scenario {
         .link("peer-b")
 }
 
-/// Subports of subports, three below each other, the first and the last on the network of the parent.
+/// Three levels of subports; the first and the last are on the network of the parent.
 pub fn stacked() -> Scenario {
     Scenario::default()
         .network("a", 1)

@@ -1,5 +1,5 @@
-//! Open vSwitch in user space, on its *dummy* datapath: no kernel module, no device, no root. Each port is a Unix socket
-//! on which frames go in and out behind their length (two bytes, big-endian).
+//! Open vSwitch in user space, on its *dummy* datapath: no kernel module, no device, no root. Each port is a
+//! Unix socket on which frames go in and out behind their length (two bytes, big-endian).
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -14,21 +14,21 @@ use testkit::process::Process;
 use testkit::strategies::Hex;
 use testkit::wait::PATIENCE;
 
-/// What comes out: by link, in no order.
+/// Frames that left, by link, in no order.
 pub type Output = BTreeMap<String, Vec<Vec<u8>>>;
 
-/// Two addresses and a type: no device of Open vSwitch takes less.
+/// Two addresses and a type: Open vSwitch drops shorter frames.
 const SHORTEST: usize = 14;
 
-/// Its flow sends it out of every port, so that each port's socket says when all before it has come out. The
-/// `EtherType` is local experimental 2.
+/// A flow sends this frame out of every port, which marks the end of all earlier frames. The `EtherType` is
+/// local experimental 2.
 const FENCE: &[u8; 60] = &{
     let mut fence = [0; 60];
     (fence[12], fence[13]) = (0x88, 0xb6);
     fence
 };
 
-/// The two daemons, with files and sockets of their own. Both end with the value.
+/// Both daemons, with files and sockets of their own. They end with the value.
 #[derive(Debug)]
 pub struct OpenVswitch {
     _vswitchd: Process,
@@ -51,14 +51,16 @@ impl OpenVswitch {
         vswitchd.args(["--enable-dummy=override", "--disable-system"]);
         let open_vswitch = Self { _vswitchd: Process::start(&mut vswitchd, &log), _database: server, folder };
         open_vswitch.vsctl("--no-wait init");
-        // As many tags as it can look at: without, a subport of a subport does not work at all.
+        // The maximum number of parsed tags: without it, a subport of a subport does not work at all.
         open_vswitch.vsctl("set Open_vSwitch . other_config:vlan-limit=2");
-        // Its cache of wildcarded flows would give a frame with two tags what the last one with one tag got.
+        // The cache of wildcarded flows would give a frame with two tags the action of the last one with one
+        // tag.
         open_vswitch.appctl(&["upcall/disable-megaflows"]);
         open_vswitch
     }
 
-    /// A bridge with a port per name, `OpenFlow` port numbers from 1 on, and these flows (`ovs-ofctl` syntax).
+    /// Creates a bridge with a port for each name, `OpenFlow` port numbers from 1 on, and these flows
+    /// (`ovs-ofctl` syntax).
     pub fn bridge(&self, name: &str, ports: impl IntoIterator<Item = String>, flows: &str) -> Bridge<'_> {
         let mut commands = vec![
             format!("add-br {name}"),
@@ -83,7 +85,7 @@ impl OpenVswitch {
         let ports = listeners.into_iter().map(connect).collect();
         let flows = format!("priority=65535,dl_type=0x88b6 actions=ALL,IN_PORT\n{flows}\n");
         let management = format!("unix:{}", self.folder.path().join(format!("{name}.mgmt")).display());
-        // `mod_vlan_vid` leaves an inner tag alone from 1.1 on; `push_vlan` came with it.
+        // `mod_vlan_vid` keeps an inner tag from OpenFlow 1.1 on; `push_vlan` came with that version.
         let mut ofctl = program("ovs-ofctl", self.folder.path());
         let protocol = if flows.contains("mod_vlan_vid") { "OpenFlow10" } else { "OpenFlow13" };
         succeed(ofctl.args(["-O", protocol, "add-flows", &management, "-"]), &flows);
@@ -97,14 +99,14 @@ impl OpenVswitch {
         succeed(vsctl.args([&database, "--retry", &timeout]).args(line.split(' ')), "");
     }
 
-    /// Asks the daemon; returns what it says.
+    /// Runs `ovs-appctl`; returns its output.
     fn appctl(&self, words: &[&str]) -> String {
         let target = self.folder.path().join("vswitchd.ctl");
         succeed(program("ovs-appctl", self.folder.path()).arg("-t").arg(target).args(words), "")
     }
 }
 
-/// A program of Open vSwitch that looks for the others, and puts its files, in `folder`.
+/// A command of a program of Open vSwitch, with its files and sockets in `folder`.
 fn program(name: &str, folder: &Path) -> Command {
     let mut command = Command::new(name);
     for variable in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"] {
@@ -113,7 +115,7 @@ fn program(name: &str, folder: &Path) -> Command {
     command
 }
 
-/// A bridge and our ends of its ports.
+/// A bridge and the test's ends of its ports.
 #[derive(Debug)]
 pub struct Bridge<'a> {
     open_vswitch: &'a OpenVswitch,
@@ -122,7 +124,7 @@ pub struct Bridge<'a> {
 }
 
 impl Bridge<'_> {
-    /// Sends `frame` into the link of `port`; returns what comes out.
+    /// Sends `frame` into the link of `port`; returns the frames that leave.
     pub fn send(&mut self, port: &str, frame: &[u8]) -> Output {
         if frame.len() < SHORTEST {
             return Output::new();
@@ -142,7 +144,7 @@ impl Bridge<'_> {
         output
     }
 
-    /// Why Open vSwitch does what it does with `frame`.
+    /// Trace of `frame` through Open vSwitch.
     pub fn explain(&self, port: &str, frame: &[u8]) -> String {
         let number = self.ports.iter().position(|(name, _)| name == port).unwrap() + 1;
         let hex = format!("{:?}", Hex(frame.to_vec()));
@@ -150,7 +152,7 @@ impl Bridge<'_> {
     }
 }
 
-/// The next frame, until the fence.
+/// The next frame; `None` is the fence.
 fn receive(socket: &mut UnixStream) -> Option<Vec<u8>> {
     let mut len = [0; 2];
     socket.read_exact(&mut len).expect("Open vSwitch is there and answers");

@@ -1,5 +1,5 @@
-//! The second serial port of a VM, on which its `init` takes a command a line and answers with what the command prints
-//! and a line with its exit status.
+//! The second serial port of a VM, on which its `init` reads a command per line and answers with the output
+//! and a line with the exit status.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdin, ChildStdout};
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use testkit::wait::PATIENCE;
 
-/// How long a boot may take: 6 s where nothing else runs, and all of it is emulated.
+/// Maximum time of a boot. It takes 6 s on an idle machine, emulated.
 const BOOT: Duration = Duration::from_mins(3);
 
-/// See the module.
+/// Connection to the console of a VM.
 #[derive(Debug)]
 pub struct Console {
     input: ChildStdin,
@@ -20,12 +20,12 @@ pub struct Console {
 }
 
 impl Console {
-    /// On the two ends of the serial line.
+    /// Uses both directions of the serial line.
     pub fn new(input: ChildStdin, output: ChildStdout) -> Self {
         let (to_test, lines) = channel();
         thread::spawn(move || {
             let texts = BufReader::new(output).split(b'\n').map_while(Result::ok);
-            // The test may not wait for the rest.
+            // The test may end before the console does.
             texts
                 .map(|line| String::from_utf8_lossy(&line).into_owned())
                 .try_for_each(|line| to_test.send(line))
@@ -33,12 +33,12 @@ impl Console {
         Self { input, lines }
     }
 
-    /// Waits until the VM takes commands.
+    /// Waits until the VM accepts commands.
     pub fn wait_until_ready(&self) {
         while self.line("the VM to boot", BOOT) != "READY" {}
     }
 
-    /// Types `command`, without waiting for its end.
+    /// Sends `command` without waiting for its end.
     pub fn send(&mut self, command: &str) {
         writeln!(self.input, "{command}").unwrap();
         self.input.flush().unwrap();
@@ -49,7 +49,7 @@ impl Console {
         self.run_within(command, PATIENCE)
     }
 
-    /// The same where it may print nothing for so long.
+    /// The same with a limit for the time without output.
     pub fn run_within(&mut self, command: &str, patience: Duration) -> (u8, String) {
         self.send(command);
         let mut printed = vec![];

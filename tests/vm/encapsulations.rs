@@ -1,11 +1,13 @@
-//! Tunnels of the guests' own, and SCTP, on veths with stock offloads, in a VM that has the devices for them.
+//! Tunnels between guests, and SCTP, on veths with default offloads, in a VM whose kernel has the devices for
+//! them.
 
 use super::image::{Image, Kernel};
 use super::vm::Vm;
 
 const PROGRAMS: [&str; 3] = [env!("CARGO_BIN_EXE_trunkpath"), "ip", "socat"];
 
-/// By a port nine kinds of tunnel devices and MPLS routes, by a subport four kinds, by each SCTP without a tunnel; both ways.
+/// Nine kinds of tunnel and MPLS by a port, four kinds by a subport, SCTP without a tunnel by each; both
+/// ways.
 const TRANSFERS: usize = (9 + 1 + 4 + 2) * 2;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a VM boots.
+//! Kernel and initramfs of a VM.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use testkit::command::output;
 use testkit::root::{is_root, skip};
 
-/// A kernel and its initramfs. The packages that they are made of are kept with what cargo builds.
+/// A kernel and its initramfs. The packages they are made of are kept in the build folder.
 #[derive(Debug)]
 pub struct Image {
     pub kernel: PathBuf,
@@ -16,15 +16,15 @@ pub struct Image {
 /// Which of Debian's kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
-    /// That of this machine's release.
+    /// The kernel of this machine's release of Debian.
     Stable,
-    /// The newest of its backports.
+    /// The newest kernel in its backports.
     Newest,
 }
 
 impl Kernel {
-    /// The one for VMs that are guests of the switch: the stable one, unless `TRUNKPATH_GUEST_KERNEL` is `newest`, as
-    /// `scripts/test-kernels` sets it.
+    /// The kernel of VMs that are guests of the switch: stable, unless `TRUNKPATH_GUEST_KERNEL` is `newest`,
+    /// as `scripts/test-kernels` sets it.
     pub fn of_guests() -> Self {
         match std::env::var("TRUNKPATH_GUEST_KERNEL").as_deref() {
             Ok("newest") => Self::Newest,
@@ -41,7 +41,7 @@ impl Kernel {
 }
 
 impl Image {
-    /// The image for `test`, with `programs` in it; `None` when that is to be skipped, which it has said then.
+    /// The image for `test`, with `programs` in it; `None` if the test is skipped.
     pub fn for_test(test: &str, kernel: Kernel, programs: &[&str]) -> Option<Self> {
         if !is_root(test) {
             return None;

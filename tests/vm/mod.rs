@@ -1,5 +1,5 @@
-//! The switch and real VMs: qemu under software emulation, Debian's kernel, virtio-net on taps that are ports. They need
-//! root, qemu and apt; `scripts/test` runs them.
+//! The daemon with VMs as guests: qemu with software emulation, Debian's kernel, virtio-net on taps. The
+//! tests need root, qemu and apt; `scripts/test` runs them.
 
 mod console;
 mod encapsulations;

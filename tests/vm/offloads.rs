@@ -1,5 +1,5 @@
-//! TCP from a VM with virtio's stock offloads, which sends super-packets of up to 64 KiB, beside the same from a VM that
-//! sends none. What either took is printed.
+//! TCP from a VM with the default offloads of virtio, which sends super-packets of up to 64 KiB, compared
+//! with a VM that sends none. The costs of both are printed.
 #![allow(clippy::print_stdout, reason = "that is half of what it is for")]
 
 use std::fmt;
@@ -13,25 +13,25 @@ use super::testbed::{Peer, on_testbed};
 use super::vm::{Offloads, Vm};
 use testkit::wait::PATIENCE;
 
-/// The two VMs send in turns; a median of them counts.
+/// The VMs send in turns; the median counts.
 const ROUNDS: usize = 5;
 
-/// The file that is sent has the numbers from 1 to this one, 6.9 MB.
+/// The file has the numbers from 1 to this one, 6.9 MB.
 const LAST: u32 = 1_000_000;
 
 /// The longest frame of MTU 1500, with a tag, in bytes.
 const LONGEST_FRAME: u64 = 1518;
 
-/// What it took to send the file once.
+/// Cost of one transfer of the file.
 struct Transfer {
     time: Duration,
-    /// TCP segments that were sent again.
+    /// Number of retransmitted TCP segments.
     retransmitted: u64,
-    /// The mean length of what the VM handed to its device, in bytes.
+    /// Mean length of the packets that the VM gave to its link, in bytes.
     mean_length: u64,
 }
 
-/// What it took in each round.
+/// Costs in each round.
 struct Transfers(Vec<Transfer>);
 
 impl Transfers {
@@ -115,7 +115,7 @@ fn transfer(vm: &mut Vm, peer: &Peer, ip: IpAddr) -> Transfer {
             );
             time
         });
-        // `cat` has the socket as its output, and so the kernel gets much at a time, which `nc` would not give it.
+        // With the socket as its output, `cat` passes large writes to the kernel; `nc` would not.
         vm.run(&format!("nc {ip} {port} -e cat /tmp/file"));
         receiver.join().unwrap()
     });
@@ -127,11 +127,11 @@ fn transfer(vm: &mut Vm, peer: &Peer, ip: IpAddr) -> Transfer {
     }
 }
 
-/// Of `vm`: the TCP segments sent again, and the packets and bytes sent on eth0.
+/// Counters of `vm`: retransmitted TCP segments, and packets and bytes sent on eth0.
 fn counters(vm: &mut Vm) -> (u64, u64, u64) {
     let mut read = |command: &str| vm.run(command).parse::<u64>().unwrap();
     (
-        // RetransSegs in the second of two lines, which the first names the columns of.
+        // RetransSegs is in the second of two lines; the first one names the columns.
         read("awk '/^Tcp:/ { again = $13 } END { print again }' /proc/net/snmp"),
         read("cat /sys/class/net/eth0/statistics/tx_packets"),
         read("cat /sys/class/net/eth0/statistics/tx_bytes"),

@@ -1,5 +1,5 @@
-//! Links and namespaces are removed under the programs of a switch, in a VM of the switch's own: a kernel that does not
-//! survive it (`bpf/README.md`) is not the one that the tests run on.
+//! Removal of links and namespaces with attached programs, in a VM of its own: an affected kernel crashes
+//! (`bpf/README.md`).
 
 use super::image::{Image, Kernel};
 use super::vm::Vm;

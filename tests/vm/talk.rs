@@ -1,4 +1,4 @@
-//! What VMs and namespaces say to each other: pings, and numbers over TCP, in which a shifted or missing byte shows.
+//! Traffic between VMs and namespaces: pings, and numbers over TCP, in which a shifted or missing byte shows.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -8,34 +8,34 @@ use super::testbed::{Interface, Peer};
 use super::vm::Vm;
 use testkit::wait::{PATIENCE, until};
 
-/// The data is the numbers from 1 to this one, a line each, as `seq` writes them: 1.3 MB.
+/// The data has the numbers from 1 to this one, a line each, as `seq` prints them: 1.3 MB.
 pub const LAST_NUMBER: u32 = 200_000;
 
-/// Where a VM listens.
 const PORT: u16 = 5000;
 
-/// Receives into a file of its own what comes while the data is sent, and compares.
+/// Receives into a file while the data is sent, and compares.
 const EXCHANGE: &str = "</tmp/data >/tmp/received && cmp /tmp/data /tmp/received";
 
-/// The numbers from 1 to `last`, as `seq` writes them.
+/// The numbers from 1 to `last`, as `seq` prints them.
 pub fn numbers(last: u32) -> Vec<u8> {
     (1..=last).flat_map(|number| format!("{number}\n").into_bytes()).collect()
 }
 
-/// Makes sure that `vm` reaches `ip` and hears from it.
+/// Asserts that `ip` answers pings of `vm`.
 pub fn ping(vm: &mut Vm, ip: IpAddr) {
-    // More than one: the first is lost where the VM still waits for the address of a neighbour who was not there.
+    // Several attempts: the first ping is lost while the VM waits for the address of a neighbour that was
+    // absent.
     let once = format!("ping -c 1 -W 2 {ip}");
     vm.run(&format!("{once} || {once} || {once} || {once} || {once}"));
 }
 
-/// Makes sure that nothing answers `vm` from `ip`.
+/// Asserts that `ip` does not answer pings of `vm`.
 pub fn assert_silent(vm: &mut Vm, ip: IpAddr) {
     assert!(!vm.succeeds(&format!("ping -c 2 -W 1 {ip}")), "{ip} answers");
 }
 
-/// Pings from `vm`, by its interface `own`, to `peer`, and moves data both ways at once over TCP: the VM calls, and is
-/// called. IPv4 and IPv6.
+/// Pings from `vm`, by its interface `own`, to `peer`, and exchanges data over TCP, with each side as the
+/// client. IPv4 and IPv6.
 pub fn converse(vm: &mut Vm, own: &Interface, peer: &Peer) {
     for (here, there) in own.ips().into_iter().zip(peer.interface.ips()) {
         ping(vm, there);
@@ -44,7 +44,7 @@ pub fn converse(vm: &mut Vm, own: &Interface, peer: &Peer) {
     }
 }
 
-/// `vm` calls `peer` at its address `ip`.
+/// Exchanges data with `vm` as the client of `peer` at `ip`.
 fn call(vm: &mut Vm, peer: &Peer, ip: IpAddr) {
     let listener = peer.netns.enter(|| TcpListener::bind((ip, 0)).unwrap());
     let port = listener.local_addr().unwrap().port();
@@ -54,7 +54,7 @@ fn call(vm: &mut Vm, peer: &Peer, ip: IpAddr) {
     });
 }
 
-/// The first caller, if there is one in time.
+/// Accepts the first connection within the time limit.
 pub fn accept(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(true).unwrap();
     let stream = until("a VM to call", || Some(listener.accept().ok()?.0));
@@ -62,7 +62,7 @@ pub fn accept(listener: &TcpListener) -> TcpStream {
     stream
 }
 
-/// `vm` is called by `peer` at its address `ip`.
+/// Exchanges data with `vm` at `ip` as the server of `peer`.
 fn answer(vm: &mut Vm, ip: IpAddr, peer: &Peer) {
     thread::scope(|scope| {
         scope.spawn(|| exchange(connect(peer, ip)));
@@ -70,13 +70,13 @@ fn answer(vm: &mut Vm, ip: IpAddr, peer: &Peer) {
     });
 }
 
-/// A connection from `peer` to the VM that has the address `ip`, as soon as that listens.
+/// Connects from `peer` to the VM with the address `ip`, when it listens.
 pub fn connect(peer: &Peer, ip: IpAddr) -> TcpStream {
     let address = SocketAddr::new(ip, PORT);
     until("a VM to listen", || peer.netns.enter(|| TcpStream::connect_timeout(&address, PATIENCE).ok()))
 }
 
-/// Sends the data and expects the same, both at the same time.
+/// Sends the data and receives the same, at the same time.
 fn exchange(stream: TcpStream) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -98,20 +98,20 @@ fn exchange(stream: TcpStream) {
     });
 }
 
-/// The same between two VMs: `client` calls `server` at the addresses of its `interface`.
+/// Exchanges data between two VMs: `client` connects to `server` at the addresses of its `interface`.
 pub fn converse_of_vms(client: &mut Vm, (server, interface): (&mut Vm, &Interface)) {
     for ip in interface.ips() {
         ping(client, ip);
         thread::scope(|scope| {
             scope.spawn(|| server.run(&format!("nc -l -p {PORT} {EXCHANGE}")));
-            // Refused until the other listens.
+            // Refused until the server listens.
             client.run(&format!("until nc {ip} {PORT} </tmp/data >/tmp/received; do usleep 100000; done"));
             client.run("cmp /tmp/data /tmp/received");
         });
     }
 }
 
-/// Starts an echo in `vm`, in the background.
+/// Starts an echo server in `vm`, in the background.
 pub fn echo(vm: &mut Vm) {
     vm.run(&format!("nc -l -p {PORT} -e cat &"));
 }

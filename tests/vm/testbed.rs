@@ -19,39 +19,39 @@ use testkit::frame::Mac;
 use testkit::netns::{Netns, veth};
 use testkit::records::{self, port_id};
 
-/// Networks, each with a peer.
+/// Number of networks, each with a peer.
 const NETWORKS: u8 = 4;
 
 /// An interface of a VM or of a peer, behind a logical port.
 #[derive(Debug, Clone, Copy)]
 pub struct Interface {
-    /// Of its logical port; with the number of the network it makes the addresses.
+    /// `unique_key` of its logical port; with the number of the network it determines the addresses.
     key: u8,
     network: u8,
     pub mac: Mac,
-    /// What its guest has to tag frames with.
+    /// VID of a subport on its parent's link.
     pub vid: Option<u16>,
 }
 
 impl Interface {
-    /// Its name where it is.
+    /// Name at its guest.
     pub fn dev(&self) -> String {
         self.vid.map_or("eth0".to_owned(), |vid| format!("eth0.{vid}"))
     }
 
-    /// Its addresses, IPv4 and IPv6.
+    /// IPv4 and IPv6 address.
     pub fn ips(&self) -> [IpAddr; 2] {
         let (network, host) = (u16::from(self.network), u16::from(self.key));
         [[10, self.network, 0, self.key].into(), [0xfd00, network, 0, 0, 0, 0, 0, host].into()]
     }
 
-    /// The same with the lengths of their prefixes.
+    /// Addresses with prefix lengths.
     pub fn subnets(&self) -> [String; 2] {
         let [v4, v6] = self.ips();
         [format!("{v4}/24"), format!("{v6}/64")]
     }
 
-    /// The id of its logical port.
+    /// Id of its logical port.
     pub fn port(&self) -> String {
         port_id(self.key.into())
     }
@@ -61,14 +61,15 @@ impl Interface {
     }
 }
 
-/// What is at the other end of a network.
+/// A namespace on a network, as the other end for VMs.
 #[derive(Debug)]
 pub struct Peer {
     pub netns: Netns,
     pub interface: Interface,
 }
 
-/// See the module. Fields are dropped in this order: the daemon ends before its links go.
+/// A host with the daemon, VMs and peers. Fields are dropped in this order: the daemon stops before its links
+/// are deleted.
 #[derive(Debug)]
 pub struct VmTestbed {
     daemon: Option<Daemon>,
@@ -80,8 +81,8 @@ pub struct VmTestbed {
     interfaces: Vec<Interface>,
 }
 
-/// Runs `test` on a testbed, and then checks what must hold after every test: no frame lost, a daemon that ends well and
-/// leaves nothing on its links. VMs end with `test`.
+/// Runs `test` on a testbed, then asserts what holds after every test: no frame is lost, the daemon stops
+/// without an error, and nothing is left on its links. VMs end with `test`.
 pub fn on_testbed(test: impl FnOnce(&mut VmTestbed)) {
     let name = std::thread::current().name().unwrap_or("this test").to_owned();
     let Some(image) = Image::for_test(&name, Kernel::of_guests(), &[]) else { return };
@@ -121,9 +122,10 @@ impl VmTestbed {
         Peer { netns, interface }
     }
 
-    // --- before the start -----------------------------------------------------------------------------------------
+    // --- before the start
+    // -----------------------------------------------------------------------------------------
 
-    /// The port of a VM on network 1, with the tap that it is to be on.
+    /// Adds the port of a VM on network 1, and its tap.
     pub fn parent(&mut self) -> Interface {
         let port = self.interface(1, None, true);
         let tap = port.tap();
@@ -132,14 +134,14 @@ impl VmTestbed {
         port
     }
 
-    /// A subport of `parent`.
+    /// Adds a subport of `parent`.
     pub fn subport(&mut self, parent: &Interface, vid: u16, network: u8) -> Interface {
         let port = self.spare_port(vid, network);
         self.record(&records::segmentation(parent.key.into(), port.key.into(), vid));
         port
     }
 
-    /// A port that could be a subport, but no segmentation says so yet.
+    /// Adds a port without a segmentation that could become a subport.
     pub fn spare_port(&mut self, vid: u16, network: u8) -> Interface {
         self.interface(network, Some(vid), false)
     }
@@ -163,20 +165,20 @@ impl VmTestbed {
         self.wait_for_peers();
     }
 
-    // --- while it runs --------------------------------------------------------------------------------------------
+    // --- while it runs
+    // --------------------------------------------------------------------------------------------
 
-    /// The running daemon.
     pub fn daemon(&self) -> &Daemon {
         self.daemon.as_ref().expect("the daemon is started")
     }
 
-    /// Switches the VM of `parent` on.
+    /// Starts the VM of `parent`.
     pub fn power_on(&self, parent: &Interface, offloads: Offloads) -> Vm {
         Vm::start(&self.image, &self.host, &parent.tap(), parent, offloads)
     }
 
-    /// Switches one on and waits until it has booted and is served, with the interfaces `own`, of which the first is its
-    /// parent.
+    /// Starts a VM with the interfaces `own`, the first of which is its parent port; returns when it has
+    /// booted and is served.
     pub fn boot(&self, own: &[Interface]) -> Vm {
         let mut vm = self.power_on(&own[0], Offloads::Stock);
         vm.wait_until_booted();
@@ -185,14 +187,14 @@ impl VmTestbed {
         vm
     }
 
-    /// Waits until all ports are served, those of VMs too.
+    /// Waits until all ports are served, including those of VMs.
     pub fn wait_until_all_up(&self) {
         let ports = self.interfaces.iter().filter(|interface| interface.vid.is_none()).count();
         self.daemon().wait_until_up("ports", ports);
         self.daemon().wait_until_up("subports", self.records.matches("\"child_port_segmentation\"").count());
     }
 
-    /// Waits until all ports are served but those of VMs, which are off.
+    /// Waits until all ports are served except those of VMs, which are off.
     pub fn wait_for_peers(&self) {
         self.daemon().wait_until_up("ports", self.peers.len());
     }

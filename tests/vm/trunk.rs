@@ -1,4 +1,4 @@
-//! A VLAN-aware VM: its own interface on network 1, VLAN interfaces on others.
+//! A VLAN-aware VM: its parent port on network 1, VLAN interfaces on others.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -63,7 +63,7 @@ fn a_vm_gets_a_subport_and_loses_one_while_it_runs() {
         let [v4, v6] = testbed.peer(&comes).interface.ips();
         assert_silent(&mut vm, v4);
 
-        // What speaks on another subport meanwhile goes on.
+        // A connection on another subport continues.
         echo(&mut vm);
         let steady = connect(testbed.peer(&stays), stays.ips()[0]);
         while_echoed(steady, || {
@@ -82,7 +82,7 @@ fn a_vm_gets_a_subport_and_loses_one_while_it_runs() {
     });
 }
 
-/// Does `work` while all that is said on `stream` comes back.
+/// Runs `work` while everything sent on `stream` is echoed.
 fn while_echoed(mut stream: TcpStream, work: impl FnOnce()) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let (end, ended) = channel::<()>();

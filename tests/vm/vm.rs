@@ -1,4 +1,4 @@
-//! A virtual machine: qemu under software emulation, with a virtio-net device on a tap.
+//! A virtual machine: qemu with software emulation, and a virtio-net device on a tap.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -11,17 +11,17 @@ use super::testbed::Interface;
 use testkit::netns::Netns;
 use testkit::records::text;
 
-/// What a virtio-net device offers a guest.
+/// Offloads that a virtio-net device offers.
 #[derive(Debug, Clone, Copy)]
 pub enum Offloads {
-    /// All that it offers by default: partial checksums, TCP super-packets.
+    /// The default ones: partial checksums, TCP super-packets.
     Stock,
     /// No TCP super-packets: each segment is a frame.
     NoSuperPackets,
 }
 
 impl Offloads {
-    /// As properties of the device.
+    /// Properties of the device for qemu.
     fn properties(self) -> &'static str {
         match self {
             Self::Stock => "",
@@ -30,19 +30,19 @@ impl Offloads {
     }
 }
 
-/// A running one. Killed when dropped, and when the thread ends that made it.
+/// A running VM, killed when dropped or when the thread that made it ends.
 #[derive(Debug)]
 pub struct Vm {
     qemu: Child,
     console: Console,
-    /// What its kernel says.
+    /// Log of its kernel.
     log: PathBuf,
     _dir: tempfile::TempDir,
 }
 
 impl Vm {
-    /// Switches one on in `host`, with `tap` as the other end of its network device. It boots while others do something
-    /// else: see [`Vm::wait_until_booted`].
+    /// Starts a VM in `host`, with `tap` as the other end of its network device. It boots in the background:
+    /// see [`Vm::wait_until_booted`].
     pub fn start(image: &Image, host: &Netns, tap: &str, port: &Interface, offloads: Offloads) -> Self {
         let network = [
             "-netdev".to_owned(),
@@ -53,8 +53,7 @@ impl Vm {
         Self::power_on(image, host.command("qemu-system-x86_64").args(network).args(["-m", "256"]))
     }
 
-    /// Switches one on that has no network device, and waits until it has booted: for what the switch does to the kernel
-    /// of its host.
+    /// Starts a VM without a network device, and waits until it has booted: a host of the switch itself.
     pub fn boot_host(image: &Image) -> Self {
         let vm =
             Self::power_on(image, Command::new("qemu-system-x86_64").args(["-nic", "none", "-m", "768"]));
@@ -66,7 +65,8 @@ impl Vm {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("console");
         let mut qemu = command
-            // The emulation of cmpxchg16b in qemu 7.2 (Debian 12) spoils the flags; kernels from 6.10 on trip over it.
+            // The emulation of cmpxchg16b in qemu 7.2 (Debian 12) corrupts the flags, which kernels from 6.10
+            // on depend on.
             .args(["-machine", "q35,accel=tcg", "-cpu", "max,cx16=off"])
             .args(["-nodefaults", "-no-user-config", "-display", "none"])
             .args(["-append", "console=ttyS0 quiet panic=-1"])
@@ -83,19 +83,19 @@ impl Vm {
         Self { qemu, console, log, _dir: dir }
     }
 
-    /// Waits until it is there, and makes the data that it will send.
+    /// Waits until it has booted, and creates the data that it will send.
     pub fn wait_until_booted(&mut self) {
         self.console.wait_until_ready();
         self.run(&format!("seq 1 {LAST_NUMBER} >/tmp/data"));
     }
 
-    /// Boots it anew. It forgets everything.
+    /// Reboots it; its state is lost.
     pub fn reboot(&mut self) {
         self.console.send("reboot -f");
         self.wait_until_booted();
     }
 
-    /// Makes `interfaces` in it, VLAN interfaces on eth0 those that are, and gives them their addresses.
+    /// Creates `interfaces` in it (VLAN interfaces on eth0 for subports), with their addresses.
     pub fn configure(&mut self, interfaces: &[Interface]) {
         for interface in interfaces {
             self.add(interface);
@@ -114,17 +114,18 @@ impl Vm {
         }
     }
 
-    /// Runs `command` in it, and returns what that printed.
+    /// Runs `command` in it and returns its output.
     ///
     /// # Panics
-    /// When it fails, with all that it said.
+    ///
+    /// If it fails, with its output.
     pub fn run(&mut self, command: &str) -> String {
         let (status, printed) = self.console.run(command);
         assert_eq!(status, 0, "{command:?} in the VM:\n{printed}");
         printed
     }
 
-    /// Runs `command`, which may take as long as the test. Returns its exit status and what it printed.
+    /// Runs `command`, which may take as long as the test. Returns exit status and output.
     pub fn run_long(&mut self, command: &str) -> (u8, String) {
         self.console.run_within(command, Duration::from_mins(8))
     }
@@ -137,7 +138,7 @@ impl Vm {
         self.run_long(&format!("sh /tmp/script {arguments}"))
     }
 
-    /// Whether `command` ends well in it.
+    /// Whether `command` succeeds in it.
     pub fn succeeds(&mut self, command: &str) -> bool {
         self.console.run(command).0 == 0
     }
@@ -148,7 +149,7 @@ impl Drop for Vm {
         if std::thread::panicking() {
             eprintln!("--- the VM's kernel said\n{}", std::fs::read_to_string(&self.log).unwrap_or_default());
         }
-        // It may have ended; a drop does not panic.
+        // It may have exited already, and a drop must not panic.
         drop(self.qemu.kill());
         drop(self.qemu.wait());
     }

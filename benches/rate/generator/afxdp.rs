@@ -1,4 +1,5 @@
-//! Frames sent by the crate's own AF_XDP socket: by a child, for packet memory lives as long as its process.
+//! Frames sent by an AF_XDP socket of the crate, in a child process: packet memory is never freed before its
+//! process ends.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -19,12 +20,12 @@ use crate::interrupt;
 use crate::threads;
 use testkit::netns::command_in;
 
-/// Frames of the child's packet memory.
+/// Chunks of the child's packet memory.
 const FRAMES: usize = 8192;
-/// How often the child says how many frames it has sent.
+/// Interval at which the child prints the number of frames sent.
 const NEWS: Duration = Duration::from_millis(10);
 
-/// Has the child send until stopped.
+/// Runs the child until it is stopped.
 pub fn run(netns: &str, load: &Load, shared: &Shared, ready: &Sender<Pid>) -> Result<()> {
     let this = std::env::current_exe()?;
     let mut command = command_in(netns, this.to_str().context("a path that is no UTF-8")?);
@@ -39,9 +40,9 @@ pub fn run(netns: &str, load: &Load, shared: &Shared, ready: &Sender<Pid>) -> Re
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let pid = Pid::from_raw(child.id().cast_signed());
     let mut lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
-    // The first line says that it is ready, each other one how many frames it has sent so far.
+    // The first line means that it is ready; each other one is the number of frames sent.
     if lines.next().is_some() {
-        // Nobody waits for it any more when this fails.
+        // The receiver may have given up.
         ready.send(pid).unwrap_or_default();
     }
     let mut told = false;
@@ -75,7 +76,7 @@ pub struct Transmit {
     pattern: Vec<String>,
 }
 
-/// The child: sends until it is told to end.
+/// The child process: sends until it is stopped.
 pub fn transmit(options: &Transmit) -> Result<()> {
     interrupt::listen()?;
     threads::pin(Pid::from_raw(0), options.cpu)?;

@@ -1,4 +1,4 @@
-//! Frames made by a BPF program: the kernel runs it over pages of its own, and redirects them to the far end.
+//! Frames made by a BPF program: the kernel runs it over its own pages, and redirects them to the peer.
 
 use std::os::fd::AsFd as _;
 use std::sync::atomic::Ordering;
@@ -14,16 +14,16 @@ use crate::bpf::Programs;
 use crate::frames::HEADER_LEN;
 use crate::threads;
 
-/// Frames of one system call: one or two milliseconds' worth.
+/// Frames of one system call, which takes one or two milliseconds.
 const BATCH: u32 = 1 << 13;
-/// Frames of a burst: one system call, too.
+/// Frames of a burst, which is one system call too.
 const BURST: u32 = 1 << 16;
-/// System calls a second of a generator with a cap.
+/// System calls per second of a generator with a cap.
 const CAPPED_CALLS: u32 = 2000;
-/// Shapes of `struct plan` in generator.bpf.c.
+/// Number of shapes in `struct plan` of generator.bpf.c.
 const SHAPES: usize = 12;
 
-/// Sends until stopped, from this thread.
+/// Sends from this thread until it is stopped.
 pub fn run(
     programs: &Programs,
     netns: &str,
@@ -37,8 +37,8 @@ pub fn run(
     let object = load_plan(programs, load)?;
     let mut programs = object.progs_mut();
     let program = programs.find(|program| program.name() == "generate").context("no program generate")?;
-    // A program that is attached somewhere stays in the kernel's XDP dispatcher. Otherwise each run puts it there and
-    // takes it out again, and waits for all CPUs (synchronize_rcu) both times: the pauses between bursts.
+    // A program that is attached somewhere stays in the kernel's XDP dispatcher. Otherwise each run adds and
+    // removes it, with a synchronize_rcu each time: pauses between bursts.
     if load.way == Way::Live {
         let nowhere = nix::net::if_::if_nametoindex("lo")?.cast_signed();
         Xdp::new(program.as_fd()).attach(nowhere, XdpFlags::SKB_MODE)?;
@@ -50,7 +50,7 @@ pub fn run(
         (_, None) => BATCH,
     };
     let start = Instant::now();
-    // Nobody waits for it any more when this fails.
+    // The receiver may have given up.
     ready.send(gettid()).unwrap_or_default();
     while !shared.is_stopped() {
         let mut input = ProgramInput { data_in: Some(&longest), ..ProgramInput::default() };

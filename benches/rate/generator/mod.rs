@@ -1,4 +1,4 @@
-//! Offers frames to a device: as its guest would, from a CPU of its own.
+//! Offers frames to a link as its guest would, from a CPU of its own.
 
 mod afxdp;
 mod live;
@@ -32,20 +32,20 @@ pub enum Way {
     Afxdp,
 }
 
-/// What is to be sent.
+/// Frames to send, and how.
 #[derive(Debug, Clone)]
 pub struct Load {
     pub frames: Frames,
-    /// The guest's device.
+    /// Link of the sending guest.
     pub device: String,
-    /// Frames a second at the most.
+    /// Maximum rate in frames per second.
     pub cap: Option<u32>,
-    /// The CPU to send from.
+    /// CPU of the sending thread.
     pub cpu: usize,
     pub way: Way,
 }
 
-/// A generator at work. Stops when dropped.
+/// A running generator, stopped when dropped.
 #[derive(Debug)]
 pub struct Generator {
     shared: Arc<Shared>,
@@ -79,7 +79,7 @@ impl Generator {
         let thread = thread::Builder::new().name("generator".to_owned()).spawn(run)?;
         match started.recv() {
             Ok(tid) => Ok(Self { shared, thread: Some(thread), tid }),
-            // It ended before it was ready.
+            // The thread ended before it was ready.
             Err(_) => match thread.join() {
                 Ok(outcome) => Err(outcome.err().context("the generator ended at once")?),
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -87,12 +87,12 @@ impl Generator {
         }
     }
 
-    /// Frames sent so far.
+    /// Number of frames sent so far.
     pub fn sent(&self) -> u64 {
         self.shared.sent.load(Ordering::Relaxed)
     }
 
-    /// Stops it, and says how many frames it sent.
+    /// Stops it; returns the number of frames sent.
     pub fn stop(mut self) -> Result<u64> {
         self.shared.stop.store(true, Ordering::Relaxed);
         let outcome = self.thread.take().map(JoinHandle::join);
@@ -109,13 +109,13 @@ impl Drop for Generator {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A failure was not asked for.
+            // Ignores a failure, which belongs to no measurement.
             drop(thread.join());
         }
     }
 }
 
-/// Spins until `sent` frames are due at `cap` frames a second, or there is no point in it any more.
+/// Spins until `sent` frames are due at `cap` frames per second, or until the run is over.
 fn wait_until_due(sent: u64, cap: u32, start: Instant, is_over: impl Fn() -> bool) {
     let due = sent as f64 / f64::from(cap);
     while start.elapsed().as_secs_f64() < due && !is_over() {

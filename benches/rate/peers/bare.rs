@@ -1,5 +1,5 @@
-//! What is left when the switch is taken out: the crate's own sockets, rings and frames, and a loop that strips the tag
-//! of whatever comes from the trunk and pushes one on whatever goes there.
+//! The sockets, rings and frames of the crate without tables: a loop that strips the tag of frames from the
+//! parent and pushes one on frames to it.
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd as _;
@@ -20,18 +20,18 @@ use crate::child::Child;
 use crate::testbed::Testbed;
 use crate::threads;
 
-/// What the child says when it forwards.
+/// Output of the child when it forwards.
 const READY: &str = "forwards";
 
-/// Passes without work before it waits for some, and pauses between two of them; as the worker has it.
+/// Passes without work before the loop waits, and the pause between two of them; as in the worker.
 const PASSES_TO_SLEEP: u32 = 64;
 const PAUSES: u32 = 32;
 const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-/// Frames of one side that wait at the most; about what the worker lets wait of a lone socket under load.
+/// Maximum number of waiting frames of one side; about that of a worker with a single socket under load.
 const WAITING_FRAMES: usize = 65_536;
 
-/// The child and its testbed.
+/// The child process and its testbed.
 #[derive(Debug)]
 pub struct Bare {
     child: Child,
@@ -39,7 +39,7 @@ pub struct Bare {
 }
 
 impl Bare {
-    /// Starts it; returns when it forwards.
+    /// Starts the child; returns when it forwards.
     pub fn start(context: &Context) -> Result<Self> {
         let testbed = Testbed::new(&context.programs, "bare", Hook::Tc)?;
         let this = std::env::current_exe()?;
@@ -69,7 +69,7 @@ impl Peer for Bare {
     }
 }
 
-/// Options of the child.
+/// Options of the child process.
 #[derive(Debug, Args)]
 pub struct Forward {
     /// The CPU to run on
@@ -80,7 +80,7 @@ pub struct Forward {
     umem_mib: usize,
 }
 
-/// The child: forwards between p1, the trunk, and p3 until it is killed.
+/// The child process: forwards between p1, the parent's link, and p3 until it is killed.
 pub fn forward(options: &Forward) -> Result<()> {
     threads::pin(Pid::from_raw(0), options.cpu)?;
     let arena = Arena::umem(options.umem_mib * (1 << 20) / CHUNK_BYTES)?;
@@ -89,12 +89,12 @@ pub fn forward(options: &Forward) -> Result<()> {
     run(trunk, port, ChunkPool::new(arena))
 }
 
-/// One cable's socket, and the frames between its rings and the other one's, as the worker has them.
+/// Socket of one cable, and the frames between its rings and those of the other one.
 struct Side {
     socket: XskSocket,
-    /// Received, and not yet sent on.
+    /// Received frames that are not sent yet.
     waiting: VecDeque<Frame>,
-    /// Ready for the wire.
+    /// Frames that are ready to be sent.
     staged: Vec<Frame>,
     _program: SteerProgram,
 }
@@ -117,7 +117,7 @@ impl Side {
         self.socket.refill(pool, RECEIVE_RING_SIZE);
     }
 
-    /// Readies a burst for the other side, and returns its size.
+    /// Prepares a burst for the other side, and returns its size.
     fn forward(&mut self, to: &mut Self, pool: &mut ChunkPool, work: impl Fn(&mut Frame)) -> usize {
         let frames = self.waiting.len().min(BURST_FRAMES);
         to.staged.extend(self.waiting.drain(..frames));
@@ -130,7 +130,7 @@ impl Side {
         if !self.staged.is_empty() {
             self.socket.transmit(&mut self.staged);
             self.socket.kick();
-            // What the ring had no room for is lost.
+            // Drops frames that do not fit into the ring.
             self.staged.drain(..).for_each(|frame| pool.put(frame));
         }
     }
@@ -159,12 +159,12 @@ fn run(mut trunk: Side, mut port: Side, mut pool: ChunkPool) -> Result<()> {
     }
 }
 
-/// Pushes the VID that is in the last two bytes of the destination: the plan of addresses, and no table.
+/// Pushes the VID in the last two bytes of the destination, by the addresses of `job.rs` and without a table.
 fn push_by_address(frame: &mut Frame) {
     let vid =
         frame.bytes().get(4..).and_then(|bytes| bytes.first_chunk()).map(|vid| u16::from_be_bytes(*vid));
     if let Some(Ok(vid)) = vid.map(VlanId::new) {
-        // There is always room: the kernel leaves 256 bytes in front.
+        // There is always room: the kernel leaves 256 bytes in front of a frame.
         push(frame, Tci::new(vid, Pcp::default())).unwrap_or_default();
     }
 }

@@ -1,4 +1,4 @@
-//! DPDK's own forwarder, testpmd. Only `net_af_packet` lets it strip or insert a tag, one of them at a time.
+//! testpmd, the forwarder of DPDK. Only `net_af_packet` lets it strip or insert a tag, one of them at a time.
 
 use std::fs;
 
@@ -13,14 +13,13 @@ use crate::job::ONE_VID;
 use crate::testbed::Testbed;
 use crate::threads;
 
-/// What it does with tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     Strip,
     Insert,
 }
 
-/// A running testpmd.
+/// A testpmd and its testbed.
 #[derive(Debug)]
 pub struct Testpmd {
     process: Child,
@@ -30,19 +29,19 @@ pub struct Testpmd {
 }
 
 impl Testpmd {
-    /// Starts one; returns when it forwards.
+    /// Starts testpmd; returns when it forwards.
     pub fn start(context: &Context, work: Work) -> Result<Self> {
         let testbed =
             Testbed::new(&context.programs, if work == Work::Strip { "strip" } else { "insert" }, Hook::Tc)?;
         testbed.receive_without_xdp();
         let files = DpdkFiles::new(testbed.dut.name());
         let commands = context.folder.join(format!("{}.cmd", files.prefix));
-        // `io` would never tag a frame; `mac` does, and rewrites the addresses.
+        // `io` never tags a frame; `mac` does, and rewrites the addresses.
         let insert = format!("port stop all\ntx_vlan set 0 {ONE_VID}\nport start all\n");
         let insert = if work == Work::Insert { insert } else { String::new() };
         fs::write(&commands, format!("set fwd mac\n{insert}start\nshow fwd stats all\n"))?;
 
-        // Line by line: its words say when it is ready.
+        // Line-buffered output, which shows when it is ready.
         let mut command = testbed.dut.command("stdbuf");
         command.args(["--output=L", "dpdk-testpmd"]);
         let cpus = format!("{},{}", context.generator_cpu, context.datapath_cpu);

@@ -1,4 +1,4 @@
-//! The job in the kernel: no process, and no thread but the generator's, or the device's own.
+//! Forwarding in the kernel, by the thread of the generator or of the link.
 
 use std::collections::BTreeSet;
 use std::os::fd::AsFd as _;
@@ -20,7 +20,7 @@ use testkit::command::succeed;
 use testkit::frame::Mac;
 use testkit::netns::Netns;
 
-/// A testbed whose devices do the job.
+/// A testbed whose links forward.
 #[derive(Debug)]
 pub struct Kernel {
     _object: Object,
@@ -60,10 +60,10 @@ impl Peer for Kernel {
     }
 }
 
-/// A testbed whose first device drops everything: its sink is on our side of the cable.
+/// A testbed whose first link drops everything: its sink is on the near side of the cable.
 #[derive(Debug)]
 pub struct Ceiling {
-    /// At p1 and p3.
+    /// Sinks at p1 and p3.
     sinks: [Sink; 2],
     testbed: Testbed,
 }
@@ -92,14 +92,14 @@ impl Peer for Ceiling {
     }
 }
 
-/// Fills the tables for every VID, both ways.
+/// Fills the tables for every VID, in both directions.
 fn fill(object: &Object, netns: &Netns) -> Result<()> {
     let map = |name: &str| {
         let map = object.maps().find(|map| map.name() == name).context("a map is missing")?;
         anyhow::Ok(MapHandle::try_from(&map)?)
     };
     let (routes, devices) = (map("routes")?, map("devices")?);
-    // The kernel looks for the devices in the namespace of who writes the map.
+    // The kernel looks up the links in the namespace of the process that writes the map.
     netns.enter(|| {
         let [p1, p3, p4] = ["p1", "p3", "p4"].map(|device| nix::net::if_::if_nametoindex(device).unwrap());
         for device in [p1, p3, p4] {
@@ -119,14 +119,14 @@ fn fill(object: &Object, netns: &Netns) -> Result<()> {
     })
 }
 
-/// Gives the devices poll threads of their own, on `cpu`.
+/// Gives the links poll threads of their own, on `cpu`.
 fn own_threads(netns: &Netns, cpu: usize) -> Result<Vec<Pid>> {
     let before: BTreeSet<_> = threads::processes("napi/p").into_iter().collect();
     for device in ["p1", "p3"] {
         let line = format!("echo 1 >/sys/class/net/{device}/threaded");
         succeed(netns.command("sh").args(["-c", &line]), "");
     }
-    // A new thread takes its name some time after its start.
+    // A new thread gets its name some time after its start.
     sleep(Duration::from_millis(200));
     let threads: Vec<_> =
         threads::processes("napi/p").into_iter().filter(|pid| !before.contains(pid)).collect();

@@ -1,5 +1,5 @@
-//! The datapaths, all behind one trait. Each has a testbed of its own, stays up through a run, and stands still while
-//! others are measured.
+//! The datapaths, behind one trait. Each has a testbed of its own, runs during the whole bench, and is paused
+//! while others are measured.
 
 mod bare;
 mod dpdk;
@@ -26,20 +26,20 @@ pub use bare::{Forward, forward};
 pub use ours::{NETWORK, Ours, PARENT_KEY, Setup, subport_key};
 pub use ovs::{Ovs, Ports};
 
-/// What every datapath is given.
+/// Programs, folder and CPUs for every datapath.
 #[derive(Debug)]
 pub struct Context {
     pub programs: Programs,
-    /// For its files; gone with the run.
+    /// Folder for files, deleted after the run.
     pub folder: PathBuf,
-    /// The CPU of the generator.
+    /// CPU of the generator.
     pub generator_cpu: usize,
-    /// The CPU of the datapath.
+    /// CPU of the datapath.
     pub datapath_cpu: usize,
 }
 
 impl Context {
-    /// Compiles what it takes. The CPUs are the generator's and the datapath's.
+    /// Compiles the BPF programs. The CPUs are those of the generator and of the datapath.
     pub fn new(folder: PathBuf, (generator_cpu, datapath_cpu): (usize, usize)) -> Result<Self> {
         libbpf_rs::set_print(None);
         let programs = Programs::compile(folder.join("bpf"))?;
@@ -47,7 +47,6 @@ impl Context {
     }
 }
 
-/// Which datapath.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -84,16 +83,16 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
-    /// Those of a short run.
+    /// The datapaths of a short run.
     pub const QUICK: [Self; 6] =
         [Self::Ours, Self::Bare, Self::Tc, Self::XdpOwnCore, Self::OvsAfxdp, Self::Ceiling];
 
-    /// Whether it comes from a package that not everybody has.
+    /// Whether it needs a package that may be missing.
     pub const fn is_foreign(self) -> bool {
         !matches!(self, Self::Ours | Self::Bare | Self::Tc | Self::Xdp | Self::XdpOwnCore | Self::Ceiling)
     }
 
-    /// Starts one. The error says what is missing.
+    /// Starts the datapath. The error names what is missing.
     pub fn start(self, context: &Context) -> Result<Box<dyn Peer>> {
         Ok(match self {
             Self::Ours => Box::new(Ours::start(context, &Setup::new(context))?),
@@ -109,7 +108,7 @@ impl Kind {
         })
     }
 
-    /// Why it cannot do a job, if it cannot.
+    /// Reason why it cannot do a job, if it cannot.
     pub fn refuses(self, job: Job) -> Option<&'static str> {
         use crate::job::Direction::{Down, Plain, Up};
         match (self, job.direction) {
@@ -124,34 +123,31 @@ impl Kind {
     }
 }
 
-/// A datapath at work.
+/// A running datapath and its testbed.
 pub trait Peer {
-    /// Where it is.
     fn testbed(&self) -> &Testbed;
 
-    /// Where the frames of `job` are counted, which is told what to expect.
+    /// The sink for the frames of `job`, set to what is expected.
     fn sink(&self, job: Job) -> Result<&Sink> {
         let sink = self.testbed().sink(job.to());
         sink.expect(&Expected::arriving(job))?;
         Ok(sink)
     }
 
-    /// The threads that move its frames; none when they move on the generator's.
+    /// Threads that forward its frames; none if they are forwarded on the generator's.
     fn threads(&self) -> Vec<Pid>;
 
-    /// Frames that it dropped so far, by its own account.
+    /// Drops so far, by its own counters.
     fn drops(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()
     }
 
-    /// Busy cycles per frame since the last call, by its own account.
+    /// Busy cycles per frame since the last call, by its own counters.
     fn busy_cycles(&self) -> Option<f64> {
         None
     }
 
-    /// It stands still.
     fn pause(&self) {}
 
-    /// It goes on.
     fn resume(&self) {}
 }

@@ -1,4 +1,4 @@
-//! `trunkpath run` with its own SQLite database.
+//! `trunkpath run` with an embedded NB DB.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,17 +20,17 @@ use testkit::records::{CHASSIS, network, port, port_id, segmentation};
 
 const TRUNKPATH: &str = env!("CARGO_BIN_EXE_trunkpath");
 
-/// The key of the trunk's own port, as that of any port, is the number of its cable.
+/// `unique_key` of the parent; that of any port is the number of its cable.
 pub const PARENT_KEY: u32 = 1;
-/// The key of network 2.
+/// `unique_key` of network 2.
 pub const NETWORK: u32 = 2;
 
-/// The key of the subport with this VID.
+/// `unique_key` of the subport with this VID.
 pub fn subport_key(vid: u16) -> u32 {
     0x1_0000 + u32::from(vid)
 }
 
-/// A running daemon, and what it takes to start it again.
+/// A running daemon, and its command line for a restart.
 #[derive(Debug)]
 pub struct Ours {
     pub daemon: Child,
@@ -39,26 +39,26 @@ pub struct Ours {
     testbed: Testbed,
 }
 
-/// How to start one.
+/// Options of a daemon.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Ports, one to a cable: at least the two that traffic is on.
+    /// Number of ports, one per cable; at least the two with traffic.
     pub ports: usize,
-    /// As `--workers` has it.
+    /// Value of the option `--workers`.
     pub workers: String,
-    /// More for `trunkpath run`.
+    /// Further arguments for `trunkpath run`.
     pub arguments: Vec<String>,
 }
 
 impl Setup {
-    /// One worker, the ports of every testbed.
+    /// One worker, and the ports of every testbed.
     pub fn new(context: &Context) -> Self {
         Self { ports: CABLES, workers: context.datapath_cpu.to_string(), arguments: Vec::new() }
     }
 }
 
 impl Ours {
-    /// Starts one; returns when it forwards.
+    /// Starts a daemon; returns when it forwards.
     pub fn start(context: &Context, setup: &Setup) -> Result<Self> {
         let testbed = Testbed::with_cables(&context.programs, "ours", Hook::Tc, setup.ports.max(CABLES))?;
         let files = context.folder.join(testbed.dut.name());
@@ -86,18 +86,18 @@ impl Ours {
         Ok(())
     }
 
-    /// Starts it again after its end.
+    /// Starts it again after it was stopped.
     pub fn start_again(&mut self) -> Result<()> {
         self.daemon = self.command.launch(&self.testbed)?;
         Ok(())
     }
 
-    /// The URL of its NB DB.
+    /// URL of its NB DB.
     pub fn db(&self) -> String {
         self.command.db()
     }
 
-    /// `trunkpath stats --json`.
+    /// Output of `trunkpath stats --json`.
     fn stats(&self) -> Value {
         let text =
             succeed(Command::new(TRUNKPATH).args(["stats", "--json", "--api", &self.command.api()]), "");
@@ -105,7 +105,7 @@ impl Ours {
     }
 }
 
-/// A daemon's files and its command line.
+/// Files of a daemon and its command line.
 #[derive(Debug)]
 struct Launch {
     files: PathBuf,
@@ -133,7 +133,7 @@ impl Launch {
     }
 }
 
-/// The cables of the first `count` ports: those with traffic come first.
+/// Cables of the first `count` ports; those with traffic come first.
 fn cables(count: usize) -> impl Iterator<Item = u32> {
     [1, 3, 4, 2].into_iter().chain(5..).take(count)
 }
@@ -175,7 +175,8 @@ impl Peer for Ours {
     }
 }
 
-/// The cloud of `job.rs`, as lines for `trunkpath nb apply`. Ports on more cables are on network 1.
+/// Records for the ports of `job.rs`, as lines for `trunkpath nb apply`. Ports on further cables are on
+/// network 1.
 fn records(setup: &Setup) -> String {
     let ports = cables(setup.ports).map(|cable| {
         let (network, mac): (u32, Mac) = match cable {

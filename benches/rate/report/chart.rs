@@ -1,4 +1,4 @@
-//! For documents: bars with the range of the rounds on them, one group for each job.
+//! The report as a chart: bars with the range of the rounds, one group for each job.
 
 use std::path::Path;
 
@@ -42,7 +42,7 @@ fn paint<B: DrawingBackend>(
     let subtitle = format!("{}, Linux {}, {}", machine.cpu, machine.kernel, machine.mode);
     canvas.draw(&Text::new(subtitle, (10, 36), left.clone()))?;
 
-    // The ceiling is several times as high as all else: its bar ends at the edge.
+    // The ceiling is several times as high as all others: its bar is cut at the edge.
     let most =
         rows.iter().filter(|row| row.peer != Kind::Ceiling).map(|row| row.max_mpps).fold(0.1, f64::max);
     let x = |mpps: f64| LABELS + ((mpps / most).min(1.0) * f64::from(WIDTH - LABELS - RIGHT)) as i32;

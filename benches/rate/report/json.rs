@@ -1,4 +1,4 @@
-//! For programs.
+//! The report as JSON.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use crate::plan::{Plan, Results};
 use crate::scenarios::Figures;
 
-/// Writes everything: each sample, too.
+/// Writes everything, including each sample.
 pub fn write(
     path: &Path,
     machine: &Machine,

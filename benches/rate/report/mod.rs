@@ -1,4 +1,4 @@
-//! What a run found: as a table, as JSON, as a chart.
+//! The report of a run: as a table, as JSON, as a chart.
 
 mod chart;
 mod json;
@@ -17,47 +17,46 @@ pub use chart::draw;
 pub use json::write;
 pub use table::print;
 
-/// A row whose fastest and slowest round are further apart than this, as a part of the median, is too noisy to say
-/// anything by itself. Ratios, which compare within a round, bear more.
+/// Spread above which a row is too noisy to be used by itself: the distance of its fastest and slowest round
+/// as a fraction of the median. Ratios, which compare within a round, tolerate more.
 pub const NOISE_BOUND: f64 = 0.5;
 
-/// The part of the rate asked for that a generator has to reach.
+/// Fraction of the requested rate that a generator must reach.
 const NEARLY: f64 = 0.95;
 
-/// Fewer rounds than this have no spread.
+/// Minimum number of rounds for a spread.
 const FEWEST_ROUNDS: usize = 2;
 
-/// One job on one datapath.
+/// Row of one job on one datapath.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
     pub job: String,
     pub peer: Kind,
     pub rounds: usize,
-    /// Right frames that arrived, in millions a second.
+    /// Right frames that arrived, in millions per second.
     pub median_mpps: f64,
     pub min_mpps: f64,
     pub max_mpps: f64,
-    /// (max - min) / median.
+    /// Spread of the rounds: (max - min) / median.
     pub spread: f64,
     pub too_noisy: bool,
-    /// The median over the rounds of our rate divided by this one.
+    /// Median over the rounds of trunkpath's rate divided by this one.
     pub ours_by_this: Option<f64>,
-    /// In millions a second, the median.
+    /// Offered frames in millions per second, the median.
     pub offered_mpps: f64,
-    /// The median.
     pub on_cpu_ns: f64,
-    /// Whether those nanoseconds are the generator's, too.
+    /// Whether that CPU time includes the generator's.
     pub on_generators_cpu: bool,
-    /// The median: waiting not counted where `cycles_are_busy`.
+    /// Median of the cycles per frame, without waiting if `cycles_are_busy`.
     pub cycles: f64,
     pub cycles_are_busy: bool,
-    /// Parts of the frames sent that did not arrive right, by the place where they were dropped.
+    /// Fractions of the frames sent that were lost, by place of the drop.
     pub lost: BTreeMap<String, f64>,
     /// Frames that arrived with a wrong length or tag.
     pub wrong: u64,
 }
 
-/// The rows of a run, by job and in the order of the plan.
+/// Rows of a run, by job and in the order of the plan.
 pub fn rows(plan: &Plan, results: &Results, mhz: f64) -> Vec<Row> {
     let mut rows = Vec::new();
     for (place, job) in plan.jobs.iter().enumerate() {
@@ -110,7 +109,7 @@ fn row(
     })
 }
 
-/// Notes where less was offered than was asked for.
+/// Records where the generator was too slow.
 pub fn note_slow_generator(plan: &Plan, rows: &[Row], results: &mut Results) {
     let Some(asked) = plan.conditions.cap.map(|cap| f64::from(cap) / 1e6) else { return };
     for row in rows.iter().filter(|row| row.offered_mpps < asked * NEARLY) {
@@ -119,14 +118,14 @@ pub fn note_slow_generator(plan: &Plan, rows: &[Row], results: &mut Results) {
     }
 }
 
-/// The median of the rates of `one`, each divided by the one of `other` in the same round.
+/// Median of the rates of `one`, each divided by that of `other` in the same round.
 pub fn ratio(one: &[Option<Sample>], other: &[Option<Sample>]) -> Option<f64> {
     let pairs = one.iter().zip(other).filter_map(|(one, other)| Some((one.as_ref()?, other.as_ref()?)));
     let ratios: Vec<_> = pairs.map(|(one, other)| one.rate / other.rate.max(1.0)).collect();
     (!ratios.is_empty()).then(|| median(ratios))
 }
 
-/// The middle one, or the mean of the two middle ones.
+/// The middle value, or the mean of the two middle ones.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -137,7 +136,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// Where frames were lost, as parts of those sent.
+/// Fractions of the frames sent that were lost, by place.
 fn lost(samples: &[&Sample]) -> BTreeMap<String, f64> {
     let sent = samples.iter().map(|sample| sample.sent).sum::<u64>().max(1) as f64;
     let mut places = BTreeMap::<String, u64>::new();
@@ -146,7 +145,7 @@ fn lost(samples: &[&Sample]) -> BTreeMap<String, f64> {
             *places.entry(place.clone()).or_default() += count;
         }
     }
-    // Packet sockets drop without a counter that others can read.
+    // Drops of packet sockets have no counter that others can read.
     let arrived =
         samples.iter().map(|sample| sample.right + sample.wrong_length + sample.wrong_tag).sum::<u64>();
     let unseen = sent - arrived as f64 - places.values().sum::<u64>() as f64;

@@ -1,4 +1,4 @@
-//! For people.
+//! The report as a table.
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -6,10 +6,10 @@ use super::{NOISE_BOUND, Row};
 use crate::machine::Machine;
 use crate::plan::NotRun;
 
-/// Places with a smaller part of the drops are left out.
+/// Places with a smaller fraction of the drops are omitted.
 const SMALLEST_PART: f64 = 0.01;
 
-/// Prints all rows, what they mean, and what is missing.
+/// Prints all rows, their meaning, and what is missing.
 pub fn print(machine: &Machine, rows: &[Row], not_run: &[NotRun]) {
     println!(
         "{}, Linux {}, {} CPU(s), {}, {}",

@@ -1,4 +1,4 @@
-//! Subports come and go while frames pass that have nothing to do with them.
+//! Subports are added and removed while unrelated frames pass.
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,15 @@ use crate::measure::{all_drops, more, offer};
 use crate::peers::{Context, NETWORK, Ours, Ovs, PARENT_KEY, Peer, Ports, Setup, subport_key};
 use testkit::records::{port, segmentation};
 
-/// Frames a second of the flow that is watched.
+/// Rate of the observed flow, in frames per second.
 const RATE: u32 = 100_000;
-/// The VIDs that come and go; the testbed has those below.
+/// VIDs that are added and removed; the testbed uses lower ones.
 const VIDS: std::ops::Range<u16> = 2000..4000;
-/// The same for OVS, which is told by a program that takes some 30 ms to start.
+/// The same for OVS, whose command takes about 30 ms to start.
 const OVS_VIDS: std::ops::Range<u16> = 2000..2200;
-/// For frames on their way, before and after.
+/// Time for frames in flight, before and after.
 const DRAIN: Duration = Duration::from_millis(200);
-/// How long the flow is watched without a change, to see what it loses by itself.
+/// Time without changes, to measure the losses of the flow itself.
 const QUIET: Duration = Duration::from_secs(5);
 
 pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
@@ -43,7 +43,7 @@ pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
     }
 }
 
-/// Counts what the flow loses during `work`.
+/// Counts the lost frames of the flow during `work`.
 fn watched(
     context: &Context,
     peer: &dyn Peer,

@@ -1,4 +1,4 @@
-//! A daemon with 16 ports that nobody sends to.
+//! CPU time of a daemon with 16 ports and without traffic.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! There and back: a guest sends a tagged frame, another one on the subport's network returns it, and so on. Both are
+//! Round-trip times: a guest sends a tagged frame, another one on the subport's network returns it. Both are
 //! ordinary programs with packet sockets, whose own cost is in every figure.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,16 +17,17 @@ use crate::job::Job;
 use crate::peers::{Context, Kind, Ours, Peer, Setup};
 use crate::threads;
 
-/// Frames there and back of one round, and the time between two: a switch that sleeps when idle gets to sleep.
+/// Round trips of one round, and the pause between two, in which a switch that sleeps when idle goes to
+/// sleep.
 const PINGS: u64 = 2500;
 const PACE: Duration = Duration::from_micros(500);
 const ROUNDS: usize = 4;
-/// A frame that takes longer is lost.
+/// Time after which a frame counts as lost.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// Bytes at the end of a frame that number it.
+/// Size of the number at the end of a frame in bytes.
 const NUMBER_LEN: usize = 8;
 
-/// A datapath and what came of it.
+/// A datapath and its round-trip times.
 struct Course {
     name: &'static str,
     peer: Box<dyn Peer>,
@@ -115,7 +116,7 @@ fn ping(socket: &PacketSocket, times: &mut Histogram<u64>, lost: &mut u64) -> Re
                     times.record(u64::try_from(sent.elapsed().as_nanos())?)?;
                     break;
                 }
-                // An earlier one, which was given up.
+                // An earlier frame, which counted as lost.
                 Some(_) => {}
                 None => {
                     *lost += 1;
@@ -127,7 +128,7 @@ fn ping(socket: &PacketSocket, times: &mut Histogram<u64>, lost: &mut u64) -> Re
     Ok(())
 }
 
-/// Returns each frame to who sent it.
+/// Returns each frame to its sender.
 fn echo(socket: &PacketSocket, done: &AtomicBool) -> Result<()> {
     while !done.load(Ordering::Relaxed) {
         if let Some(mut frame) = socket.receive()? {

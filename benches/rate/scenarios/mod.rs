@@ -1,4 +1,4 @@
-//! What a rate does not show: each scenario puts figures beside each other.
+//! Measurements other than rates.
 
 mod change;
 mod idle;
@@ -21,7 +21,6 @@ use crate::measure::Conditions;
 use crate::peers::Context;
 use crate::plan::NotRun;
 
-/// Which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scenario {
@@ -39,7 +38,7 @@ pub enum Scenario {
     Restart,
 }
 
-/// One number.
+/// A figure of a scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
     pub scenario: Scenario,
@@ -49,14 +48,14 @@ pub struct Figure {
     pub remark: String,
 }
 
-/// All numbers so far, and what there is none of.
+/// All figures so far, and what was not measured.
 #[derive(Debug, Default)]
 pub struct Figures {
     pub figures: Vec<Figure>,
     pub not_run: Vec<NotRun>,
 }
 
-/// The figures of one scenario in the making.
+/// Figures of a scenario in progress.
 #[derive(Debug)]
 pub struct Notes<'figures> {
     scenario: Scenario,
@@ -73,7 +72,7 @@ impl Notes<'_> {
         self.all.figures.push(Figure { scenario: self.scenario, what, value, unit, remark });
     }
 
-    /// Notes, and says in one line, what there is no figure of.
+    /// Records and prints a figure that is missing.
     pub fn miss(&mut self, what: &str, error: &anyhow::Error) {
         let (what, why) = (format!("{:?}: {what}", self.scenario).to_lowercase(), format!("{error:#}"));
         eprintln!("not run: {what}: {}", why.lines().next().unwrap_or_default());
@@ -82,7 +81,6 @@ impl Notes<'_> {
 }
 
 impl Scenario {
-    /// Plays it.
     pub fn run(self, context: &Context, machine: &Machine, figures: &mut Figures) -> Result<()> {
         eprintln!("scenario {}", self.to_possible_value().expect("no variant is hidden").get_name());
         let mut notes = Notes { scenario: self, all: figures };
@@ -102,10 +100,9 @@ impl Scenario {
     }
 }
 
-/// One second of all that the generator can offer.
+/// One second of the maximum rate of the generator.
 const FULL_LOAD: Conditions = Conditions { window: Duration::from_secs(1), cap: None, way: Way::Live };
 
-/// For people.
 pub fn print(figures: &Figures) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["scenario", "figure", "", "", ""]);

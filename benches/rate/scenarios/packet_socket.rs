@@ -1,4 +1,4 @@
-//! A guest's program that sends and receives frames one by one.
+//! A guest program that sends and receives single frames.
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use testkit::netns::Netns;
 
-/// No frame of a testbed is longer.
+/// Longest frame of a testbed in bytes.
 const LONGEST: usize = 2048;
 
 /// A packet socket on one device.
@@ -24,7 +24,7 @@ pub struct PacketSocket {
 }
 
 impl PacketSocket {
-    /// One that waits so long for a frame at the most.
+    /// Opens a socket that waits at most `patience` for a frame.
     pub fn open(netns: &Netns, device: &str, patience: Duration) -> Result<Self> {
         netns.enter(|| {
             let socket =
@@ -45,7 +45,7 @@ impl PacketSocket {
         Ok(())
     }
 
-    /// The next frame; `None` when there is none in time. The kernel has taken its tag off.
+    /// The next frame, without its outer tag; `None` if there is none in time.
     pub fn receive(&self) -> Result<Option<Vec<u8>>> {
         let mut frame = vec![0; LONGEST];
         match recv(self.socket.as_raw_fd(), &mut frame, MsgFlags::empty()) {

@@ -1,4 +1,4 @@
-//! How long no frame passes while the switch is ended and started again.
+//! Time without frames while the switch is restarted.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};
@@ -16,29 +16,29 @@ use crate::peers::{Context, Ours, Ovs, Peer, Ports, Setup};
 use crate::report::median;
 use crate::sink::Counter;
 
-/// Ports of our daemon: as the peer has them, and as a host has them.
+/// Number of ports of trunkpath: as the peer has them, and as a host has them.
 const PORTS: [usize; 2] = [3, 100];
-/// Frames a second; together with [`LOOK`] how exact a figure is.
+/// Rate in frames per second; with [`LOOK`] it bounds the precision.
 const RATE: u32 = 100_000;
-/// Between two looks at the counter.
+/// Interval between two readings of the counter.
 const LOOK: Duration = Duration::from_micros(100);
 const ROUNDS: usize = 5;
-/// Before the end and after the start.
+/// Time before the stop and after the start.
 const CALM: Duration = Duration::from_millis(500);
 
-/// When a new process was started, and when all of its ports and flows were there.
+/// Times at which a new process was started, and was complete.
 struct Restarted {
     exec: Instant,
     all_up: Instant,
 }
 
-/// What one restart took.
+/// Times of one restart.
 struct Times {
-    /// The longest time without a frame.
+    /// Longest time without a frame.
     outage: Duration,
-    /// From the start of the new process to its first frame.
+    /// Time from the start of the new process to its first frame.
     first_frame: Duration,
-    /// From there until all of it was there.
+    /// Time from there until all ports and flows exist.
     all_up: Duration,
 }
 
@@ -104,7 +104,7 @@ fn once<P: Peer>(
     let (restarted, gap) = thread::scope(|scope| {
         let watcher = scope.spawn(|| longest_gap(&counter, &done));
         let restarted = restart(peer);
-        // Whatever came of it, the watcher has to end.
+        // The watcher must end in any case.
         sleep(CALM);
         done.store(true, Ordering::Relaxed);
         (restarted, watcher.join().unwrap())
@@ -118,7 +118,7 @@ fn once<P: Peer>(
     })
 }
 
-/// From the last frame before the longest silence to the first one after it.
+/// Start and end of the longest time without a frame.
 fn longest_gap(counter: &Counter, done: &AtomicBool) -> Result<(Instant, Instant)> {
     let (mut right, mut at) = (counter.counts()?.right, Instant::now());
     let mut longest = (at, at);

@@ -1,4 +1,4 @@
-//! Ports and VIDs that are there, but have little or nothing to do.
+//! Ports and VIDs with little or no traffic.
 
 use anyhow::Result;
 use nix::unistd::Pid;
@@ -50,7 +50,7 @@ fn mpps(samples: &[Option<Sample>]) -> f64 {
     median(samples.iter().flatten().map(|sample| sample.rate / 1e6).collect())
 }
 
-/// `VmRSS`.
+/// Resident memory (`VmRSS`) in MiB.
 fn resident_mib(process: Pid) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,4 @@
-//! One worker or two, on two pairs of ports that are both loaded: v1 to v3 through the trunk, v4 to v2 without tags.
+//! One or two workers with two loaded pairs of ports: v1 to v3 from the parent, v4 to v2 without tags.
 
 use std::time::Instant;
 
@@ -45,7 +45,7 @@ pub fn run(context: &Context, machine: &Machine, notes: &mut Notes<'_>) -> Resul
     Ok(())
 }
 
-/// The rate of both pairs together, in Mpps.
+/// Rate of both pairs together, in Mpps.
 fn both_pairs(context: &Context, ours: &Ours, cpus: [usize; 2]) -> Result<f64> {
     ours.resume();
     let outcome = while_up(context, ours, cpus);

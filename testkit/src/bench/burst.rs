@@ -1,4 +1,4 @@
-//! Bursts of frames, ready for a step.
+//! Bursts of frames, prepared for a step.
 
 use trunkpath::datapath::{
     Context, Entry, Facts, HandedOver, Outlet, Packet, State, Target, classify, locate,
@@ -10,26 +10,26 @@ use trunkpath::xsk::{Arena, Frame};
 
 use super::scenario::{SizedScenario, Traffic};
 
-/// How far the frames of a burst have come.
+/// Step that the frames of a burst have reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// With their tags, as they arrive.
+    /// As received, with their tags.
     Received,
-    /// Without them.
+    /// Classified, without the tags that selected a port.
     Classified,
 }
 
-/// What a burst is like.
+/// Size and traffic of a burst.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
     pub stage: Stage,
     pub traffic: Traffic,
     pub frames: usize,
-    /// Free frames that the burst needs for copies.
+    /// Free chunks that the burst needs for copies.
     pub copies: usize,
 }
 
-/// Frames from one link, and where they went.
+/// Frames from one link, and the outlet that receives them.
 #[derive(Debug)]
 pub struct Burst {
     pub entry: Entry,
@@ -42,14 +42,14 @@ pub struct Burst {
     kind: Kind,
 }
 
-/// An outlet that keeps what is sent.
+/// An outlet that keeps transmitted frames.
 #[derive(Debug)]
 pub struct End {
     sent: Vec<Frame>,
     free: Vec<Frame>,
 }
 
-/// Makes bursts of random frames, the same ones in each run.
+/// Generator of random bursts, the same ones in each run.
 #[derive(Debug)]
 pub struct Maker<'a> {
     scenario: &'a SizedScenario,
@@ -59,11 +59,11 @@ pub struct Maker<'a> {
     random: u64,
 }
 
-/// The source address of all frames: any that a station can have.
+/// Source address of all frames; no port security applies.
 const SOURCE: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
 impl Kind {
-    /// The frames of a burst, the free ones included.
+    /// Chunks of a burst, including the free ones.
     pub const fn all_frames(&self) -> usize {
         self.frames + self.copies
     }
@@ -134,7 +134,7 @@ impl<'a> Maker<'a> {
         (packet.frame, facts, to)
     }
 
-    /// A number below `below` (xorshift64).
+    /// A random number less than `below` (xorshift64).
     fn draw(&mut self, below: usize) -> usize {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -144,7 +144,8 @@ impl<'a> Maker<'a> {
 }
 
 impl Burst {
-    /// Fails when frames ended otherwise than they should: then something else was timed than what the name says.
+    /// Asserts that the frames had the outcome that the traffic implies. Otherwise something else was
+    /// measured than the name says.
     pub fn check(&self) {
         let left = self.received.len() + self.classified.len();
         let done = self.kind.frames - left;

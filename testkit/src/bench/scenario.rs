@@ -1,18 +1,18 @@
-//! Tables of any size.
+//! Scenarios whose tables have a given size.
 
 use serde_json::json;
 use trunkpath::nb::{Record, Revision, Snapshot, Table};
 use trunkpath::tables::{Compiler, LinkSlot, LocalLink, Policy, Tables};
 use trunkpath::types::{IfIndex, MacAddr, VlanId};
 
-/// Subports of one parent, at the most.
+/// Maximum number of subports of one parent.
 const SUBPORTS_PER_PARENT: usize = 4000;
 const NETWORKS: usize = 100;
-/// Segmentations of a scenario for floods, about.
+/// Approximate number of segmentations of a scenario for floods.
 const FLOOD_SEGMENTATIONS: usize = 1000;
 
-/// Parents with subports, dealt out to networks. A network's last subport is a listener on a parent that all
-/// networks share, so that there is someone to send to even in the smallest scenario. The parents have a network of
+/// Parents with subports, spread over networks. The last subport of each network is a listener on a parent
+/// that all networks share, so that even the smallest scenario has a receiver. The parents have a network of
 /// their own.
 #[derive(Debug)]
 pub struct SizedScenario {
@@ -20,16 +20,16 @@ pub struct SizedScenario {
     networks: usize,
 }
 
-/// What the frames of a burst meet.
+/// Kind of traffic of a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traffic {
-    /// The tag is a subport's, the address another one's of its network.
+    /// The tag selects a subport; the destination is another subport of its network.
     Hit,
-    /// The tag is a subport's, the address nobody's.
+    /// The tag selects a subport; the destination is unknown.
     Unknown,
-    /// The tag is no subport's, so the frame is the parent's; the address is another parent's.
+    /// The tag selects no subport, so the frame is the parent's; the destination is another parent.
     Parents,
-    /// A broadcast of a subport.
+    /// The tag selects a subport; the frame is a broadcast.
     Flood,
 }
 
@@ -44,7 +44,7 @@ impl Traffic {
     }
 }
 
-/// A frame's way: from a tag behind a link to an address.
+/// Path of a frame: from a tag on a link to a destination.
 #[derive(Debug)]
 pub struct Way {
     pub link: LinkSlot,
@@ -53,12 +53,12 @@ pub struct Way {
 }
 
 impl SizedScenario {
-    /// A scenario of `segmentations` segmentations, and its tables.
+    /// A scenario with `segmentations` segmentations, and its tables.
     pub fn new(segmentations: usize) -> (Self, Tables) {
         Self::build(Self { segmentations, networks: segmentations.min(NETWORKS) })
     }
 
-    /// A scenario where each subport's broadcast reaches `receivers` others, and its tables.
+    /// A scenario in which a broadcast of a subport has `receivers` receivers, and its tables.
     pub fn for_floods(receivers: usize) -> (Self, Tables) {
         let networks = FLOOD_SEGMENTATIONS / receivers;
         Self::build(Self { segmentations: networks * receivers, networks })
@@ -96,7 +96,8 @@ impl SizedScenario {
         records
     }
 
-    /// A way of a frame that comes from `link`, drawn at random. `draw` gives a number below its argument.
+    /// Draws the path of a frame that comes from `link`. `draw` returns a random number less than its
+    /// argument.
     pub fn way(&self, link: usize, traffic: Traffic, draw: &mut impl FnMut(usize) -> usize) -> Way {
         let first = link * SUBPORTS_PER_PARENT;
         let from = first + draw(SUBPORTS_PER_PARENT.min(self.segmentations - first));
@@ -115,7 +116,7 @@ impl SizedScenario {
         Way { link: LinkSlot(link as u16), vid, address }
     }
 
-    /// The number of links that frames come from.
+    /// Number of links that frames come from.
     pub const fn sending_links(&self) -> usize {
         self.segmentations.div_ceil(SUBPORTS_PER_PARENT)
     }
@@ -132,12 +133,12 @@ impl SizedScenario {
         self.sending_links() + 1
     }
 
-    /// The number of a parent among the ports: behind the subports.
+    /// Number of a parent's port: those of subports come first.
     const fn parent_port(&self, parent: usize) -> usize {
         self.segmentations + self.networks + parent
     }
 
-    /// The parent of a subport, and its tag there.
+    /// Parent of a subport, and its tag there.
     fn place(&self, subport: usize) -> (usize, VlanId) {
         let (parent, place) = match subport.checked_sub(self.segmentations) {
             Some(listener) => (self.parents() - 1, listener),

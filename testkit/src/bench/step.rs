@@ -1,4 +1,4 @@
-//! The steps of the route, over a whole burst.
+//! The steps of the pipeline, each over a whole burst.
 
 use std::hint::black_box;
 
@@ -7,7 +7,7 @@ use trunkpath::tables::Reader;
 
 use super::burst::{Burst, Stage};
 
-/// A step, and what frames have to be like to take it.
+/// A step, and the state of frames that it takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
     pub name: &'static str,
@@ -21,7 +21,7 @@ pub const CLASSIFY: Step = Step { name: "classify", stage: Stage::Received, run:
 pub const LOCATE: Step = Step { name: "locate", stage: Stage::Classified, run: run_locate };
 /// The to-port half, with the push of a tag.
 pub const TO_PORT: Step = Step { name: "to_port", stage: Stage::Classified, run: run_to_port };
-/// All of the route.
+/// The whole pipeline of the datapath.
 pub const PIPELINE: Step = Step { name: "pipeline", stage: Stage::Received, run: run_pipeline };
 
 fn run_classify(tables: &mut Reader, burst: &mut Burst) {

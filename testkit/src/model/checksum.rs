@@ -1,8 +1,8 @@
-//! Completing partial checksums, the long way: the whole checksum is computed anew from a written-out pseudo-header.
+//! Completes partial checksums the long way: the checksum is computed again from an explicit pseudo-header.
 
 use crate::frames::ones_complement_sum;
 
-/// Where a TCP or UDP segment starts and ends in an IP packet, and what it is.
+/// Position of a TCP or UDP segment in an IP packet, its protocol, and the addresses of the packet.
 struct Segment {
     start: usize,
     end: usize,
@@ -10,7 +10,8 @@ struct Segment {
     addresses: Vec<u8>,
 }
 
-/// Completes the checksum of a TCP or UDP segment behind any tags, if the field holds the pseudo-header's sum.
+/// Completes the checksum of a TCP or UDP segment behind any tags, if the field holds the sum of the
+/// pseudo-header.
 pub fn complete(frame: &mut [u8]) {
     let Some((at, ethertype)) = packet(frame) else { return };
     let packet = &mut frame[at..];
@@ -45,7 +46,7 @@ fn complete_segment(packet: &mut [u8], segment: &Segment) {
     bytes[field..field + 2].copy_from_slice(&sum.to_be_bytes());
 }
 
-/// Where the packet behind the tags begins, and its EtherType.
+/// Offset of the packet behind the tags, and its EtherType.
 fn packet(frame: &[u8]) -> Option<(usize, u16)> {
     let mut at = 12;
     loop {

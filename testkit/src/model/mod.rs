@@ -1,5 +1,5 @@
-//! The naive switch: what happens to one frame, by the words of the specification and with nothing prepared. Slow,
-//! and written so that a reader sees at once that it is right. Shares only words (drop reasons) with the real one.
+//! The naive switch: the outcome of one frame by the specification, with nothing prepared. Slow, and written
+//! to be checked by reading. It shares only names (drop reasons) with the real one.
 
 pub mod checksum;
 pub mod pairs;
@@ -13,24 +13,25 @@ use crate::scenario::{Port, Scenario};
 pub use pairs::Holders;
 use records::{Path, Tag};
 
-/// What became of a frame.
+/// Outcome of one received frame.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcome {
-    /// The port that the frame counts as received from.
+    /// The port on which the frame is counted as received.
     pub received_from: Option<String>,
-    /// Per copy: the port whose link it leaves by, and its bytes.
+    /// For each copy: the port whose link it leaves by, and its bytes.
     pub sent: Vec<(String, Vec<u8>)>,
-    /// Per copy that was lost, or for the frame as a whole: the port it is counted on, and why.
+    /// For each dropped copy, or for the frame as a whole: the port it is counted on, and the reason.
     pub dropped: Vec<(Option<String>, DropReason)>,
 }
 
-/// Where a frame came from, and what is left of it.
+/// Source port of a frame, and the frame without the tags that selected it.
 struct Classified {
     port: String,
     frame: Vec<u8>,
 }
 
-/// Sends `frame` into link number `link` of `scenario`, where `holders` have the addresses that several ports claim.
+/// Sends `frame` into link number `link` of `scenario`, where `holders` have the addresses that several ports
+/// claim.
 pub fn forward(scenario: &Scenario, holders: &mut Holders, link: usize, frame: &[u8]) -> Outcome {
     let link = &scenario.links[link];
     let Some(root) = records::port_of_link(scenario, link) else {
@@ -69,7 +70,7 @@ fn dropped(port: String, reason: DropReason) -> Outcome {
     Outcome { received_from: Some(port.clone()), sent: Vec::new(), dropped: vec![(Some(port), reason)] }
 }
 
-/// Takes off the tags that stand for subports, one level after the other.
+/// Strips the tags that select subports, one level after the other.
 fn classify(scenario: &Scenario, root: &str, frame: &[u8]) -> Result<Classified, (String, DropReason)> {
     let mut port = root.to_owned();
     let mut frame = frame.to_vec();
@@ -92,7 +93,7 @@ fn classify(scenario: &Scenario, root: &str, frame: &[u8]) -> Result<Classified,
     }
 }
 
-/// What the outermost tag of a frame of `port` says.
+/// Meaning of the outermost tag of a frame of `port`.
 fn meaning(scenario: &Scenario, port: &str, frame: &[u8]) -> Tag {
     match outermost_tag(frame) {
         Some((0x8100, tci)) => records::meaning(scenario, port, tci & 0x0fff),
@@ -100,18 +101,18 @@ fn meaning(scenario: &Scenario, port: &str, frame: &[u8]) -> Tag {
     }
 }
 
-/// Whether `port` takes no unknown tags, and the frame has a tag. A priority tag names no VLAN.
+/// Whether `port` drops unknown tags and the frame has one. A priority tag has no VID.
 fn is_unwanted(scenario: &Scenario, port: &str, frame: &[u8]) -> bool {
     let is_vlan = outermost_tag(frame).is_some_and(|(tpid, tci)| (tpid, tci & 0x0fff) != (0x8100, 0));
     scenario.strict.contains(port) && is_vlan
 }
 
-/// Whether a frame to `port` would count there as one of a subport's, or is not wanted.
+/// Whether `port` would take the frame for one of a subport's, or drops its tag.
 fn has_tag_of_another(scenario: &Scenario, port: &str, frame: &[u8]) -> bool {
     !matches!(meaning(scenario, port, frame), Tag::Nothing) || is_unwanted(scenario, port, frame)
 }
 
-/// Everyone who gets a copy and the way there, in the order of the ports' ids.
+/// Receivers and the paths to them, in the order of port ids.
 fn receivers(
     scenario: &Scenario,
     holders: &Holders,
@@ -139,26 +140,25 @@ fn receivers(
     }
 }
 
-/// Whether bridges do not forward frames to `address`.
+/// Whether `address` is reserved for protocols that bridges do not forward (IEEE 802.1Q, table 8-1).
 pub fn is_reserved(address: &[u8]) -> bool {
     address[..5] == [0x01, 0x80, 0xc2, 0, 0] && address[5] < 16
 }
 
-/// The frame with these 802.1Q tags, from the outermost on, in front of all it carries.
+/// The frame with these 802.1Q tags, from the outermost on, in front of its own.
 fn with_tags(frame: &[u8], vids: &[u16], priority: u16) -> Vec<u8> {
     let tags =
         vids.iter().flat_map(|vid| [0x81, 0x00, (priority | vid).to_be_bytes()[0], vid.to_be_bytes()[1]]);
     frame[..12].iter().copied().chain(tags).chain(frame[12..].iter().copied()).collect()
 }
 
-/// TPID and TCI.
 fn outermost_tag(frame: &[u8]) -> Option<(u16, u16)> {
     let word = |at: usize| Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]));
     let tpid = word(12)?;
     if matches!(tpid, 0x8100 | 0x88a8) { Some((tpid, word(14)?)) } else { None }
 }
 
-/// Two addresses, a tag if there is one, and a type: all must be there.
+/// Whether addresses, outermost tag or type are incomplete.
 fn is_truncated(frame: &[u8]) -> bool {
     match frame.get(12..14) {
         Some([0x81, 0x00] | [0x88, 0xa8]) => frame.len() < 18,

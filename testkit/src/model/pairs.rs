@@ -1,26 +1,26 @@
-//! Who has an address of a pair: the only port that claims it, or the one of several that announced it last.
+//! Holder of an address in an address pair: the only port that claims it, or the one of several that
+//! announced it last.
 
 use std::collections::BTreeMap;
 
 use super::records;
 use crate::scenario::{Mac, Scenario};
 
-/// An address on a network.
 type Address = (String, Mac);
 
-/// What frames have decided. Only frames' source addresses announce here; ARP and neighbour discovery are not looked at.
+/// Holders by announcement. Only source addresses of frames announce here, not ARP or neighbour discovery.
 #[derive(Debug, Default)]
 pub struct Holders {
-    /// In milliseconds.
+    /// Time in milliseconds, set by the test.
     pub now: u64,
-    /// The holder of each address, and when it moved there.
+    /// Holder of each address, and the time when it moved there.
     held: BTreeMap<Address, (String, u64)>,
-    /// By port: how often an address moved to it, and how often it was refused one.
+    /// By port: addresses that moved to it, and moves that were refused.
     pub moves: BTreeMap<String, (u64, u64)>,
 }
 
 impl Holders {
-    /// Takes a frame of `port` from this address.
+    /// Applies a frame of `port` with this source address.
     pub fn announce(&mut self, scenario: &Scenario, port: &str, source: &[u8]) {
         let network = &scenario.ports[port].network;
         let claimants = claimants(scenario, network, source);
@@ -39,7 +39,7 @@ impl Holders {
         }
     }
 
-    /// The port that has an address that is no port's own.
+    /// Holder of an address that no port has as its own.
     pub fn holder(&self, scenario: &Scenario, network: &str, mac: &[u8]) -> Option<String> {
         match *claimants(scenario, network, mac) {
             [only] => Some(only.to_owned()),
@@ -48,7 +48,8 @@ impl Holders {
     }
 }
 
-/// The ports on the network that are up and have a pair with this address; none for the own address of any port there.
+/// Ports on the network that are up and have a pair with this address; none if a port there has it as its
+/// own.
 fn claimants<'a>(scenario: &'a Scenario, network: &str, mac: &[u8]) -> Vec<&'a str> {
     let ports = || scenario.ports.iter().filter(|(_, port)| port.network == network);
     if ports().any(|(_, port)| port.macs.iter().any(|own| own == mac)) {

@@ -1,37 +1,36 @@
-//! What the records say: who is whose subport, who is up, how a port is reached.
+//! Meaning of the records: parents and subports, state of ports, paths to ports.
 
 use crate::scenario::{Link, Scenario, Segmentation};
 
-/// Tags in front of a frame, at the most.
+/// Maximum number of tags in a path.
 const MAX_TAGS: usize = 8;
 
-/// What a VID means on a port.
+/// Meaning of a VID on a port.
 #[derive(Debug)]
 pub enum Tag {
-    /// Nothing: the frame is the port's own.
+    /// Not claimed: the frame belongs to the port.
     Nothing,
-    /// The subport whose frame it is.
+    /// Claimed by this usable subport.
     Subport(String),
-    /// It is spoken for, but by nobody who could get it.
+    /// Claimed, but by no subport that can be used.
     Unusable,
 }
 
-/// The way from the host to a port.
+/// Path from the host to a port.
 #[derive(Debug)]
 pub struct Path {
-    /// The port whose link it is.
+    /// The port that has the link.
     pub link: String,
-    /// The tags, from the outermost on.
+    /// Tags on the link, from the outermost on.
     pub vids: Vec<u16>,
 }
 
-/// The port that untagged frames of a link belong to. A subport has no link of its own: it is where its parent is.
+/// The port that untagged frames of a link belong to. A subport uses the link of its parent.
 pub fn port_of_link<'a>(scenario: &Scenario, link: &'a Link) -> Option<&'a str> {
     let port = link.port.as_str();
     (is_known(scenario, port) && parent_of(scenario, port).is_none()).then_some(port)
 }
 
-/// What `vid` means on `parent`.
 pub fn meaning(scenario: &Scenario, parent: &str, vid: u16) -> Tag {
     let is_here = |segmentation: &Segmentation| segmentation.parent == parent && segmentation.vid == vid;
     if let Some(segmentation) = in_force(scenario).into_iter().find(|segmentation| is_here(segmentation)) {
@@ -43,7 +42,8 @@ pub fn meaning(scenario: &Scenario, parent: &str, vid: u16) -> Tag {
     if scenario.segmentations.values().any(is_here) { Tag::Unusable } else { Tag::Nothing }
 }
 
-/// Whether a port sends and receives: it and all above it are enabled and have a network, and its link is up.
+/// Whether a port sends and receives: it and all its ancestors are enabled and have a network, and its link
+/// is up.
 pub fn is_up(scenario: &Scenario, port: &str) -> bool {
     let usable = |port: &str| {
         let record = &scenario.ports[port];
@@ -56,7 +56,7 @@ pub fn is_up(scenario: &Scenario, port: &str) -> bool {
     link_is_up && above.all(usable)
 }
 
-/// How a port is reached; `None` for one that is not on this host, or below too many others, or below itself.
+/// The path to a port; `None` for one that is not on this host, has too many ancestors, or is in a loop.
 pub fn path(scenario: &Scenario, port: &str) -> Option<Path> {
     let mut vids = Vec::new();
     let mut root = port;
@@ -76,7 +76,8 @@ fn parent_of<'a>(scenario: &'a Scenario, port: &str) -> Option<&'a Segmentation>
     in_force(scenario).into_iter().find(|segmentation| segmentation.port == port)
 }
 
-/// The segmentations that hold: in the order of their ids, each whose ports exist and whose tag and child are free.
+/// The segmentations in force: in the order of their ids, each whose ports exist and whose tag and subport no
+/// earlier one claims.
 fn in_force(scenario: &Scenario) -> Vec<&Segmentation> {
     let mut holders: Vec<&Segmentation> = Vec::new();
     for segmentation in scenario.segmentations.values() {
@@ -92,13 +93,13 @@ fn in_force(scenario: &Scenario) -> Vec<&Segmentation> {
     holders
 }
 
-/// Whether the port exists and its `unique_key` is its own: of two with one key, the one with the lower id.
+/// Whether the port exists and holds its `unique_key`: of two with the same key, the lower id does.
 fn is_known(scenario: &Scenario, port: &str) -> bool {
     let Some(record) = scenario.ports.get(port) else { return false };
     scenario.ports.iter().find(|(_, other)| other.key == record.key).is_some_and(|(id, _)| id == port)
 }
 
-/// The same for a network.
+/// Whether the network exists and holds its `unique_key`.
 fn has_network(scenario: &Scenario, network: &str) -> bool {
     let Some(key) = scenario.networks.get(network) else { return false };
     scenario.networks.iter().find(|(_, other)| *other == key).is_some_and(|(id, _)| id == network)

@@ -1,4 +1,4 @@
-//! Frames that guests send, and what must arrive.
+//! Frames that guests exchange, compared to the byte.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use crate::frame::{Frame, Frames, MARKER, ethertype, hex, tci};
 use crate::stream::Stream;
 
 impl Testbed {
-    /// Sends `frames` from the guest of `from`; then every guest must have received what `expected` has for it, to the
-    /// byte, in any order, and nothing else.
+    /// Sends `frames` from the guest of `from`; every guest must receive exactly what `expected` lists for
+    /// it, in any order.
     pub fn exchange(&mut self, from: &Port, frames: &dyn Frames, expected: &[(&Port, &dyn Frames)]) {
         for frame in frames.as_slice() {
             self.guests[from.guest].sender.send(&frame.bytes());
@@ -16,7 +16,7 @@ impl Testbed {
         self.expect(from, expected);
     }
 
-    /// The same with frames as they are on the wire, by the devices of the guests.
+    /// The same with bytes of frames, and guests by the names of their links.
     pub fn exchange_bytes(
         &mut self,
         from: &str,
@@ -28,7 +28,7 @@ impl Testbed {
         self.expect_bytes(guest, expected.clone());
     }
 
-    /// The second half of [`Testbed::exchange`]: after what was sent by the guest of `from`.
+    /// The second half of [`Testbed::exchange`], for frames that the guest of `from` has already sent.
     pub fn expect(&mut self, from: &Port, expected: &[(&Port, &dyn Frames)]) {
         let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (port, frames) in expected {
@@ -38,7 +38,7 @@ impl Testbed {
         self.expect_bytes(from.guest, wanted);
     }
 
-    /// The same with frames as hexadecimal numbers, by the devices of the guests.
+    /// The same with frames as hexadecimal numbers, and guests by the names of their links.
     fn expect_bytes(&mut self, from: usize, mut wanted: BTreeMap<String, Vec<String>>) {
         for (guest, frames) in self.arrived(from).into_iter().enumerate() {
             let dev = &self.guests[guest].dev;
@@ -55,15 +55,16 @@ impl Testbed {
         }
     }
 
-    /// Lets what came to the guests up to now, where `sender` sent last, be as it may.
+    /// Discards what arrived at the guests so far, where `sender` sent last.
     pub fn forget_arrived(&mut self, sender: &Port) {
         drop(self.arrived(sender.guest));
     }
 
-    /// What came to each guest up to now, where `sender` sent last.
+    /// Frames that arrived at each guest so far, where `sender` sent last.
     ///
-    /// A marker follows the frames out of `sender`; when it has arrived, all before it have left the switch. Markers
-    /// to all other guests are sent only then, so each guest has its frames when it has its marker.
+    /// A marker follows the frames from `sender`; when it has arrived, all frames before it have left the
+    /// switch. Markers to all other guests follow then, so each guest has all its frames when it has its
+    /// marker.
     fn arrived(&mut self, sender: usize) -> Vec<Vec<Vec<u8>>> {
         let mut arrived = vec![vec![]; self.guests.len()];
         let (first, frames) = self.mark(|from, _| from.guest == sender);
@@ -77,14 +78,14 @@ impl Testbed {
         arrived
     }
 
-    /// Sends a marker between two ports of two guests that `fits` accepts. Returns the guest that got it, and all that
-    /// it got until then.
+    /// Sends a marker between two ports of two guests that `fits` accepts. Returns the receiving guest and
+    /// all frames that it got until then.
     fn mark(&mut self, fits: impl Fn(&Port, &Port) -> bool) -> (usize, Vec<Vec<u8>>) {
         let pairs = self.ports.iter().flat_map(|from| self.ports.iter().map(move |to| (from, to)));
         let (from, to) = pairs
             .filter(|(from, to)| from.network == to.network && from.guest != to.guest)
             .filter(|(from, to)| fits(from, to))
-            // Through as little of the switch as possible.
+            // The pair with the fewest tags depends on the least of the switch.
             .min_by_key(|(from, to)| from.vids.len() + to.vids.len())
             .expect("each guest of a test shares a network with another");
 
@@ -98,7 +99,7 @@ impl Testbed {
     }
 }
 
-/// In what two sorted lists of frames differ.
+/// Description of how two sorted lists of frames differ.
 fn difference(got: &[String], wanted: &[String]) -> String {
     let without = |list: &[String], other: &[String]| {
         let mut other = other.iter().peekable();

@@ -24,8 +24,8 @@ use crate::root::is_root;
 use crate::wait::until;
 use crate::wire::{Capture, Sender};
 
-/// Runs `test` in a testbed of its own, and then checks what must hold after every test: no frame lost, no capture
-/// overrun, a daemon that ends well and leaves nothing on its links.
+/// Runs `test` on a testbed of its own, then asserts what holds after every test: no frame is lost, no
+/// capture overflowed, the daemon stops without an error, and nothing is left on its links.
 pub fn on_testbed(test: impl FnOnce(&mut Testbed)) {
     if !is_root(std::thread::current().name().unwrap_or("this test")) {
         return;
@@ -35,30 +35,29 @@ pub fn on_testbed(test: impl FnOnce(&mut Testbed)) {
     testbed.finish();
 }
 
-/// A network, by its key.
+/// A network, identified by its `unique_key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network(u32);
 
-/// A logical port: a guest's own, or a subport of it.
+/// A logical port: that of a guest's link, or a subport of it.
 #[derive(Debug, Clone)]
 pub struct Port {
     pub key: u32,
     pub mac: Mac,
     pub network: Network,
-    /// The guest that it belongs to, as an index.
+    /// Index of its guest.
     guest: usize,
-    /// What the guest's own port is to it: its VLAN tags, outermost first.
+    /// Its VLAN tags on the guest's link, outermost first.
     vids: Vec<u16>,
 }
 
 impl Port {
-    /// Its id in the records.
     pub fn id(&self) -> String {
         port_id(self.key)
     }
 }
 
-/// How the daemon is to find the device of a port.
+/// How the daemon finds the link of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoundBy {
     Alias,
@@ -68,23 +67,24 @@ pub enum FoundBy {
 
 #[derive(Debug)]
 struct Guest {
-    /// Its device on the host.
+    /// Name of its link on the host.
     dev: String,
     netns: Netns,
     sender: Arc<Sender>,
     capture: Capture,
 }
 
-/// See the module. Fields are dropped in this order: the daemon ends before its links go.
+/// A host with the daemon, and its guests. Fields are dropped in this order: the daemon stops before its
+/// links are deleted.
 #[derive(Debug)]
 pub struct Testbed {
     daemon: Option<Daemon>,
     guests: Vec<Guest>,
     pub host: Netns,
     pub files: Files,
-    /// RX and TX queues of the guests made from now on.
+    /// RX and TX queues of guests added after it was set.
     pub queues: u32,
-    /// More arguments for `trunkpath run`.
+    /// Further arguments for `trunkpath run`.
     pub arguments: Vec<String>,
     records: String,
     ports: Vec<Port>,
@@ -108,32 +108,31 @@ impl Testbed {
         }
     }
 
-    /// The running daemon.
     pub fn daemon(&self) -> &Daemon {
         self.daemon.as_ref().expect("the daemon is started")
     }
 
-    /// The daemon, to be ended by the test.
+    /// Takes the daemon, so that the test can stop it.
     pub fn take_daemon(&mut self) -> Daemon {
         self.daemon.take().expect("the daemon is started")
     }
 
-    /// The namespace of `port`'s guest.
+    /// Namespace of the guest of `port`.
     pub fn netns(&self, port: &Port) -> &Netns {
         &self.guests[port.guest].netns
     }
 
-    /// The device of `port`'s guest on the host.
+    /// Name of the link of `port`'s guest on the host.
     pub fn dev(&self, port: &Port) -> &str {
         &self.guests[port.guest].dev
     }
 
-    /// What sends on eth0 of `port`'s guest.
+    /// Sender on eth0 of the guest of `port`.
     pub fn sender(&self, port: &Port) -> Arc<Sender> {
         Arc::clone(&self.guests[port.guest].sender)
     }
 
-    /// Sends `frames` on the interface `dev` of `port`'s guest. Returns when they have left by eth0.
+    /// Sends `frames` on the link `dev` of the guest of `port`. Returns when they have left by eth0.
     pub fn send_by(&self, port: &Port, dev: &str, frames: &[Frame]) {
         let netns = self.netns(port);
         let sent = || {
@@ -147,12 +146,13 @@ impl Testbed {
         until("frames to leave by eth0", || (sent() == before + frames.len()).then_some(()));
     }
 
-    /// What arrives on eth0 of `port`'s guest.
+    /// Capture on eth0 of the guest of `port`.
     pub fn capture(&self, port: &Port) -> &Capture {
         &self.guests[port.guest].capture
     }
 
-    /// Gives the guest of `port` a new link after its old one was deleted, as a VM that was stopped and started.
+    /// Creates the link of `port`'s guest again after it was deleted, as for a VM that was stopped and
+    /// started.
     pub fn plug(&mut self, port: &Port) {
         let guest = &self.guests[port.guest];
         veth((&self.host, &guest.dev), (&guest.netns, "eth0", &records::text(port.mac)), self.queues);
@@ -160,7 +160,7 @@ impl Testbed {
         self.recapture(port);
     }
 
-    /// Listens and sends anew on eth0 of `port`'s guest, after it was away.
+    /// Opens sender and capture again after eth0 of `port`'s guest was created again.
     pub fn recapture(&mut self, port: &Port) {
         let guest = &mut self.guests[port.guest];
         guest.sender = Arc::new(Sender::new(&guest.netns, "eth0"));
@@ -172,7 +172,7 @@ impl Testbed {
         self.edit(port, |record| record["enabled"] = enabled.into());
     }
 
-    /// Lets `port` send from its own MAC address and from `ips` only.
+    /// Enables port security: `port` may send from its own MAC address and from `ips` only.
     pub fn secure(&self, port: &Port, ips: &[&str]) {
         self.edit(port, |record| {
             record["port_security_enabled"] = true.into();
@@ -194,7 +194,8 @@ impl Testbed {
         self.files.nb(&["put", "lport", &record.to_string()], "");
     }
 
-    /// Every port by its id, for a model: network, address, guest, and its tags there.
+    /// Every port by its id, for the model in `tests/netns/model`: network, address, guest, and its tags
+    /// there.
     pub fn ports_for_model(&self) -> BTreeMap<String, Value> {
         let port = |port: &Port| {
             json!({"network": port.network.0, "mac": records::text(port.mac), "guest": self.dev(port),
@@ -212,7 +213,8 @@ impl Testbed {
         });
     }
 
-    /// A VLAN interface of `port`'s guest, `eth0.VID` with the MAC address of `port`, up. It sends with priority `pcp`.
+    /// Creates the VLAN interface `eth0.VID` of the subport `port`, with its MAC address, up. It sends with
+    /// priority `pcp`.
     pub fn vlan_interface(&self, port: &Port, pcp: u16) -> String {
         let (netns, vid) = (self.netns(port), port.vids[0]);
         let name = format!("eth0.{vid}");
@@ -234,7 +236,7 @@ impl Testbed {
         }
     }
 
-    /// Waits until the kernel has taken all programs off the host's links.
+    /// Waits until no link of the host has an XDP program.
     pub fn wait_for_no_programs(&self) {
         until("the kernel to take the programs off", || (!self.host.has_programs()).then_some(()));
     }

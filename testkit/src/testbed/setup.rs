@@ -1,4 +1,4 @@
-//! What there is before the daemon starts: networks, guests and their ports; and the start.
+//! Networks, guests and ports, added before the daemon starts; and its start.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,19 +13,18 @@ use crate::records;
 use crate::wire::{Capture, Sender};
 
 impl Testbed {
-    /// A network.
     pub fn network(&mut self) -> Network {
         self.networks += 1;
         self.record(&records::network(self.networks));
         Network(self.networks)
     }
 
-    /// A guest on `network`, found by its link's alias.
+    /// Adds a guest on `network`; the daemon finds its link by the alias.
     pub fn guest(&mut self, name: &str, network: Network) -> Port {
         self.guest_found_by(FoundBy::Alias, name, network)
     }
 
-    /// A guest on `network`.
+    /// Adds a guest on `network`, whose link the daemon finds by `by`.
     pub fn guest_found_by(&mut self, by: FoundBy, name: &str, network: Network) -> Port {
         let port = self.add_port(name, network, None, None);
         let dev = match by {
@@ -44,19 +43,19 @@ impl Testbed {
         port
     }
 
-    /// A subport of `parent` on `network`.
+    /// Adds a subport of `parent` on `network`.
     pub fn subport(&mut self, parent: &Port, vid: u16, network: Network) -> Port {
         self.subport_with_mac(None, parent, vid, network)
     }
 
-    /// A subport of `parent` on `network`, with the address `mac` if there is one.
+    /// Adds a subport of `parent` on `network`, with the address `mac` if there is one.
     pub fn subport_with_mac(&mut self, mac: Option<Mac>, parent: &Port, vid: u16, network: Network) -> Port {
         let port = self.spare_port_with_mac(mac, parent, vid, network);
         self.record(&records::segmentation(parent.key, port.key, vid));
         port
     }
 
-    /// A port that could be a subport of `parent`, but no segmentation says so yet.
+    /// Adds a port without a segmentation that could become a subport of `parent`.
     pub fn spare_port(&mut self, parent: &Port, vid: u16, network: Network) -> Port {
         self.spare_port_with_mac(None, parent, vid, network)
     }
@@ -88,40 +87,39 @@ impl Testbed {
         writeln!(self.records, "{record}").unwrap();
     }
 
-    /// Writes the records and starts the daemon on them. Returns when all guests and subports are served.
+    /// Writes the records and starts the daemon. Returns when all guests and subports are served.
     pub fn start(&mut self) {
         self.launch();
         self.wait_until_all_up();
     }
 
-    /// Writes the records and starts the daemon on them, whatever it may make of them.
+    /// Writes the records and starts the daemon, without waiting for ports to be served.
     pub fn launch(&mut self) {
         self.write_records();
         self.relaunch();
     }
 
-    /// Writes the records.
     pub fn write_records(&self) {
         self.files.nb(&["apply", "-"], &self.records);
     }
 
-    /// Starts the daemon on what is in the database.
+    /// Starts the daemon with the present records.
     pub fn relaunch(&mut self) {
         self.daemon = Some(Daemon::start(&self.host, &self.files, &self.arguments));
     }
 
-    /// Writes the records and starts the daemon on them, as a user with no more rights than it needs.
+    /// Writes the records and starts the daemon as a user with the capabilities that it needs.
     pub fn start_as_nobody(&mut self) {
         self.start_as_nobody_with("");
     }
 
-    /// The same with more capabilities, as `,+sys_time`.
+    /// The same with further capabilities, as in `,+sys_time`.
     pub fn start_as_nobody_with(&mut self, capabilities: &str) {
         self.write_records();
         self.adopt(Daemon::start_as_nobody(&self.host, &self.files, &self.arguments, capabilities));
     }
 
-    /// Takes a daemon that was started otherwise, and waits until all guests and subports are served.
+    /// Uses a daemon that the test started, and waits until all guests and subports are served.
     pub fn adopt(&mut self, daemon: Daemon) {
         self.daemon = Some(daemon);
         self.wait_until_all_up();

@@ -1,13 +1,13 @@
 //! The flows that Dragonflow would install for the ports of a testbed.
 //!
-//! Classify, destination, dispatch: tables 0, 1 and 2, with the source's network in `metadata` and the destination in
-//! `reg7`.
+//! Classification, destination, dispatch: tables 0, 1 and 2, with the source's network in `metadata` and the
+//! destination in `reg7`.
 
 use crate::job::{P3, P4, subport, vids};
 use crate::peers::subport_key;
 use testkit::records::text;
 
-/// All flows, one to a line.
+/// All flows, one per line.
 pub fn all() -> String {
     let parent = "table=0,priority=100,in_port=1 actions=set_field:1->metadata,goto_table:1\n".to_owned();
     let port = |(key, mac)| {
@@ -22,7 +22,7 @@ pub fn all() -> String {
     [parent].into_iter().chain(ports).chain(vids().map(of_subport)).collect()
 }
 
-/// Those of the subport with this VID.
+/// Flows of the subport with this VID.
 pub fn of_subport(vid: u16) -> String {
     let (key, mac, tci) = (subport_key(vid), text(subport(vid)), 0x1000 | vid);
     format!(

@@ -1,4 +1,5 @@
-//! Open vSwitch with its datapath in user space: an instance of our own, with the flows that Dragonflow would install.
+//! Open vSwitch with its datapath in user space: a separate instance, with the flows that Dragonflow would
+//! install.
 
 mod flows;
 mod tools;
@@ -23,7 +24,7 @@ const VSWITCHD: &str = "/usr/lib/openvswitch-switch/ovs-vswitchd";
 const VSWITCHD_DPDK: &str = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk";
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 
-/// How the devices are opened.
+/// Type of the ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ports {
     Netdev,
@@ -46,7 +47,7 @@ impl Ports {
         }
     }
 
-    /// The columns of the interface p`number`.
+    /// Columns of the interface p`number`.
     fn interface(self, number: usize) -> String {
         match self {
             Self::Netdev => String::new(),
@@ -61,7 +62,7 @@ impl Ports {
     }
 }
 
-/// A running instance. Fields are dropped in this order.
+/// An instance and its testbed. Fields are dropped in this order.
 #[derive(Debug)]
 pub struct Ovs {
     pub vswitchd: Child,
@@ -74,7 +75,7 @@ pub struct Ovs {
 }
 
 impl Ovs {
-    /// Starts one; returns when all flows are in.
+    /// Starts an instance; returns when all flows are installed.
     pub fn start(context: &Context, ports: Ports) -> Result<Self> {
         let binary = if ports.is_dpdk() { VSWITCHD_DPDK } else { VSWITCHD };
         if !Path::new(binary).exists() {
@@ -94,7 +95,7 @@ impl Ovs {
         tools.add_ports(ports)?;
         tools.add_flows()?;
         let threads = vswitchd.wait_until("a thread that moves frames", || {
-            // Without a thread of its own for each core, the main thread does it.
+            // Without poll threads, the main thread forwards.
             let prefix = if ports == Ports::Netdev { "ovs-vswitchd" } else { "pmd-" };
             let threads = threads::named(tools.vswitchd_pid()?, prefix);
             (!threads.is_empty()).then_some(threads)
@@ -107,12 +108,12 @@ impl Ovs {
 }
 
 impl Ovs {
-    /// Makes a VID of the trunk a port of network 2.
+    /// Adds a VID of the parent as a port of network 2.
     pub fn add_subport(&self, vid: u16) -> Result<()> {
         self.tools.ofctl(&["--bundle", "add-flows"], &flows::of_subport(vid))
     }
 
-    /// No longer.
+    /// Removes a VID of the parent.
     pub fn remove_subport(&self, vid: u16) -> Result<()> {
         let lines = flows::of_subport(vid);
         let matches = lines.lines().filter_map(|line| line.split_once(" actions"));
@@ -120,8 +121,8 @@ impl Ovs {
         self.tools.ofctl(&["--bundle", "add-flows"], &lines.concat())
     }
 
-    /// Ends the switch and starts it again; its ports come from its database, its flows from us. Returns when it was
-    /// started.
+    /// Restarts the switch; its ports come from its database, its flows from the bench. Returns the time of
+    /// the start.
     pub fn restart(&mut self) -> Result<Instant> {
         self.tools.appctl(&["exit"])?;
         self.vswitchd.wait()?;
@@ -172,7 +173,7 @@ impl Peer for Ovs {
     }
 }
 
-/// What DPDK leaves in /var/run.
+/// Files of DPDK in /var/run, deleted when dropped.
 #[derive(Debug)]
 pub struct DpdkFiles {
     pub prefix: String,
@@ -186,7 +187,7 @@ impl DpdkFiles {
 
 impl Drop for DpdkFiles {
     fn drop(&mut self) {
-        // It may have left none.
+        // There may be none.
         drop(fs::remove_dir_all(Path::new("/var/run/dpdk").join(&self.prefix)));
     }
 }

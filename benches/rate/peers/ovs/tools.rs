@@ -1,4 +1,4 @@
-//! The files of an instance, and the commands that speak with it.
+//! Files of an instance, and the commands that configure it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::peers::Context;
 use crate::testbed::Testbed;
 use testkit::command::output;
 
-/// See the module.
+/// An instance of Open vSwitch in a folder.
 #[derive(Debug)]
 pub struct Tools {
     pub folder: PathBuf,
@@ -61,15 +61,15 @@ impl Tools {
         Ok(ovsdb)
     }
 
-    /// `dpdk` is the prefix of DPDK's files.
+    /// Writes the configuration. `dpdk` is the prefix of DPDK's files.
     pub fn configure(&self, context: &Context, dpdk: Option<&str>) -> Result<()> {
         self.vsctl("--no-wait init")?;
         let mask = 1_u64 << context.datapath_cpu;
         self.vsctl(&format!("--no-wait set Open_vSwitch . other_config:pmd-cpu-mask={mask:#x}"))?;
         let Some(prefix) = dpdk else { return Ok(()) };
         let main = 1_u64 << context.generator_cpu;
-        // Without huge pages, so that a run asks nothing of the machine. `--legacy-mem` keeps OVS from adding
-        // `--in-memory`, which does not go with `--no-huge`.
+        // Without huge pages, so that a run needs no setup of the machine. `--legacy-mem` keeps OVS from
+        // adding `--in-memory`, which excludes `--no-huge`.
         let extra = format!("\"--no-huge --legacy-mem --no-pci -m 1024 --file-prefix={prefix}\"");
         let set = ["--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true"];
         let mask = format!("other_config:dpdk-lcore-mask={main:#x}");
@@ -77,7 +77,7 @@ impl Tools {
         Ok(())
     }
 
-    /// Starts the switch, on what is in its database.
+    /// Starts the switch with its database.
     pub fn start_vswitchd(&self, testbed: &Testbed, binary: &str) -> Result<Child> {
         let mut command = testbed.dut.command(binary);
         command.env("OVS_RUNDIR", &self.folder).arg(self.db()).arg("--no-chdir");
@@ -89,7 +89,7 @@ impl Tools {
     }
 
     pub fn add_ports(&self, ports: Ports) -> Result<()> {
-        // Secure: without it every frame that meets no flow is flooded.
+        // Fail mode secure: otherwise every frame without a flow is flooded.
         self.vsctl(
             "add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure protocols=OpenFlow10,OpenFlow13",
         )?;
@@ -110,7 +110,7 @@ impl Tools {
         self.ofctl(&["add-flows"], &flows::all())
     }
 
-    /// Hands flows, a line each, to `ovs-ofctl`.
+    /// Runs `ovs-ofctl` with flows on stdin, one per line.
     pub fn ofctl(&self, arguments: &[&str], flows: &str) -> Result<()> {
         let file = self.path("flows");
         fs::write(&file, flows)?;
