@@ -4,7 +4,6 @@
 //! * [`scenario`]: records and links, the input of a switch without sockets; [`switch`] runs the real datapath on them.
 //! * [`model`]: the naive switch that the datapath is compared with.
 //! * [`stores`], [`simulated`]: NB DBs on loopback, and links without a kernel, for a reconciler.
-//! of the switch.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,7 +11,14 @@
     clippy::missing_panics_doc,
     reason = "a test ends when it cannot go on"
 )]
-#![allow(missing_docs, clippy::must_use_candidate, reason = "only for the tests and benches beside it")]
+#![allow(
+    missing_docs,
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
+    clippy::new_without_default,
+    clippy::print_stdout,
+    reason = "only for the tests and benches of this workspace"
+)]
 
 #[cfg(feature = "host")]
 pub mod bench;

@@ -1,7 +1,6 @@
 //! Time from a commit in etcd to the first frame that is forwarded by it, with many segmentations of other
 //! hosts in the DB. The figures of `docs/northbound.md` are those that `TRUNKPATH_PARENTS=1000
 //! TRUNKPATH_CHANGES=500 cargo test --release --test integration netns::first_frame -- --nocapture` prints.
-#![allow(clippy::print_stdout, reason = "that is all it is for")]
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 //! them.
 
 use super::image::{Image, Kernel};
-use super::vm::Vm;
+use super::machine::Vm;
 
 const PROGRAMS: [&str; 3] = [env!("CARGO_BIN_EXE_trunkpath"), "ip", "socat"];
 

@@ -4,9 +4,9 @@
 mod console;
 mod encapsulations;
 mod image;
+mod machine;
 mod offloads;
 mod removals;
 mod talk;
 mod testbed;
 mod trunk;
-mod vm;

@@ -1,6 +1,5 @@
 //! TCP from a VM with the default offloads of virtio, which sends super-packets of up to 64 KiB, compared
 //! with a VM that sends none. The costs of both are printed.
-#![allow(clippy::print_stdout, reason = "that is half of what it is for")]
 
 use std::fmt;
 use std::io::Read as _;
@@ -8,9 +7,9 @@ use std::net::{IpAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::machine::{Offloads, Vm};
 use super::talk::{accept, numbers};
 use super::testbed::{Peer, on_testbed};
-use super::vm::{Offloads, Vm};
 use testkit::wait::PATIENCE;
 
 /// The VMs send in turns; the median counts.

@@ -2,7 +2,7 @@
 //! (`bpf/README.md`).
 
 use super::image::{Image, Kernel};
-use super::vm::Vm;
+use super::machine::Vm;
 
 /// Rounds of sixty removals.
 const ROUNDS: usize = 4;

@@ -4,8 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
+use super::machine::Vm;
 use super::testbed::{Interface, Peer};
-use super::vm::Vm;
 use testkit::wait::{PATIENCE, until};
 
 /// The data has the numbers from 1 to this one, a line each, as `seq` prints them: 1.3 MB.

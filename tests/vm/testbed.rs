@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::image::{Image, Kernel};
-use super::vm::{Offloads, Vm};
+use super::machine::{Offloads, Vm};
 use testkit::daemon::{Daemon, Files};
 use testkit::frame::Mac;
 use testkit::netns::{Netns, veth};

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 
+use super::machine::{Offloads, Vm};
 use super::talk::{assert_silent, connect, converse, converse_of_vms, echo, ping};
 use super::testbed::{Interface, VmTestbed, on_testbed};
-use super::vm::{Offloads, Vm};
 use testkit::wait::PATIENCE;
 
 /// A parent on network 1 with `eth0.100` and `eth0.200` on networks 2 and 3.
