@@ -30,13 +30,13 @@ pub struct Switch {
 /// Workers that links may belong to.
 const WORKERS: usize = 2;
 
-/// The outlet of whichever worker runs. Keeps what is transmitted, and gives the rest back to the arena.
+/// The outlet of both workers: keeps transmitted frames, and returns others to the arena.
 #[derive(Debug)]
 pub struct Recorder {
     pub arena: &'static Arena,
     pub worker: WorkerId,
     pub sent: Vec<(PortSlot, Frame)>,
-    /// Packets that wait for a worker.
+    /// Packets in the queue to each worker.
     pub waiting: VecDeque<(WorkerId, HandedOver)>,
     /// Time in nanoseconds, set by the test.
     pub now: u64,
@@ -125,7 +125,7 @@ impl Switch {
         self.sent()
     }
 
-    /// Takes `frame` through the half that the worker of the link at `slot` runs.
+    /// Runs `frame` through the half of the worker that owns the link at `slot`.
     pub fn receive_on(&mut self, slot: LinkSlot, frame: &[u8]) {
         let mut received = self.outlet.arena.take().expect("a free frame");
         received.clear();
@@ -136,7 +136,7 @@ impl Switch {
         forward([received], Entry { link: slot, queue: QueueId(0) }, &mut cx);
     }
 
-    /// Takes the packets that wait for a worker through the other half.
+    /// Runs the packets in the queue to a worker through the other half.
     pub fn take_waiting(&mut self) {
         while let Some((worker, packet)) = self.outlet.waiting.pop_front() {
             self.outlet.worker = worker;
@@ -144,7 +144,7 @@ impl Switch {
         }
     }
 
-    /// What has left since this was called last.
+    /// Frames that left since the last call.
     pub fn sent(&mut self) -> Vec<Sent> {
         let links = &self.links;
         let sent = self.outlet.sent.drain(..);

@@ -1,4 +1,5 @@
-//! A packet that waits for another worker while the tables change leaves as the newest tables have it, or is dropped.
+//! A packet in the queue to another worker while the tables change: it leaves by the newest tables, or is
+//! dropped.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use testkit::scenario::{PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::strategies::{Hex, any_frame, scenario};
 use testkit::switch::Switch;
 
-/// The place of peer-b's link in the list of [`Scenario::vm_and_peers`].
+/// Slot of peer-b's link in [`Scenario::vm_and_peers`].
 const PEER_B_LINK: LinkSlot = LinkSlot(2);
 
 type Drops = BTreeMap<(Option<String>, DropReason), u64>;
@@ -23,7 +24,8 @@ fn two_workers(scenario: &Scenario) -> Scenario {
     scenario.clone().worker("vm", 1)
 }
 
-/// Sends `frame` into the link of peer-b by the tables of `scenario`; the other worker takes it on by those of `newer`.
+/// Sends `frame` into the link of peer-b by the tables of `scenario`; the other worker continues by those of
+/// `newer`.
 fn across(scenario: &Scenario, newer: &Scenario, frame: &[u8]) -> (Vec<Vec<u8>>, Drops) {
     let mut switch = Switch::new(&two_workers(scenario));
     switch.receive_on(PEER_B_LINK, frame);
@@ -77,7 +79,7 @@ fn a_receiver_that_left_the_network_gets_nothing_of_it() {
     let mut down = Scenario::vm_and_peers();
     down.port_mut("web").enabled = false;
     is_dropped(&scenario, &down, &to_web(), DropReason::Admit(Admit::NetworkLeft));
-    // Another network may have the slot of one that is gone.
+    // Another network may have the slot of a deleted one.
     let mut replaced = Scenario::vm_and_peers().network("c", 3);
     for port in ["web", "peer-b"] {
         replaced.port_mut(port).network = "c".into();
@@ -110,7 +112,7 @@ fn what_is_too_long_by_now_is_dropped_or_cut() {
     assert_eq!((segments.len(), drops), (2, Drops::new()));
 }
 
-/// The sender of a packet may be gone, and another port in its place.
+/// The sender of a packet may have been deleted, and another port may have its slot.
 #[test]
 fn a_sender_that_left_is_not_the_port_that_has_its_place() {
     let scenario = Scenario::vm_and_peers();
@@ -151,7 +153,7 @@ fn a_flood_hands_one_packet_to_each_worker_with_receivers() {
     assert_eq!(switch.drops(), Drops::new());
 }
 
-/// The copies of a flood that waits are for those who are on the network then.
+/// The receivers of a waiting flood are the present ports of the network.
 #[test]
 fn a_flood_reaches_who_is_on_the_network_by_now() {
     let mut switch = Switch::new(&crowd());
@@ -190,7 +192,7 @@ fn a_unicast_that_finds_no_room_is_dropped_on_account_of_its_receiver() {
 }
 
 proptest! {
-    /// Which worker owns which link makes no difference to what leaves, but for the order of copies.
+    /// The worker of a link makes no difference to the output, except for the order of copies.
     #[test]
     fn workers_together_do_what_one_does(
         scenario in scenario(),

@@ -33,9 +33,9 @@ pub struct Kind {
 #[derive(Debug)]
 pub struct Burst {
     pub entry: Entry,
-    /// As they arrive; none for a step behind `classify`.
+    /// Frames as received; none for a step behind `classify`.
     pub received: Vec<Frame>,
-    /// The same with the facts, and the receiver if that is one port; none for the first step.
+    /// Frames with their facts, and the receiver if it is a single port; none for the first step.
     pub classified: Vec<(Packet, Option<PortSlot>)>,
     pub end: End,
     pub state: State,

@@ -15,9 +15,9 @@ pub struct Step {
     pub run: fn(&mut Reader, &mut Burst),
 }
 
-/// The port of a frame, and the strip of its tag.
+/// Classification, including the removal of the tag.
 pub const CLASSIFY: Step = Step { name: "classify", stage: Stage::Received, run: run_classify };
-/// The receiver of a frame.
+/// Look-up of the receiver of a frame.
 pub const LOCATE: Step = Step { name: "locate", stage: Stage::Classified, run: run_locate };
 /// The to-port half, with the push of a tag.
 pub const TO_PORT: Step = Step { name: "to_port", stage: Stage::Classified, run: run_to_port };
