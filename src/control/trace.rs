@@ -4,7 +4,9 @@
 use super::daemon::Daemon;
 use crate::api::Hex;
 use crate::api::model::{TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
-use crate::datapath::{Blame, Context, Entry, Event, HandedOver, Origin, Outlet, State, Target, forward};
+use crate::datapath::{
+    Blame, Burst, Context, Entry, Event, HandedOver, Origin, Outlet, State, Target, forward,
+};
 use crate::tables::{Exit, PortSlot, WorkerId, Wrap};
 use crate::types::QueueId;
 use crate::xsk::{Arena, Frame};
@@ -27,7 +29,7 @@ pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView
     let mut witness = Witness { daemon, arena, view: TraceView::default() };
     let tables = daemon.reconciler.publisher.current();
     let mut cx = Context { tables: &tables, state: &mut State::default(), outlet: &mut witness };
-    forward([frame], Entry { link, queue: QueueId(0) }, &mut cx);
+    forward(&mut Burst::from_iter([frame]), Entry { link, queue: QueueId(0) }, &mut cx);
     Ok(witness.view)
 }
 

@@ -1,8 +1,8 @@
 //! Between the halves: a packet that waits for the worker that owns the link it leaves by. It is not ready for the wire,
 //! for the tables may change meanwhile.
 
-use super::{Blame, Context, Halt, Origin, Packet, Target};
-use crate::tables::{PortSlot, Tables, WorkerId};
+use super::{Blame, Context, Halt, Origin, Outlet, Packet, Target};
+use crate::tables::{Exit, PortSlot, Tables, WorkerId};
 use crate::types::drop_reason::{Admit, Transmit};
 use crate::types::{NetworkKey, PortKey};
 use crate::xsk::Frame;
@@ -30,7 +30,7 @@ const _: () = assert!(size_of::<HandedOver>() <= 80);
 
 impl HandedOver {
     /// A packet for `target`, which this worker does not reach.
-    pub(super) fn new<O: super::Outlet>(packet: Packet, target: Target, cx: &Context<'_, O>) -> Self {
+    pub(super) fn new<O: Outlet>(packet: Packet, target: Target, cx: &Context<'_, O>) -> Self {
         let keys = Keys {
             origin: match packet.facts.origin {
                 Origin::Port(slot) => key_of(slot, cx.tables),
@@ -100,6 +100,22 @@ impl HandedOver {
             Err(halt) => Err((packet.frame, halt)),
         }
     }
+}
+
+/// Leaves a packet for the worker that owns the way out.
+///
+/// # Errors
+/// The frame, and why it is dropped, when there is no room for it.
+#[inline(never)]
+pub(super) fn hand_over(
+    packet: Packet,
+    exit: &Exit<'_>,
+    cx: &mut Context<'_, impl Outlet>,
+) -> Result<(), (Frame, Halt)> {
+    let waiting = HandedOver::new(packet, Target::Port(exit.slot), cx);
+    let refused =
+        |refused: HandedOver| (refused.into_packet().frame, Halt::drop(exit.slot, Transmit::HandoverFull));
+    cx.outlet.hand_over(exit.worker, waiting).map_err(refused)
 }
 
 fn key_of(slot: PortSlot, tables: &Tables) -> Option<PortKey> {

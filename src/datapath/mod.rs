@@ -20,5 +20,5 @@ pub use context::{Blame, Context, Halt};
 pub use from_port::{classify, locate};
 pub use hand_over::HandedOver;
 pub use outlet::{Event, Outlet};
-pub use packet::{Entry, Facts, Origin, Packet, Target};
+pub use packet::{Burst, Entry, Facts, Origin, Packet, Target};
 pub use state::State;

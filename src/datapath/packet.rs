@@ -1,8 +1,13 @@
 //! A frame on its route, with what the steps have found out about it.
 
+use arrayvec::ArrayVec;
+
 use crate::tables::{LinkSlot, NetworkSlot, PortSlot};
 use crate::types::{Pcp, QueueId, Wants};
-use crate::xsk::Frame;
+use crate::xsk::{BURST_FRAMES, Frame};
+
+/// Frames of one link that are taken through the steps together.
+pub type Burst = ArrayVec<Frame, BURST_FRAMES>;
 
 /// A frame with its [`Facts`]. It moves through the steps, and through queues between workers.
 #[derive(Debug)]

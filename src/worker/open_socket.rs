@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::budget::Budget;
+use crate::datapath::Burst;
 use crate::tables::LinkSlot;
 use crate::xsk::{BURST_FRAMES, ChunkPool, Frame, XskSocket};
 
@@ -111,7 +112,7 @@ impl OpenSocket {
     /// Moves the next burst that waits behind `burst`. Returns how many chunks its frames have: it ends early behind a
     /// long frame, so that a turn of long frames, each of which may leave in many, is no longer than others.
     #[inline]
-    pub(super) fn next_burst(&mut self, burst: &mut Vec<Frame>) -> usize {
+    pub(super) fn next_burst(&mut self, burst: &mut Burst) -> usize {
         let (mut frames, mut chunks) = (0, 0);
         for frame in self.waiting.iter().take(self.burst_frames) {
             frames += 1;

@@ -6,9 +6,9 @@ use super::budget::Budget;
 use super::command::{Command, Mailbox, SocketReport, WorkerReport};
 use super::idle::Idle;
 use super::outlet::WorkerOutlet;
-use crate::datapath::{Context, Entry, State, forward, receive};
+use crate::datapath::{Burst, Context, Entry, State, forward, receive};
 use crate::tables::{LinkSlot, Reader};
-use crate::xsk::{BURST_FRAMES, Frame, XskSocket};
+use crate::xsk::{BURST_FRAMES, XskSocket};
 
 /// A worker, on its own thread.
 #[derive(Debug)]
@@ -19,13 +19,20 @@ pub(super) struct Worker {
     mailbox: Mailbox,
     idle: Idle,
     budget: Budget,
-    burst: Vec<Frame>,
+    burst: Burst,
 }
 
 impl Worker {
     pub(super) fn new(outlet: WorkerOutlet, tables: Reader, mailbox: Mailbox, idle: Idle) -> Self {
-        let burst = Vec::with_capacity(BURST_FRAMES);
-        Self { outlet, state: State::default(), tables, mailbox, idle, budget: Budget::default(), burst }
+        Self {
+            outlet,
+            state: State::default(),
+            tables,
+            mailbox,
+            idle,
+            budget: Budget::default(),
+            burst: Burst::new(),
+        }
     }
 
     /// Works until told to stop; gives back its sockets. If it panics, it closes them: from then on its links' frames meet
@@ -64,8 +71,10 @@ impl Worker {
             let Some(packet) = self.outlet.inbox().and_then(|inbox| inbox.packets.pop()) else { break };
             // Looked up after the packet was taken out, so they are no older than those of the worker that left it.
             let tables = self.tables.latest();
+            self.outlet.copies = 0;
             let mut cx = Context { tables, state: &mut self.state, outlet: &mut self.outlet };
-            frames += receive(packet, &mut cx).max(1);
+            receive(packet, &mut cx);
+            frames += 1 + self.outlet.copies;
         }
         let WorkerOutlet { sockets, pool, .. } = &mut self.outlet;
         sockets.receive(pool, &mut self.budget);
@@ -91,7 +100,7 @@ impl Worker {
         self.outlet.pool.warm_up(&mut self.burst);
         self.outlet.copies = 0;
         let mut cx = Context { tables, state: &mut self.state, outlet: &mut self.outlet };
-        forward(self.burst.drain(..), Entry { link, queue }, &mut cx);
+        forward(&mut self.burst, Entry { link, queue }, &mut cx);
         self.outlet.sockets.end_turn(turn, frames, self.outlet.copies);
         Some((link, frames))
     }

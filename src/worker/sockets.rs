@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use super::budget::Budget;
 use super::idle::Idle;
 use super::open_socket::OpenSocket;
+use crate::datapath::Burst;
 use crate::tables::LinkSlot;
 use crate::types::QueueId;
-use crate::xsk::{ChunkPool, Frame, XskSocket};
+use crate::xsk::{ChunkPool, XskSocket};
 
 /// Of the sockets that nothing happens on, one in so many is looked at in each pass, and [`FEWEST_LOOKS`] at the least.
 const LOOK_SHARE: usize = 16;
@@ -118,7 +119,7 @@ impl Sockets {
     pub(super) fn burst(
         &mut self,
         turn: usize,
-        burst: &mut Vec<Frame>,
+        burst: &mut Burst,
         budget: &mut Budget,
     ) -> Option<(LinkSlot, QueueId)> {
         let open = self.open.get_mut(*self.active.get(turn)?)?;

@@ -2,7 +2,7 @@
 //! allocator.
 
 use allocation_counter::measure;
-use trunkpath::datapath::{Context, Entry, forward};
+use trunkpath::datapath::{Burst, Context, Entry, forward};
 use trunkpath::tables::{LinkSlot, Publisher, Tables};
 use trunkpath::types::QueueId;
 use trunkpath::xsk::BURST_FRAMES;
@@ -29,11 +29,11 @@ fn frames_out_without_allocation(link: u16, bytes: &[u8]) -> usize {
     let mut reader = publisher.reader();
     for is_measured in [false, true] {
         outlet.sent.clear();
-        let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| outlet.arena.take().unwrap()).collect();
+        let mut burst: Burst = (0..BURST_FRAMES).map(|_| outlet.arena.take().unwrap()).collect();
         assert!(burst.iter_mut().all(|frame| frame.set_bytes(bytes)));
         let info = measure(|| {
             let mut cx = Context { tables: reader.latest(), state: &mut state, outlet: &mut outlet };
-            forward(burst.drain(..), Entry { link: LinkSlot(link), queue: QueueId(0) }, &mut cx);
+            forward(&mut burst, Entry { link: LinkSlot(link), queue: QueueId(0) }, &mut cx);
         });
         assert!(!is_measured || info.count_total == 0, "{} allocations", info.count_total);
     }

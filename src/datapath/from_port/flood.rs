@@ -26,22 +26,19 @@ pub(in crate::datapath) fn may_flood(packet: &Packet, cx: &mut Context<'_, impl 
 }
 
 /// Gives a copy of the untouched frame to each receiver behind this worker's links, and one to each other worker that
-/// has receivers; the last of all gets the frame itself. `from` is the worker that received the packet. Returns the number
-/// of copies for this worker's links.
+/// has receivers; the last of all gets the frame itself. `from` is the worker that received the packet.
 pub(in crate::datapath) fn flood<O: Outlet>(
     packet: Packet,
     from: WorkerId,
     cx: &mut Context<'_, O>,
     leave_copy: impl Fn(&Packet, &Exit<'_>, &mut Context<'_, O>),
     leave: impl Fn(Packet, &Exit<'_>, &mut Context<'_, O>),
-) -> usize {
-    let mut copies = 0;
+) {
     let mut last = None;
     let mut others = WorkerSet::default();
     for receiver in receivers(&packet, cx) {
         match cx.tables.exit(receiver, packet.facts.queue, from) {
             Some(exit) if cx.outlet.is_own(exit.worker) => {
-                copies += 1;
                 if let Some(previous) = last.replace(exit) {
                     leave_copy(&packet, &previous, cx);
                 }
@@ -57,9 +54,9 @@ pub(in crate::datapath) fn flood<O: Outlet>(
     let mut others = others.iter();
     let heir = if last.is_none() { others.next() } else { None };
     for worker in others {
-        match copy(&packet, cx) {
-            Some(copy) => give(copy, worker, cx),
-            None => count_share(&packet, worker, drop_reason::Flood::NoChunk, cx),
+        match copy(&packet, packet.facts.origin, cx) {
+            Ok(copy) => give(copy, worker, cx),
+            Err(Halt::Drop(_, reason)) => count_share(&packet, worker, reason, cx),
         }
     }
     match (last, heir) {
@@ -70,7 +67,6 @@ pub(in crate::datapath) fn flood<O: Outlet>(
             cx.drop_frame(packet.frame, packet.facts.origin.into(), drop_reason::Admit::NetworkLeft.into());
         }
     }
-    copies
 }
 
 /// The ports of the packet's network but its sender.

@@ -1,7 +1,7 @@
 //! Bursts of frames, prepared for a step.
 
 use trunkpath::datapath::{
-    Context, Entry, Facts, HandedOver, Outlet, Packet, State, Target, classify, locate,
+    self, Context, Entry, Facts, HandedOver, Outlet, Packet, State, Target, classify, locate,
 };
 use trunkpath::packet::dot1q;
 use trunkpath::tables::{Exit, LinkSlot, PortSlot, Tables, WorkerId};
@@ -33,9 +33,15 @@ pub struct Kind {
 #[derive(Debug)]
 pub struct Burst {
     pub entry: Entry,
+<<<<<<< HEAD
     /// Frames as received; none for a step behind `classify`.
     pub received: Vec<Frame>,
     /// Frames with their facts, and the receiver if it is a single port; none for the first step.
+=======
+    /// As they arrive; none for a step behind `classify`.
+    pub received: datapath::Burst,
+    /// The same with the facts, and the receiver if that is one port; none for the first step.
+>>>>>>> 5230d21 (datapath: bound a burst by its type, and describe the route and new steps)
     pub classified: Vec<(Packet, Option<PortSlot>)>,
     pub end: End,
     pub state: State,
@@ -86,7 +92,7 @@ impl<'a> Maker<'a> {
     pub fn make(&mut self) -> Burst {
         let kind = self.kind;
         let link = self.draw(self.scenario.sending_links());
-        let (mut received, mut classified) = (Vec::new(), Vec::new());
+        let (mut received, mut classified) = (datapath::Burst::new(), Vec::new());
         for _ in 0..kind.frames {
             match (self.frame(link), kind.stage) {
                 ((frame, _, _), Stage::Received) => received.push(frame),

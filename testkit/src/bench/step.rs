@@ -45,7 +45,7 @@ fn run_to_port(tables: &mut Reader, burst: &mut Burst) {
     let mut cx = Context { tables: tables.latest(), state, outlet: end };
     for (packet, to) in classified.drain(..) {
         if let Some(to) = to {
-            send(packet, to, &mut cx);
+            send(packet, to, 0, &mut cx);
         }
     }
 }
@@ -53,5 +53,5 @@ fn run_to_port(tables: &mut Reader, burst: &mut Burst) {
 fn run_pipeline(tables: &mut Reader, burst: &mut Burst) {
     let Burst { entry, received, end, state, .. } = burst;
     let mut cx = Context { tables: tables.latest(), state, outlet: end };
-    forward(received.drain(..), *entry, &mut cx);
+    forward(received, *entry, &mut cx);
 }
