@@ -1,5 +1,6 @@
 //! Which settings change while the switch runs.
 
+use std::num::NonZeroU32;
 use std::fmt::Debug;
 
 use super::Config;
@@ -46,7 +47,9 @@ impl Config {
         update.keep("umem_mib", &self.umem_mib, &umem_mib);
         update.keep("idle", &self.idle, &idle);
         update.change_value("on_worker_panic", &mut self.on_worker_panic, on_worker_panic);
-        update.change_value("flood_rate", &mut self.policy.flood_rate, flood_rate);
+        let rates = [flood_rate, self.policy.flood_rate].map(|rate| rate.map_or(0, NonZeroU32::get));
+        let line = format!("flood_rate: {} instead of {}", rates[0], rates[1]);
+        update.replace(line, &mut self.policy.flood_rate, flood_rate);
         update.change_value("reserved_multicast", &mut self.policy.reserved_multicast, reserved_multicast);
         update.change("unknown_tags", &mut self.policy.unknown_tags, unknown_tags);
         update.change("attach", &mut self.attach, attach);

@@ -13,6 +13,7 @@ mod link;
 mod link_table;
 mod mac_holders;
 mod network;
+mod pages;
 mod pairs;
 mod policy;
 mod port;
@@ -23,12 +24,13 @@ mod slots;
 mod vlan_table;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::types::{MacAddr, NetworkKey, QueueId, ReservedMulticast};
+
+use pages::Pages;
 
 pub use compiler::{Compiler, Touched};
 pub use contested::{Announcement, ContestedAddress};
@@ -51,8 +53,8 @@ pub use vlan_table::{TagMeaning, VlanTable};
 /// touches: a link with its ports, a network with its addresses.
 #[derive(Debug, Clone)]
 pub struct Tables {
-    links: Vec<Option<Arc<LinkEntry>>>,
-    networks: Vec<Option<Arc<Network>>>,
+    links: Pages<LinkEntry>,
+    networks: Pages<Network>,
     /// The number of tables published before these.
     generation: u64,
     /// Counts what no port can be blamed for.
@@ -85,8 +87,8 @@ impl Tables {
     #[must_use]
     pub const fn empty(no_port: PortCounters) -> Self {
         Self {
-            links: Vec::new(),
-            networks: Vec::new(),
+            links: Pages::new(),
+            networks: Pages::new(),
             generation: 0,
             no_port,
             flood_rate: None,
@@ -111,7 +113,7 @@ impl Tables {
     #[inline]
     #[must_use]
     pub fn link(&self, slot: LinkSlot) -> Option<&LinkEntry> {
-        self.links.get(usize::from(slot.0))?.as_deref()
+        self.links.get(usize::from(slot.0))
     }
 
     /// The port at `slot`; `None` once it is gone.
@@ -136,17 +138,17 @@ impl Tables {
     #[inline]
     #[must_use]
     pub fn network(&self, slot: NetworkSlot) -> Option<&Network> {
-        self.networks.get(slot.0 as usize)?.as_deref()
+        self.networks.get(slot.0 as usize)
     }
 
     /// The links.
     pub fn links(&self) -> impl Iterator<Item = &LinkEntry> {
-        self.links.iter().flatten().map(|link| &**link)
+        self.links.iter()
     }
 
     /// The networks.
     pub fn networks(&self) -> impl Iterator<Item = &Network> {
-        self.networks.iter().flatten().map(|network| &**network)
+        self.networks.iter()
     }
 
     /// The counters of the port at `slot`.
@@ -154,15 +156,5 @@ impl Tables {
     #[must_use]
     pub fn counters(&self, slot: PortSlot) -> &PortCounters {
         self.port(slot).map_or(&self.no_port, |port| &port.counters)
-    }
-}
-
-/// Puts `piece` at `place` of a list of pieces.
-fn put<T>(pieces: &mut Vec<Option<Arc<T>>>, place: usize, piece: Option<Arc<T>>) {
-    if pieces.len() <= place {
-        pieces.resize_with(place + 1, || None);
-    }
-    if let Some(entry) = pieces.get_mut(place) {
-        *entry = piece;
     }
 }

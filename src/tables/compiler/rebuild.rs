@@ -9,7 +9,7 @@ use crate::tables::claims::root_of;
 use crate::tables::link_table::{LinkTable, gather};
 use crate::tables::network::Member;
 use crate::tables::pairs::PairHolders;
-use crate::tables::{Network, NetworkSlot, Tables, put};
+use crate::tables::{Network, NetworkSlot, Tables};
 use crate::types::{Id, MacAddr, NetworkKey, SlotAllocator};
 
 /// Members of networks, by the ids of the networks.
@@ -57,7 +57,7 @@ impl Compiler {
     /// Takes a link out of the tables. Returns the numbers that its ports had.
     fn take_apart(&mut self, root: &str, left: &mut Memberships) -> BTreeMap<Id, u16> {
         let Some(piece) = self.pieces.remove(root) else { return BTreeMap::new() };
-        put(&mut self.tables.links, usize::from(piece.slot.0), None);
+        self.tables.links.set(usize::from(piece.slot.0), None);
         for lport in piece.numbers.keys() {
             let network = self.placed.remove(lport).and_then(|placed| placed.network);
             let Some(network) = network else { continue };
@@ -100,7 +100,7 @@ impl Compiler {
         }
         // A link whose port has no usable record is not in the tables: its frames are nobody's.
         let entry = (!numbers.is_empty()).then(|| Arc::new(entry));
-        put(&mut self.tables.links, usize::from(slot.0), entry);
+        self.tables.links.set(usize::from(slot.0), entry);
         self.rebuilt.extend(numbers.keys().cloned());
         self.pieces.insert(link.lport.clone(), LinkState { slot, numbers, problems });
     }
@@ -114,7 +114,7 @@ impl Compiler {
             let place = state.slot.0 as usize;
             let lswitch = self.northbound.lswitches().get(id);
             let Some(lswitch) = lswitch.filter(|_| !state.members.is_empty()) else {
-                put(&mut self.tables.networks, place, None);
+                self.tables.networks.set(place, None);
                 self.network_slots.release(state.slot.0);
                 self.networks.remove(id);
                 continue;
@@ -139,7 +139,7 @@ impl Compiler {
             ));
             state.key = lswitch.key;
             state.problems = problems;
-            put(&mut self.tables.networks, place, Some(Arc::new(network)));
+            self.tables.networks.set(place, Some(Arc::new(network)));
         }
     }
 }
