@@ -1,7 +1,7 @@
 //! Which settings change while the switch runs.
 
-use std::num::NonZeroU32;
 use std::fmt::Debug;
+use std::num::NonZeroU32;
 
 use super::Config;
 use crate::nb::masked;

@@ -33,15 +33,9 @@ pub struct Kind {
 #[derive(Debug)]
 pub struct Burst {
     pub entry: Entry,
-<<<<<<< HEAD
     /// Frames as received; none for a step behind `classify`.
-    pub received: Vec<Frame>,
-    /// Frames with their facts, and the receiver if it is a single port; none for the first step.
-=======
-    /// As they arrive; none for a step behind `classify`.
     pub received: datapath::Burst,
-    /// The same with the facts, and the receiver if that is one port; none for the first step.
->>>>>>> 5230d21 (datapath: bound a burst by its type, and describe the route and new steps)
+    /// Frames with their facts, and the receiver if it is a single port; none for the first step.
     pub classified: Vec<(Packet, Option<PortSlot>)>,
     pub end: End,
     pub state: State,
