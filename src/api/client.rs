@@ -1,6 +1,7 @@
-//! The client's side of the socket.
+//! The client's end of the socket.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,69 +16,75 @@ use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::Query;
+use super::query::Query;
 
-/// There is no answer.
+/// Why there is no view.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens.
+    /// No process listens at the socket.
     #[error("no daemon at {path}: start `trunkpath run`, or give its socket with --api", path = path.display())]
     NoDaemon {
-        /// The socket.
+        /// The value of `--api`.
         path: PathBuf,
     },
-    /// Somebody listens, but not for us.
-    #[error("no access to {path}: only the daemon's user may ask it (try sudo)", path = path.display())]
+    /// The path names something that is not a socket.
+    #[error("{path} is not a socket: give the daemon's socket with --api", path = path.display())]
+    NotASocket {
+        /// The value of `--api`.
+        path: PathBuf,
+    },
+    /// The socket's mode keeps this user out.
+    #[error("no access to {path}: only the daemon's user may connect (try sudo)", path = path.display())]
     NoAccess {
-        /// The socket.
+        /// The value of `--api`.
         path: PathBuf,
     },
-    /// Another failure to connect.
+    /// Any other failure to connect.
     #[error("cannot connect to {path}: {source}", path = path.display())]
     Connect {
-        /// The socket.
+        /// The value of `--api`.
         path: PathBuf,
-        /// Why.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// The connection broke, for example because the daemon stopped.
+    /// The connection ended before the answer, for example because the daemon stopped.
     #[error("the daemon at {path} did not answer: {source}", path = path.display())]
     Broken {
-        /// The socket.
+        /// The value of `--api`.
         path: PathBuf,
-        /// Why.
+        /// The error of the HTTP connection.
         source: hyper::Error,
     },
-    /// The daemon is there, and busy or stuck.
+    /// The daemon runs, and is busy or blocked.
     #[error(
         "the daemon at {path} has not answered within {seconds} s: it is busy, or waits for a disk; forwarding does not depend on it -> ask again with a longer --timeout, and look in its log",
         path = path.display(), seconds = limit.as_secs()
     )]
-    Late {
-        /// The socket.
+    Timeout {
+        /// The value of `--api`.
         path: PathBuf,
-        /// How long it was waited for.
+        /// The value of `--timeout`.
         limit: Duration,
     },
-    /// The daemon's own words.
+    /// The daemon rejected the request: the text of its [`ApiError`](super::ApiError).
     #[error("{0}")]
-    Refused(String),
-    /// What came back is no JSON: something else listens there.
-    #[error("{path} does not speak our protocol: {source}", path = path.display())]
-    NotOurs {
-        /// The socket.
+    Rejected(String),
+    /// The answer is not JSON: another program listens at the socket.
+    #[error("{path} is not the socket of a trunkpath daemon: {source}", path = path.display())]
+    NotJson {
+        /// The value of `--api`.
         path: PathBuf,
-        /// Why.
+        /// The error of the JSON parser.
         source: serde_json::Error,
     },
 }
 
-/// What a daemon answered.
+/// The answer of a daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The answer as JSON.
+    /// The view that the query names.
     pub value: Value,
-    /// How old the state of links in it is, in whole seconds.
+    /// Age of the link states in it, in whole seconds.
     pub age_secs: u64,
 }
 
@@ -85,10 +92,10 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Client {
     path: PathBuf,
-    /// How long an answer may take.
+    /// Upper bound of the time for each answer.
     limit: Duration,
     requests: SendRequest<Full<Bytes>>,
-    /// Moves the bytes; ends with us.
+    /// Drives the connection; aborted when the client is dropped.
     _connection: JoinSet<Result<(), hyper::Error>>,
 }
 
@@ -96,11 +103,11 @@ impl Client {
     /// Connects to the daemon at `path`, whose answers may take up to `limit` each. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`ClientError`] when no daemon is there, or it may not be asked.
+    /// [`ClientError`] when no daemon listens there, or this user may not connect.
     pub async fn connect(path: &Path, limit: Duration) -> Result<Self, ClientError> {
-        let late = |_| ClientError::Late { path: path.to_owned(), limit };
+        let late = |_| ClientError::Timeout { path: path.to_owned(), limit };
         let connected = timeout(limit, UnixStream::connect(path)).await.map_err(late)?;
-        let stream = connected.map_err(|source| refused_at(path, source))?;
+        let stream = connected.map_err(|source| connect_error(path, source))?;
         let (requests, connection) = handshake(TokioIo::new(stream))
             .await
             .map_err(|source| ClientError::Broken { path: path.to_owned(), source })?;
@@ -109,28 +116,28 @@ impl Client {
         Ok(Self { path: path.to_owned(), limit, requests, _connection: task })
     }
 
-    /// Asks, and gives back the answer.
+    /// Sends a request and waits for its answer.
     ///
     /// # Errors
-    /// [`ClientError`] when the daemon refuses, or goes away.
+    /// [`ClientError`] when the daemon rejects the request, or ends.
     pub async fn ask(&mut self, query: &Query) -> Result<Answer, ClientError> {
         let (path, limit) = (self.path.clone(), self.limit);
         let exchanged = timeout(limit, self.exchange(query)).await;
-        let exchanged = exchanged.map_err(|_| ClientError::Late { path: path.clone(), limit })?;
+        let exchanged = exchanged.map_err(|_| ClientError::Timeout { path: path.clone(), limit })?;
         let (head, body) = exchanged.map_err(|source| ClientError::Broken { path: path.clone(), source })?;
         let value: Value =
-            serde_json::from_slice(&body).map_err(|source| ClientError::NotOurs { path, source })?;
+            serde_json::from_slice(&body).map_err(|source| ClientError::NotJson { path, source })?;
         match (head.status, value.get("error").and_then(Value::as_str)) {
             (StatusCode::OK, _) => Ok(Answer { value, age_secs: age(&head) }),
-            (_, Some(reason)) => Err(ClientError::Refused(reason.to_owned())),
-            (status, None) => Err(ClientError::Refused(status.to_string())),
+            (_, Some(reason)) => Err(ClientError::Rejected(reason.to_owned())),
+            (status, None) => Err(ClientError::Rejected(status.to_string())),
         }
     }
 
     async fn exchange(&mut self, query: &Query) -> Result<(Parts, Bytes), hyper::Error> {
         let mut request = Request::new(Full::default());
         *request.uri_mut() = Uri::from_static(query.path());
-        // HTTP/1.1 wants a host, and a Unix socket has none.
+        // HTTP/1.1 requires a host, and a Unix socket has none.
         request.headers_mut().insert(header::HOST, header::HeaderValue::from_static("localhost"));
         if let Query::Trace(trace) = query {
             *request.method_mut() = Method::POST;
@@ -148,9 +155,12 @@ fn age(head: &Parts) -> u64 {
     age.unwrap_or(0)
 }
 
-fn refused_at(path: &Path, source: io::Error) -> ClientError {
+fn connect_error(path: &Path, source: io::Error) -> ClientError {
+    let exists_as_other = path.metadata().is_ok_and(|found| !found.file_type().is_socket());
     let path = path.to_owned();
-    if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&source.kind()) {
+    if exists_as_other {
+        ClientError::NotASocket { path }
+    } else if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&source.kind()) {
         ClientError::NoDaemon { path }
     } else if source.kind() == io::ErrorKind::PermissionDenied {
         ClientError::NoAccess { path }

@@ -1,4 +1,4 @@
-//! The connections of the API: few at a time, and none that holds up the others.
+//! The connections of the API: a bounded number, none of which blocks the others.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -20,17 +20,17 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
-/// Connections that are open at a time. The next one takes the place of the oldest that is not being answered.
+/// Upper bound of open connections. One more replaces the oldest that waits for a request.
 const MAX_CONNECTIONS: usize = 64;
 
-/// How long a request may take to arrive.
+/// Time in which a request has to arrive completely.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bytes of a request's head, and of its body: a trace request has a frame of up to 64 KiB in hexadecimal digits.
+/// Upper bounds of a request's head and body: a trace request has a frame of up to 64 KiB in hexadecimal digits.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// How long to wait after a connection could not be accepted: there are no file descriptors left.
+/// Pause after a failed `accept`: no file descriptors are left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// The open connections, oldest first.
@@ -43,7 +43,7 @@ pub(super) struct Connections {
 #[derive(Debug)]
 struct Connection {
     task: AbortHandle,
-    /// Whether a whole request is there and has no answer yet.
+    /// Set between the end of a request and its answer.
     is_answering: Arc<AtomicBool>,
 }
 
@@ -52,7 +52,7 @@ impl Connections {
         Self { router, open: VecDeque::new() }
     }
 
-    /// Serves whoever connects.
+    /// Accepts and serves connections until the future is dropped.
     pub(super) async fn accept_from(mut self, listener: UnixListener) {
         loop {
             match listener.accept().await {
@@ -69,7 +69,7 @@ impl Connections {
         self.open.retain(|connection| !connection.task.is_finished());
         if self.open.len() >= MAX_CONNECTIONS {
             let waiting = |connection: &Connection| !connection.is_answering.load(Ordering::Relaxed);
-            // All are being answered: the new one is closed, and its client can try again.
+            // Each has a request under way: the new connection is closed, and its client can try again.
             let Some(oldest) = self.open.iter().position(waiting) else { return };
             if let Some(connection) = self.open.remove(oldest) {
                 connection.task.abort();
@@ -99,7 +99,7 @@ async fn serve(stream: UnixStream, router: Router, is_answering: Arc<AtomicBool>
     }
 }
 
-/// Waits for the whole of a request, then answers it.
+/// Receives the whole request before the router gets it.
 async fn answer(
     request: Request<Incoming>,
     router: Router,

@@ -5,18 +5,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes that read and print as hexadecimal digits.
+/// Bytes that parse from and print as hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Hex(pub Vec<u8>);
 
-/// A text that is no row of hexadecimal bytes.
+/// Why a text cannot be parsed as hexadecimal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HexError {
     /// A character that is neither a digit nor a separator.
     #[error("{0:?} at character {1} is not a hexadecimal digit: expected bytes as in 0a1b2c")]
     NotADigit(char, usize),
-    /// Half a byte is left over.
+    /// The last byte has only one digit.
     #[error("{0} hexadecimal digits: expected two for each byte")]
     OddLength(usize),
 }
@@ -24,7 +24,7 @@ pub enum HexError {
 impl FromStr for Hex {
     type Err = HexError;
 
-    /// Takes either case, and blanks and colons anywhere, as people paste frames from tcpdump and Wireshark.
+    /// Accepts both cases, and blanks and colons anywhere: the forms that tcpdump and Wireshark copy.
     fn from_str(text: &str) -> Result<Self, HexError> {
         let mut nibbles: Vec<u8> = Vec::with_capacity(text.len());
         for (at, character) in text.chars().enumerate() {

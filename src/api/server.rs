@@ -1,10 +1,9 @@
-//! The server's side of the socket.
+//! The server's end of the socket.
 
 use std::path::Path;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::AGE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -14,8 +13,9 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connections::Connections;
-use super::socket_file::{ApiError, SocketFile};
-use super::{Call, Query, Reply};
+use super::error::ApiError;
+use super::query::{Call, Query, Reply};
+use super::socket_file::{ListenError, SocketFile};
 
 /// A listening socket. Its file is removed when this is dropped.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ impl Server {
     /// Listens at `path`, which only the daemon's own user can connect to (mode 0600).
     ///
     /// # Errors
-    /// [`ApiError`] when another daemon is there, or when the file system refuses.
-    pub async fn bind(path: &Path) -> Result<Self, ApiError> {
+    /// [`ListenError`] when another daemon has the path, or the file system rejects the socket.
+    pub async fn bind(path: &Path) -> Result<Self, ListenError> {
         let (listener, file) = SocketFile::listen(path).await?;
         Ok(Self { listener, file })
     }
@@ -48,20 +48,17 @@ fn router(calls: mpsc::Sender<Call>) -> Router {
     reads.route(Query::TRACE_PATH, post(trace)).fallback(not_found).with_state(calls)
 }
 
-/// Takes any content type, so that `curl -d '{...}'` needs no header.
+/// Accepts any content type, so that `curl -d '{...}'` needs no header.
 async fn trace(State(calls): State<mpsc::Sender<Call>>, body: Bytes) -> Response {
     match serde_json::from_slice(&body) {
         Ok(request) => ask(calls, Query::Trace(request)).await,
-        Err(error) => refuse(StatusCode::BAD_REQUEST, &format!("not a trace request: {error}")),
+        Err(error) => reject(&ApiError::InvalidTrace(error)),
     }
 }
 
 async fn not_found() -> Response {
     let reads = Query::READS.map(|query| query.path()).join(", ");
-    refuse(
-        StatusCode::NOT_FOUND,
-        &format!("no such path: expected GET {reads} or POST {}", Query::TRACE_PATH),
-    )
+    reject(&ApiError::NoSuchPath(format!("GET {reads} or POST {}", Query::TRACE_PATH)))
 }
 
 async fn ask(calls: mpsc::Sender<Call>, query: Query) -> Response {
@@ -71,15 +68,15 @@ async fn ask(calls: mpsc::Sender<Call>, query: Query) -> Response {
         Err(_) => None,
     };
     let Some(Reply { outcome, age_secs }) = answer else {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
+        return reject(&ApiError::Stopping);
     };
     let answered = match outcome {
         Ok(value) => Json(value).into_response(),
-        Err(reason) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &reason),
+        Err(error) => reject(&error),
     };
     ([(AGE, age_secs.to_string())], answered).into_response()
 }
 
-fn refuse(status: StatusCode, error: &str) -> Response {
-    (status, Json(json!({ "error": error }))).into_response()
+fn reject(error: &ApiError) -> Response {
+    (error.status(), Json(json!({ "error": error.to_string() }))).into_response()
 }

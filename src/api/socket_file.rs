@@ -1,4 +1,4 @@
-//! The socket's file: made, replaced when its daemon is dead, removed at the end.
+//! The socket's file: created at the start, replaced when its daemon is dead, removed at the end.
 
 use std::fs;
 use std::io;
@@ -10,88 +10,88 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::kernel::CreatedPaths;
 
-/// The socket cannot be had.
+/// Why the daemon cannot listen at its socket.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    /// Another daemon answers there.
+pub enum ListenError {
+    /// Another daemon listens at the path.
     #[error("{path} belongs to a running daemon ({owner}): stop it, or give this one another --api", path = path.display())]
     InUse {
-        /// The socket.
+        /// The value of `--api`.
         path: PathBuf,
-        /// Process id and name.
+        /// The daemon's process id and name.
         owner: String,
     },
-    /// The path names something that is not a socket; we do not remove what we did not make.
+    /// The path names something that is not a socket, which is never removed.
     #[error("{path} exists and is not a socket: remove it, or give another --api", path = path.display())]
     NotASocket {
-        /// The path.
+        /// The value of `--api`.
         path: PathBuf,
     },
-    /// The file system says no.
+    /// The file system rejects the file or its folder.
     #[error("cannot listen at {path}: {source}", path = path.display())]
     Io {
-        /// The socket.
+        /// The value of `--api`.
         path: PathBuf,
-        /// Why.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
-/// The socket's file. Removed when this is dropped, if it is still ours.
+/// The socket's file. Removed when this is dropped, unless another daemon has replaced it.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
     inode: u64,
-    /// The folders that it is in, unless they were there before.
+    /// The folders created for the file, removed with it.
     _created: CreatedPaths,
 }
 
 impl SocketFile {
-    /// Listens at `path`, which only our own user can connect to (mode 0600). The file that a killed daemon left is
-    /// replaced; missing folders are made.
+    /// Listens at `path`, which only the daemon's own user can connect to (mode 0600). The file of a killed daemon is
+    /// replaced; missing folders are created.
     ///
-    /// No lock: others may hold one on a folder that they can read. Two daemons that start together both find the
-    /// same dead file, but each takes it aside before it removes it, and only one can bind.
+    /// There is no lock: any user may hold one on a folder that it can read. Two daemons that start together both find
+    /// the same dead file, but each renames it before it removes it, and only one of them can bind.
     ///
     /// # Errors
-    /// [`ApiError`] when another daemon is there, or when the file system refuses.
-    pub(super) async fn listen(path: &Path) -> Result<(UnixListener, Self), ApiError> {
-        let refusal = |refusal| match refusal {
-            Refusal::InUse(owner) => ApiError::InUse { path: path.to_owned(), owner },
-            Refusal::NotASocket => ApiError::NotASocket { path: path.to_owned() },
-            Refusal::Io(source) => ApiError::Io { path: path.to_owned(), source },
+    /// [`ListenError`] when another daemon has the path, or the file system rejects the socket.
+    pub(super) async fn listen(path: &Path) -> Result<(UnixListener, Self), ListenError> {
+        let failure = |failure| match failure {
+            Failure::InUse(owner) => ListenError::InUse { path: path.to_owned(), owner },
+            Failure::NotASocket => ListenError::NotASocket { path: path.to_owned() },
+            Failure::Io(source) => ListenError::Io { path: path.to_owned(), source },
         };
         let mut created = CreatedPaths::default();
-        created.create_folder(folder_of(path)).map_err(|error| refusal(error.into()))?;
-        remove_dead(path).await.map_err(refusal)?;
+        created.create_folder(folder_of(path)).map_err(|error| failure(error.into()))?;
+        remove_dead(path).await.map_err(failure)?;
         let listener = match bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                let live = UnixStream::connect(path).await.map_err(|error| refusal(error.into()))?;
-                return Err(refusal(Refusal::InUse(owner(&live))));
+                let live = UnixStream::connect(path).await.map_err(|error| failure(error.into()))?;
+                return Err(failure(Failure::InUse(owner(&live))));
             }
-            bound => bound.map_err(|error| refusal(error.into()))?,
+            bound => bound.map_err(|error| failure(error.into()))?,
         };
-        let inode = fs::metadata(path).map_err(|error| refusal(error.into()))?.ino();
+        let inode = fs::metadata(path).map_err(|error| failure(error.into()))?.ino();
         Ok((listener, Self { path: path.to_owned(), inode, _created: created }))
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let is_ours = fs::metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
-        if is_ours && let Err(error) = fs::remove_file(&self.path) {
+        let is_unchanged = fs::metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
+        if is_unchanged && let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!("cannot remove the API socket {}: {error}", self.path.display());
         }
     }
 }
 
-enum Refusal {
+enum Failure {
     InUse(String),
     NotASocket,
     Io(io::Error),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
@@ -109,27 +109,27 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     bound
 }
 
-/// Removes the socket file of a daemon that is no more: a connection to it is refused.
-async fn remove_dead(path: &Path) -> Result<(), Refusal> {
+/// Removes the file of a dead daemon, which is known by `ECONNREFUSED`.
+async fn remove_dead(path: &Path) -> Result<(), Failure> {
     match UnixStream::connect(path).await {
-        Ok(live) => return Err(Refusal::InUse(owner(&live))),
+        Ok(live) => return Err(Failure::InUse(owner(&live))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
         Err(error) => return Err(error.into()),
     }
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Err(Refusal::NotASocket);
+        return Err(Failure::NotASocket);
     }
     let aside = folder_of(path).join(format!(".{}", std::process::id()));
     match fs::rename(path, &aside) {
-        // Another daemon that starts was faster.
+        // Another daemon that starts has renamed it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         renamed => renamed?,
     }
-    // It may be the new file of a daemon that started since the first look.
+    // It may be the new file of a daemon that started after the first connect.
     if let Ok(live) = UnixStream::connect(&aside).await {
         renameat_with(CWD, &aside, CWD, path, RenameFlags::NOREPLACE).map_err(io::Error::from)?;
-        return Err(Refusal::InUse(owner(&live)));
+        return Err(Failure::InUse(owner(&live)));
     }
     Ok(fs::remove_file(&aside)?)
 }

@@ -1,6 +1,5 @@
-//! What reaches the terminal.
+//! Writing to standard output: tables, wrapped text, JSON.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -8,7 +7,9 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
-/// Writes to standard output. Not `println!`, which panics when a pager or `head` has seen enough.
+use crate::types::{is_control, printable};
+
+/// Writes to standard output. Not `println!`, which panics when a pager or `head` has closed it.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -20,34 +21,17 @@ pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&(printable_json(&serde_json::to_string_pretty(value)?) + "\n"))
 }
 
-/// True for the error of [`print()`] when nobody reads any more.
+/// True for the error of [`print()`] when the reader has closed the pipe.
 pub(super) fn is_closed(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The text with every character escaped that would do something to a terminal: names and aliases of links are
-/// whatever somebody wrote.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(acts) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if acts(character) {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    Cow::Owned(escaped)
-}
-
-/// The same for JSON, by its own escapes: who reads it reads the same.
+/// The same for JSON, by its own escapes, which leave the value unchanged.
 pub(super) fn printable_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
-        // Between values it breaks lines; inside a text it is escaped already.
-        if acts(character) && character != '\n' {
+        // Between values it ends lines; inside a text it is escaped already.
+        if is_control(character) && character != '\n' {
             // Writing to a text never fails.
             write!(escaped, "\\u{:04x}", u32::from(character)).unwrap_or_default();
         } else {
@@ -57,13 +41,7 @@ pub(super) fn printable_json(json: &str) -> String {
     escaped
 }
 
-/// Control characters, and those that turn the direction of writing.
-fn acts(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Rows below a header, aligned, without borders, one line each. A header that begins with `>` is for a column of
+/// Rows below a header, aligned, without borders, one line each. A header with `>` in front is that of a column of
 /// numbers.
 pub(super) fn table<const N: usize>(
     header: [&str; N],
@@ -85,7 +63,34 @@ pub(super) fn table<const N: usize>(
     table.trim_fmt() + "\n"
 }
 
-/// A rate in three digits or so: `950`, `12.3k`, `1.25M`.
+/// The width of the terminal, or 80 where standard output is none.
+pub(super) fn width() -> usize {
+    Table::new().width().map_or(80, usize::from)
+}
+
+/// Words in lines of at most `width` characters, the first line after `first` and the others after `rest`. A word that is
+/// longer has a line of its own.
+pub(super) fn wrap(text: &str, first: &str, rest: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut line = String::from(first);
+    let mut is_empty = true;
+    for word in text.split_whitespace() {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = String::from(rest);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    lines + &line + "\n"
+}
+
+/// A rate with three or four digits: `950`, `12.3k`, `1.25M`.
 pub(super) fn rate(per_second: f64) -> String {
     match per_second {
         r if r >= 999_500_000.0 => format!("{:.2}G", r / 1e9),
@@ -100,17 +105,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_acts_on_a_terminal_is_escaped() {
-        assert_eq!(printable("tap0 größe"), "tap0 größe");
-        assert_eq!(printable("a\x1b[2Jb\nc\u{202e}d"), "a\\u{1b}[2Jb\\nc\\u{202e}d");
-    }
-
-    #[test]
     fn json_is_escaped_and_reads_the_same() {
         let value = serde_json::json!({"name": "a\x1b[2J\u{9b}1m\nb\u{202e}c größe"});
         let printed = printable_json(&serde_json::to_string_pretty(&value).unwrap());
         assert_eq!(printed.lines().count(), 3);
-        assert!(!printed.chars().any(|character| acts(character) && character != '\n'), "{printed:?}");
+        assert!(!printed.chars().any(|character| is_control(character) && character != '\n'), "{printed:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
     }
 
@@ -118,6 +117,13 @@ mod tests {
     fn tables_are_aligned_and_have_no_empty_cell() {
         let rows = [["a".to_owned(), "1".to_owned()], [String::new(), "23".to_owned()]];
         assert_eq!(table(["NAME", ">N"], rows), "NAME   N\na      1\n-     23\n");
+    }
+
+    #[test]
+    fn long_texts_are_wrapped_at_words() {
+        assert_eq!(wrap("aa bb cc", "  -> ", "     ", 10), "  -> aa bb\n     cc\n");
+        assert_eq!(wrap("longer-than-that a", "- ", "  ", 5), "- longer-than-that\n  a\n");
+        assert_eq!(wrap("", "x", "", 5), "x\n");
     }
 
     #[test]

@@ -3,17 +3,20 @@
 use std::io::{IsTerminal, stdout};
 use std::time::{Duration, Instant};
 
+use super::daemon::{DaemonArgs, ask_json, block_on, decode};
 use super::output::{print, print_json, printable_json, rate, table};
-use super::{DaemonArgs, ask_json, block_on, read};
 use crate::api::Query;
-use crate::api::model::{FrameCensus, PortStats, SocketStats, StatsView};
+use crate::api::model::{ChunkCensus, PortStats, SocketStats, StatsView};
 
 /// Options of `trunkpath stats`.
 #[derive(Debug, clap::Args)]
 pub struct StatsArgs {
-    /// Every second anew, with rates, until Ctrl-C (with --json: a line each)
+    /// Print rates every second until Ctrl-C (with --json: the counters, one line each second)
     #[arg(long)]
     watch: bool,
+    /// Show in which places the packet memory is
+    #[arg(long)]
+    memory: bool,
     #[command(flatten)]
     pub(super) daemon: DaemonArgs,
 }
@@ -24,38 +27,42 @@ pub(super) fn run(args: &StatsArgs) -> anyhow::Result<()> {
         if !args.watch {
             let mut client = args.daemon.connect().await?;
             let answer = ask_json(&mut client, &Query::Stats).await?;
-            return if args.daemon.json { print_json(&answer) } else { print(&show(&read(answer)?)) };
+            return if args.daemon.json {
+                print_json(&answer)
+            } else {
+                print(&show(&decode(answer)?, args.memory))
+            };
         }
         tokio::select! {
-            ended = watch(&args.daemon) => ended,
+            ended = watch(args) => ended,
             interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
         }
     })
 }
 
-async fn watch(daemon: &DaemonArgs) -> anyhow::Result<()> {
-    let mut client = daemon.connect().await?;
+async fn watch(args: &StatsArgs) -> anyhow::Result<()> {
+    let mut client = args.daemon.connect().await?;
     let mut every_second = tokio::time::interval(Duration::from_secs(1));
     let mut before: Option<(Instant, StatsView)> = None;
     loop {
         every_second.tick().await;
         let answer = ask_json(&mut client, &Query::Stats).await?;
         let now = Instant::now();
-        if daemon.json {
+        if args.daemon.json {
             print(&(printable_json(&answer.to_string()) + "\n"))?;
             continue;
         }
-        let stats: StatsView = read(answer)?;
+        let stats: StatsView = decode(answer)?;
         if let Some((then, before)) = &before {
             let clear = if stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
             let rates = rates(before, &stats, now.duration_since(*then).as_secs_f64());
-            print(&format!("{clear}{rates}\n{}\n", frames(&stats.frames)))?;
+            print(&format!("{clear}{rates}\n{}\n", memory(&stats.chunks, args.memory)))?;
         }
         before = Some((now, stats));
     }
 }
 
-fn show(stats: &StatsView) -> String {
+fn show(stats: &StatsView, places: bool) -> String {
     let ports = table(
         ["LPORT", ">RECEIVED", ">BYTES", ">SENT", ">BYTES", ">DROPPED"],
         stats.ports.iter().map(|port| {
@@ -64,15 +71,16 @@ fn show(stats: &StatsView) -> String {
             [port.lport.clone(), received, received_bytes, sent, sent_bytes, dropped(port).to_string()]
         }),
     );
-    let devices = table(
-        ["DEVICE", ">REDIRECTED", ">PASSED", ">DROPPED", ">TRANSMIT DROPPED"],
-        stats.devices.iter().map(|device| {
-            let counts = [device.redirected, device.passed, device.dropped, device.transmit_dropped];
-            let [redirected, passed, dropped, lost] = counts.map(|count| count.to_string());
-            [device.device.clone(), redirected, passed, dropped, lost]
+    let links = table(
+        ["LINK", ">TO SOCKET", ">NO SOCKET: PASSED", ">NO SOCKET: DROPPED", ">TRANSMIT DROPPED"],
+        stats.links.iter().map(|link| {
+            let counts = [link.redirected, link.passed, link.dropped, link.transmit_dropped];
+            let [redirected, passed, dropped, transmit_dropped] = counts.map(|count| count.to_string());
+            [link.link.clone(), redirected, passed, dropped, transmit_dropped]
         }),
     );
-    let blocks = [ports, drops(stats), address_moves(stats), devices, sockets(stats), frames(&stats.frames)];
+    let blocks =
+        [ports, drops(stats), address_moves(stats), links, sockets(stats), memory(&stats.chunks, places)];
     blocks.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -80,7 +88,7 @@ fn dropped(port: &PortStats) -> u64 {
     port.drops.values().sum()
 }
 
-/// A line for each port and reason; nothing when nothing was dropped.
+/// A line for each port and reason; empty without drops.
 fn drops(stats: &StatsView) -> String {
     let mut rows = stats
         .ports
@@ -92,7 +100,7 @@ fn drops(stats: &StatsView) -> String {
     if rows.peek().is_none() { String::new() } else { table(["LPORT", "DROP REASON", ">FRAMES"], rows) }
 }
 
-/// A line for each port that shares addresses; nothing when no address has moved.
+/// A line for each port that shares addresses; empty when no address has moved.
 fn address_moves(stats: &StatsView) -> String {
     let mut rows = stats
         .ports
@@ -109,25 +117,25 @@ fn address_moves(stats: &StatsView) -> String {
     }
 }
 
-/// A line for each socket's counter that tells of a loss; nothing when there was none.
+/// A line for each socket's counter of dropped frames that is not 0.
 fn sockets(stats: &StatsView) -> String {
     let mut rows = stats
-        .devices
+        .links
         .iter()
-        .flat_map(|device| device.sockets.iter().map(move |socket| (&device.device, socket)))
-        .flat_map(|(device, socket)| {
-            let queue = format!("{device}/{}", socket.queue);
-            losses(socket).map(move |(what, count)| [queue.clone(), what.to_owned(), count.to_string()])
+        .flat_map(|link| link.sockets.iter().map(move |socket| (&link.link, socket)))
+        .flat_map(|(link, socket)| {
+            let queue = format!("{link}/{}", socket.queue);
+            socket_drops(socket).map(move |(what, count)| [queue.clone(), what.to_owned(), count.to_string()])
         })
         .peekable();
-    if rows.peek().is_none() { String::new() } else { table(["SOCKET", "KERNEL COUNTED", ">TIMES"], rows) }
+    if rows.peek().is_none() { String::new() } else { table(["SOCKET", "KERNEL COUNTER", ">TIMES"], rows) }
 }
 
-fn losses(socket: &SocketStats) -> impl Iterator<Item = (&'static str, u64)> {
+fn socket_drops(socket: &SocketStats) -> impl Iterator<Item = (&'static str, u64)> {
     [
-        ("rx_dropped: no room, or longer than a frame", socket.rx_dropped),
+        ("rx_dropped: no room, or longer than a chunk", socket.rx_dropped),
         ("rx_ring_full: the worker is too slow", socket.rx_ring_full),
-        ("fill_ring_empty: no free frames", socket.fill_ring_empty),
+        ("fill_ring_empty: no free chunks", socket.fill_ring_empty),
         ("rx_invalid: bad fill descriptors", socket.rx_invalid),
         ("tx_invalid: bad TX descriptors", socket.tx_invalid),
     ]
@@ -135,18 +143,22 @@ fn losses(socket: &SocketStats) -> impl Iterator<Item = (&'static str, u64)> {
     .filter(|(_, count)| *count > 0)
 }
 
-fn frames(frames: &FrameCensus) -> String {
-    let FrameCensus { total, pool, fill, rx, in_hand, tx, completion, between_workers, sum } = frames;
-    let places = format!(
-        "pool {pool} + fill {fill} + RX {rx} + in hand {in_hand} + TX {tx} + completion {completion} \
-         + between workers {between_workers}"
-    );
+/// The share of the packet memory that is in use; all places with `places`, or when a chunk has leaked.
+fn memory(chunks: &ChunkCensus, places: bool) -> String {
+    let ChunkCensus { total, pool, fill, rx, in_hand, tx, completion, between_workers, sum } = chunks;
+    if sum == total && !places {
+        let used = total.saturating_sub(*pool).saturating_mul(100).checked_div(*total).unwrap_or(0);
+        return format!("packet memory {used} % in use\n");
+    }
     let verdict =
-        if sum == total { format!("all {total} there") } else { format!("{sum} of {total}: NOT ALL THERE") };
-    format!("frames: {places} = {verdict}\n")
+        if sum == total { format!("all {total}") } else { format!("{sum} of {total}: NOT ALL THERE") };
+    format!(
+        "chunks: pool {pool} + fill {fill} + RX {rx} + in hand {in_hand} + TX {tx} + completion {completion} \
+         + between workers {between_workers} = {verdict}\n"
+    )
 }
 
-/// What each port did in the `seconds` between two looks, and where frames ended.
+/// The rates of each port in the `seconds` between two answers, and the reasons of its drops.
 fn rates(before: &StatsView, after: &StatsView, seconds: f64) -> String {
     let zero = PortStats::default();
     table(
@@ -174,7 +186,7 @@ fn growing<'a>(then: &PortStats, now: &'a PortStats) -> Vec<&'a str> {
     now.drops.iter().filter(grew).map(|(reason, _)| reason.as_str()).collect()
 }
 
-/// A port that was made anew counts from 0 again: that is no growth.
+/// 0 for a port that was deleted and created in between, which counts from 0 again.
 #[expect(clippy::cast_precision_loss, reason = "a rate is shown in three digits")]
 fn growth(then: u64, now: u64) -> f64 {
     now.saturating_sub(then) as f64

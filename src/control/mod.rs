@@ -34,7 +34,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, interval, sleep_until};
 
-use crate::api::{ApiError, Call, Server};
+use crate::api::{Call, ListenError, Server};
 use crate::config::Config;
 use crate::kernel;
 use crate::kernel::inspect::{self, MemoryLimit};
@@ -101,7 +101,7 @@ pub enum ControlError {
     Workers(#[from] WorkerPoolError),
     /// The API socket is not to be had.
     #[error(transparent)]
-    Api(#[from] ApiError),
+    Api(#[from] ListenError),
     /// The thread for calls to the kernel panicked, which is a bug.
     #[error("the thread that opens and closes links has died")]
     RtnlThread,

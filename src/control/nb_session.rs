@@ -1,7 +1,6 @@
 //! What we see of the NB DB, and what it hears of us.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::follow::News;
 use super::snapshot_cache::SnapshotCache;
-use crate::api::model::NbView;
+use crate::api::model::{ChassisRecord, NbState, NbView, StaleReason};
 use crate::config::Config;
 use crate::nb::{self, NbError, NorthboundDb, Reports, Revision, Snapshot};
 use crate::types::Problem;
@@ -35,7 +34,7 @@ pub(super) struct NbSession {
     url: String,
     reports: Reports,
     announcing: JoinHandle<()>,
-    announcement: Arc<Mutex<Announcement>>,
+    chassis_record: Arc<Mutex<ChassisRecord>>,
     /// For a DB that is not on this host anyway.
     snapshot_cache: Option<SnapshotCache>,
     next_confirmation: Instant,
@@ -62,29 +61,6 @@ struct Lost {
     error: String,
 }
 
-/// The state of this host's record in table `chassis`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Announcement {
-    /// It is being written for the first time.
-    Pending,
-    /// There is no address to write: no default route, and no `--local-ip`.
-    NoAddress,
-    Written,
-    /// The last attempt failed; there will be another.
-    Failed(String),
-}
-
-impl fmt::Display for Announcement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pending => f.write_str("not written yet"),
-            Self::NoAddress => f.write_str("not written: no default route, and no --local-ip"),
-            Self::Written => f.write_str("written"),
-            Self::Failed(reason) => write!(f, "not written: {reason}"),
-        }
-    }
-}
-
 impl NbSession {
     /// Opens the DB, which may be away, and the copy of it, which is returned.
     pub(super) async fn open(config: &Config) -> Result<(Self, Option<Snapshot>), NbError> {
@@ -96,15 +72,15 @@ impl NbSession {
             let (keeper, found) = SnapshotCache::open(&config.state, &url);
             (snapshot_cache, copy) = (Some(keeper), found);
         }
-        let announcement = Arc::new(Mutex::new(Announcement::Pending));
+        let chassis_record = Arc::new(Mutex::new(ChassisRecord::Pending));
         let announced =
-            announce(Arc::clone(&db), config.chassis.clone(), config.local_ip, Arc::clone(&announcement));
+            announce(Arc::clone(&db), config.chassis.clone(), config.local_ip, Arc::clone(&chassis_record));
         let session = Self {
             db,
             url,
             reports,
             announcing: tokio::spawn(announced),
-            announcement,
+            chassis_record,
             snapshot_cache,
             next_confirmation: Instant::now(),
             known: copy.as_ref().map_or(Known::Nothing, |copy| Known::Copy(copy.confirmed)),
@@ -186,16 +162,15 @@ impl NbSession {
         NbView {
             url: self.url.clone(),
             state: match (self.known, lost) {
-                (Known::Copy(_), _) => "stale: the copy of the last run",
-                (Known::Nothing, _) => "not read yet",
-                (Known::Read, Some(_)) => "stale: the DB is away",
-                (Known::Read, None) => "followed",
-            }
-            .to_owned(),
+                (Known::Copy(_), _) => NbState::Stale { reason: StaleReason::CopyOfLastRun },
+                (Known::Nothing, _) => NbState::Unread,
+                (Known::Read, Some(_)) => NbState::Stale { reason: StaleReason::DbAway },
+                (Known::Read, None) => NbState::Followed,
+            },
             revision: self.revision.map(|revision| revision.0),
             age_seconds: self.age().map(|age| age.as_secs_f64()),
             error: lost.map(|lost| lost.error.clone()),
-            chassis_record: self.announcement.lock().to_string(),
+            chassis_record: self.chassis_record.lock().clone(),
             reported_up: self.reports.confirmed_up() as u64,
             unusable: unusable as u64,
         }
@@ -225,9 +200,11 @@ impl NbSession {
         // A DB that is away takes no reports either, and that need not be said twice.
         let is_read = self.lost().is_none();
         let unreported = self.reports.failure().map(|reason| format!("reports: {reason}"));
-        let unannounced = match &*self.announcement.lock() {
-            Announcement::Failed(reason) => Some(format!("this host's record in table chassis: {reason}")),
-            Announcement::Pending | Announcement::NoAddress | Announcement::Written => None,
+        let unannounced = match &*self.chassis_record.lock() {
+            ChassisRecord::Failed { reason } => {
+                Some(format!("this host's record in table chassis: {reason}"))
+            }
+            ChassisRecord::Pending | ChassisRecord::NoAddress | ChassisRecord::Written => None,
         };
         let (unreported, unannounced) = (unreported.filter(|_| is_read), unannounced.filter(|_| is_read));
         let unkept = self.snapshot_cache.as_ref().and_then(SnapshotCache::failure);
@@ -258,22 +235,22 @@ async fn announce(
     db: Arc<dyn NorthboundDb>,
     chassis: String,
     ip: Option<IpAddr>,
-    announcement: Arc<Mutex<Announcement>>,
+    chassis_record: Arc<Mutex<ChassisRecord>>,
 ) {
     let Some(ip) = ip.or_else(default_ip) else {
         tracing::info!(
-            "our record in table chassis is not written: this host has no default route, and no --local-ip was given"
+            "note: this chassis is not reported to other hosts: no --local-ip and no default route; forwarding does not depend on it"
         );
-        *announcement.lock() = Announcement::NoAddress;
+        *chassis_record.lock() = ChassisRecord::NoAddress;
         return;
     };
     let mut pause = ANNOUNCE_FIRST;
     while let Err(error) = nb::write_chassis(&*db, &chassis, ip).await {
-        *announcement.lock() = Announcement::Failed(error.reason());
+        *chassis_record.lock() = ChassisRecord::Failed { reason: error.reason() };
         sleep(pause).await;
         pause = (pause * 2).min(ANNOUNCE_LONGEST);
     }
-    *announcement.lock() = Announcement::Written;
+    *chassis_record.lock() = ChassisRecord::Written;
 }
 
 /// The address that this host's packets to the world come from. Nothing is sent.

@@ -3,8 +3,8 @@
 use super::daemon::Daemon;
 use super::devices::Devices;
 use super::reconciler::Reconciler;
-use crate::cli::sentence;
 use crate::config::{Config, Update};
+use crate::types::sentence;
 
 /// Reads the configuration as at the start: the command line over the file.
 pub type ReadConfig<'a> = dyn Fn() -> anyhow::Result<Config> + 'a;

@@ -1,4 +1,4 @@
-//! What the API answers.
+//! The answers of the API, built from what the control thread holds.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use super::daemon::Daemon;
 use super::reconciler::Evidence;
 use super::trace::trace;
 use crate::api::model::{
-    DeviceStats, FrameCensus, NetworkPortView, NetworkView, PairView, PortStats, PortView, SocketStats,
-    StatsView, SubportView, WorkerView,
+    ChunkCensus, DownKind, LinkStats, NetworkPortView, NetworkView, PairView, PortState, PortStats, PortView,
+    SocketStats, StatsView, SubportView, WorkerView,
 };
-use crate::api::{Call, Query, Reply};
+use crate::api::{ApiError, Call, Query, Reply};
 use crate::kernel::inspect;
 use crate::nb::{self, ChildPortSegmentation, LogicalPort};
-use crate::tables::PortTotals;
+use crate::tables::{self, PortTotals};
 use crate::types::{IfIndex, Problem};
 use crate::worker::{SocketReport, WorkerReport};
 
-/// The name that counters show for frames that no port can be blamed for.
+/// The name in the counters for frames that belong to no port.
 const NO_PORT: &str = "(no port)";
 
-/// Problems that are shown at most: more than an operator reads, and an answer of some 200 KB.
+/// Upper bound of the problems in an answer: more than an operator reads, some 200 KB.
 const MAX_PROBLEMS: usize = 1000;
 
 impl Daemon {
-    /// Answers a question, or says why not.
+    /// Answers a request of the API. The comparison for [`Query::Drift`] runs on a task of its own.
     pub(super) async fn answer(&self, call: Call) {
         let Call { query, reply } = call;
         let age_secs = self.reconciler.devices.age().as_secs();
@@ -40,11 +40,10 @@ impl Daemon {
             Query::Nb => json(&self.session.view(self.reconciler.compiler().problems().len())),
             Query::Stats => match self.reconciler.devices.workers.report().await {
                 Ok(reports) => json(&self.stats_view(&reports)),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(error.into()),
             },
             Query::Trace(request) => trace(self, &request).and_then(|view| json(&view)),
             Query::Drift => {
-                // The DB may take its time, and the comparison does.
                 let (url, evidence) = (self.reconciler.config.nb.clone(), self.reconciler.evidence());
                 tokio::spawn(async move {
                     let outcome = drift(&url, evidence).await.and_then(|found| json(&found));
@@ -53,7 +52,7 @@ impl Daemon {
                 return;
             }
         };
-        // A client that hung up does not want it any more.
+        // Fails when the client has closed its connection.
         drop(reply.send(Reply { outcome, age_secs }));
     }
 
@@ -69,7 +68,7 @@ impl Daemon {
             Some(PortView {
                 lport: lport.to_owned(),
                 name: port.name.to_string(),
-                device: ifindex
+                link: ifindex
                     .and_then(|ifindex| self.reconciler.links.get(ifindex))
                     .map(|link| link.name.clone()),
                 ifindex,
@@ -89,21 +88,28 @@ impl Daemon {
         ports.collect()
     }
 
-    /// `up`, or why the port does not forward.
-    fn state_of(&self, lport: &str) -> String {
+    /// The state of a port that is bound here.
+    pub(super) fn state_of(&self, lport: &str) -> PortState {
         if let Some(report) = self.reconciler.compiler.report(lport) {
-            return report.state.to_string();
+            return port_state(report.state);
         }
         match self.reconciler.desired.device_of(lport, &self.reconciler.links) {
-            Some(Err(reason)) => reason,
+            Some(Err(reason)) if reason.ends_with(" is down") => PortState::down(DownKind::LinkDown, reason),
+            Some(Err(reason)) => PortState::down(DownKind::NoLink, reason),
             Some(Ok(ifindex)) => {
                 match (self.reconciler.refused.get(&ifindex), self.reconciler.opening_for(ifindex)) {
-                    (Some(refusal), _) => refusal.reason.clone(),
-                    (None, Some(waiting)) => format!("is being opened for {} s", waiting.as_secs()),
-                    (None, None) => "its record cannot be used; see `trunkpath show problems`".to_owned(),
+                    (Some(refusal), _) => PortState::down(DownKind::LinkRefused, &*refusal.reason),
+                    (None, Some(waiting)) => PortState::down(
+                        DownKind::Opening,
+                        format!("its link is being set up, for {} s so far", waiting.as_secs()),
+                    ),
+                    (None, None) => PortState::down(
+                        DownKind::InvalidRecord,
+                        "its record cannot be used: see `trunkpath show problems`",
+                    ),
                 }
             }
-            None => "not here".to_owned(),
+            None => PortState::down(DownKind::NotBoundHere, "not bound to this chassis"),
         }
     }
 
@@ -121,10 +127,12 @@ impl Daemon {
                 network: port.lswitch.to_string(),
                 key: port.key,
                 macs: port.macs.to_vec(),
-                state: match self.reconciler.compiler.report(&port.id) {
-                    Some(report) => report.state.to_string(),
-                    None => "parent down".to_owned(),
-                },
+                state: port_state(
+                    self.reconciler
+                        .compiler
+                        .report(&port.id)
+                        .map_or(tables::PortState::ParentDown, |report| report.state),
+                ),
                 unknown_tags: self.unknown_tags_view(&port.id),
                 refused_macs: self.refused_macs_view(&port.id),
             })
@@ -132,7 +140,7 @@ impl Daemon {
         subports.collect()
     }
 
-    /// Whether the port is in the tables, or bound here.
+    /// Whether the port is in the tables, or bound to this chassis.
     fn is_here(&self, lport: &str) -> bool {
         self.reconciler.compiler.report(lport).is_some() || self.reconciler.desired.wants(lport)
     }
@@ -203,7 +211,7 @@ impl Daemon {
         problems.extend(self.reconciler.devices.pinning.problems(name, is_taken));
         problems.sort();
         problems.dedup();
-        cut(&mut problems);
+        truncate(&mut problems);
         problems
     }
 
@@ -216,12 +224,12 @@ impl Daemon {
             .totals()
             .map(|(lport, totals)| port_stats(lport, &totals))
             .collect();
-        let nobodys = self.reconciler.compiler.counters().no_port().totals();
-        if nobodys != PortTotals::default() {
-            ports.push(port_stats(NO_PORT, &nobodys));
+        let without_port = self.reconciler.compiler.counters().no_port().totals();
+        if without_port != PortTotals::default() {
+            ports.push(port_stats(NO_PORT, &without_port));
         }
         let transmit_drops = inspect::transmit_drops().unwrap_or_default();
-        let devices = self.reconciler.ports.values().map(|port| {
+        let links = self.reconciler.ports.values().map(|port| {
             let counters = port.handle.program.counters().unwrap_or_default();
             let mut sockets: Vec<_> = sockets
                 .iter()
@@ -229,8 +237,8 @@ impl Daemon {
                 .map(|socket| socket_stats(socket))
                 .collect();
             sockets.sort_by_key(|socket| socket.queue);
-            DeviceStats {
-                device: port.device.clone(),
+            LinkStats {
+                link: port.device.clone(),
                 redirected: counters.redirected,
                 passed: counters.passed,
                 dropped: counters.dropped,
@@ -238,11 +246,11 @@ impl Daemon {
                 sockets,
             }
         });
-        StatsView { ports, devices: devices.collect(), frames: self.frame_census(reports) }
+        StatsView { ports, links: links.collect(), chunks: self.chunk_census(reports) }
     }
 
-    /// Where all frames are. The arena knows the place of each; what the workers know divides the rings further.
-    fn frame_census(&self, reports: &[WorkerReport]) -> FrameCensus {
+    /// The place of each chunk: from the arena, and for the rings from the workers' reports.
+    fn chunk_census(&self, reports: &[WorkerReport]) -> ChunkCensus {
         let sockets = || reports.iter().flat_map(|report| &report.sockets);
         let arena = self.reconciler.devices.arena.census();
         let pooled = reports.iter().map(|report| report.pool).sum::<usize>().min(arena.held);
@@ -251,7 +259,7 @@ impl Daemon {
         let between_workers = handed_over.min(arena.held - pooled);
         let rx = sockets().map(|socket| socket.rings.rx).sum::<usize>().min(arena.receiving);
         let tx = sockets().map(|socket| socket.rings.tx).sum::<usize>().min(arena.transmitting);
-        FrameCensus {
+        ChunkCensus {
             total: self.reconciler.devices.arena.chunk_count() as u64,
             pool: (arena.free + pooled) as u64,
             fill: (arena.receiving - rx) as u64,
@@ -265,8 +273,8 @@ impl Daemon {
     }
 }
 
-/// Leaves [`MAX_PROBLEMS`], and says how many more there are.
-fn cut(problems: &mut Vec<Problem>) {
+/// Keeps the first [`MAX_PROBLEMS`], and adds one with the number of the others.
+fn truncate(problems: &mut Vec<Problem>) {
     let more = problems.len().saturating_sub(MAX_PROBLEMS);
     problems.truncate(MAX_PROBLEMS);
     if more > 0 {
@@ -275,12 +283,21 @@ fn cut(problems: &mut Vec<Problem>) {
     }
 }
 
-/// Reads the NB DB by a handle of its own, for what ours has read is what is in force.
-async fn drift(url: &str, evidence: Evidence) -> Result<Vec<String>, String> {
-    let db = nb::open_existing(url).await.map_err(|error| error.to_string())?;
-    let snapshot = db.snapshot().await.map_err(|error| error.to_string())?;
-    let compared = spawn_blocking(move || evidence.differences(&snapshot)).await;
-    compared.map_err(|error| error.to_string())
+/// Compares the tables in force with a fresh read of the NB DB, by a connection of its own.
+async fn drift(url: &str, evidence: Evidence) -> Result<Vec<String>, ApiError> {
+    let snapshot = nb::open_existing(url).await?.snapshot().await?;
+    Ok(spawn_blocking(move || evidence.differences(&snapshot)).await?)
+}
+
+fn port_state(state: tables::PortState) -> PortState {
+    let kind = match state {
+        tables::PortState::Up => return PortState::Up,
+        tables::PortState::Disabled => DownKind::Disabled,
+        tables::PortState::LinkDown => DownKind::LinkDown,
+        tables::PortState::ParentDown => DownKind::ParentDown,
+        tables::PortState::NoNetwork => DownKind::NoNetwork,
+    };
+    PortState::down(kind, state.to_string())
 }
 
 fn port_stats(lport: &str, totals: &PortTotals) -> PortStats {
@@ -309,6 +326,6 @@ fn socket_stats(report: &SocketReport) -> SocketStats {
     }
 }
 
-fn json(view: &impl Serialize) -> Result<Value, String> {
-    serde_json::to_value(view).map_err(|error| error.to_string())
+fn json(view: &impl Serialize) -> Result<Value, ApiError> {
+    Ok(serde_json::to_value(view)?)
 }

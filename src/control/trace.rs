@@ -1,41 +1,121 @@
-//! What would become of a frame: the datapath itself, on the tables in force, with an outlet that writes down what it
-//! sees, sends nothing and counts nothing.
+//! `trunkpath trace`: the datapath itself, on the tables in force, with an outlet that records each step, sends nothing
+//! and counts nothing.
 
 use super::daemon::Daemon;
-use crate::api::Hex;
-use crate::api::model::{TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
+use crate::api::model::{PortState, TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
+use crate::api::{ApiError, Hex};
 use crate::datapath::{
-    Blame, Burst, Context, Entry, Event, HandedOver, Origin, Outlet, State, Target, forward,
+    Blame, Burst, Context, Entry, Event, Facts, HandedOver, Origin, Outlet, State, Target, forward,
 };
+use crate::nb::LogicalPort;
+use crate::packet::TagId;
 use crate::tables::{Exit, PortSlot, WorkerId, Wrap};
-use crate::types::QueueId;
+use crate::types::drop_reason::Locate;
+use crate::types::{DropReason, MacAddr, QueueId, Segmentation, UnknownTags};
 use crate::xsk::{Arena, Frame};
 
 /// A worker number that no counters exist for: a trace counts nothing.
-const NOBODY: WorkerId = WorkerId::MAX;
+const NO_WORKER: WorkerId = WorkerId::MAX;
+
+/// Ports of other networks that a message names.
+const MAX_NAMED: usize = 4;
 
 /// Sends the frame of `request` through the tables in force, and nowhere else.
-pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView, String> {
-    let link = daemon.reconciler.ports.values().find(|port| port.lport == request.port).map(|port| port.slot);
-    let link = link.ok_or_else(|| {
-        format!("port {} has no device here: name a port of `trunkpath show ports` that is up", request.port)
-    })?;
-    let mut frame = daemon.reconciler.devices.arena.take().ok_or("no free frame to trace with: try again")?;
-    let arena = daemon.reconciler.devices.arena;
+pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView, ApiError> {
+    let reconciler = &daemon.reconciler;
+    let open = reconciler.ports.values().find(|port| port.lport == request.port);
+    let link = open.map(|port| port.slot).ok_or_else(|| daemon.untraceable(&request.port))?;
+    let arena = reconciler.devices.arena;
+    let no_chunks = || ApiError::NoChunks { bytes: request.frame.0.len() };
+    let mut frame = arena.take().ok_or_else(no_chunks)?;
     frame.clear();
     if !frame.extend([&*request.frame.0], || arena.take()) {
-        return Err(format!("no free frames for {} bytes to trace with: try again", request.frame.0.len()));
+        return Err(no_chunks());
     }
-    let mut witness = Witness { daemon, arena, view: TraceView::default() };
-    let tables = daemon.reconciler.publisher.current();
+    let destination = request.frame.0.first_chunk().map(|bytes| MacAddr::new(*bytes));
+    let mut witness = Witness { daemon, arena, destination, sender: None, view: TraceView::default() };
+    let tables = reconciler.publisher.current();
     let mut cx = Context { tables: &tables, state: &mut State::default(), outlet: &mut witness };
     forward(&mut Burst::from_iter([frame]), Entry { link, queue: QueueId(0) }, &mut cx);
     Ok(witness.view)
 }
 
+impl Daemon {
+    /// Why no frame can come in from this lport.
+    fn untraceable(&self, lport: &str) -> ApiError {
+        let nb = self.reconciler.compiler.northbound();
+        let lport = lport.to_owned();
+        if let Some(segmentation) = nb.segmentation_above(&lport) {
+            return ApiError::IsSubport { lport, parent: segmentation.parent.to_string() };
+        }
+        if nb.lports().get(lport.as_str()).is_some() {
+            let state = self.state_of(&lport);
+            return ApiError::PortDown { lport, state };
+        }
+        let named = nb.lports().values().filter(|port| *port.name == *lport);
+        let ids = named.map(|port| port.id.to_string()).collect();
+        ApiError::NoSuchPort { lport, ids }
+    }
+
+    /// The port's name, or its id if it has none.
+    fn name_of(&self, lport: &str) -> String {
+        let port = self.reconciler.compiler.northbound().lports().get(lport);
+        port.map(|port| &*port.name).filter(|name| !name.is_empty()).unwrap_or(lport).to_owned()
+    }
+
+    /// Which ports have the address that no port in the sender's network is reached by.
+    fn explain_unknown(&self, sender: &str, destination: MacAddr) -> Option<String> {
+        let nb = self.reconciler.compiler.northbound();
+        let network = &nb.lports().get(sender)?.lswitch;
+        let holders = nb.lports().values().filter(|port| port.macs.contains(&destination));
+        let (here, elsewhere): (Vec<_>, Vec<_>) = holders.partition(|port| port.lswitch == *network);
+        if let Some(port) = here.first() {
+            let name = self.name_of(&port.id);
+            return Some(match self.state_of(&port.id) {
+                PortState::Up => format!("{name} has {destination}, and does not receive from this port"),
+                PortState::Down { reason } => {
+                    format!("{name} has {destination} but is down: {}", reason.message)
+                }
+            });
+        }
+        let others = elsewhere.iter().take(MAX_NAMED).map(|port| self.network_and_name(port));
+        let others: Vec<_> = others.collect();
+        let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
+        Some(format!("{} has no port with {destination}{others}", self.network_name(network)))
+    }
+
+    fn network_and_name(&self, port: &LogicalPort) -> String {
+        format!("{} has: {}", self.network_name(&port.lswitch), self.name_of(&port.id))
+    }
+
+    fn network_name(&self, lswitch: &str) -> String {
+        let network = self.reconciler.compiler.northbound().lswitches().get(lswitch);
+        network.map(|network| &*network.name).filter(|name| !name.is_empty()).unwrap_or(lswitch).to_owned()
+    }
+
+    /// The tags of frames that are the port's, outermost first; none for a port with a link of its own.
+    fn tags_above(&self, lport: &str) -> Vec<String> {
+        let nb = self.reconciler.compiler.northbound();
+        let mut tags = Vec::new();
+        let mut port = lport;
+        while let Some(segmentation) = nb.segmentation_above(port)
+            && tags.len() < nb.lports().len()
+        {
+            let Segmentation::Vlan(vid) = segmentation.segmentation;
+            tags.insert(0, format!("VLAN {vid}"));
+            port = &segmentation.parent;
+        }
+        tags
+    }
+}
+
 struct Witness<'a> {
     daemon: &'a Daemon,
     arena: &'static Arena,
+    /// The destination address of the frame.
+    destination: Option<MacAddr>,
+    /// The id of the port that the frame belongs to, once it is classified.
+    sender: Option<String>,
     view: TraceView,
 }
 
@@ -44,25 +124,83 @@ impl Witness<'_> {
         self.view.steps.push(TraceStep { step: step.to_owned(), what });
     }
 
-    fn name_of(&self, blame: Blame) -> String {
-        match blame {
-            Blame::Port(port) => self.name(port),
-            Blame::NoPort => "-".to_owned(),
-        }
+    /// The id of the port at `slot`.
+    fn id(&self, slot: PortSlot) -> String {
+        self.daemon.reconciler.compiler.port_at(slot).unwrap_or("?").to_owned()
     }
 
-    /// The id of the port at `slot`.
     fn name(&self, slot: PortSlot) -> String {
-        self.daemon.reconciler.compiler.port_at(slot).unwrap_or("?").to_owned()
+        self.daemon.name_of(&self.id(slot))
+    }
+
+    fn classified(&mut self, facts: &Facts) {
+        let dei = if facts.pcp.drop_eligible() { ", DEI set" } else { "" };
+        let priority = format!("priority {}{dei}", facts.pcp.priority());
+        let Origin::Port(port) = facts.origin else { return };
+        let lport = self.id(port);
+        let name = self.daemon.name_of(&lport);
+        let what = match self.daemon.tags_above(&lport).as_slice() {
+            [] => format!("port {name} itself ({priority})"),
+            [tag] => format!("{tag} -> subport {name}, tag taken off ({priority})"),
+            tags => format!("{} -> subport {name}, tags taken off ({priority})", tags.join(", ")),
+        };
+        self.sender = Some(lport);
+        self.step("classify", what);
+    }
+
+    fn unknown_tag(&mut self, port: PortSlot, tag: TagId) {
+        let (lport, name) = (self.id(port), self.name(port));
+        let has = self.daemon.tags_of(&lport).unwrap_or_else(|| "none".to_owned());
+        let record = self.daemon.reconciler.compiler.northbound().lports().get(lport.as_str());
+        let network = record.map_or("", |port| &*port.lswitch);
+        let fate = match self.daemon.reconciler.config.policy.unknown_tags.of(&lport, network) {
+            UnknownTags::Pass => format!("the frame stays {name}'s own, with the tag"),
+            UnknownTags::Drop => "unknown_tags = drop".to_owned(),
+        };
+        self.step("classify", format!("{tag} is no segmentation of {name} (it has {has}): {fate}"));
+    }
+
+    fn refused_mac(&mut self, port: PortSlot, mac: MacAddr) {
+        let (lport, name) = (self.id(port), self.name(port));
+        let allowed = self.daemon.sources_of(&lport).unwrap_or_else(|| "any".to_owned());
+        self.step("antispoof", format!("{mac} is no address of {name} (it may use {allowed})"));
+    }
+
+    fn located(&mut self, facts: &Facts, target: Target) {
+        let what = match target {
+            Target::Port(port) => format!("port {}", self.name(port)),
+            Target::Flood => {
+                let tables = self.daemon.reconciler.publisher.current();
+                let receivers = tables.network(facts.network).map_or(0, |network| {
+                    network.flood.iter().filter(|port| facts.origin != Origin::Port(**port)).count()
+                });
+                format!("each port of the network but the sender: {receivers}")
+            }
+        };
+        self.step("locate", what);
+    }
+
+    fn dropped(&mut self, blame: Blame, reason: DropReason) {
+        if reason == DropReason::Locate(Locate::Unknown)
+            && let (Some(sender), Some(destination)) = (self.sender.as_deref(), self.destination)
+            && let Some(what) = self.daemon.explain_unknown(sender, destination)
+        {
+            self.step("locate", what);
+        }
+        let port = match blame {
+            Blame::Port(port) => self.id(port),
+            Blame::NoPort => "-".to_owned(),
+        };
+        self.view.drops.push(TraceDrop { port, reason: reason.to_string() });
     }
 }
 
 impl Outlet for Witness<'_> {
     fn worker(&self) -> WorkerId {
-        NOBODY
+        NO_WORKER
     }
 
-    /// A trace goes through both halves, whichever workers take them.
+    /// Always: a trace goes through both halves, whichever workers own the links.
     fn is_own(&self, _worker: WorkerId) -> bool {
         true
     }
@@ -81,19 +219,15 @@ impl Outlet for Witness<'_> {
     }
 
     fn transmit(&mut self, frame: Frame, to: &Exit<'_>) {
-        let device = self.daemon.reconciler.ports.values().find(|open| open.slot == to.slot.link);
-        let device = device.map_or_else(|| "?".to_owned(), |open| open.device.clone());
-        let lport = self.name(to.slot);
+        let link = self.daemon.reconciler.ports.values().find(|open| open.slot == to.slot.link);
+        let link = link.map_or_else(|| "?".to_owned(), |open| open.device.clone());
+        let (lport, name) = (self.id(to.slot), self.name(to.slot));
         let Wrap::Tags(tags) = &to.port.wrap;
-        let pushed = match tags.as_slice() {
-            [] => "no tag to push".to_owned(),
-            tags => format!(
-                "push vlan {}",
-                tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", then ")
-            ),
-        };
-        self.step("dispatch", format!("to port {lport}: {pushed}, leave by {device}"));
-        self.view.outputs.push(TraceOutput { device, port: lport, frame: Hex(frame.to_vec()) });
+        let tags: Vec<_> = tags.iter().map(|vid| format!("VLAN {vid}")).collect();
+        let pushed =
+            if tags.is_empty() { "no tag".to_owned() } else { format!("tag put on: {}", tags.join(", ")) };
+        self.step("dispatch", format!("port {name} by link {link}, {pushed}"));
+        self.view.outputs.push(TraceOutput { link, port: lport, name, frame: Hex(frame.to_vec()) });
     }
 
     fn release(&mut self, frame: Frame) {
@@ -102,38 +236,12 @@ impl Outlet for Witness<'_> {
 
     fn observe(&mut self, event: Event<'_>) {
         match event {
-            Event::Classified(facts) => {
-                let name = self.name_of(facts.origin.into());
-                let pcp = facts.pcp;
-                let dei = if pcp.drop_eligible() { ", DEI set" } else { "" };
-                self.step("classify", format!("from port {name}, priority {}{dei}", pcp.priority()));
-            }
-            Event::UnknownTag(port, tag) => {
-                let name = self.name(port);
-                let has = self.daemon.tags_of(&name).unwrap_or_else(|| "none".to_owned());
-                self.step("classify", format!("{tag} is no segmentation of {name} (it has {has})"));
-            }
-            Event::RefusedMac(port, mac) => {
-                let name = self.name(port);
-                let may_use = self.daemon.sources_of(&name).unwrap_or_else(|| "any".to_owned());
-                self.step("antispoof", format!("{mac} is no address of {name} (it may use {may_use})"));
-            }
+            Event::Classified(facts) => self.classified(facts),
+            Event::UnknownTag(port, tag) => self.unknown_tag(port, tag),
+            Event::RefusedMac(port, mac) => self.refused_mac(port, mac),
             Event::ChecksumCompleted => self.step("checksum", "completed the partial checksum".to_owned()),
-            Event::Located(_, Target::Port(port)) => {
-                let name = self.name(port);
-                self.step("locate", format!("to port {name}"));
-            }
-            Event::Located(facts, Target::Flood) => {
-                let receivers =
-                    self.daemon.reconciler.publisher.current().network(facts.network).map_or(0, |network| {
-                        network.flood.iter().filter(|port| facts.origin != Origin::Port(**port)).count()
-                    });
-                self.step("locate", format!("to every port of the network but the sender: {receivers}"));
-            }
-            Event::Dropped(blame, reason) => {
-                let port = self.name_of(blame);
-                self.view.drops.push(TraceDrop { port, reason: reason.to_string() });
-            }
+            Event::Located(facts, target) => self.located(facts, target),
+            Event::Dropped(blame, reason) => self.dropped(blame, reason),
         }
     }
 }

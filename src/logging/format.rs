@@ -1,12 +1,12 @@
-//! What a log line looks like.
+//! The form of a log line.
 
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::debug_fn;
 
-use crate::cli::printable;
+use crate::types::printable;
 
-/// Escapes everything that would end the line or control a terminal: guests and tenants choose some of the text.
+/// Escapes every character that ends the line or controls a terminal: guests and tenants choose some of the text.
 pub(super) fn one_line() -> impl for<'writer> FormatFields<'writer> + 'static {
     let fields = debug_fn(|writer, field, value| {
         let text = format!("{value:?}");

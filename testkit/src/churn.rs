@@ -131,7 +131,7 @@ impl Churn {
             let fits = |(id, expected): (&String, &Option<(String, u64)>)| {
                 let row = ports.as_array()?.iter().find(|row| row["lport"] == id.as_str())?;
                 let served = (row["state"] == "up").then(|| {
-                    (row["device"].as_str().unwrap_or("?").to_owned(), row["queues"].as_u64().unwrap_or(0))
+                    (row["link"].as_str().unwrap_or("?").to_owned(), row["queues"].as_u64().unwrap_or(0))
                 });
                 (served == *expected).then_some(())
             };

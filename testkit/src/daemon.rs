@@ -234,9 +234,7 @@ impl Daemon {
 
     /// Waits until `trunkpath show nb` reports a state that starts with `state`.
     pub fn wait_for_nb(&self, state: &str) {
-        until(&format!("an NB DB that is {state:?}"), || {
-            self.show("nb")?["state"].as_str()?.starts_with(state).then_some(())
-        });
+        until(&format!("an NB DB that is {state:?}"), || (self.show("nb")?["state"] == state).then_some(()));
     }
 
     /// Waits until the published tables equal those compiled from a fresh read of the NB DB, and no problem
@@ -261,7 +259,7 @@ impl Daemon {
     /// one good count is enough.
     pub fn assert_frames_conserved(&self) {
         until("all frames of the UMEM to be somewhere", || {
-            let frames = &self.stats()["frames"];
+            let frames = &self.stats()["chunks"];
             (frames["total"].as_u64()? > 0 && frames["sum"] == frames["total"]).then_some(())
         });
     }

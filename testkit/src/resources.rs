@@ -43,7 +43,7 @@ impl Held {
     /// Waits until `daemon` has no operation in progress, and counts.
     pub fn by(daemon: &Daemon) -> Self {
         until("all frames of the UMEM to be free, or with the kernel to receive into", || {
-            let frames = &daemon.stats()["frames"];
+            let frames = &daemon.stats()["chunks"];
             let count = |place: &str| frames[place].as_u64();
             (count("total")? > 0 && count("pool")? + count("fill")? == count("total")?).then_some(())
         });

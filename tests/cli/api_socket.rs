@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use trunkpath::api::model::TraceRequest;
-use trunkpath::api::{ApiError, Call, Client, ClientError, Hex, Query, Reply, Server};
+use trunkpath::api::{ApiError, Call, Client, ClientError, Hex, ListenError, Query, Reply, Server};
 
 /// Time limit, longer than any test takes.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -26,7 +26,10 @@ async fn daemon(path: &Path) -> JoinSet<()> {
     tasks.spawn(async move {
         while let Some(Call { query, reply }) = incoming.recv().await {
             let outcome = match &query {
-                Query::Trace(request) => Err(format!("no port {} for {}", request.port, request.frame)),
+                Query::Trace(request) => Err(ApiError::NoSuchPort {
+                    lport: request.port.clone(),
+                    ids: vec![request.frame.to_string()],
+                }),
                 Query::Ports
                 | Query::Subports
                 | Query::Networks
@@ -59,7 +62,7 @@ async fn one_connection_carries_every_query_and_refusals_keep_their_words() {
         assert_eq!((answer.value, answer.age_secs), (json!([query.path()]), AGE_SECS));
     }
     let refusal = client.ask(&trace()).await.unwrap_err();
-    assert_eq!(refusal.to_string(), "no port p for 01ff");
+    assert_eq!(refusal.to_string(), "no lport with id \"p\"; there is one named p: 01ff");
     let answer = client.ask(&Query::Ports).await.unwrap();
     assert_eq!(answer.value, json!(["/v1/ports"]), "usable after a refusal");
 }
@@ -159,7 +162,7 @@ async fn a_dead_daemons_file_is_replaced_and_a_live_ones_is_not() {
     assert!(path.exists(), "left behind, as SIGKILL leaves it");
     let _live = Server::bind(&path).await.unwrap();
     let refusal = Server::bind(&path).await.unwrap_err();
-    assert!(matches!(refusal, ApiError::InUse { .. }), "{refusal}");
+    assert!(matches!(refusal, ListenError::InUse { .. }), "{refusal}");
     assert!(refusal.to_string().contains(&std::process::id().to_string()), "{refusal}");
     assert!(path.exists());
 }
@@ -170,7 +173,7 @@ async fn a_file_that_is_no_socket_is_left_alone() {
     let path = folder.path().join("api.sock");
     std::fs::write(&path, "mine").unwrap();
     let refusal = Server::bind(&path).await.unwrap_err();
-    assert!(matches!(refusal, ApiError::NotASocket { .. }), "{refusal}");
+    assert!(matches!(refusal, ListenError::NotASocket { .. }), "{refusal}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
 }
 
@@ -181,6 +184,9 @@ async fn without_a_daemon_the_client_says_how_to_get_one() {
     let missing = Client::connect(&path, PATIENCE).await.unwrap_err();
     assert!(matches!(missing, ClientError::NoDaemon { .. }), "{missing}");
     assert!(missing.to_string().contains("trunkpath run"), "{missing}");
+    std::fs::write(&path, "a file").unwrap();
+    let file = Client::connect(&path, PATIENCE).await.unwrap_err();
+    assert!(file.to_string().contains("api.sock is not a socket"), "{file}");
 }
 
 #[tokio::test]
@@ -207,6 +213,6 @@ async fn an_answer_that_does_not_come_is_waited_for_as_long_as_asked() {
     tasks.spawn(server.serve(calls));
     let mut client = Client::connect(&path, Duration::from_millis(100)).await.unwrap();
     let error = client.ask(&Query::Ports).await.unwrap_err();
-    assert!(matches!(error, ClientError::Late { .. }), "{error}");
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
     assert!(error.to_string().contains("--timeout"), "{error}");
 }

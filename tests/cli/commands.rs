@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
-use trunkpath::api::{Call, Query, Reply, Server};
+use trunkpath::api::{ApiError, Call, Query, Reply, Server};
 
 const LPORT: &str = "c0a80101-1111-4aaa-8bbb-000000000166";
 
@@ -79,17 +79,17 @@ async fn answer_all(mut incoming: mpsc::Receiver<Call>) {
     }
 }
 
-fn answer(query: &Query) -> Result<Value, String> {
+fn answer(query: &Query) -> Result<Value, ApiError> {
     let mac = "fa:16:3e:00:01:66";
     Ok(match query {
         Query::Ports => json!([
-            {"lport": LPORT, "name": "parent0", "device": "tap\u{1b}[2J", "ifindex": 7, "mode": "native", "queues": 4,
+            {"lport": LPORT, "name": "parent0", "link": "tap\u{1b}[2J", "ifindex": 7, "mode": "native", "queues": 4,
              "network": "ls1", "key": 1, "macs": [mac], "no_socket": "pass", "allow_generic": false,
              "complete_checksums": true, "state": "up",
              "unknown_tags": [{"tpid": "0x8100", "vid": 101, "frames": 12, "seconds_ago": 2}], "refused_macs": []},
-            {"lport": "p2", "name": "", "device": null, "ifindex": null, "mode": null, "queues": 0,
+            {"lport": "p2", "name": "", "link": null, "ifindex": null, "mode": null, "queues": 0,
              "network": "unknown", "key": 2, "macs": [], "no_socket": "drop", "allow_generic": true,
-             "complete_checksums": false, "state": "no device", "unknown_tags": [], "refused_macs": []},
+             "complete_checksums": false, "state": "down", "reason": {"kind": "no_link", "message": "no device"}, "unknown_tags": [], "refused_macs": []},
         ]),
         Query::Subports => json!([
             {"lport": "child", "name": "child100", "parent": LPORT, "segmentation_type": "vlan",
@@ -107,24 +107,29 @@ fn answer(query: &Query) -> Result<Value, String> {
         ]),
         Query::Problems => json!([{"about": "lport x", "reason": "it is its own parent"}]),
         Query::Nb => {
-            json!({"url": "etcd://me@h1", "state": "stale: the DB is away", "revision": 77, "age_seconds": 12.34,
-                            "error": "no server answers", "chassis_record": "written", "reported_up": 3, "unusable": 2})
+            json!({"url": "etcd://me@h1", "state": "stale", "reason": "db_away", "revision": 77, "age_seconds": 12.34,
+                            "error": "no server answers", "chassis_record": {"state": "written"}, "reported_up": 3, "unusable": 2})
         }
         Query::Drift => json!(["port 7 is None: expected Some"]),
         Query::Stats => json!({
             "ports": [{"lport": LPORT, "received_frames": 12, "received_bytes": 1200, "sent_frames": 5,
                        "sent_bytes": 400, "drops": {"locate_unknown": 7, "classify_truncated": 0},
                        "address_moves": 3, "refused_address_moves": 41}],
-            "devices": [{"device": "tap0", "redirected": 12, "passed": 0, "dropped": 3, "transmit_dropped": 8, "sockets": [
+            "links": [{"link": "tap0", "redirected": 12, "passed": 0, "dropped": 3, "transmit_dropped": 8, "sockets": [
                 {"queue": 2, "rx_dropped": 0, "rx_invalid": 0, "tx_invalid": 0, "rx_ring_full": 9,
                  "fill_ring_empty": 0, "tx_ring_empty": 55}]}],
-            "frames": {"total": 10, "pool": 4, "fill": 5, "rx": 0, "in_hand": 0, "tx": 0, "completion": 0,
+            "chunks": {"total": 10, "pool": 4, "fill": 5, "rx": 0, "in_hand": 0, "tx": 0, "completion": 0,
                        "between_workers": 0, "sum": 9},
         }),
-        Query::Trace(request) if request.port == "nowhere" => return Err("no port nowhere".to_owned()),
+        Query::Trace(request) if request.port == "nowhere" => {
+            return Err(ApiError::NoSuchPort {
+                lport: request.port.clone(),
+                ids: vec!["id-of-nowhere".to_owned()],
+            });
+        }
         Query::Trace(request) => json!({
             "steps": [{"step": "classify", "what": format!("from {}", request.port)}],
-            "outputs": [{"device": "tap1", "port": "other", "frame": request.frame}],
+            "outputs": [{"link": "tap1", "port": "other", "name": "vm2", "frame": request.frame}],
             "drops": [{"port": "third", "reason": "flood_no_chunk"}],
         }),
     })
@@ -156,12 +161,29 @@ fn each_show_answers_on_one_line_a_thing() {
     assert!(has_line(&networks, &["net-vlan100 (ls2, key 0x2): no port here"]), "{networks}");
     let workers = daemon.shown("show workers");
     assert!(has_line(&workers, &["0", "3", "sleeping", "tap0/0 tap0/1"]), "{workers}");
-    let problems = daemon.shown("show problems");
-    assert!(has_line(&problems, &["lport x", "it is its own parent"]), "{problems}");
+    assert_eq!(daemon.shown("show problems"), "lport x\n  it is its own parent\n");
     let nb = daemon.shown("show nb");
     assert!(has_line(&nb, &["etcd://me@h1", "stale: the DB is away", "77", "12.3 s", "3", "2"]), "{nb}");
     assert!(has_line(&nb, &["no server answers"]), "{nb}");
     assert_eq!(daemon.shown("show drift"), "port 7 is None: expected Some\n");
+}
+
+#[test]
+fn show_without_a_view_is_a_summary_and_views_have_a_singular() {
+    let daemon = Daemon::start();
+    let summary = daemon.shown("show");
+    assert!(has_line(&summary, &["ports", "1 of 2 up"]), "{summary}");
+    assert!(has_line(&summary, &["  p2 down: no device"]), "{summary}");
+    assert!(
+        has_line(&summary, &["northbound", "etcd://me@h1: stale: the DB is away, revision 77"]),
+        "{summary}"
+    );
+    assert!(has_line(&summary, &["problems", "1 -> trunkpath show problems"]), "{summary}");
+    let json: Value = serde_json::from_str(&daemon.shown("show --json")).unwrap();
+    assert_eq!(json["problems"], answer(&Query::Problems).unwrap());
+    for (singular, plural) in [("port", "ports"), ("subport", "subports"), ("network", "networks")] {
+        assert_eq!(daemon.shown(&format!("show {singular}")), daemon.shown(&format!("show {plural}")));
+    }
 }
 
 #[test]
@@ -191,6 +213,7 @@ fn stats_show_what_was_lost_and_where_and_hide_zeros() {
     assert!(has_line(&stats, &[LPORT, "3", "41"]), "{stats}");
     assert!(has_line(&stats, &["tap0", "12", "0", "3", "8"]), "{stats}");
     assert!(has_line(&stats, &["tap0/2", "rx_ring_full", "9"]), "{stats}");
+    assert!(has_line(&stats, &["LINK", "NO SOCKET: DROPPED"]), "{stats}");
     assert!(has_line(&stats, &["pool 4 + fill 5", "9 of 10: NOT ALL THERE"]), "{stats}");
 }
 
@@ -221,8 +244,9 @@ fn trace_sends_the_frame_that_was_described() {
         (format!("--port p2 {dst} --src 02:00:00:00:00:42"), "fa163e00000902000000004288b5"),
         ("--port p2 --hex 01:02:0A".to_owned(), "01020a"),
     ] {
-        let trace = daemon.shown(&format!("trace {words}"));
-        assert!(has_line(&trace, &[&format!("leaves by tap1 to other: {frame}")]), "{words}: {trace}");
+        let trace = daemon.shown(&format!("trace --hex-out {words}"));
+        assert!(has_line(&trace, &["leaves by tap1 to vm2 (other): "]), "{words}: {trace}");
+        assert!(has_line(&trace, &[&format!("  {frame}")]), "{words}: {trace}");
         assert!(has_line(&trace, &["classify", "from "]) && has_line(&trace, &["third", "flood_no_chunk"]));
     }
 }
@@ -231,12 +255,12 @@ fn trace_sends_the_frame_that_was_described() {
 fn bad_questions_are_answered_with_the_value_and_a_way_out() {
     let daemon = Daemon::start();
     for (words, part) in [
-        ("trace --port nowhere --hex 00", "no port nowhere"),
+        ("trace --port nowhere --hex 00", "there is one named nowhere: id-of-nowhere"),
         ("trace --port p2 --hex 0g", "'g' at character 2"),
         ("trace --port p2", "--dst"),
         ("trace --port p2 --dst 1:2", "1:2"),
         ("trace --port p2 --dst fa:16:3e:00:00:09 --vlan 4096", "4096"),
-        ("show port", "ports"),
+        ("show prots", "ports"),
     ] {
         let message = refused(&daemon.command(words).output().unwrap());
         assert!(message.contains(part), "{words}: {message}");

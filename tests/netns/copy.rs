@@ -24,7 +24,7 @@ fn starts_by_its_copy(end: fn(Daemon)) {
         testbed.relaunch();
         testbed.daemon().wait_until_up("ports", 3);
         testbed.daemon().wait_until_up("subports", 2);
-        testbed.daemon().wait_for_nb("stale: the copy of the last run");
+        testbed.daemon().wait_for_nb("stale");
         testbed.daemon().wait_for_problem("forwarding by the copy of the last run");
         ports.assert_served(testbed, &ports.spares[0], 200);
         ports.assert_steady_served(testbed);
@@ -55,7 +55,7 @@ fn daemon_without_a_copy_waits_for_the_db() {
         let ports = VmPorts::new(testbed, 1);
         servers.kill(0);
         testbed.relaunch();
-        testbed.daemon().wait_for_nb("not read yet");
+        testbed.daemon().wait_for_nb("unread");
         testbed.daemon().wait_for_problem("nothing is known of it yet");
         servers.run(0);
         servers.wait_until_serving();

@@ -86,7 +86,7 @@ fn daemon_ends_in_time_without_the_db() {
     with_etcd(1, |testbed, servers| {
         servers.kill(0);
         testbed.relaunch();
-        testbed.daemon().wait_for_nb("not read yet");
+        testbed.daemon().wait_for_nb("unread");
         testbed.daemon().wait_for_problem("nothing is known of it yet");
         testbed.take_daemon().stop();
         let log = testbed.files.log();

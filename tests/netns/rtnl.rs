@@ -70,7 +70,7 @@ fn what_waits_for_the_lock_keeps_nothing_else_waiting() {
         until("the port to be disabled", || {
             let ports = testbed.daemon().show("ports")?;
             let ports = ports.as_array()?.iter();
-            ports.filter(|port| port["state"] == "disabled").count().eq(&1).then_some(())
+            ports.filter(|port| port["reason"]["kind"] == "disabled").count().eq(&1).then_some(())
         });
         testbed.set_enabled(&pair.peer, true);
         testbed.wait_until_all_up();

@@ -49,7 +49,7 @@ fn a_guest_on_a_wrong_vlan_is_named_until_it_has_that_vlan() {
         let trace = ["trace", "--port", &vm.id(), "--vlan", "101", "--dst", &destination];
         let answer = testbed.files.ask(&trace);
         assert!(
-            answer.contains(&format!("VLAN 101 is no segmentation of {} (it has 100)", vm.id())),
+            answer.contains("VLAN 101 is no segmentation of vm (it has 100): the frame stays vm's own"),
             "{answer}"
         );
         assert_eq!(listed(testbed, "ports", &vm, "unknown_tags"), expected, "a trace counts nothing");
@@ -88,7 +88,7 @@ fn a_refused_mac_address_is_named_until_the_port_may_use_it() {
             &[&["trace", "--port", &vm.id(), "--dst", &records::text(peer.mac)][..], &tag, &[&other]]
                 .concat(),
         );
-        assert!(answer.contains(&format!("{other} is no address of {}", sub.id())), "{answer}");
+        assert!(answer.contains(&format!("{other} is no address of sub")), "{answer}");
 
         let mut record: Value =
             serde_json::from_str(&testbed.files.nb(&["get", "lport", &sub.id()], "")).unwrap();

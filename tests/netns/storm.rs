@@ -120,8 +120,7 @@ fn a_receiver_that_never_reads_is_unnoticed_under_traffic() {
 
         assert_unnoticed(testbed, &ports, &Frame::new(ports.stormy.mac, ports.stuck.mac));
         let stats = testbed.daemon().stats();
-        let device =
-            stats["devices"].as_array().unwrap().iter().find(|row| row["device"] == "hangs").unwrap();
+        let device = stats["links"].as_array().unwrap().iter().find(|row| row["link"] == "hangs").unwrap();
         let port = stats["ports"].as_array().unwrap().iter().find(|row| row["lport"] == ports.stuck.id());
         let sent = port.unwrap()["sent_frames"].as_u64().unwrap();
         let dropped = device["transmit_dropped"].as_u64().unwrap()

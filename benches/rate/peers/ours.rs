@@ -150,10 +150,10 @@ impl Peer for Ours {
     fn drops(&self) -> BTreeMap<String, u64> {
         let stats = self.stats();
         let mut drops = BTreeMap::new();
-        for device in stats["devices"].as_array().into_iter().flatten() {
-            for socket in device["sockets"].as_array().into_iter().flatten() {
+        for link in stats["links"].as_array().into_iter().flatten() {
+            for socket in link["sockets"].as_array().into_iter().flatten() {
                 for counter in ["rx_dropped", "rx_ring_full", "fill_ring_empty"] {
-                    let place = format!("socket {} {counter}", device["device"].as_str().unwrap_or("?"));
+                    let place = format!("socket {} {counter}", link["link"].as_str().unwrap_or("?"));
                     *drops.entry(place).or_default() += socket[counter].as_u64().unwrap_or_default();
                 }
             }

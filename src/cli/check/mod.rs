@@ -9,11 +9,12 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::block_on;
-use super::output::{print, print_json, printable};
+use super::daemon::block_on;
+use super::output::{print, print_json};
 use crate::config::DEFAULT_PIN_FOLDER;
 use crate::control::links::{Link, LinkWatch, Links};
 use crate::kernel::{FoundPin, PinState};
+use crate::types::printable;
 
 /// Options of `trunkpath check`.
 #[derive(Debug, clap::Args)]

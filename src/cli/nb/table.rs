@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use comfy_table::presets::NOTHING;
 use serde_json::Value;
 
-use crate::cli::output::printable;
 use crate::nb::{Record, Table};
+use crate::types::printable;
 
 /// Writes the fields that matter, one line a record.
 pub(super) fn write(out: &mut Vec<u8>, table: Table, records: &[Record]) -> io::Result<()> {

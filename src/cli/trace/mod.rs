@@ -1,37 +1,43 @@
-//! `trunkpath trace`: what would become of a frame.
+//! `trunkpath trace`: the route of a frame, without sending it.
 
-use super::output::{print, print_json, printable, table};
-use super::{DaemonArgs, ask, ask_json, block_on, read};
+mod decode;
+
+use super::daemon::{DaemonArgs, ask, ask_json, block_on, decode as decode_answer};
+use super::output::{print, print_json, table};
 use crate::api::model::{PortView, SubportView, TraceRequest, TraceView};
 use crate::api::{Client, Hex, Query};
-use crate::types::MacAddr;
+use crate::types::{MacAddr, printable};
+use decode::describe;
 
-/// The EtherType for local experiments (IEEE Std 802-2014, 9.2.3): a frame that is nobody's protocol.
+/// The EtherType for local experiments (IEEE Std 802-2014, 9.2.3), which no protocol has.
 const LOCAL_EXPERIMENT: [u8; 2] = 0x88b5_u16.to_be_bytes();
 const TPID: [u8; 2] = 0x8100_u16.to_be_bytes();
 /// The shortest Ethernet frame, without FCS.
 const MIN_FRAME_BYTES: usize = 60;
-/// Locally administered; for a port without an address of its own.
-const SOME_MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
+/// The source for a port without an address of its own; locally administered.
+const DEFAULT_SOURCE: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 
 /// Options of `trunkpath trace`.
 #[derive(Debug, clap::Args)]
 pub struct TraceArgs {
-    /// The lport whose device the frame comes in by; for a subport's frame its parent, with --vlan
+    /// Id of the lport by whose link the frame comes in; for a frame of a subport its parent, with --vlan
     #[arg(long, value_name = "LPORT")]
     port: String,
-    /// The frame from the destination address on, in hexadecimal
+    /// Frame in hexadecimal digits, from the destination address on, without FCS
     #[arg(long, value_name = "FRAME", conflicts_with_all = ["vlan", "src", "dst"])]
     hex: Option<Hex>,
-    /// The tag's VID; 0 for a priority tag [default: no tag]
+    /// VLAN ID of the frame's tag; 0 for a priority tag [default: no tag]
     #[arg(long, value_name = "VID", value_parser = clap::value_parser!(u16).range(0..=4095))]
     vlan: Option<u16>,
-    /// The source address [default: the sending port's own]
+    /// Source address [default: the sending port's own]
     #[arg(long, value_name = "MAC")]
     src: Option<MacAddr>,
-    /// The destination address
+    /// Destination address
     #[arg(long, value_name = "MAC", required_unless_present = "hex")]
     dst: Option<MacAddr>,
+    /// Print each frame that leaves in hexadecimal digits as well
+    #[arg(long)]
+    hex_out: bool,
     #[command(flatten)]
     pub(super) daemon: DaemonArgs,
 }
@@ -52,11 +58,15 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<()> {
         };
         let query = Query::Trace(TraceRequest { port: args.port.clone(), frame });
         let answer = ask_json(&mut client, &query).await?;
-        if args.daemon.json { print_json(&answer) } else { print(&show(&read(answer)?)) }
+        if args.daemon.json {
+            print_json(&answer)
+        } else {
+            print(&show(&decode_answer(answer)?, args.hex_out))
+        }
     })
 }
 
-/// The address that the sender of such a frame would use: the subport's with this VID, else the port's.
+/// The sender's address: that of the subport with this VID, else the port's.
 async fn own_address(client: &mut Client, lport: &str, vlan: Option<u16>) -> anyhow::Result<MacAddr> {
     let subports: Vec<SubportView> = ask(client, &Query::Subports).await?;
     let ports: Vec<PortView> = ask(client, &Query::Ports).await?;
@@ -65,7 +75,7 @@ async fn own_address(client: &mut Client, lport: &str, vlan: Option<u16>) -> any
         .filter(|subport| subport.parent == lport && subport.segmentation_id == vlan.map(u64::from))
         .map(|subport| &subport.macs)
         .chain(ports.iter().filter(|port| port.lport == lport).map(|port| &port.macs));
-    Ok(sender.flatten().next().copied().unwrap_or(SOME_MAC))
+    Ok(sender.flatten().next().copied().unwrap_or(DEFAULT_SOURCE))
 }
 
 fn build(dst: MacAddr, src: MacAddr, vlan: Option<u16>) -> Hex {
@@ -79,18 +89,23 @@ fn build(dst: MacAddr, src: MacAddr, vlan: Option<u16>) -> Hex {
     Hex(frame)
 }
 
-fn show(trace: &TraceView) -> String {
+fn show(trace: &TraceView, hex_out: bool) -> String {
     let steps = trace.steps.iter().map(|step| [step.step.clone(), step.what.clone()]);
     let outputs = trace.outputs.iter().map(|output| {
-        let (device, port) = (printable(&output.device), printable(&output.port));
-        format!("leaves by {device} to {port}: {}\n", output.frame)
+        let (link, port) = (printable(&output.link), printable(&output.port));
+        let to = match printable(&output.name) {
+            name if name.is_empty() || name == port => port.into_owned(),
+            name => format!("{name} ({port})"),
+        };
+        let hex = if hex_out { format!("  {}\n", output.frame) } else { String::new() };
+        format!("leaves by {link} to {to}: {}\n{hex}", describe(&output.frame.0))
     });
     let drops = trace
         .drops
         .iter()
         .map(|drop| format!("dropped at {}: {}\n", printable(&drop.port), printable(&drop.reason)));
-    let nothing = trace.outputs.is_empty().then(|| "nothing leaves\n".to_owned());
-    [table(["STEP", "WHAT"], steps)].into_iter().chain(outputs).chain(drops).chain(nothing).collect()
+    let none = trace.outputs.is_empty().then(|| "no frame leaves\n".to_owned());
+    [table(["STEP", "EFFECT"], steps)].into_iter().chain(outputs).chain(drops).chain(none).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,79 @@
+//! Requests and answers between the server and the control thread.
+
+use tokio::sync::oneshot;
+
+use super::error::ApiError;
+use super::model::TraceRequest;
+
+/// A request of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// `GET /v1/ports`: an array of [`PortView`](super::model::PortView).
+    Ports,
+    /// `GET /v1/subports`: an array of [`SubportView`](super::model::SubportView).
+    Subports,
+    /// `GET /v1/networks`: an array of [`NetworkView`](super::model::NetworkView).
+    Networks,
+    /// `GET /v1/workers`: an array of [`WorkerView`](super::model::WorkerView).
+    Workers,
+    /// `GET /v1/problems`: an array of [`Problem`](crate::types::Problem).
+    Problems,
+    /// `GET /v1/nb`: an [`NbView`](super::model::NbView).
+    Nb,
+    /// `GET /v1/drift`: an array of sentences, each a difference between the tables in force and a fresh read of the NB DB.
+    Drift,
+    /// `GET /v1/stats`: a [`StatsView`](super::model::StatsView).
+    Stats,
+    /// `POST /v1/trace`: a [`TraceView`](super::model::TraceView).
+    Trace(TraceRequest),
+}
+
+impl Query {
+    /// All queries that are `GET` requests.
+    pub(super) const READS: [Self; 8] = [
+        Self::Ports,
+        Self::Subports,
+        Self::Networks,
+        Self::Workers,
+        Self::Problems,
+        Self::Nb,
+        Self::Drift,
+        Self::Stats,
+    ];
+
+    pub(super) const TRACE_PATH: &str = "/v1/trace";
+
+    /// The path of the request's URL.
+    #[must_use]
+    pub const fn path(&self) -> &'static str {
+        match self {
+            Self::Ports => "/v1/ports",
+            Self::Subports => "/v1/subports",
+            Self::Networks => "/v1/networks",
+            Self::Workers => "/v1/workers",
+            Self::Problems => "/v1/problems",
+            Self::Nb => "/v1/nb",
+            Self::Drift => "/v1/drift",
+            Self::Stats => "/v1/stats",
+            Self::Trace(_) => Self::TRACE_PATH,
+        }
+    }
+}
+
+/// A request on its way to the control thread.
+#[derive(Debug)]
+pub struct Call {
+    /// What is requested.
+    pub query: Query,
+    /// The server waits at the other end; without a reply the client gets [`ApiError::Stopping`].
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// An answer on its way to the client.
+#[derive(Debug)]
+pub struct Reply {
+    /// The view that [`Query`] names, as JSON.
+    pub outcome: Result<serde_json::Value, ApiError>,
+    /// Age of the link states in the answer, in whole seconds: the header `Age` (RFC 9111, 5.1).
+    pub age_secs: u64,
+}

@@ -1,0 +1,92 @@
+//! `trunkpath show`: ports, networks, workers, problems and the northbound DB of a running daemon.
+
+mod summary;
+mod views;
+
+use clap::ValueEnum;
+
+use super::daemon::{DaemonArgs, ask, ask_json, block_on, decode};
+use super::output::{print, print_json, width};
+use crate::api::model::{NbView, NetworkView, PortView, SubportView, WorkerView};
+use crate::api::{Client, Query};
+use crate::types::Problem;
+use summary::Summary;
+use views::Names;
+
+/// Options of `trunkpath show`.
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The view [default: a summary of all]
+    view: Option<View>,
+    #[command(flatten)]
+    pub(super) daemon: DaemonArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum View {
+    /// Ports with a link of their own, and why a port is down
+    #[value(alias = "port")]
+    Ports,
+    /// Ports behind a parent, and why a port is down
+    #[value(alias = "subport")]
+    Subports,
+    /// Networks and their ports on this host
+    #[value(alias = "network")]
+    Networks,
+    /// Worker threads and their queues
+    #[value(alias = "worker")]
+    Workers,
+    /// Records, links and files that cannot be used, with the reason and what to do
+    #[value(alias = "problem")]
+    Problems,
+    /// The northbound DB: how old the records in force are, and what is reported to it
+    Nb,
+    /// Differences between the tables in force and a fresh read of the northbound DB
+    Drift,
+}
+
+impl View {
+    const fn query(self) -> Query {
+        match self {
+            Self::Ports => Query::Ports,
+            Self::Subports => Query::Subports,
+            Self::Networks => Query::Networks,
+            Self::Workers => Query::Workers,
+            Self::Problems => Query::Problems,
+            Self::Nb => Query::Nb,
+            Self::Drift => Query::Drift,
+        }
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
+    block_on(async {
+        let mut client = args.daemon.connect().await?;
+        let Some(view) = args.view else {
+            let summary = Summary::read(&mut client).await?;
+            return if args.daemon.json { print_json(&summary) } else { print(&summary.to_string()) };
+        };
+        let answer = ask_json(&mut client, &view.query()).await?;
+        if args.daemon.json {
+            return print_json(&answer);
+        }
+        let shown = match view {
+            View::Ports => views::ports(&decode::<Vec<PortView>>(answer)?, &names(&mut client).await?),
+            View::Subports => {
+                views::subports(&decode::<Vec<SubportView>>(answer)?, &names(&mut client).await?)
+            }
+            View::Networks => views::networks(&decode::<Vec<NetworkView>>(answer)?),
+            View::Workers => views::workers(&decode::<Vec<WorkerView>>(answer)?),
+            View::Problems => views::problems(&decode::<Vec<Problem>>(answer)?, width()),
+            View::Nb => views::nb(&decode::<NbView>(answer)?),
+            View::Drift => views::drift(&decode::<Vec<String>>(answer)?),
+        };
+        print(&shown)
+    })
+}
+
+async fn names(client: &mut Client) -> anyhow::Result<Names> {
+    let networks: Vec<NetworkView> = ask(client, &Query::Networks).await?;
+    Ok(networks.into_iter().map(|network| (network.lswitch, network.name)).collect())
+}
