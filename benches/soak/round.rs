@@ -27,7 +27,7 @@ type Break = fn(&mut NbServers);
 /// Guests, and the changes to their links.
 #[derive(Debug)]
 pub struct Soak {
-    site: ChurnPorts,
+    ports: ChurnPorts,
     churn: Churn,
     noise: Option<Noise>,
     /// Two guests with a network of their own, where a flood of the first is one frame to the second.
@@ -42,20 +42,20 @@ pub struct Soak {
 impl Soak {
     /// Adds all guests and starts the daemon.
     pub fn start(testbed: &mut Testbed) -> Self {
-        let site = ChurnPorts::new(testbed);
+        let ports = ChurnPorts::new(testbed);
         let (three, four) = (testbed.network(), testbed.network());
         let (stormy, victim) = (testbed.guest("stormy", three), testbed.guest("victim", three));
-        let spares = (0..8).map(|number| testbed.spare_port(&site.beside, 200 + number, four)).collect();
+        let spares = (0..8).map(|number| testbed.spare_port(&ports.beside, 200 + number, four)).collect();
         testbed.arguments.extend(["--flood-rate", FLOOD_RATE].map(str::to_owned));
         testbed.start();
-        let (churn, random) = (Churn::new(testbed, &site.churned), fastrand::Rng::new());
-        Self { site, churn, noise: None, stormy, victim, spares, random, rounds: 0 }
+        let (churn, random) = (Churn::new(testbed, &ports.churned), fastrand::Rng::new());
+        Self { ports, churn, noise: None, stormy, victim, spares, random, rounds: 0 }
     }
 
     /// Changes links and records while one guest floods and the DB is unreachable for half of the time. No
     /// frame between the steady guests is lost. Returns the kind of failure.
     pub fn round(&mut self, testbed: &Testbed, servers: &mut NbServers) -> &'static str {
-        let noise = self.noise.take().unwrap_or_else(|| self.site.noise(testbed, false));
+        let noise = self.noise.take().unwrap_or_else(|| self.ports.noise(testbed, false));
         self.rounds += 1;
         let frozen = self.rounds.is_multiple_of(2);
         let (leaves, returns): (Break, Break) =
@@ -64,7 +64,7 @@ impl Soak {
         let (churn, storm) = (&mut self.churn, [BROADCAST, [2, 0xde, 0xad, 0, 0, 1]]);
         let storm = storm.map(|to| Frame::new(self.stormy.mac, to).bytes());
         let sender = testbed.sender(&self.stormy);
-        self.site.undisturbed_by(testbed, || {
+        self.ports.undisturbed_by(testbed, || {
             scope(|scope| {
                 scope.spawn(|| {
                     for number in 0..STORM {
@@ -105,7 +105,7 @@ impl Soak {
 
     /// A change that makes a spare port a subport, changes its VID, or makes it spare again.
     fn change(&mut self) -> Op {
-        let (parent, spare) = (&self.site.beside, &self.spares[self.random.usize(..self.spares.len())]);
+        let (parent, spare) = (&self.ports.beside, &self.spares[self.random.usize(..self.spares.len())]);
         if self.random.u8(..3) == 0 {
             return self.removal(spare);
         }
@@ -116,7 +116,7 @@ impl Soak {
     }
 
     fn removal(&self, spare: &Port) -> Op {
-        let id = segmentation_id(&self.site.beside.id(), &spare.id());
+        let id = segmentation_id(&self.ports.beside.id(), &spare.id());
         Op::Delete { table: Table::ChildPortSegmentation, id }
     }
 }

@@ -7,7 +7,7 @@ use trunkpath::tables::TableDump;
 use trunkpath::types::DropReason;
 use trunkpath::types::drop_reason::Locate;
 
-use super::antispoof::{arp, ipv6, link_layer, neighbour};
+use super::announcements::{arp, ipv6, link_layer, neighbour};
 use testkit::frames::tagged;
 use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
 use testkit::switch::{Sent, Switch};

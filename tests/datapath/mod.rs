@@ -6,6 +6,7 @@
 mod address_pairs;
 mod agrees_with_the_model;
 mod amplification;
+mod announcements;
 mod antispoof;
 mod dragonflow_defects;
 mod encapsulation;

@@ -14,8 +14,8 @@ use testkit::wait::until;
 const OPERATIONS: usize = 100;
 const ROUNDS: usize = 10;
 
-fn round(testbed: &Testbed, site: &ChurnPorts, churn: &mut Churn, noise: &Noise) {
-    site.undisturbed_by(testbed, || {
+fn round(testbed: &Testbed, ports: &ChurnPorts, churn: &mut Churn, noise: &Noise) {
+    ports.undisturbed_by(testbed, || {
         churn.operate(testbed, noise, OPERATIONS);
         churn.settle(testbed);
     });
@@ -24,19 +24,19 @@ fn round(testbed: &Testbed, site: &ChurnPorts, churn: &mut Churn, noise: &Noise)
 #[test]
 fn links_change_a_thousand_times_under_traffic() {
     on_testbed(|testbed| {
-        let site = ChurnPorts::new(testbed);
+        let ports = ChurnPorts::new(testbed);
         testbed.start();
-        let mut churn = Churn::new(testbed, &site.churned);
-        let noise = site.noise(testbed, true);
+        let mut churn = Churn::new(testbed, &ports.churned);
+        let noise = ports.noise(testbed, true);
         // Warm-up: memory that is allocated once is not counted as leaked.
-        round(testbed, &site, &mut churn, &noise);
+        round(testbed, &ports, &mut churn, &noise);
         churn.restore(testbed, &noise);
         drop(noise);
         let before = Held::by(testbed.daemon());
 
-        let noise = site.noise(testbed, true);
+        let noise = ports.noise(testbed, true);
         for _ in 0..ROUNDS {
-            round(testbed, &site, &mut churn, &noise);
+            round(testbed, &ports, &mut churn, &noise);
         }
         churn.restore(testbed, &noise);
         drop(noise);
@@ -44,8 +44,8 @@ fn links_change_a_thousand_times_under_traffic() {
         println!("before: {before}\nafter:  {after}");
         after.assert_no_more_than(&before);
         testbed.daemon().wait_until_converged();
-        testbed.forget_arrived(&site.steady[0]);
-        site.assert_served(testbed);
+        testbed.forget_arrived(&ports.steady[0]);
+        ports.assert_served(testbed);
     });
 }
 
