@@ -1,4 +1,4 @@
-//! `trunkpath run`: the daemon.
+//! `trunkpath run`: options of the daemon, and its start.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,51 +17,51 @@ use crate::logging;
 use crate::nb::DEFAULT_URL;
 use crate::types::ReservedMulticast;
 
-const PORT_HELP: &str = "An option of a port, or of all (*): no_socket=drop|pass, allow_generic=true|false, \
+const PORT_HELP: &str = "Option of one port, or of all (*): no_socket=drop|pass, allow_generic=true|false, \
                          complete_checksums=true|false, unknown_tags=pass|drop; repeatable";
 
-/// Options of `trunkpath run`. Each is also a key of the config file, and goes before it.
+/// Options of `trunkpath run`. Each is also a key of the config file, and overrides it.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// A TOML file with these options as keys
+    /// TOML file with these options as keys
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    #[arg(long, value_name = "URL", help = format!("The northbound DB [default: {DEFAULT_URL}]"))]
+    #[arg(long, value_name = "URL", help = format!("URL of the northbound DB [default: {DEFAULT_URL}]"))]
     nb: Option<String>,
-    /// Our name in the northbound DB [default: the host name]
+    /// Name of this host in the northbound DB [default: the host name]
     #[arg(long, value_name = "NAME")]
     chassis: Option<String>,
-    /// Where other hosts send to us, for our chassis record [default: the address of the default route]
+    /// Address at which other hosts reach this one, for its chassis record [default: that of the default route]
     #[arg(long, value_name = "IP")]
     local_ip: Option<IpAddr>,
-    /// CPUs as in 1-3,6, one worker each [default: one worker on the last CPU]
+    /// CPUs as in 1-3,6, with one worker each [default: one worker on the last CPU]
     #[arg(long, value_name = "CPUS")]
     workers: Option<String>,
-    /// The device of a port that neither its alias nor its name tells; repeatable
-    #[arg(long, value_name = "LPORT=DEV", value_parser = attachment)]
+    /// Link of a port, where neither the link's alias nor its name says so; repeatable
+    #[arg(long, value_name = "LPORT=LINK", value_parser = attachment)]
     attach: Vec<(String, String)>,
     #[arg(long, value_name = "LPORT:KEY=VALUE", value_parser = port_option, help = PORT_HELP)]
     port: Vec<(String, PortSettings)>,
-    #[arg(long, value_name = "SOCKET", help = format!("Where to answer show, stats and trace [default: {DEFAULT_API}]"))]
+    #[arg(long, value_name = "SOCKET", help = format!("Socket of the API, which show, stats and trace use [default: {DEFAULT_API}]"))]
     api: Option<PathBuf>,
-    #[arg(long, value_name = "FILE", help = format!("Where the records of etcd or redis are kept for a start without it [default: {DEFAULT_STATE}]"))]
+    #[arg(long, value_name = "FILE", help = format!("File with a copy of the records of etcd or redis, for a start without them [default: {DEFAULT_STATE}]"))]
     state: Option<PathBuf>,
-    #[arg(long, value_name = "DIR", help = format!("Where, in a bpffs, programs are pinned that drop frames after a kill [default: {DEFAULT_PIN_FOLDER}]"))]
+    #[arg(long, value_name = "DIR", help = format!("Folder in a bpffs for pinned programs, which drop frames after a kill [default: {DEFAULT_PIN_FOLDER}]"))]
     pin_folder: Option<PathBuf>,
-    /// Start a worker again that panicked, or exit with an error [default: restart]
+    /// Restart a worker that panicked, or exit with an error [default: restart]
     #[arg(long, value_name = "WHAT")]
     on_worker_panic: Option<OnWorkerPanic>,
-    /// Memory for frames, in MiB [default: 256]
+    /// Packet memory in MiB [default: 256]
     #[arg(long, value_name = "MIB")]
     umem_mib: Option<u32>,
-    /// What workers do when nothing comes [default: adaptive]
+    /// Behaviour of workers without frames [default: adaptive]
     #[arg(long, value_name = "MODE")]
     idle: Option<IdleMode>,
     /// Frames a second that one guest may cause beyond those it sends (copies of floods, surplus segments), for each
     /// worker; 0: any number [default: 100000]
     #[arg(long, value_name = "COPIES")]
     flood_rate: Option<u32>,
-    /// Frames that no bridge forwards, to 01:80:c2:00:00:0X [default: drop]
+    /// Treatment of frames to 01:80:c2:00:00:0X, which no bridge forwards [default: drop]
     #[arg(long, value_name = "WHAT")]
     reserved_multicast: Option<ReservedMulticast>,
 }
@@ -75,7 +75,7 @@ impl RunArgs {
         Ok(self.settings()?.over(file).check()?)
     }
 
-    /// The configuration as it is now, for a switch that runs.
+    /// The configuration for SIGHUP: the file is read again.
     fn config_again(&self) -> anyhow::Result<Config> {
         if self.config.is_none() {
             bail!("there is no --config file to read again");
@@ -87,7 +87,7 @@ impl RunArgs {
         let mut attach = BTreeMap::new();
         for (lport, device) in &self.attach {
             if let Some(first) = attach.insert(lport.clone(), device.clone()) {
-                bail!("--attach gives lport {lport} two devices, {first} and {device}: a port has one");
+                bail!("--attach gives lport {lport} two links, {first} and {device}: a port has one");
             }
         }
         let mut port = BTreeMap::<String, PortSettings>::new();
@@ -118,7 +118,7 @@ impl RunArgs {
 fn attachment(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
         Some((lport, device)) if !lport.is_empty() => Ok((lport.to_owned(), device.to_owned())),
-        _ => Err("expected LPORT=DEV, an lport's id and a device's name"),
+        _ => Err("expected LPORT=LINK, an lport's id and a link's name"),
     }
 }
 

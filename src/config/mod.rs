@@ -1,9 +1,11 @@
-//! What `trunkpath run` was told, checked.
+//! The configuration of `trunkpath run`.
 //!
-//! A TOML file and the flags are both read into [`Settings`], where everything is optional. The flags are laid
-//! over the file, and [`Settings::check`] makes a [`Config`] of it, which holds no illegal value.
+//! A TOML file and the options of the command line are both parsed into [`Settings`], where each value is optional. The
+//! options override the file, and [`Settings::check`] makes a [`Config`] of them, which holds no illegal value.
 
 mod cpus;
+mod error;
+mod file;
 mod settings;
 mod update;
 
@@ -15,9 +17,10 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::tables::Policy;
-use crate::types::{NoSocketPolicy, shorten};
+use crate::types::NoSocketPolicy;
 
 pub use cpus::CpusError;
+pub use error::{ConfigError, ConfigErrors, Position};
 pub use settings::{NetworkSettings, PortSettings, Settings};
 pub use update::Update;
 
@@ -119,84 +122,4 @@ impl Default for PortOptions {
     fn default() -> Self {
         Self { no_socket: NoSocketPolicy::Drop, allow_generic: false, complete_checksums: true }
     }
-}
-
-/// A setting that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the config file {path}: {source}", path = path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is no TOML, or a value has the wrong type.
-    #[error("{path}:{line}:{column}: {text}: {reason}", path = path.display(), text = shorten(text))]
-    Toml {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The column in characters, from 1.
-        column: usize,
-        /// What the line holds.
-        text: String,
-        /// What is wrong with it, or what was expected.
-        reason: String,
-    },
-    /// A key that does not exist.
-    #[error("unknown key {key:?}{place}: the nearest known one is {nearest:?} (known: {known})")]
-    UnknownKey {
-        /// The key.
-        key: String,
-        /// The table that it stands in, if any.
-        place: String,
-        /// The known key that looks most like it.
-        nearest: &'static str,
-        /// All known keys.
-        known: String,
-    },
-    /// `workers` is no list of CPUs that we may use.
-    #[error("workers: {0}")]
-    Workers(#[from] CpusError),
-    /// A text that must say something is empty.
-    #[error("{0} is empty: give a value, or leave it out for the default")]
-    Empty(&'static str),
-    /// A name that no device can have.
-    #[error(
-        "attach: {device:?} (for lport {lport}) is no device name: expected 1 to 15 bytes without / and blanks"
-    )]
-    BadDevice {
-        /// The lport.
-        lport: String,
-        /// The name.
-        device: String,
-    },
-    /// One device for two ports.
-    #[error(
-        "attach: device {device} is given to lport {first} and to lport {second}: a device is one port's"
-    )]
-    DeviceTwice {
-        /// The device.
-        device: String,
-        /// One port.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// A UMEM of no useful size.
-    #[error("umem_mib: {0} is out of range: expected 1 to {max}", max = settings::MAX_UMEM_MIB)]
-    UmemSize(u32),
-    /// A value for a port's option that it cannot take.
-    #[error("port option {key}: {value:?} is not possible: expected {expected}")]
-    BadPortOption {
-        /// The option.
-        key: &'static str,
-        /// The value.
-        value: String,
-        /// What it takes.
-        expected: &'static str,
-    },
 }

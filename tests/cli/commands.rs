@@ -269,7 +269,7 @@ fn bad_questions_are_answered_with_the_value_and_a_way_out() {
         ("show ports --api /nonexistent/api.sock", ["/nonexistent/api.sock", "trunkpath run"]),
         ("run --config /nonexistent.toml", ["/nonexistent.toml", "No such file"]),
         ("run --workers 9999", ["9999", "allowed are"]),
-        ("run --attach lport", ["'lport'", "LPORT=DEV"]),
+        ("run --attach lport", ["'lport'", "LPORT=LINK"]),
         ("run --attach a=x --attach a=y", ["lport a", "x and y"]),
         ("run --port a:no_sockets=pass", ["no_sockets", "\"no_socket\""]),
         ("run --port no_socket=pass", ["no_socket=pass", "LPORT:KEY=VALUE"]),

@@ -1,4 +1,4 @@
-//! Settings as they are given, and what makes a [`Config`] of them.
+//! Settings as given in the file and by options, and the checks that make a [`Config`] of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
+use super::error::unknown_key;
 use super::{
-    Config, ConfigError, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, OnWorkerPanic,
-    PortOptions, cpus,
+    Config, ConfigError, ConfigErrors, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode,
+    OnWorkerPanic, PortOptions, cpus, file,
 };
 use crate::nb::DEFAULT_URL;
 use crate::tables::Policy;
-use crate::types::{NoSocketPolicy, ReservedMulticast, TagPolicy, UnknownTags, shorten, shorten_message};
+use crate::types::{NoSocketPolicy, ReservedMulticast, TagPolicy, UnknownTags};
 
-/// 64 GiB: more is a slip of the keyboard.
+/// 64 GiB: more is taken for a typing error.
 pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;
 
 const DEFAULT_UMEM_MIB: u32 = 256;
@@ -27,7 +28,7 @@ const EVERY_PORT: &str = "*";
 
 const DEFAULT_FLOOD_RATE: u32 = 100_000;
 
-const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 15] = [
     "nb",
     "chassis",
     "local_ip",
@@ -44,8 +45,8 @@ const KEYS: [&str; 15] = [
     "port",
     "network",
 ];
-const PORT_KEYS: [&str; 4] = ["no_socket", "allow_generic", "complete_checksums", "unknown_tags"];
-const NETWORK_KEYS: [&str; 1] = ["unknown_tags"];
+pub(super) const PORT_KEYS: [&str; 4] = ["no_socket", "allow_generic", "complete_checksums", "unknown_tags"];
+pub(super) const NETWORK_KEYS: [&str; 1] = ["unknown_tags"];
 
 /// What a file or the flags say; `None` and empty where they are silent. The fields are [`Config`]'s.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -89,20 +90,14 @@ pub struct NetworkSettings {
 }
 
 impl Settings {
-    /// Reads a TOML file.
+    /// Reads and parses a TOML file.
     ///
     /// # Errors
-    /// [`ConfigError`] for a file that cannot be read, is no TOML, or has a key that does not exist.
-    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+    /// A [`ConfigError`] for a file that cannot be read or is not TOML, else one for each unknown key and invalid value.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigErrors> {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::from_toml(&text, path)
-    }
-
-    fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let bad = |error| bad_toml(&error, text, path);
-        check_keys(&text.parse().map_err(bad)?)?;
-        toml::from_str(text).map_err(bad)
+        file::parse(&text, path)
     }
 
     /// These settings, and `below` where they are silent.
@@ -136,19 +131,19 @@ impl Settings {
     ///
     /// # Errors
     /// [`ConfigError`] for the first value that cannot be used.
-    pub fn check(mut self) -> Result<Config, ConfigError> {
+    pub fn check(mut self) -> Result<Config, ConfigErrors> {
         let policy = self.policy();
         let pins_wanted = self.wants_pins();
         let default_port = self.port.remove(EVERY_PORT).unwrap_or_default().onto(PortOptions::default());
         let ports = self.port.into_iter().map(|(lport, said)| (lport, said.onto(default_port))).collect();
         let umem_mib = self.umem_mib.unwrap_or(DEFAULT_UMEM_MIB);
         if !(1..=MAX_UMEM_MIB).contains(&umem_mib) {
-            return Err(ConfigError::UmemSize(umem_mib));
+            return Err(ConfigError::UmemSize(umem_mib).into());
         }
         check_devices(&self.attach)?;
         Ok(Config {
-            nb: said("nb", self.nb)?.unwrap_or_else(|| DEFAULT_URL.to_owned()),
-            chassis: said("chassis", self.chassis)?.unwrap_or_else(host_name),
+            nb: non_empty("nb", self.nb)?.unwrap_or_else(|| DEFAULT_URL.to_owned()),
+            chassis: non_empty("chassis", self.chassis)?.unwrap_or_else(host_name),
             workers: match self.workers {
                 Some(list) => cpus::read(&list)?,
                 None => vec![cpus::last_allowed()?],
@@ -176,14 +171,14 @@ impl Settings {
     }
 
     fn policy(&self) -> Policy {
-        let said = |port: &PortSettings| port.unknown_tags;
+        let unknown_tags_of = |port: &PortSettings| port.unknown_tags;
         let networks = self.network.iter();
         let ports = self.port.iter().filter(|(lport, _)| *lport != EVERY_PORT);
         Policy {
             unknown_tags: TagPolicy {
-                default: self.port.get(EVERY_PORT).and_then(said).unwrap_or_default(),
+                default: self.port.get(EVERY_PORT).and_then(unknown_tags_of).unwrap_or_default(),
                 networks: networks.filter_map(|(id, said)| Some((id.clone(), said.unknown_tags?))).collect(),
-                ports: ports.filter_map(|(id, port)| Some((id.clone(), said(port)?))).collect(),
+                ports: ports.filter_map(|(id, port)| Some((id.clone(), unknown_tags_of(port)?))).collect(),
             },
             flood_rate: NonZeroU32::new(self.flood_rate.unwrap_or(DEFAULT_FLOOD_RATE)),
             reserved_multicast: self.reserved_multicast.unwrap_or_default(),
@@ -203,7 +198,7 @@ impl PortSettings {
             "allow_generic" => said.allow_generic = Some(switch("allow_generic", value)?),
             "complete_checksums" => said.complete_checksums = Some(switch("complete_checksums", value)?),
             "unknown_tags" => said.unknown_tags = Some(word("unknown_tags", value, "pass or drop")?),
-            unknown => return Err(unknown_key(unknown, " of a port", &PORT_KEYS)),
+            unknown => return Err(unknown_key(unknown, None, &PORT_KEYS)),
         }
         Ok(said)
     }
@@ -247,63 +242,8 @@ fn switch(key: &'static str, value: &str) -> Result<bool, ConfigError> {
     })
 }
 
-/// Looks at the keys before their values: serde would name an unknown key, but not the one that was meant.
-fn check_keys(file: &toml::Table) -> Result<(), ConfigError> {
-    for (key, value) in file {
-        if !KEYS.contains(&key.as_str()) {
-            return Err(unknown_key(key, "", &KEYS));
-        }
-        match key.as_str() {
-            "port" => check_keys_below(key, value, &PORT_KEYS)?,
-            "network" => check_keys_below(key, value, &NETWORK_KEYS)?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// The same for the tables in table `name`.
-fn check_keys_below(
-    name: &str,
-    value: &toml::Value,
-    known: &'static [&'static str],
-) -> Result<(), ConfigError> {
-    let tables = value.as_table().into_iter().flatten();
-    for (id, options) in tables.filter_map(|(id, options)| Some((id, options.as_table()?))) {
-        if let Some(unknown) = options.keys().find(|option| !known.contains(&option.as_str())) {
-            return Err(unknown_key(unknown, &format!(" in [{name}.{id:?}]"), known));
-        }
-    }
-    Ok(())
-}
-
-/// Where in the file the error is, and on one line what it is.
-fn bad_toml(error: &toml::de::Error, file: &str, path: &Path) -> ConfigError {
-    let start = error.span().map_or(0, |span| span.start).min(file.len());
-    let before = file.get(..start).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-    let reason = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-    ConfigError::Toml {
-        path: path.to_owned(),
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-        text: file[line_start..].lines().next().unwrap_or_default().trim().to_owned(),
-        reason: shorten_message(&reason).into_owned(),
-    }
-}
-
-fn unknown_key(key: &str, place: &str, known: &'static [&'static str]) -> ConfigError {
-    let key = shorten(key);
-    let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &key)).unwrap_or(&"");
-    ConfigError::UnknownKey {
-        key: key.into_owned(),
-        place: place.to_owned(),
-        nearest,
-        known: known.join(", "),
-    }
-}
-
-fn said(name: &'static str, value: Option<String>) -> Result<Option<String>, ConfigError> {
+/// An empty text is an error, a missing one the default.
+fn non_empty(name: &'static str, value: Option<String>) -> Result<Option<String>, ConfigError> {
     match value {
         Some(text) if text.trim().is_empty() => Err(ConfigError::Empty(name)),
         value => Ok(value),

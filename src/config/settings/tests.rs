@@ -1,7 +1,7 @@
 use super::*;
 
-fn toml(text: &str) -> Result<Settings, ConfigError> {
-    Settings::from_toml(text, Path::new("trunkpath.toml"))
+fn toml(text: &str) -> Result<Settings, ConfigErrors> {
+    file::parse(text, Path::new("trunkpath.toml"))
 }
 
 fn message(text: &str) -> String {
@@ -99,10 +99,22 @@ fn an_unknown_key_is_answered_with_the_nearest_known_one() {
         ("[network.x]\nunknown_tag = 'drop'", "\"unknown_tags\""),
     ] {
         let message = message(text);
-        assert!(message.contains(&format!("the nearest known one is {nearest}")), "{message}");
+        assert!(message.contains(&format!("did you mean {nearest}?")), "{message}");
     }
     let flag = PortSettings::from_pair("checksums", "true").unwrap_err().to_string();
     assert!(flag.contains("complete_checksums"), "{flag}");
+}
+
+#[test]
+fn all_errors_of_a_file_are_found_in_their_order() {
+    let errors =
+        toml("chasis = 'a'\nflood_rate = -1\n[port.vm]\nno_socket = 'x'\nzzzzzzzzz = 1").unwrap_err();
+    let errors: Vec<_> = errors.0.iter().map(ToString::to_string).collect();
+    assert!(errors[0].starts_with("trunkpath.toml:1:1: unknown key \"chasis\", did you mean \"chassis\"?"));
+    assert_eq!(errors[1], "trunkpath.toml:2:14: flood_rate = -1: expected 0 to 4294967295");
+    assert!(errors[2].starts_with("trunkpath.toml:4:13: no_socket = 'x': expected "), "{errors:?}");
+    assert!(errors[3].starts_with("trunkpath.toml:5:1: unknown key \"zzzzzzzzz\" (known: no_socket, "));
+    assert_eq!(errors.len(), 4);
 }
 
 #[test]
@@ -120,7 +132,7 @@ fn a_bad_value_is_named_with_what_was_expected() {
         ("port.x.no_socket = 'forward'", ["forward", "pass"]),
         ("port.x = 1", ["trunkpath.toml", "port"]),
         ("network.x.unknown_tags = 'maybe'", ["maybe", "`pass` or `drop`"]),
-        ("flood_rate = -1", ["trunkpath.toml:1:14: flood_rate = -1: ", "expected u32"]),
+        ("flood_rate = -1", ["trunkpath.toml:1:14: flood_rate = -1: ", "expected 0 to 4294967295"]),
         ("idle = 'busy'\n  umem_mib = [", ["trunkpath.toml:2:", "umem_mib = ["]),
     ] {
         let message = message(text);
