@@ -5,7 +5,7 @@ use super::daemon::Daemon;
 use crate::api::model::{PortState, TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
 use crate::api::{ApiError, Hex};
 use crate::datapath::{
-    Blame, Burst, Context, Entry, Event, Facts, HandedOver, Origin, Outlet, State, Target, forward,
+    Blame, Burst, Context, Entry, Event, Facts, HandedOver, Outlet, State, Target, forward,
 };
 use crate::nb::LogicalPort;
 use crate::packet::TagId;
@@ -136,7 +136,7 @@ impl Witness<'_> {
     fn classified(&mut self, facts: &Facts) {
         let dei = if facts.pcp.drop_eligible() { ", DEI set" } else { "" };
         let priority = format!("priority {}{dei}", facts.pcp.priority());
-        let Origin::Port(port) = facts.origin else { return };
+        let Some(port) = facts.origin.port() else { return };
         let lport = self.id(port);
         let name = self.daemon.name_of(&lport);
         let what = match self.daemon.tags_above(&lport).as_slice() {
@@ -172,7 +172,7 @@ impl Witness<'_> {
             Target::Flood => {
                 let tables = self.daemon.reconciler.publisher.current();
                 let receivers = tables.network(facts.network).map_or(0, |network| {
-                    network.flood.iter().filter(|port| facts.origin != Origin::Port(**port)).count()
+                    network.flood.iter().filter(|port| !facts.origin.is(**port)).count()
                 });
                 format!("each port of the network but the sender: {receivers}")
             }

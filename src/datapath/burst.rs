@@ -1,20 +1,16 @@
 //! The list of steps, in the order in which frames take them, and the only place that acts on a [`Halt`].
-#![allow(clippy::inline_always, reason = "as a call a step gets the packet by way of memory")]
 
 use arrayvec::ArrayVec;
 
-use super::from_port::{antispoof, checksum, classify, copy, flood, locate, may_flood};
+use super::from_port::{antispoof, checksum, classify, copy, flood, locate, spread};
 use super::hand_over::hand_over;
-use super::to_port::{Fit, admit, cut, fit, wrap};
-use super::{Blame, Burst, Context, Entry, Halt, HandedOver, Outlet, Packet, Target};
-use crate::tables::{Exit, PortSlot, WorkerId};
-use crate::types::drop_reason::Transmit;
+use super::to_port::{Fit, admit, cut, fit, fit_whole, wrap};
+use super::{Burst, Context, Entry, Halt, HandedOver, Outlet, Packet, Target};
+use crate::tables::{Exit, PortSlot};
 use crate::xsk::{BURST_FRAMES, Frame};
 
-/// Takes a burst, which came in by `entry`, through the from-port half, in the order of its frames.
-///
-/// Each step is taken for the whole burst before the next one. A step waits for memory: for the port's entry and its
-/// counters, for the network's table; when frame follows upon frame the CPU has many of these waits going at once.
+/// Takes a burst, which came in by `entry`, through the from-port half, in the order of its frames. Each step is taken for
+/// all frames before the next one, so that their waits for memory (port, counters, address table) overlap.
 #[inline]
 pub fn forward(burst: &mut Burst, entry: Entry, cx: &mut Context<'_, impl Outlet>) {
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
@@ -33,14 +29,23 @@ pub fn forward(burst: &mut Burst, entry: Entry, cx: &mut Context<'_, impl Outlet
         }
     }
     for (mut packet, target) in located {
-        match (checksum(&mut packet, cx), target) {
-            (Ok(()), Target::Port(to)) => send(packet, to, cx.outlet.worker(), cx),
-            (Ok(()), Target::Flood) => match may_flood(&packet, cx) {
-                Ok(()) => flood(packet, cx.outlet.worker(), cx, leave_copy, leave),
-                Err(halt) => stop(halt, packet.frame, cx),
-            },
-            (Err(halt), _) => stop(halt, packet.frame, cx),
+        if let Err(halt) = checksum(&mut packet, cx) {
+            stop(halt, packet.frame, cx);
+            continue;
         }
+        match target {
+            Target::Port(to) => send(packet, to, cx),
+            Target::Flood => go_on(flood(packet, cx, leave_copy, leave), cx),
+        }
+    }
+}
+
+/// Sends a packet that this worker received to a port: through the to-port half, if it owns the way out.
+#[inline(always)]
+pub fn send(packet: Packet, to: PortSlot, cx: &mut Context<'_, impl Outlet>) {
+    match cx.tables.direct_exit(to, packet.facts.queue, cx.outlet.worker()) {
+        Some(exit) => leave(packet, exit, cx),
+        None => go_on(hand_over(packet, to, cx.outlet.worker(), cx, leave), cx),
     }
 }
 
@@ -48,48 +53,43 @@ pub fn forward(burst: &mut Burst, entry: Entry, cx: &mut Context<'_, impl Outlet
 pub fn receive(handed: HandedOver, cx: &mut Context<'_, impl Outlet>) {
     let from = handed.from();
     match handed.open(cx.tables) {
-        Ok((packet, Target::Port(to))) => send(packet, to, from, cx),
-        Ok((packet, Target::Flood)) => flood(packet, from, cx, leave_copy, leave),
+        Ok((packet, Target::Port(to))) => go_on(hand_over(packet, to, from, cx, leave), cx),
+        Ok((packet, Target::Flood)) => spread(packet, from, cx, leave_copy, leave),
         Err((frame, halt)) => stop(halt, frame, cx),
-    }
-}
-
-/// Sends a packet that worker `from` received to a port: through the to-port half, if this worker owns the port's link.
-#[inline(always)]
-pub fn send(packet: Packet, to: PortSlot, from: WorkerId, cx: &mut Context<'_, impl Outlet>) {
-    match cx.tables.exit(to, packet.facts.queue, from) {
-        Some(exit) if cx.outlet.is_own(exit.worker) => leave(packet, &exit, cx),
-        Some(exit) => hand_over(packet, &exit, cx).unwrap_or_else(|(frame, halt)| stop(halt, frame, cx)),
-        None => stop(Halt::drop(Blame::NoPort, Transmit::NoSocket), packet.frame, cx),
     }
 }
 
 /// The to-port half.
 #[inline(always)]
-fn leave(packet: Packet, exit: &Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
-    match admit(&packet, exit).and_then(|()| fit(&packet, exit)) {
+fn leave(packet: Packet, exit: Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
+    match admit(&packet, &exit).and_then(|()| fit(&packet, &exit)) {
         Ok(Fit::Whole) => finish(packet, exit, cx),
-        Ok(Fit::Segments) => match cut(&packet, exit, cx, finish) {
-            Ok(()) => cx.outlet.release(packet.frame),
-            Err(halt) => stop(halt, packet.frame, cx),
-        },
+        Ok(Fit::Cut) => go_on(cut(packet, exit, cx, finish), cx),
         Err(halt) => stop(halt, packet.frame, cx),
     }
 }
 
-/// The to-port half for a copy, made once nothing else stands against it. Nothing that goes to a group is cut.
+/// The to-port half for a copy, which is made once nothing else stands against it.
 fn leave_copy(packet: &Packet, exit: &Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
-    match admit(packet, exit).and_then(|()| fit(packet, exit)).and_then(|_| copy(packet, exit.slot, cx)) {
-        Ok(copy) => finish(copy, exit, cx),
+    let fitting = admit(packet, exit).and_then(|()| fit_whole(packet, exit));
+    match fitting.and_then(|()| copy(packet, exit.slot, cx)) {
+        Ok(copy) => finish(copy, *exit, cx),
         Err(Halt::Drop(blame, reason)) => cx.count_drop(blame, reason),
     }
 }
 
 #[inline(always)]
-fn finish(mut packet: Packet, exit: &Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
-    match wrap(&mut packet, exit) {
-        Ok(()) => cx.outlet.transmit(packet.frame, exit),
+fn finish(mut packet: Packet, exit: Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
+    match wrap(&mut packet, &exit) {
+        Ok(()) => cx.outlet.transmit(packet.frame, &exit),
         Err(halt) => stop(halt, packet.frame, cx),
+    }
+}
+
+#[inline(always)]
+fn go_on(outcome: Result<(), (Frame, Halt)>, cx: &mut Context<'_, impl Outlet>) {
+    if let Err((frame, halt)) = outcome {
+        stop(halt, frame, cx);
     }
 }
 

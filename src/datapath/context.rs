@@ -1,8 +1,10 @@
 //! What a step works with, and how it ends a packet's route.
 
+use super::from_port::unknown_tag;
 use super::{Event, Origin, Outlet, State};
 use crate::tables::{PortSlot, Tables};
 use crate::types::DropReason;
+use crate::types::drop_reason::Classify;
 use crate::xsk::Frame;
 
 /// What every step gets beside the packet.
@@ -50,16 +52,16 @@ impl From<PortSlot> for Blame {
 impl From<Origin> for Blame {
     #[inline]
     fn from(origin: Origin) -> Self {
-        match origin {
-            Origin::Port(port) => Self::Port(port),
-            Origin::Departed => Self::NoPort,
-        }
+        origin.port().map_or(Self::NoPort, Self::Port)
     }
 }
 
 impl<O: Outlet> Context<'_, O> {
     /// Drops a frame and counts it.
     pub(super) fn drop_frame(&mut self, frame: Frame, blame: Blame, reason: DropReason) {
+        if let (Blame::Port(port), DropReason::Classify(Classify::UnknownTag)) = (blame, reason) {
+            unknown_tag(&frame, port, self);
+        }
         self.count_drop(blame, reason);
         self.outlet.release(frame);
     }

@@ -1,6 +1,7 @@
 //! Between the halves: a packet that waits for the worker that owns the link it leaves by. It is not ready for the wire,
 //! for the tables may change meanwhile.
 
+use super::from_port::holder;
 use super::{Blame, Context, Halt, Origin, Outlet, Packet, Target};
 use crate::tables::{Exit, PortSlot, Tables, WorkerId};
 use crate::types::drop_reason::{Admit, Transmit};
@@ -32,10 +33,7 @@ impl HandedOver {
     /// A packet for `target`, which this worker does not reach.
     pub(super) fn new<O: Outlet>(packet: Packet, target: Target, cx: &Context<'_, O>) -> Self {
         let keys = Keys {
-            origin: match packet.facts.origin {
-                Origin::Port(slot) => key_of(slot, cx.tables),
-                Origin::Departed => None,
-            },
+            origin: packet.facts.origin.port().and_then(|slot| key_of(slot, cx.tables)),
             network: cx.tables.network(packet.facts.network).map(|network| network.key),
             receiver: match target {
                 Target::Port(slot) => key_of(slot, cx.tables),
@@ -71,10 +69,9 @@ impl HandedOver {
     #[cold]
     fn renew(self, tables: &Tables) -> Result<(Packet, Target), (Frame, Halt)> {
         let Self { mut packet, target, keys, .. } = self;
-        if let Origin::Port(slot) = packet.facts.origin
-            && key_of(slot, tables) != keys.origin
-        {
-            packet.facts.origin = Origin::Departed;
+        let origin = packet.facts.origin.port().and_then(|slot| key_of(slot, tables));
+        if origin != keys.origin {
+            packet.facts.origin = Origin::DEPARTED;
         }
         let network = match target {
             Target::Flood => Ok(Some(packet.facts.network)),
@@ -102,20 +99,37 @@ impl HandedOver {
     }
 }
 
-/// Leaves a packet for the worker that owns the way out.
+/// Brings a packet, which worker `from` received, to the worker that owns the way out: this one, which takes it through
+/// the to-port half by `leave`, or another. The way is longer than nearly all frames have to go.
 ///
 /// # Errors
-/// The frame, and why it is dropped, when there is no room for it.
+/// The frame, and why it is dropped.
 #[inline(never)]
-pub(super) fn hand_over(
+pub(super) fn hand_over<O: Outlet>(
     packet: Packet,
-    exit: &Exit<'_>,
-    cx: &mut Context<'_, impl Outlet>,
+    to: PortSlot,
+    from: WorkerId,
+    cx: &mut Context<'_, O>,
+    leave: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
 ) -> Result<(), (Frame, Halt)> {
-    let waiting = HandedOver::new(packet, Target::Port(exit.slot), cx);
-    let refused =
-        |refused: HandedOver| (refused.into_packet().frame, Halt::drop(exit.slot, Transmit::HandoverFull));
-    cx.outlet.hand_over(exit.worker, waiting).map_err(refused)
+    let to = if to.is_contested() { holder(&packet, to, cx) } else { Ok(to) };
+    let exit = to.and_then(|to| {
+        let exit = cx.tables.exit(to, packet.facts.queue, from);
+        exit.ok_or(Halt::drop(Blame::NoPort, Transmit::NoSocket))
+    });
+    match exit {
+        Ok(exit) if cx.outlet.is_own(exit.worker) => {
+            leave(packet, exit, cx);
+            Ok(())
+        }
+        Ok(exit) => {
+            let waiting = HandedOver::new(packet, Target::Port(exit.slot), cx);
+            let refused = cx.outlet.hand_over(exit.worker, waiting);
+            let full = Halt::drop(exit.slot, Transmit::HandoverFull);
+            refused.map_err(|refused| (refused.into_packet().frame, full))
+        }
+        Err(halt) => Err((packet.frame, halt)),
+    }
 }
 
 fn key_of(slot: PortSlot, tables: &Tables) -> Option<PortKey> {

@@ -5,6 +5,7 @@
 //! worker that owns the link it leaves by, with that worker's newest tables. Between the two, if these are different
 //! workers, it waits in a queue ([`HandedOver`]).
 
+#[allow(clippy::inline_always, reason = "as a call a step gets the packet by way of memory")]
 mod burst;
 mod context;
 mod from_port;

@@ -34,15 +34,35 @@ pub struct Facts {
 }
 
 // Each frame of a burst has them in the cache.
-const _: () = assert!(size_of::<Facts>() <= 20 && size_of::<Packet>() <= 40);
+const _: () = assert!(size_of::<Facts>() == 16 && size_of::<Packet>() == 32);
 
-/// The sender of a frame, as far as the tables know it.
+/// The sender of a frame: a subport if the frame's tag selected one, else the link's own port; or no port, once the sender
+/// has left the tables while the frame waited for another worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// A logical port: a subport if the frame's tag selected one, else the link's own port.
-    Port(PortSlot),
-    /// A port that left the tables while the frame waited for another worker.
-    Departed,
+pub struct Origin(PortSlot);
+
+impl Origin {
+    /// A sender that has left the tables.
+    pub(super) const DEPARTED: Self = Self(PortSlot::NONE);
+
+    #[inline]
+    pub(super) const fn new(port: PortSlot) -> Self {
+        Self(port)
+    }
+
+    /// The port, while it is in the tables.
+    #[inline]
+    #[must_use]
+    pub fn port(self) -> Option<PortSlot> {
+        (self != Self::DEPARTED).then_some(self.0)
+    }
+
+    /// Whether `port` is the sender.
+    #[inline]
+    #[must_use]
+    pub fn is(self, port: PortSlot) -> bool {
+        self.0 == port
+    }
 }
 
 /// The socket that a frame came in by.
@@ -57,7 +77,7 @@ pub struct Entry {
 /// The receivers of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// One port.
+    /// One port, or the one that holds a [contested address](PortSlot::is_contested).
     Port(PortSlot),
     /// Each port of the network but the sender.
     Flood,

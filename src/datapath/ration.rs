@@ -8,7 +8,7 @@ use crate::tables::LINK_OWNER;
 #[inline(always)]
 pub(super) fn may_cause(frames: usize, origin: Origin, cx: &mut Context<'_, impl Outlet>) -> bool {
     let Some(rate) = cx.tables.flood_rate else { return true };
-    let Origin::Port(port) = origin else { return false };
+    let Some(port) = origin.port() else { return false };
     let guest = cx.tables.link(port.link).and_then(|link| link.port(LINK_OWNER));
     let now_ns = cx.outlet.now_ns();
     guest.is_some_and(|guest| cx.state.meters.take((port.link, guest.key), frames, rate, now_ns))

@@ -1,4 +1,4 @@
-//! The packet in a frame, and the numbers of EtherTypes and IP protocols.
+//! The packet in a frame, and the numbers of `EtherTypes` and IP protocols.
 
 use super::bytes::be16;
 use super::ethernet::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, TAG_LEN};

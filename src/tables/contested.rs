@@ -73,12 +73,12 @@ impl Network {
 
     /// Adds an address that several ports claim. Returns whether there is a number left for it.
     pub(super) fn add_contested(&mut self, mac: MacAddr, address: ContestedAddress) -> bool {
-        let number = u16::try_from(self.contested.len());
-        if let Ok(number) = number {
+        let number = u16::try_from(self.contested.len()).ok().filter(|number| *number < u16::MAX);
+        if let Some(number) = number {
             self.macs.insert(mac, PortSlot::contested(number));
             self.contested.push(address);
         }
-        number.is_ok()
+        number.is_some()
     }
 }
 

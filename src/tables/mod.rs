@@ -123,9 +123,18 @@ impl Tables {
         self.link(slot.link)?.port(slot.number)
     }
 
+    /// The way to the port at `slot` by `queue` of its link; `None` if `worker` does not own that queue, or the port is
+    /// gone.
+    #[inline]
+    #[must_use]
+    pub fn direct_exit(&self, slot: PortSlot, queue: QueueId, worker: WorkerId) -> Option<Exit<'_>> {
+        let link = self.link(slot.link)?;
+        let port = link.port(slot.number)?;
+        link.queues.is_owner(queue, worker).then_some(Exit { slot, link, port, queue, worker })
+    }
+
     /// The way to the port at `slot` for a frame that `worker` received from queue `entry` of any link; `None` once the
     /// port is gone.
-    #[inline]
     #[must_use]
     pub fn exit(&self, slot: PortSlot, entry: QueueId, worker: WorkerId) -> Option<Exit<'_>> {
         let link = self.link(slot.link)?;

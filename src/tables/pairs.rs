@@ -53,7 +53,7 @@ impl Network {
 
 fn too_many_contested(lswitch: &Id, mac: MacAddr) -> Problem {
     let reason = format!(
-        "more than 65,536 addresses are in allowed_address_pairs of several ports here, {mac} is not reached -> remove \
+        "more than 65,535 addresses are in allowed_address_pairs of several ports here, {mac} is not reached -> remove \
          it from all of them but one"
     );
     Problem::new(format!("lswitch {lswitch}"), reason)

@@ -16,22 +16,18 @@ impl QueueOwners {
         (home + usize::from(queue.0)).checked_rem(workers).unwrap_or(0)
     }
 
+    /// Whether `worker` owns `queue`. Nearly always it does, and then no other queue is looked for.
+    #[inline]
+    #[must_use]
+    pub fn is_owner(&self, queue: QueueId, worker: WorkerId) -> bool {
+        self.0.get(usize::from(queue.0)) == Some(&worker)
+    }
+
     /// The queue by which a frame that `worker` received from queue `entry` of any link leaves, and that queue's owner:
     /// the one of the same number, or the next after it that `worker` owns itself. It depends on nothing else, so the
     /// frames of one flow keep their order.
-    #[inline]
     #[must_use]
     pub fn exit(&self, entry: QueueId, worker: WorkerId) -> (QueueId, WorkerId) {
-        let owners = &self.0;
-        // Nearly always, and without a division.
-        if owners.get(usize::from(entry.0)) == Some(&worker) {
-            return (entry, worker);
-        }
-        self.other_exit(entry, worker)
-    }
-
-    #[inline(never)]
-    fn other_exit(&self, entry: QueueId, worker: WorkerId) -> (QueueId, WorkerId) {
         let owners = &self.0;
         let Some(first) = usize::from(entry.0).checked_rem(owners.len()) else { return (QueueId(0), worker) };
         let queues = (first..owners.len()).chain(0..first);
@@ -59,9 +55,15 @@ impl WorkerSet {
         }
     }
 
+    /// Whether no worker is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
     /// The workers in it, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = WorkerId> + use<> {
-        let words = self.0.into_iter().enumerate();
+        let words = self.0.into_iter().enumerate().filter(|(_, word)| *word != 0);
         words.flat_map(|(place, word)| {
             (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| place * 64 + bit)
         })

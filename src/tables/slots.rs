@@ -28,6 +28,9 @@ pub struct PortSlot {
 }
 
 impl PortSlot {
+    /// A place that no port and no contested address has.
+    pub(crate) const NONE: Self = Self { link: LinkSlot::CONTESTED, number: u16::MAX };
+
     /// The place of an address that several ports claim, by its number in the network.
     pub(super) const fn contested(number: u16) -> Self {
         Self { link: LinkSlot::CONTESTED, number }

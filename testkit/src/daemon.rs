@@ -232,9 +232,14 @@ impl Daemon {
         });
     }
 
-    /// Waits until `trunkpath show nb` reports a state that starts with `state`.
+    /// Waits until `trunkpath show nb` reports `state`: `followed`, `unread`, or `stale: REASON`.
     pub fn wait_for_nb(&self, state: &str) {
-        until(&format!("an NB DB that is {state:?}"), || (self.show("nb")?["state"] == state).then_some(()));
+        let wanted = |nb: &Value| {
+            let shown = nb["state"].as_str()?;
+            let reason = nb["reason"].as_str().map(|reason| format!(": {reason}"));
+            (format!("{shown}{}", reason.unwrap_or_default()) == state).then_some(())
+        };
+        until(&format!("an NB DB that is {state:?}"), || wanted(&self.show("nb")?));
     }
 
     /// Waits until the published tables equal those compiled from a fresh read of the NB DB, and no problem

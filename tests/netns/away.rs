@@ -21,7 +21,7 @@ fn away_and_back(
     ports.assert_added(testbed, 0, 200);
     let traffic = ports.traffic(testbed);
     leaves(servers);
-    testbed.daemon().wait_for_nb("stale");
+    testbed.daemon().wait_for_nb("stale: db_away");
     testbed.daemon().wait_for_problem(AWAY);
     traffic.wait_for_more();
     // Links still change.

@@ -24,7 +24,7 @@ fn starts_by_its_copy(end: fn(Daemon)) {
         testbed.relaunch();
         testbed.daemon().wait_until_up("ports", 3);
         testbed.daemon().wait_until_up("subports", 2);
-        testbed.daemon().wait_for_nb("stale");
+        testbed.daemon().wait_for_nb("stale: copy_of_last_run");
         testbed.daemon().wait_for_problem("forwarding by the copy of the last run");
         ports.assert_served(testbed, &ports.spares[0], 200);
         ports.assert_steady_served(testbed);

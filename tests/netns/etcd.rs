@@ -106,7 +106,7 @@ fn permission_is_revoked_and_granted_under_traffic() {
         servers.run(0);
         testbed.daemon().wait_for_problem("no permission");
         testbed.daemon().wait_for_problem(AWAY);
-        testbed.daemon().wait_for_nb("stale");
+        testbed.daemon().wait_for_nb("stale: db_away");
         servers.write(vec![ports.add(0, 200)]);
         servers.with_client(|mut root| async move { allow_all(&mut root).await });
         testbed.wait_for_vid(&ports.spares[0], 200);

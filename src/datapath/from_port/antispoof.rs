@@ -3,9 +3,8 @@
 
 use super::announce::announce;
 use super::sighting::{refused_mac, unknown_tag};
-use crate::datapath::{Context, Facts, Halt, Origin, Outlet};
+use crate::datapath::{Context, Facts, Halt, Outlet};
 use crate::packet::Sender;
-use crate::tables::PortSlot;
 use crate::types::drop_reason::{Antispoof, Classify};
 use crate::types::{AllowedSources, MacAddr, Wants};
 use crate::xsk::Frame;
@@ -20,19 +19,12 @@ pub(in crate::datapath) fn antispoof(
     facts: &Facts,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
-    match facts.origin {
-        Origin::Port(port) if facts.wants.contains(Wants::ANTISPOOF) => check(frame, facts, port, cx),
-        Origin::Port(_) | Origin::Departed => Ok(()),
-    }
+    if facts.wants.contains(Wants::ANTISPOOF) { check(frame, facts, cx) } else { Ok(()) }
 }
 
 #[inline(never)]
-fn check(
-    frame: &Frame,
-    facts: &Facts,
-    slot: PortSlot,
-    cx: &mut Context<'_, impl Outlet>,
-) -> Result<(), Halt> {
+fn check(frame: &Frame, facts: &Facts, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
+    let Some(slot) = facts.origin.port() else { return Ok(()) };
     let port = cx.tables.port(slot).ok_or_else(|| Halt::drop(slot, Classify::NoPort))?;
     if port.subports.is_some() {
         unknown_tag(frame, slot, cx);

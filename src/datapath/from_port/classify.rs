@@ -1,6 +1,5 @@
 //! Step 1: (link, outermost 802.1Q VID) → the frame's port and network.
 
-use super::sighting::unknown_tag;
 use crate::datapath::{Blame, Context, Entry, Event, Facts, Halt, Origin, Outlet};
 use crate::packet::{Header, dot1q};
 use crate::tables::{LINK_OWNER, PortSlot, TagMeaning};
@@ -35,15 +34,12 @@ pub fn classify<O: Outlet>(frame: &mut Frame, entry: Entry, cx: &mut Context<'_,
                         continue;
                     }
                     (Some(TagMeaning::Unusable), _) => Err(Classify::SubportUnusable),
-                    (Some(TagMeaning::Unwanted), _) => {
-                        unknown_tag(frame, slot, cx);
-                        Err(Classify::UnknownTag)
-                    }
+                    (Some(TagMeaning::Unwanted), _) => Err(Classify::UnknownTag),
                     (Some(TagMeaning::Parent) | None, None) => Err(Classify::PortDown),
                     (Some(TagMeaning::Parent) | None, Some(network)) => {
                         let mut wants = link.wants;
                         wants.set(Wants::ANTISPOOF, port.source_rules.is_some() | tag.is_some());
-                        Ok(Facts { origin: Origin::Port(slot), network, queue: entry.queue, pcp, wants })
+                        Ok(Facts { origin: Origin::new(slot), network, queue: entry.queue, pcp, wants })
                     }
                 }
             }

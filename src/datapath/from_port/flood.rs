@@ -3,36 +3,43 @@
 
 use super::copy::copy;
 use crate::datapath::ration::may_cause;
-use crate::datapath::{Context, Halt, HandedOver, Origin, Outlet, Packet, Target};
-use crate::tables::{Exit, PortSlot, WorkerId, WorkerSet};
+use crate::datapath::{Context, Halt, HandedOver, Outlet, Packet, Target};
+use crate::tables::{Exit, MAX_WORKERS, PortSlot, WorkerId, WorkerSet};
 use crate::types::DropReason;
 use crate::types::drop_reason::{self, Transmit};
+use crate::xsk::Frame;
 
-/// Whether the guest may have a packet flooded: there is a receiver, and its ration covers all copies. A copy costs as much
-/// as it has chunks.
+/// Floods a packet that this worker received, if there is a receiver and the guest's ration covers all copies. A copy costs
+/// as much as it has chunks.
 ///
 /// # Errors
-/// The reason to drop it.
-pub(in crate::datapath) fn may_flood(packet: &Packet, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
+/// The frame, and the reason to drop it.
+pub(in crate::datapath) fn flood<O: Outlet>(
+    packet: Packet,
+    cx: &mut Context<'_, O>,
+    leave_copy: impl Fn(&Packet, &Exit<'_>, &mut Context<'_, O>),
+    leave: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
+) -> Result<(), (Frame, Halt)> {
     let origin = packet.facts.origin;
-    let receivers = receivers(packet, cx).count();
+    let receivers = receivers(&packet, cx).count();
     if receivers == 0 {
-        return Err(Halt::drop(origin, drop_reason::Flood::NoReceiver));
+        return Err((packet.frame, Halt::drop(origin, drop_reason::Flood::NoReceiver)));
     }
     if !may_cause(receivers * packet.frame.chunk_count(), origin, cx) {
-        return Err(Halt::drop(origin, drop_reason::Flood::Rate));
+        return Err((packet.frame, Halt::drop(origin, drop_reason::Flood::Rate)));
     }
+    spread(packet, cx.outlet.worker(), cx, leave_copy, leave);
     Ok(())
 }
 
 /// Gives a copy of the untouched frame to each receiver behind this worker's links, and one to each other worker that
 /// has receivers; the last of all gets the frame itself. `from` is the worker that received the packet.
-pub(in crate::datapath) fn flood<O: Outlet>(
+pub(in crate::datapath) fn spread<O: Outlet>(
     packet: Packet,
     from: WorkerId,
     cx: &mut Context<'_, O>,
     leave_copy: impl Fn(&Packet, &Exit<'_>, &mut Context<'_, O>),
-    leave: impl Fn(Packet, &Exit<'_>, &mut Context<'_, O>),
+    leave: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
 ) {
     let mut last = None;
     let mut others = WorkerSet::default();
@@ -47,11 +54,9 @@ pub(in crate::datapath) fn flood<O: Outlet>(
             None => cx.count_drop(receiver.into(), Transmit::NoSocket.into()),
         }
     }
-    if !cx.outlet.is_own(from) {
-        // The worker that received the packet has given them theirs.
-        others = WorkerSet::default();
-    }
-    let mut others = others.iter();
+    // A worker that did not receive the packet has no packets to give.
+    let has_others = !others.is_empty() && cx.outlet.is_own(from);
+    let mut others = others.iter().take(if has_others { MAX_WORKERS } else { 0 });
     let heir = if last.is_none() { others.next() } else { None };
     for worker in others {
         match copy(&packet, packet.facts.origin, cx) {
@@ -60,7 +65,7 @@ pub(in crate::datapath) fn flood<O: Outlet>(
         }
     }
     match (last, heir) {
-        (Some(exit), _) => leave(packet, &exit, cx),
+        (Some(exit), _) => leave(packet, exit, cx),
         (None, Some(worker)) => give(packet, worker, cx),
         // Its receivers left while it waited.
         (None, None) => {
@@ -74,7 +79,7 @@ fn receivers<'t, O>(packet: &Packet, cx: &Context<'t, O>) -> impl Iterator<Item 
     let origin = packet.facts.origin;
     let network = cx.tables.network(packet.facts.network);
     let ports = network.into_iter().flat_map(|network| network.flood.iter().copied());
-    ports.filter(move |port| origin != Origin::Port(*port))
+    ports.filter(move |port| !origin.is(*port))
 }
 
 /// Leaves a packet for the receivers behind the links of `worker`.

@@ -1,9 +1,9 @@
 //! Step 3: (network, destination address) → the receivers. The table comes from the NB DB. Frames decide nothing but
 //! which of several ports that may have an address has it.
 
-use crate::datapath::{Context, Event, Halt, Origin, Outlet, Packet, Target};
+use crate::datapath::{Context, Event, Halt, Outlet, Packet, Target};
 use crate::packet::Header;
-use crate::tables::{ContestedAddress, Network, PortSlot};
+use crate::tables::{ContestedAddress, PortSlot};
 use crate::types::drop_reason::{Classify, Locate};
 use crate::types::{MacAddr, ReservedMulticast};
 
@@ -30,25 +30,33 @@ pub fn locate(packet: &Packet, cx: &mut Context<'_, impl Outlet>) -> Result<Targ
         }
         Target::Flood
     } else {
-        Target::Port(port_with(address, network, origin).map_err(|reason| Halt::drop(origin, reason))?)
+        match network.macs.get(&address) {
+            Some(port) if origin.is(*port) => return Err(Halt::drop(origin, Locate::IsSource)),
+            Some(port) => Target::Port(*port),
+            None => return Err(Halt::drop(origin, Locate::Unknown)),
+        }
     };
     cx.outlet.observe(Event::Located(&packet.facts, target));
     Ok(target)
 }
 
-/// Finds the port with this address.
-#[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
-#[inline(always)]
-fn port_with(address: MacAddr, network: &Network, origin: Origin) -> Result<PortSlot, Locate> {
-    let place = *network.macs.get(&address).ok_or(Locate::Unknown)?;
-    let port = if place.is_contested() { holder(network, place).ok_or(Locate::Unknown)? } else { place };
-    if origin == Origin::Port(port) { Err(Locate::IsSource) } else { Ok(port) }
-}
-
-/// Finds the port that holds the contested address at `place` now.
-#[cold]
-fn holder(network: &Network, place: PortSlot) -> Option<PortSlot> {
-    network.contested_at(place).and_then(ContestedAddress::holder)
+/// The port that holds the contested address at `place` now.
+///
+/// # Errors
+/// No port holds it, or the sender itself does.
+pub(in crate::datapath) fn holder<O>(
+    packet: &Packet,
+    place: PortSlot,
+    cx: &Context<'_, O>,
+) -> Result<PortSlot, Halt> {
+    let origin = packet.facts.origin;
+    let network = cx.tables.network(packet.facts.network);
+    let address = network.and_then(|network| network.contested_at(place));
+    match address.and_then(ContestedAddress::holder) {
+        None => Err(Halt::drop(origin, Locate::Unknown)),
+        Some(port) if origin.is(port) => Err(Halt::drop(origin, Locate::IsSource)),
+        Some(port) => Ok(port),
+    }
 }
 
 /// Whether the source address can be a station's: neither a group address nor zero (IEEE Std 802-2014, 8.2). Here, where

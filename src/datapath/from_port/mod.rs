@@ -13,5 +13,7 @@ pub(super) use antispoof::antispoof;
 pub(super) use checksum::checksum;
 pub use classify::classify;
 pub(super) use copy::copy;
-pub(super) use flood::{flood, may_flood};
+pub(super) use flood::{flood, spread};
+pub(super) use locate::holder;
 pub use locate::locate;
+pub(super) use sighting::unknown_tag;

@@ -9,7 +9,7 @@ use crate::xsk::Frame;
 /// Records the outermost tag of a frame of `port`, if there is one, which no segmentation of the port has. A priority tag
 /// names no VLAN.
 #[cold]
-pub(super) fn unknown_tag(frame: &Frame, port: PortSlot, cx: &mut Context<'_, impl Outlet>) {
+pub(in crate::datapath) fn unknown_tag(frame: &Frame, port: PortSlot, cx: &mut Context<'_, impl Outlet>) {
     let tag = Header::parse(frame.bytes()).ok().and_then(|header| header.tag);
     let Some(tag) = tag.filter(|tag| !tag.is_priority_tag()) else { return };
     let counters = cx.tables.counters(port).of(cx.outlet.worker());

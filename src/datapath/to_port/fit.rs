@@ -1,7 +1,7 @@
 //! Step 7: whether the packet fits the receiver's link.
 
 use crate::datapath::{Halt, Packet};
-use crate::packet::{Header, LongTcp};
+use crate::packet::Header;
 use crate::tables::Exit;
 use crate::types::drop_reason;
 
@@ -10,8 +10,8 @@ use crate::types::drop_reason;
 pub(in crate::datapath) enum Fit {
     /// As it is.
     Whole,
-    /// Cut, as TCP that is too long for the link.
-    Segments,
+    /// Cut, if it is TCP, or not at all: it looks too long for the link.
+    Cut,
 }
 
 /// Compares the packet's length with what the link takes.
@@ -21,17 +21,28 @@ pub(in crate::datapath) enum Fit {
 #[inline]
 pub(in crate::datapath) fn fit(packet: &Packet, exit: &Exit<'_>) -> Result<Fit, Halt> {
     let frame_bytes = packet.frame.len();
-    // With tags of its own it may be shorter than it looks; that is for the cold path to find out.
-    if frame_bytes > exit.link.mtu + Header::LEN && is_long_tcp(packet, exit) {
-        return Ok(Fit::Segments);
+    // With tags of its own it may be shorter than it looks: `cut` finds out.
+    if frame_bytes > exit.link.mtu + Header::LEN {
+        return Ok(Fit::Cut);
     }
-    if frame_bytes + exit.port.wrap.len_bytes() > exit.link.longest_frame {
-        return Err(Halt::drop(exit.slot, drop_reason::Fit::TooLong));
+    if takes(frame_bytes, exit) {
+        Ok(Fit::Whole)
+    } else {
+        Err(Halt::drop(exit.slot, drop_reason::Fit::TooLong))
     }
-    Ok(Fit::Whole)
 }
 
-#[cold]
-fn is_long_tcp(packet: &Packet, exit: &Exit<'_>) -> bool {
-    LongTcp::find(packet.frame.bytes(), packet.frame.len(), exit.link.mtu).is_some()
+/// Compares the length of a packet that is not cut, for it goes to a group, with what the link takes.
+///
+/// # Errors
+/// The reason to drop it.
+pub(in crate::datapath) fn fit_whole(packet: &Packet, exit: &Exit<'_>) -> Result<(), Halt> {
+    let is_taken = takes(packet.frame.len(), exit);
+    if is_taken { Ok(()) } else { Err(Halt::drop(exit.slot, drop_reason::Fit::TooLong)) }
+}
+
+/// Whether the link takes a frame of `frame_bytes` bytes with the tags that it leaves in.
+#[inline]
+pub(super) fn takes(frame_bytes: usize, exit: &Exit<'_>) -> bool {
+    frame_bytes + exit.port.wrap.len_bytes() <= exit.link.longest_frame
 }

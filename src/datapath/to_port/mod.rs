@@ -7,5 +7,5 @@ mod wrap;
 
 pub(super) use admit::admit;
 pub(super) use cut::cut;
-pub(super) use fit::{Fit, fit};
+pub(super) use fit::{Fit, fit, fit_whole};
 pub(super) use wrap::wrap;

@@ -87,9 +87,9 @@ impl SteerProgram {
             let attached = inspect::xdp(ifindex).ok().and_then(|xdp| xdp.attached);
             let mode = attached.map_or(XdpMode::Native, |attached| attached.mode);
             if options.allows(mode) {
-                let loaded = replace(loader, &bpf_link, ifindex, mode, options)?;
+                let object = replace(loader, &bpf_link, ifindex, mode, options)?;
                 tracing::info!(pin = %pin.display(), "program of an earlier run adopted");
-                return Self::new(bpf_link, ifindex, Some(pin), loaded, mode);
+                return Self::new(bpf_link, ifindex, Some(pin), object, mode);
             }
             detach(&bpf_link, ifindex, Some(&pin));
         }
@@ -104,8 +104,8 @@ impl SteerProgram {
         let ProgramOptions { queues, no_socket, allow_generic } = options;
         let mut load = |bound_to| loader.load(bound_to, no_socket, queues);
         let native = match load(Some(ifindex)) {
-            Ok(loaded) => match BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_DRV_MODE) {
-                Ok(bpf_link) => return Self::new(bpf_link, ifindex, None, loaded, XdpMode::Native),
+            Ok(object) => match BpfLink::attach(&object.program, ifindex, libbpf_sys::XDP_FLAGS_DRV_MODE) {
+                Ok(bpf_link) => return Self::new(bpf_link, ifindex, None, object, XdpMode::Native),
                 Err(error) => error,
             },
             // A driver without native XDP rejects the binding of a program to its link.
@@ -140,12 +140,12 @@ impl SteerProgram {
         bpf_link: BpfLink,
         ifindex: IfIndex,
         pin: Option<PathBuf>,
-        loaded: Loaded,
+        object: Loaded,
         mode: XdpMode,
     ) -> Result<Self, ProgramError> {
         let program_id = bpf_link.info().map_err(ProgramError::Attach)?.program_id;
         let attached = AttachedProgram { bpf_link: Arc::new(bpf_link), ifindex, program_id, pin };
-        Ok(Self { attached, mode, sockets: loaded.sockets, counters: loaded.counters })
+        Ok(Self { attached, mode, sockets: object.sockets, counters: object.counters })
     }
 
     /// Whether it can be [renewed](Self::renew) with these options.
@@ -161,9 +161,9 @@ impl SteerProgram {
     /// [`ProgramError`]; the old program stays attached then.
     pub fn renew(&mut self, loader: &mut SteerLoader, options: ProgramOptions) -> Result<(), ProgramError> {
         let AttachedProgram { bpf_link, ifindex, .. } = &self.attached;
-        let loaded = replace(loader, bpf_link, *ifindex, self.mode, options)?;
+        let object = replace(loader, bpf_link, *ifindex, self.mode, options)?;
         self.attached.program_id = self.attached.bpf_link.info().map_err(ProgramError::Replace)?.program_id;
-        (self.sockets, self.counters) = (loaded.sockets, loaded.counters);
+        (self.sockets, self.counters) = (object.sockets, object.counters);
         Ok(())
     }
 
@@ -221,9 +221,9 @@ impl SteerProgram {
     }
 }
 
-fn attach_generic(loaded: Loaded, ifindex: IfIndex) -> Result<SteerProgram, ProgramError> {
-    let bpf_link = BpfLink::attach(&loaded.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
-    SteerProgram::new(bpf_link.map_err(ProgramError::Generic)?, ifindex, None, loaded, XdpMode::Generic)
+fn attach_generic(object: Loaded, ifindex: IfIndex) -> Result<SteerProgram, ProgramError> {
+    let bpf_link = BpfLink::attach(&object.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
+    SteerProgram::new(bpf_link.map_err(ProgramError::Generic)?, ifindex, None, object, XdpMode::Generic)
 }
 
 fn read_counters(map: &MapHandle) -> Result<SteerCounters, ProgramError> {
@@ -254,7 +254,7 @@ fn replace(
     options: ProgramOptions,
 ) -> Result<Loaded, ProgramError> {
     let bound_to = (mode != XdpMode::Generic).then_some(ifindex);
-    let loaded = loader.load(bound_to, options.no_socket, options.queues)?;
-    bpf_link.replace(&loaded.program).map_err(ProgramError::Replace)?;
-    Ok(loaded)
+    let object = loader.load(bound_to, options.no_socket, options.queues)?;
+    bpf_link.replace(&object.program).map_err(ProgramError::Replace)?;
+    Ok(object)
 }

@@ -45,7 +45,7 @@ fn run_to_port(tables: &mut Reader, burst: &mut Burst) {
     let mut cx = Context { tables: tables.latest(), state, outlet: end };
     for (packet, to) in classified.drain(..) {
         if let Some(to) = to {
-            send(packet, to, 0, &mut cx);
+            send(packet, to, &mut cx);
         }
     }
 }
