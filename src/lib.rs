@@ -26,7 +26,7 @@
 //! | interface | [`api`], [`cli`], [`config`], [`logging`] | HTTP API, commands, settings, log |
 //!
 //! *Ingress* is into the switch, *egress* is out of it. A frame that is not forwarded is dropped for one
-//! [`datapath::DropReason`], counted at one port.
+//! [`types::DropReason`], counted at one port.
 //!
 //! # Threads
 //!

@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Settings, ConfigErrors> {
     let file = File { text, path };
     let table = DeTable::parse(text).map_err(|error| file.invalid(&error).1)?;
     let mut leaves = Vec::new();
-    collect(Vec::new(), table.into_inner(), &mut leaves);
+    collect(&[], table.into_inner(), &mut leaves);
     let mut settings = Settings::default();
     let mut errors = Vec::new();
     for leaf in leaves {
@@ -38,18 +38,22 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Settings, ConfigErrors> {
 }
 
 /// Descends into `attach`, `port`, `port.ID`, `network` and `network.ID`.
-fn collect<'i>(above: Vec<Spanned<DeString<'i>>>, table: DeTable<'i>, leaves: &mut Vec<Leaf<'i>>) {
+fn collect<'i>(above: &[Spanned<DeString<'i>>], table: DeTable<'i>, leaves: &mut Vec<Leaf<'i>>) {
     for (key, value) in table {
-        let keys = [above.clone(), vec![key]].concat();
+        let keys = [above, &[key]].concat();
         let depth = match keys.first().map(|key| key.get_ref().as_ref()) {
             Some("attach") => 1,
             Some("port" | "network") => 2,
             _ => 0,
         };
         let span = value.span();
-        match value.into_inner() {
-            DeValue::Table(below) if keys.len() <= depth => collect(keys, below, leaves),
-            value => leaves.push(Leaf { keys, value: Spanned::new(span, value) }),
+        let value = value.into_inner();
+        if keys.len() <= depth
+            && let DeValue::Table(below) = value
+        {
+            collect(&keys, below, leaves);
+        } else {
+            leaves.push(Leaf { keys, value: Spanned::new(span, value) });
         }
     }
 }

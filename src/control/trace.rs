@@ -187,9 +187,9 @@ impl Witness<'_> {
         {
             self.step("locate", what);
         }
-        let port = match blame {
-            Blame::Port(port) => self.id(port),
-            Blame::NoPort => "-".to_owned(),
+        let port = match blame.port() {
+            Some(port) => self.id(port),
+            None => "-".to_owned(),
         };
         self.view.drops.push(TraceDrop { port, reason: reason.to_string() });
     }

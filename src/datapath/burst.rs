@@ -15,9 +15,11 @@ use crate::xsk::{BURST_FRAMES, Frame};
 pub fn forward(burst: &mut Burst, entry: Entry, cx: &mut Context<'_, impl Outlet>) {
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
     for mut frame in burst.drain(..) {
-        let facts = classify(&mut frame, entry, cx);
-        match facts.and_then(|facts| antispoof(&frame, &facts, cx).map(|()| facts)) {
-            Ok(facts) => classified.push(Packet { frame, facts }),
+        match classify(&mut frame, entry, cx) {
+            Ok(facts) => match antispoof(&frame, &facts, cx) {
+                Ok(()) => classified.push(Packet { frame, facts }),
+                Err(halt) => stop(halt, frame, cx),
+            },
             Err(halt) => stop(halt, frame, cx),
         }
     }

@@ -25,13 +25,19 @@ pub enum Halt {
     Drop(Blame, DropReason),
 }
 
-/// The port on which a drop is counted.
+/// The port on which a drop is counted: the sender or the receiver; none, if it is not in the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
-    /// The sender or the receiver.
-    Port(PortSlot),
+pub struct Blame(PortSlot);
+
+impl Blame {
     /// No port that is in the tables.
-    NoPort,
+    pub(super) const NO_PORT: Self = Self(PortSlot::NONE);
+
+    /// The port.
+    #[must_use]
+    pub fn port(self) -> Option<PortSlot> {
+        (self != Self::NO_PORT).then_some(self.0)
+    }
 }
 
 impl Halt {
@@ -45,22 +51,22 @@ impl Halt {
 impl From<PortSlot> for Blame {
     #[inline]
     fn from(port: PortSlot) -> Self {
-        Self::Port(port)
+        Self(port)
     }
 }
 
 impl From<Origin> for Blame {
     #[inline]
     fn from(origin: Origin) -> Self {
-        origin.port().map_or(Self::NoPort, Self::Port)
+        Self(origin.slot())
     }
 }
 
 impl<O: Outlet> Context<'_, O> {
     /// Drops a frame and counts it.
     pub(super) fn drop_frame(&mut self, frame: Frame, blame: Blame, reason: DropReason) {
-        if let (Blame::Port(port), DropReason::Classify(Classify::UnknownTag)) = (blame, reason) {
-            unknown_tag(&frame, port, self);
+        if reason == DropReason::Classify(Classify::UnknownTag) {
+            unknown_tag(&frame, blame.0, self);
         }
         self.count_drop(blame, reason);
         self.outlet.release(frame);
@@ -68,10 +74,8 @@ impl<O: Outlet> Context<'_, O> {
 
     /// Counts a frame that was dropped, or a copy that was not made.
     pub(super) fn count_drop(&mut self, blame: Blame, reason: DropReason) {
-        let counters = match blame {
-            Blame::Port(port) => self.tables.counters(port),
-            Blame::NoPort => &self.tables.no_port,
-        };
+        // Those of no port, if there is none.
+        let counters = self.tables.counters(blame.0);
         if let Some(counters) = counters.of(self.outlet.worker()) {
             counters.dropped(reason);
         }

@@ -77,7 +77,7 @@ impl HandedOver {
             Target::Flood => Ok(Some(packet.facts.network)),
             Target::Port(slot) => {
                 let port = tables.port(slot).filter(|port| Some(port.key) == keys.receiver);
-                port.map(|port| port.network).ok_or(Halt::drop(Blame::NoPort, Transmit::NoSocket))
+                port.map(|port| port.network).ok_or(Halt::drop(Blame::NO_PORT, Transmit::NoSocket))
             }
         };
         let network = network.and_then(|slot| {
@@ -115,7 +115,7 @@ pub(super) fn hand_over<O: Outlet>(
     let to = if to.is_contested() { holder(&packet, to, cx) } else { Ok(to) };
     let exit = to.and_then(|to| {
         let exit = cx.tables.exit(to, packet.facts.queue, from);
-        exit.ok_or(Halt::drop(Blame::NoPort, Transmit::NoSocket))
+        exit.ok_or(Halt::drop(Blame::NO_PORT, Transmit::NoSocket))
     });
     match exit {
         Ok(exit) if cx.outlet.is_own(exit.worker) => {

@@ -50,6 +50,12 @@ impl Origin {
         Self(port)
     }
 
+    /// The port's place, or [`PortSlot::NONE`].
+    #[inline]
+    pub(super) const fn slot(self) -> PortSlot {
+        self.0
+    }
+
     /// The port, while it is in the tables.
     #[inline]
     #[must_use]

@@ -135,6 +135,7 @@ impl Tables {
 
     /// The way to the port at `slot` for a frame that `worker` received from queue `entry` of any link; `None` once the
     /// port is gone.
+    #[inline]
     #[must_use]
     pub fn exit(&self, slot: PortSlot, entry: QueueId, worker: WorkerId) -> Option<Exit<'_>> {
         let link = self.link(slot.link)?;

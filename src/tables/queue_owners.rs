@@ -26,8 +26,13 @@ impl QueueOwners {
     /// The queue by which a frame that `worker` received from queue `entry` of any link leaves, and that queue's owner:
     /// the one of the same number, or the next after it that `worker` owns itself. It depends on nothing else, so the
     /// frames of one flow keep their order.
+    #[inline]
     #[must_use]
     pub fn exit(&self, entry: QueueId, worker: WorkerId) -> (QueueId, WorkerId) {
+        if self.is_owner(entry, worker) { (entry, worker) } else { self.other_exit(entry, worker) }
+    }
+
+    fn other_exit(&self, entry: QueueId, worker: WorkerId) -> (QueueId, WorkerId) {
         let owners = &self.0;
         let Some(first) = usize::from(entry.0).checked_rem(owners.len()) else { return (QueueId(0), worker) };
         let queues = (first..owners.len()).chain(0..first);

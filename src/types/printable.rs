@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::iter;
 
 /// The text with every character escaped that controls a terminal or ends a line: names and aliases of links are chosen
 /// by others.
@@ -31,7 +32,7 @@ pub fn is_control(character: char) -> bool {
 /// The error and its causes in one sentence, each once: some errors include the text of their cause.
 #[must_use]
 pub fn sentence(error: &(dyn Error + 'static)) -> String {
-    let causes = anyhow::Chain::new(error);
+    let causes = iter::successors(Some(error), |error| (**error).source());
     causes.map(ToString::to_string).fold(String::new(), |sentence, cause| match sentence.as_str() {
         "" => cause,
         _ if sentence.contains(&cause) => sentence,

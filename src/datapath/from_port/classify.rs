@@ -15,7 +15,7 @@ use crate::xsk::Frame;
 #[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
 #[inline(always)]
 pub fn classify<O: Outlet>(frame: &mut Frame, entry: Entry, cx: &mut Context<'_, O>) -> Result<Facts, Halt> {
-    let no_port = Halt::drop(Blame::NoPort, Classify::NoPort);
+    let no_port = Halt::drop(Blame::NO_PORT, Classify::NoPort);
     let mut slot = PortSlot { link: entry.link, number: LINK_OWNER };
     let link = cx.tables.link(entry.link).ok_or(no_port)?;
     let received_bytes = frame.len();

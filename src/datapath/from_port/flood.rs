@@ -21,7 +21,9 @@ pub(in crate::datapath) fn flood<O: Outlet>(
     leave: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
 ) -> Result<(), (Frame, Halt)> {
     let origin = packet.facts.origin;
-    let receivers = receivers(&packet, cx).count();
+    let network = cx.tables.network(packet.facts.network);
+    // The sender is one of the network's ports.
+    let receivers = network.map_or(0, |network| network.flood.len().saturating_sub(1));
     if receivers == 0 {
         return Err((packet.frame, Halt::drop(origin, drop_reason::Flood::NoReceiver)));
     }
