@@ -31,13 +31,10 @@ pub fn forward(burst: &mut Burst, entry: Entry, cx: &mut Context<'_, impl Outlet
         }
     }
     for (mut packet, target) in located {
-        if let Err(halt) = checksum(&mut packet, cx) {
-            stop(halt, packet.frame, cx);
-            continue;
-        }
-        match target {
-            Target::Port(to) => send(packet, to, cx),
-            Target::Flood => go_on(flood(packet, cx, leave_copy, leave), cx),
+        match checksum(&mut packet, cx).map(|()| target) {
+            Ok(Target::Port(to)) => send(packet, to, cx),
+            Ok(Target::Flood) => go_on(flood(packet, cx, leave_copy, leave), cx),
+            Err(halt) => stop(halt, packet.frame, cx),
         }
     }
 }
@@ -72,6 +69,7 @@ fn leave(packet: Packet, exit: Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
 }
 
 /// The to-port half for a copy, which is made once nothing else stands against it.
+#[inline(always)]
 fn leave_copy(packet: &Packet, exit: &Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
     let fitting = admit(packet, exit).and_then(|()| fit_whole(packet, exit));
     match fitting.and_then(|()| copy(packet, exit.slot, cx)) {

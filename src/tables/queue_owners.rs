@@ -60,12 +60,6 @@ impl WorkerSet {
         }
     }
 
-    /// Whether no worker is in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
-    }
-
     /// The workers in it, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = WorkerId> + use<> {
         let words = self.0.into_iter().enumerate().filter(|(_, word)| *word != 0);

@@ -7,6 +7,7 @@ use crate::types::drop_reason::Flood;
 ///
 /// # Errors
 /// There are too few chunks.
+#[inline]
 pub(in crate::datapath) fn copy(
     packet: &Packet,
     blame: impl Into<Blame>,

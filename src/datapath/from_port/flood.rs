@@ -4,7 +4,7 @@
 use super::copy::copy;
 use crate::datapath::ration::may_cause;
 use crate::datapath::{Context, Halt, HandedOver, Outlet, Packet, Target};
-use crate::tables::{Exit, MAX_WORKERS, PortSlot, WorkerId, WorkerSet};
+use crate::tables::{Exit, PortSlot, WorkerId, WorkerSet};
 use crate::types::DropReason;
 use crate::types::drop_reason::{self, Transmit};
 use crate::xsk::Frame;
@@ -44,7 +44,7 @@ pub(in crate::datapath) fn spread<O: Outlet>(
     leave: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
 ) {
     let mut last = None;
-    let mut others = WorkerSet::default();
+    let mut has_others = false;
     for receiver in receivers(&packet, cx) {
         match cx.tables.exit(receiver, packet.facts.queue, from) {
             Some(exit) if cx.outlet.is_own(exit.worker) => {
@@ -52,27 +52,48 @@ pub(in crate::datapath) fn spread<O: Outlet>(
                     leave_copy(&packet, &previous, cx);
                 }
             }
-            Some(exit) => others.insert(exit.worker),
+            Some(_) => has_others = true,
             None => cx.count_drop(receiver.into(), Transmit::NoSocket.into()),
         }
     }
-    // A worker that did not receive the packet has no packets to give.
-    let has_others = !others.is_empty() && cx.outlet.is_own(from);
-    let mut others = others.iter().take(if has_others { MAX_WORKERS } else { 0 });
-    let heir = if last.is_none() { others.next() } else { None };
+    // The worker that received the packet gives the others theirs.
+    let is_to_give = has_others && cx.outlet.is_own(from);
+    let left = if is_to_give { give(packet, last.is_some(), cx) } else { Some(packet) };
+    match (left, last) {
+        (Some(packet), Some(exit)) => leave(packet, exit, cx),
+        // Its receivers left while it waited.
+        (Some(Packet { frame, facts }), None) => {
+            cx.drop_frame(frame, facts.origin.into(), drop_reason::Admit::NetworkLeft.into());
+        }
+        (None, _) => {}
+    }
+}
+
+/// Gives a copy to each other worker that has receivers. The last one gets the packet itself, unless the caller `keeps` it.
+#[cold]
+fn give(packet: Packet, keeps: bool, cx: &mut Context<'_, impl Outlet>) -> Option<Packet> {
+    let worker = cx.outlet.worker();
+    let mut others = WorkerSet::default();
+    for receiver in receivers(&packet, cx) {
+        let exit = cx.tables.exit(receiver, packet.facts.queue, worker);
+        if let Some(exit) = exit.filter(|exit| !cx.outlet.is_own(exit.worker)) {
+            others.insert(exit.worker);
+        }
+    }
+    let mut others = others.iter();
+    let heir = if keeps { None } else { others.next() };
     for worker in others {
         match copy(&packet, packet.facts.origin, cx) {
-            Ok(copy) => give(copy, worker, cx),
+            Ok(copy) => leave_for(worker, copy, cx),
             Err(Halt::Drop(_, reason)) => count_share(&packet, worker, reason, cx),
         }
     }
-    match (last, heir) {
-        (Some(exit), _) => leave(packet, exit, cx),
-        (None, Some(worker)) => give(packet, worker, cx),
-        // Its receivers left while it waited.
-        (None, None) => {
-            cx.drop_frame(packet.frame, packet.facts.origin.into(), drop_reason::Admit::NetworkLeft.into());
+    match heir {
+        Some(worker) => {
+            leave_for(worker, packet, cx);
+            None
         }
+        None => Some(packet),
     }
 }
 
@@ -85,8 +106,7 @@ fn receivers<'t, O>(packet: &Packet, cx: &Context<'t, O>) -> impl Iterator<Item 
 }
 
 /// Leaves a packet for the receivers behind the links of `worker`.
-#[cold]
-fn give(packet: Packet, worker: WorkerId, cx: &mut Context<'_, impl Outlet>) {
+fn leave_for(worker: WorkerId, packet: Packet, cx: &mut Context<'_, impl Outlet>) {
     let waiting = HandedOver::new(packet, Target::Flood, cx);
     if let Err(refused) = cx.outlet.hand_over(worker, waiting) {
         let packet = refused.into_packet();
