@@ -3,14 +3,12 @@
 use arrayvec::ArrayVec;
 
 use super::from_port::{antispoof, checksum, classify, copy, flood, locate, spread};
-use super::hand_over::hand_over;
 use super::to_port::{Fit, admit, cut, fit, fit_whole, wrap};
-use super::{Burst, Context, Entry, Halt, HandedOver, Outlet, Packet, Target};
+use super::{Burst, Context, Entry, Halt, HandedOver, Outlet, Packet, Target, hand_over};
 use crate::tables::{Exit, PortSlot};
 use crate::xsk::{BURST_FRAMES, Frame};
 
-/// Takes a burst, which came in by `entry`, through the from-port half, in the order of its frames. Each step is taken for
-/// all frames before the next one, so that their waits for memory (port, counters, address table) overlap.
+/// Takes a burst through the from-port half: each step for all frames, so that their waits for memory overlap.
 #[inline]
 pub fn forward(burst: &mut Burst, entry: Entry, cx: &mut Context<'_, impl Outlet>) {
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
@@ -31,10 +29,13 @@ pub fn forward(burst: &mut Burst, entry: Entry, cx: &mut Context<'_, impl Outlet
         }
     }
     for (mut packet, target) in located {
-        match checksum(&mut packet, cx).map(|()| target) {
-            Ok(Target::Port(to)) => send(packet, to, cx),
-            Ok(Target::Flood) => go_on(flood(packet, cx, leave_copy, leave), cx),
-            Err(halt) => stop(halt, packet.frame, cx),
+        if let Err(halt) = checksum(&mut packet, cx) {
+            stop(halt, packet.frame, cx);
+            continue;
+        }
+        match target {
+            Target::Port(to) => send(packet, to, cx),
+            Target::Flood => go_on(flood(packet, cx, leave_copy, leave), cx),
         }
     }
 }
@@ -69,7 +70,6 @@ fn leave(packet: Packet, exit: Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
 }
 
 /// The to-port half for a copy, which is made once nothing else stands against it.
-#[inline(always)]
 fn leave_copy(packet: &Packet, exit: &Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
     let fitting = admit(packet, exit).and_then(|()| fit_whole(packet, exit));
     match fitting.and_then(|()| copy(packet, exit.slot, cx)) {

@@ -20,6 +20,7 @@ pub use burst::{forward, receive, send};
 pub use context::{Blame, Context, Halt};
 pub use from_port::{classify, locate};
 pub use hand_over::HandedOver;
+use hand_over::hand_over;
 pub use outlet::{Event, Outlet};
 pub use packet::{Burst, Entry, Facts, Origin, Packet, Target};
 pub use state::State;
