@@ -1,4 +1,4 @@
-//! Requests to the daemon, as all commands make them that need one.
+//! Requests to the daemon, for the commands that need a running one.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ const OLD_SECS: u64 = 4;
 /// Options of every command that needs a daemon.
 #[derive(Debug, clap::Args)]
 pub(super) struct DaemonArgs {
-    /// The daemon's socket
+    /// Unix socket of the running switch
     #[arg(long, value_name = "SOCKET", default_value = DEFAULT_API)]
     api: PathBuf,
     /// Print the daemon's answer as JSON
@@ -34,7 +34,7 @@ impl DaemonArgs {
     }
 }
 
-/// Runs `command` on a runtime of its own.
+/// Runs `command` on a single-threaded runtime.
 pub(super) fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("cannot start the async runtime")?.block_on(command)
@@ -57,9 +57,8 @@ pub(super) async fn ask_json(client: &mut Client, query: &Query) -> anyhow::Resu
     Ok(value)
 }
 
-/// Decodes an answer.
 pub(super) fn decode<T: DeserializeOwned>(answer: Value) -> anyhow::Result<T> {
     serde_json::from_value(answer).context(
-        "the daemon's answer is not what this version of trunkpath expects: it may run another version",
+        "the daemon's answer is not in the form that this version of trunkpath expects: the daemon may be another version",
     )
 }

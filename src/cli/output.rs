@@ -26,11 +26,11 @@ pub(super) fn is_closed(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The same for JSON, by its own escapes, which leave the value unchanged.
+/// Escapes terminal controls in JSON text with JSON's own escapes, which leave the values unchanged.
 pub(super) fn printable_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
-        // Between values it ends lines; inside a text it is escaped already.
+        // A newline is always between values: inside a text it is escaped already.
         if is_control(character) && character != '\n' {
             // Writing to a text never fails.
             write!(escaped, "\\u{:04x}", u32::from(character)).unwrap_or_default();
@@ -41,8 +41,8 @@ pub(super) fn printable_json(json: &str) -> String {
     escaped
 }
 
-/// Rows below a header, aligned, without borders, one line each. A header with `>` in front is that of a column of
-/// numbers.
+/// Rows below a header, aligned, without borders, one line each. A `>` before a header aligns the column to
+/// the right.
 pub(super) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -63,13 +63,13 @@ pub(super) fn table<const N: usize>(
     table.trim_fmt() + "\n"
 }
 
-/// The width of the terminal, or 80 where standard output is none.
+/// The width of the terminal, or 80 if standard output is not a terminal.
 pub(super) fn width() -> usize {
     Table::new().width().map_or(80, usize::from)
 }
 
-/// Words in lines of at most `width` characters, the first line after `first` and the others after `rest`. A word that is
-/// longer has a line of its own.
+/// Words in lines of at most `width` characters, the first line after `first` and the others after `rest`. A
+/// word that is longer has a line of its own.
 pub(super) fn wrap(text: &str, first: &str, rest: &str, width: usize) -> String {
     let mut lines = String::new();
     let mut line = String::from(first);

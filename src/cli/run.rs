@@ -31,13 +31,14 @@ pub struct RunArgs {
     /// Name of this host in the northbound DB [default: the host name]
     #[arg(long, value_name = "NAME")]
     chassis: Option<String>,
-    /// Address at which other hosts reach this one, for its chassis record [default: that of the default route]
+    /// Address at which other hosts reach this one, for its chassis record [default: that of the default
+    /// route]
     #[arg(long, value_name = "IP")]
     local_ip: Option<IpAddr>,
     /// CPUs as in 1-3,6, with one worker each [default: one worker on the last CPU]
     #[arg(long, value_name = "CPUS")]
     workers: Option<String>,
-    /// Link of a port, where neither the link's alias nor its name says so; repeatable
+    /// Link of a port, if neither the link's alias nor its name identifies the port; repeatable
     #[arg(long, value_name = "LPORT=LINK", value_parser = attachment)]
     attach: Vec<(String, String)>,
     #[arg(long, value_name = "LPORT:KEY=VALUE", value_parser = port_option, help = PORT_HELP)]
@@ -57,8 +58,8 @@ pub struct RunArgs {
     /// Behaviour of workers without frames [default: adaptive]
     #[arg(long, value_name = "MODE")]
     idle: Option<IdleMode>,
-    /// Frames a second that one guest may cause beyond those it sends (copies of floods, surplus segments), for each
-    /// worker; 0: any number [default: 100000]
+    /// Frames a second that one guest may cause beyond those it sends (copies of floods, surplus segments),
+    /// for each worker; 0: no limit [default: 100000]
     #[arg(long, value_name = "COPIES")]
     flood_rate: Option<u32>,
     /// Treatment of frames to 01:80:c2:00:00:0X, which no bridge forwards [default: drop]
@@ -75,7 +76,7 @@ impl RunArgs {
         Ok(self.settings()?.over(file).check()?)
     }
 
-    /// The configuration for SIGHUP: the file is read again.
+    /// The configuration after SIGHUP: reads the file again.
     fn config_again(&self) -> anyhow::Result<Config> {
         if self.config.is_none() {
             bail!("there is no --config file to read again");
@@ -85,15 +86,15 @@ impl RunArgs {
 
     fn settings(&self) -> anyhow::Result<Settings> {
         let mut attach = BTreeMap::new();
-        for (lport, device) in &self.attach {
-            if let Some(first) = attach.insert(lport.clone(), device.clone()) {
-                bail!("--attach gives lport {lport} two links, {first} and {device}: a port has one");
+        for (lport, link) in &self.attach {
+            if let Some(first) = attach.insert(lport.clone(), link.clone()) {
+                bail!("--attach gives lport {lport} two links, {first} and {link}: a port has one");
             }
         }
         let mut port = BTreeMap::<String, PortSettings>::new();
-        for (lport, said) in &self.port {
+        for (lport, given) in &self.port {
             let slot = port.entry(lport.clone()).or_default();
-            *slot = said.over(*slot);
+            *slot = given.over(*slot);
         }
         Ok(Settings {
             nb: self.nb.clone(),
@@ -117,7 +118,7 @@ impl RunArgs {
 
 fn attachment(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
-        Some((lport, device)) if !lport.is_empty() => Ok((lport.to_owned(), device.to_owned())),
+        Some((lport, link)) if !lport.is_empty() => Ok((lport.to_owned(), link.to_owned())),
         _ => Err("expected LPORT=LINK, an lport's id and a link's name"),
     }
 }
@@ -128,13 +129,13 @@ fn port_option(text: &str) -> anyhow::Result<(String, PortSettings)> {
     Ok((lport.to_owned(), PortSettings::from_pair(key, value)?))
 }
 
-/// Runs the command. `RUST_LOG` filters the log (default: `info`).
+/// Runs the switch. `RUST_LOG` filters the log (default: `info`).
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let prepared = Prepared::new(args.config()?)?;
     let log = logging::start().context("cannot start the log thread")?;
     let ended = control::run(prepared, &|| args.config_again(), log.loss());
     if let Err(error) = &ended {
-        // Not to stderr itself, which may block.
+        // Through the log thread: stderr itself may block.
         writeln!(log.writer(), "{}", failure(error)).unwrap_or_default();
     }
     log.finish();

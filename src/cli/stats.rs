@@ -14,14 +14,13 @@ pub struct StatsArgs {
     /// Print rates every second until Ctrl-C (with --json: the counters, one line each second)
     #[arg(long)]
     watch: bool,
-    /// Show in which places the packet memory is
+    /// Show the number of chunks in each place of the packet memory
     #[arg(long)]
     memory: bool,
     #[command(flatten)]
     pub(super) daemon: DaemonArgs,
 }
 
-/// Runs the command.
 pub(super) fn run(args: &StatsArgs) -> anyhow::Result<()> {
     block_on(async {
         if !args.watch {

@@ -1,4 +1,4 @@
-//! Settings that cannot be used.
+//! Errors of the configuration: invalid values, unknown keys.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -36,9 +36,9 @@ impl From<CpusError> for ConfigErrors {
 pub struct Position {
     /// The value of `--config`.
     pub path: PathBuf,
-    /// The line, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
-    /// The column in characters, from 1.
+    /// Column in characters, from 1.
     pub column: usize,
 }
 
@@ -48,86 +48,48 @@ impl fmt::Display for Position {
     }
 }
 
-/// One setting that cannot be used.
+/// One invalid setting.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the variants and the messages describe the fields")]
 pub enum ConfigError {
-    /// The file cannot be read.
     #[error("cannot read the config file {path}: {source}", path = path.display())]
-    Read {
-        /// The value of `--config`.
-        path: PathBuf,
-        /// The kernel's error.
-        source: std::io::Error,
-    },
-    /// The file is not TOML, or a value has the wrong type.
+    Read { path: PathBuf, source: std::io::Error },
+    /// The file is not TOML, or a value has the wrong type. `line` is the line of the file at `position`.
     #[error("{position}: {line}: {reason}", line = shorten(line))]
-    Toml {
-        /// Start of the value in the file.
-        position: Position,
-        /// The line of the file.
-        line: String,
-        /// The expectation, or what is wrong.
-        reason: String,
-    },
+    Toml { position: Position, line: String, reason: String },
     /// A key that does not exist.
     #[error("{}unknown key {key:?}{}", place(.position.as_ref()), suggestion(*.nearest, .known))]
     UnknownKey {
-        /// The key as given.
         key: String,
-        /// Where it stands; `None` for a command-line option.
+        /// `None` for a command-line option.
         position: Option<Position>,
         /// The known key with the most similar spelling, if any is similar.
         nearest: Option<&'static str>,
-        /// All keys that are possible there.
+        /// All keys that are possible there, separated by commas.
         known: String,
     },
-    /// `workers` is not a list of CPUs that this process may use.
     #[error("workers: {0}")]
     Workers(#[from] CpusError),
-    /// A text that must not be empty is empty.
     #[error("{0} is empty: give a value, or leave it out for the default")]
     Empty(&'static str),
-    /// A name that no link can have.
     #[error(
-        "attach: {device:?} (for lport {lport}) is no device name: expected 1 to 15 bytes without / and blanks"
+        "attach: {link:?} (for lport {lport}) is no link name: expected 1 to 15 bytes without /, : and blanks"
     )]
-    BadDevice {
-        /// The lport's id.
-        lport: String,
-        /// The name as given.
-        device: String,
-    },
-    /// One link for two ports.
+    BadLinkName { lport: String, link: String },
     #[error(
-        "attach: device {device} is given to lport {first} and to lport {second}: a device is one port's"
+        "attach: link {link} is given to lport {first} and to lport {second}: a link belongs to one port"
     )]
-    DeviceTwice {
-        /// The link's name.
-        device: String,
-        /// The first lport's id.
-        first: String,
-        /// The second lport's id.
-        second: String,
-    },
-    /// A UMEM of no useful size.
+    LinkTwice { link: String, first: String, second: String },
     #[error("umem_mib: {0} is out of range: expected 1 to {max}", max = MAX_UMEM_MIB)]
     UmemSize(u32),
-    /// A value for a port's option that it cannot take.
     #[error("port option {key}: {value:?} is not possible: expected {expected}")]
-    BadPortOption {
-        /// The option's key.
-        key: &'static str,
-        /// The value as given.
-        value: String,
-        /// The possible values.
-        expected: &'static str,
-    },
+    BadPortOption { key: &'static str, value: String, expected: &'static str },
 }
 
-/// Edits between a key and a known one up to which it is a misspelling.
+/// Largest edit distance at which an unknown key counts as a misspelling of a known one.
 const MAX_EDITS: usize = 4;
 
-/// The error for a key that is none of `known`.
+/// The error for a key that is not among `known`.
 pub(super) fn unknown_key(
     key: &str,
     position: Option<Position>,

@@ -1,4 +1,4 @@
-//! The configuration file. Each key is checked by itself, so that all errors are found at once.
+//! The configuration file. Each key is checked separately, so that one run reports all errors.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::error::{ConfigError, ConfigErrors, Position, unknown_key};
 use super::settings::{KEYS, NETWORK_KEYS, PORT_KEYS, Settings};
 use crate::types::shorten_message;
 
-/// A value that is no table of known structure, with the keys that lead to it, outermost first.
+/// A value that [`collect`] does not descend into, with the keys of its path, outermost first.
 struct Leaf<'i> {
     keys: Vec<Spanned<DeString<'i>>>,
     value: Spanned<DeValue<'i>>,
@@ -96,7 +96,7 @@ impl File<'_> {
         }
     }
 
-    /// The error on one line, with the line of the file that it is about, and its offset.
+    /// The offset of an error, and the error with the line of the file at that offset.
     fn invalid(self, error: &Error) -> (usize, ConfigError) {
         let offset = error.span().map_or(0, |span| span.start);
         let position = self.position(offset);
@@ -107,7 +107,7 @@ impl File<'_> {
     }
 }
 
-/// The part of serde's message that the line itself does not show.
+/// The part of serde's message that the quoted line does not show.
 fn expectation(message: &str) -> String {
     match message.rsplit_once(", expected ") {
         Some((_, "u32")) => format!("expected 0 to {}", u32::MAX),

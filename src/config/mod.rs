@@ -1,7 +1,8 @@
 //! The configuration of `trunkpath run`.
 //!
-//! A TOML file and the options of the command line are both parsed into [`Settings`], where each value is optional. The
-//! options override the file, and [`Settings::check`] makes a [`Config`] of them, which holds no illegal value.
+//! A TOML file and the options of the command line are both parsed into [`Settings`], where each value is
+//! optional. The options override the file, and [`Settings::check`] makes a [`Config`] of them, which holds
+//! no illegal value.
 
 mod cpus;
 mod error;
@@ -24,47 +25,49 @@ pub use error::{ConfigError, ConfigErrors, Position};
 pub use settings::{NetworkSettings, PortSettings, Settings};
 pub use update::Update;
 
-/// Where the daemon listens and its clients look, unless told otherwise.
+/// Default Unix socket of the API, for the daemon and its clients.
 pub const DEFAULT_API: &str = "/run/trunkpath/api.sock";
 
-/// Where the last good state is kept, unless told otherwise.
+/// Default file of the snapshot cache.
 pub const DEFAULT_STATE: &str = "/var/lib/trunkpath/last-good.db";
 
-/// Where XDP programs are pinned, unless told otherwise.
+/// Default folder of the pinned XDP programs.
 pub const DEFAULT_PIN_FOLDER: &str = "/sys/fs/bpf/trunkpath";
 
-/// Everything that an operator decides.
+/// The checked configuration of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The NB DB's URL.
+    /// URL of the NB DB, with its password.
     pub nb: String,
-    /// Our name in the NB DB: a logical port whose `binding.chassis` is this is here.
+    /// Name of this host in the NB DB: a port whose `binding.chassis` equals it is local.
     pub chassis: String,
     /// CPUs, one worker each; all different, never empty.
     pub workers: Vec<usize>,
-    /// Devices by lport id, for links that cannot be found by alias or name.
+    /// Link names by lport id, for links whose alias and name do not identify their port.
     pub attach: BTreeMap<String, String>,
-    /// The API socket.
+    /// Path of the API's Unix socket.
     pub api: PathBuf,
-    /// Where the records of a remote NB DB are kept for a start without it.
+    /// File of the snapshot cache: a copy of a remote NB DB, for a start while that is unreachable.
     pub state: PathBuf,
-    /// The folder of a bpffs in which the programs are pinned that are to outlive a kill.
+    /// Folder in a bpffs for pinned programs, which stay attached after a kill of the daemon.
     pub pin_folder: PathBuf,
-    /// Whether the operator asked for pins, with a pin folder or `no_socket = drop`; else they are a default.
+    /// Whether the operator requested pins, with a pin folder or `no_socket = drop`; otherwise they are a
+    /// default, and the switch works without.
     pub pins_wanted: bool,
-    /// What becomes of us when a worker panics.
+    /// Reaction to a panic of a worker.
     pub on_worker_panic: OnWorkerPanic,
-    /// Where other hosts send to us, for our record in table `chassis`; unless given, what the default route says.
+    /// Address at which other hosts reach this one, for its record in table `chassis`; `None`: the source
+    /// address of the default route.
     pub local_ip: Option<IpAddr>,
-    /// The size of the UMEM, which all frames live in.
+    /// Size of the UMEM, which contains all frames.
     pub umem_mib: u32,
-    /// What workers do when nothing comes.
+    /// Behaviour of workers without frames.
     pub idle: IdleMode,
-    /// For ports that `ports` does not name.
+    /// Options of the ports that are not in `ports`.
     pub default_port: PortOptions,
-    /// What goes for all ports.
+    /// Settings for all ports that the tables contain.
     pub policy: Policy,
-    /// By lport id.
+    /// Options of single ports, by lport id.
     pub ports: BTreeMap<String, PortOptions>,
 }
 
@@ -75,7 +78,7 @@ impl Config {
         self.ports.get(lport).copied().unwrap_or(self.default_port)
     }
 
-    /// Whether there may be ports whose frames end while they find no socket.
+    /// Whether a port may have `no_socket = drop`.
     #[must_use]
     pub fn drops_without_socket(&self) -> bool {
         let mut options = self.ports.values().chain([&self.default_port]);
@@ -83,38 +86,39 @@ impl Config {
     }
 }
 
-/// What becomes of the switch when a worker panics, which is a bug. Its ports meet their policy for a missing socket in
-/// both cases.
+/// Reaction to a panic of a worker, which is a bug. In both cases the `no_socket` policy applies to its ports
+/// until their sockets are open again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum OnWorkerPanic {
-    /// The worker is started again, and its ports with it. The default: whoever can send the frame that it died of cannot
-    /// stop other workers' ports with it.
+    /// The worker is started again with its ports. The default: a guest that can send the frame which caused
+    /// the panic cannot stop the ports of other workers with it.
     #[default]
     Restart,
-    /// The process ends with an error, for a service manager that is to start all anew.
+    /// The process exits with an error, for a service manager that restarts it.
     Exit,
 }
 
-/// What a worker does when nothing comes.
+/// Behaviour of a worker without frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum IdleMode {
-    /// It looks again for some microseconds, then sleeps until a frame comes.
+    /// It polls for some microseconds, then sleeps until a frame arrives.
     #[default]
     Adaptive,
-    /// It looks for ever: the shortest way for a frame, and a CPU that does nothing else.
+    /// It polls without end: the lowest latency, at the cost of a CPU.
     Busy,
 }
 
-/// What is decided for each port.
+/// Options of one port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortOptions {
-    /// What the XDP program does with frames while no socket is there.
+    /// Verdict of the XDP program while the port has no socket.
     pub no_socket: NoSocketPolicy,
-    /// Take a link that only does generic XDP, where a guest can hide a tag from us.
+    /// Whether a link without native XDP is accepted. In generic mode a guest can hide a tag from the XDP
+    /// program.
     pub allow_generic: bool,
-    /// Complete the partial checksums that veth and tap peers leave.
+    /// Whether partial checksums, which veth and tap peers leave, are completed.
     pub complete_checksums: bool,
 }
 

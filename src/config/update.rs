@@ -1,4 +1,4 @@
-//! Which settings change while the switch runs.
+//! Settings that can change while the switch runs, and those that need a restart.
 
 use std::fmt::Debug;
 use std::num::NonZeroU32;
@@ -17,8 +17,8 @@ pub struct Update {
 }
 
 impl Config {
-    /// Takes from `new` each setting that can change while the switch runs.
-    pub fn update(&mut self, new: Self) -> Update {
+    /// Applies each setting of `new` that can change while the switch runs.
+    pub fn apply_changes(&mut self, new: Self) -> Update {
         let Self {
             nb,
             chassis,
@@ -46,16 +46,16 @@ impl Config {
         update.keep("local_ip", &self.local_ip, &local_ip);
         update.keep("umem_mib", &self.umem_mib, &umem_mib);
         update.keep("idle", &self.idle, &idle);
-        update.change_value("on_worker_panic", &mut self.on_worker_panic, on_worker_panic);
+        update.set_value("on_worker_panic", &mut self.on_worker_panic, on_worker_panic);
         let rates = [flood_rate, self.policy.flood_rate].map(|rate| rate.map_or(0, NonZeroU32::get));
         let line = format!("flood_rate: {} instead of {}", rates[0], rates[1]);
-        update.replace(line, &mut self.policy.flood_rate, flood_rate);
-        update.change_value("reserved_multicast", &mut self.policy.reserved_multicast, reserved_multicast);
-        update.change("unknown_tags", &mut self.policy.unknown_tags, unknown_tags);
-        update.change("attach", &mut self.attach, attach);
-        update.change("port.\"*\"", &mut self.default_port, default_port);
-        update.change("port", &mut self.ports, ports);
-        // No setting of its own: it follows from two that have their lines.
+        update.set(line, &mut self.policy.flood_rate, flood_rate);
+        update.set_value("reserved_multicast", &mut self.policy.reserved_multicast, reserved_multicast);
+        update.set_table("unknown_tags", &mut self.policy.unknown_tags, unknown_tags);
+        update.set_table("attach", &mut self.attach, attach);
+        update.set_table("port.\"*\"", &mut self.default_port, default_port);
+        update.set_table("port", &mut self.ports, ports);
+        // Not a setting: it follows from two that are reported themselves.
         self.pins_wanted = pins_wanted;
         update
     }
@@ -68,17 +68,17 @@ impl Update {
         }
     }
 
-    fn change_value<T: PartialEq + Debug>(&mut self, key: &str, value: &mut T, new: T) {
+    fn set_value<T: PartialEq + Debug>(&mut self, key: &str, value: &mut T, new: T) {
         let line = format!("{key}: {new:?} instead of {value:?}");
-        self.replace(line, value, new);
+        self.set(line, value, new);
     }
 
-    /// For tables, which are too long for a line.
-    fn change<T: PartialEq>(&mut self, key: &str, value: &mut T, new: T) {
-        self.replace(format!("{key}: changed"), value, new);
+    /// Sets a table, which is too long for a line.
+    fn set_table<T: PartialEq>(&mut self, key: &str, value: &mut T, new: T) {
+        self.set(format!("{key}: changed"), value, new);
     }
 
-    fn replace<T: PartialEq>(&mut self, line: String, value: &mut T, new: T) {
+    fn set<T: PartialEq>(&mut self, line: String, value: &mut T, new: T) {
         if *value != new {
             self.changed.push(line);
             *value = new;
@@ -97,11 +97,11 @@ mod tests {
     }
 
     #[test]
-    fn what_can_change_does_and_the_rest_keeps_its_value() {
+    fn only_settings_that_can_change_at_run_time_do() {
         let mut config = settings().check().unwrap();
         let mut new = Settings { flood_rate: Some(7), umem_mib: Some(64), ..settings() };
         new.nb = Some("redis://u:secret@h".to_owned());
-        let update = config.update(new.check().unwrap());
+        let update = config.apply_changes(new.check().unwrap());
         assert_eq!(update.changed, ["flood_rate: 7 instead of 100000"]);
         assert_eq!(
             update.kept,
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_same_settings_change_nothing() {
         let mut config = settings().check().unwrap();
-        let update = config.update(settings().check().unwrap());
+        let update = config.apply_changes(settings().check().unwrap());
         assert_eq!(update, super::Update::default());
     }
 }

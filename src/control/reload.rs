@@ -37,7 +37,7 @@ impl Daemon {
 impl<D: Devices> Reconciler<D> {
     /// Takes the settings that can change while the switch runs.
     pub(super) fn configure(&mut self, config: Config) -> Update {
-        let update = self.config.update(config);
+        let update = self.config.apply_changes(config);
         if !update.changed.is_empty() {
             self.compiler.set_policy(self.config.policy.clone());
             for port in self.ports.values_mut() {

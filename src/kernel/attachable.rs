@@ -1,10 +1,10 @@
 //! Programs that may be attached.
 //!
-//! The kernel stores the address of a device-bound program before it verifies it (`kernel/bpf/offload.c`). When the
-//! verifier's rewriting makes the program outgrow its last page, the program moves and the stored address dangles: the
-//! removal of the link, or of its network namespace, under the live program is a page fault under RTNL, and every change of
-//! the host's network configuration hangs until the host is rebooted. A program that fits one page before and after
-//! verification cannot move. `bpf/README.md` has the whole rule.
+//! The kernel stores the address of a device-bound program before it verifies it (`kernel/bpf/offload.c`).
+//! When the verifier's rewriting makes the program outgrow its last page, the program moves and the stored
+//! address dangles: the removal of the link, or of its network namespace, under the live program is a page
+//! fault under RTNL, and every change of the host's network configuration hangs until the host is rebooted. A
+//! program that fits one page before and after verification cannot move. `bpf/README.md` has the whole rule.
 
 use std::io;
 use std::mem::size_of;
@@ -12,8 +12,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use libbpf_rs::libbpf_sys::{self, bpf_insn, bpf_prog_info};
 
-/// Bytes of instructions that fit one page: the kernel's `struct bpf_prog` before them takes less than 100 bytes in
-/// every release from 6.1 to 6.18, and other page sizes than the smallest only leave more room.
+/// Bytes of instructions that fit one page: the kernel's `struct bpf_prog` before them takes less than 100
+/// bytes in every release from 6.1 to 6.18, and other page sizes than the smallest only leave more room.
 const PAGE_BOUND_BYTES: usize = 4096 - 256;
 
 /// A loaded program that can be attached: not bound to a link, or one that the kernel cannot have moved.
@@ -26,12 +26,12 @@ pub(super) struct AttachableProgram(OwnedFd);
 pub enum PageBoundError {
     /// One of the two lengths, as loaded and after verification, is over the bound.
     #[error(
-        "the XDP program has {loaded_bytes} bytes and {verified_bytes} after verification: more than {PAGE_BOUND_BYTES} of a program that is bound to a device can crash the kernel when the device goes, so it is not attached -> report it, with the kernel's release"
+        "the XDP program has {loaded_bytes} bytes and {verified_bytes} after verification: more than {PAGE_BOUND_BYTES} of a program that is bound to a link can crash the kernel when the link is removed, so it is not attached -> report it, with the kernel's release"
     )]
     TooLong { loaded_bytes: usize, verified_bytes: usize },
     /// The kernel does not report the length after verification.
     #[error(
-        "the kernel does not say how long the XDP program is after verification: {0}; it is not attached -> run with CAP_BPF"
+        "the kernel does not report the length of the XDP program after verification: {0}; it is not attached -> run with CAP_BPF"
     )]
     Unknown(io::Error),
 }

@@ -1,7 +1,7 @@
 //! The kernel object that keeps a program attached to a link: a `bpf_link`.
 //!
-//! It lives as long as a descriptor of it or a pin exists. While it lives, no other process can attach an XDP program to the
-//! link.
+//! It lives as long as a descriptor of it or a pin exists. While it lives, no other process can attach an XDP
+//! program to the link.
 
 use std::ffi::CString;
 use std::io;
@@ -29,8 +29,8 @@ pub(super) struct BpfLinkInfo {
 }
 
 impl BpfLink {
-    /// Attaches `program` to a link, in `mode` (`XDP_FLAGS_*_MODE`). The equivalent in libbpf falls back to generic mode
-    /// silently.
+    /// Attaches `program` to a link, in `mode` (`XDP_FLAGS_*_MODE`). The equivalent in libbpf falls back to
+    /// generic mode silently.
     pub(super) fn attach(program: &AttachableProgram, ifindex: IfIndex, mode: u32) -> io::Result<Self> {
         let options = bpf_link_create_opts {
             sz: size_of::<bpf_link_create_opts>() as libbpf_sys::size_t,
@@ -38,7 +38,8 @@ impl BpfLink {
             ..bpf_link_create_opts::default()
         };
         let ifindex = ifindex.get().cast_signed();
-        // SAFETY: `options` outlives the call and holds its own size; the kernel only looks the two numbers up.
+        // SAFETY: `options` outlives the call and holds its own size; the kernel only looks the two numbers
+        // up.
         let link = unsafe {
             libbpf_sys::bpf_link_create(program.as_raw_fd(), ifindex, libbpf_sys::BPF_XDP, &raw const options)
         };
@@ -66,7 +67,8 @@ impl BpfLink {
         check(unsafe { libbpf_sys::bpf_obj_pin(self.0.as_raw_fd(), path.as_ptr()) })
     }
 
-    /// Detaches the program immediately. Otherwise the kernel detaches it some time after the last descriptor and pin are closed.
+    /// Detaches the program immediately. Otherwise the kernel detaches it some time after the last descriptor
+    /// and pin are closed.
     pub(super) fn detach(&self) -> io::Result<()> {
         // SAFETY: the kernel only looks the number up.
         check(unsafe { libbpf_sys::bpf_link_detach(self.0.as_raw_fd()) })
@@ -90,7 +92,8 @@ impl BpfLink {
         if info.type_ != libbpf_sys::BPF_LINK_TYPE_XDP {
             return Err(io::Error::other("it is no XDP link"));
         }
-        // SAFETY: the kernel filled in this variant of the union, as `type_` says, and any bits are a valid number.
+        // SAFETY: the kernel filled in this variant of the union, as `type_` says, and any bits are a valid
+        // number.
         let ifindex = unsafe { info.__bindgen_anon_1.xdp.ifindex };
         Ok(BpfLinkInfo { program_id: info.prog_id, ifindex: IfIndex::new(ifindex) })
     }

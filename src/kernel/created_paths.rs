@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{UnmountFlags, unmount};
 
-/// Created folders and mounts, in the order of their creation. Dropping it removes those that are empty, in reverse order; a
-/// folder with anything in it stays, and so does the mount that it is in.
+/// Created folders and mounts, in the order of their creation. Dropping it removes those that are empty, in
+/// reverse order; a folder with anything in it stays, and so does the mount that it is in.
 #[derive(Debug, Default)]
 pub struct CreatedPaths(Vec<Step>);
 
@@ -19,8 +19,8 @@ enum Step {
 }
 
 impl CreatedPaths {
-    /// Creates the folder `path` and its missing parents, for the daemon's user alone (mode 0700). Existing ones are left
-    /// unchanged.
+    /// Creates the folder `path` and its missing parents, for the daemon's user alone (mode 0700). Existing
+    /// ones are left unchanged.
     ///
     /// # Errors
     /// The error of the file system.

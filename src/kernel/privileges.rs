@@ -7,8 +7,8 @@ use rustix::thread::set_no_new_privs;
 
 use super::inspect::NEEDED;
 
-/// Capabilities that a daemon of user root keeps as well: to see which process holds a link, and to use files of other
-/// users.
+/// Capabilities that a daemon of user root keeps as well: to determine which process holds a link, and to use
+/// files of other users.
 const OF_ROOT: [Capability; 4] = [
     Capability::CAP_SYS_ADMIN,
     Capability::CAP_SYS_PTRACE,
@@ -16,8 +16,8 @@ const OF_ROOT: [Capability; 4] = [
     Capability::CAP_CHOWN,
 ];
 
-/// Drops, permanently, every capability that is not needed once the pin folder exists, and clears those that a started
-/// program would inherit. It applies to this thread and to the threads that it starts from now on.
+/// Drops, permanently, every capability that is not needed once the pin folder exists, and clears those that
+/// a started program would inherit. It applies to this thread and to the threads that it starts from now on.
 ///
 /// # Errors
 /// The error of the kernel; capabilities may have been dropped before it.

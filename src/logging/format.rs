@@ -1,4 +1,4 @@
-//! The form of a log line.
+//! Formatter of log lines: one event, one line.
 
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;
@@ -6,7 +6,8 @@ use tracing_subscriber::fmt::format::debug_fn;
 
 use crate::types::printable;
 
-/// Escapes every character that ends the line or controls a terminal: guests and tenants choose some of the text.
+/// Escapes every character that ends the line or controls a terminal: guests and tenants choose some of the
+/// text.
 pub(super) fn one_line() -> impl for<'writer> FormatFields<'writer> + 'static {
     let fields = debug_fn(|writer, field, value| {
         let text = format!("{value:?}");
@@ -41,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_line_stays_one_line_whatever_it_says() {
+    fn control_characters_of_values_are_escaped() {
         let evil = "a\x1b[2J\nERROR all is lost \u{202e}\u{9b}1m";
         let log = Log::default();
         let writer = log.clone();
@@ -49,12 +50,12 @@ mod tests {
         tracing::subscriber::with_default(subscriber.fmt_fields(one_line()).finish(), || {
             tracing::warn!(device = evil, reason = %evil, "cannot use {evil}");
         });
-        let said = String::from_utf8(log.0.lock().clone()).unwrap();
-        assert_eq!((said.lines().count(), said.ends_with('\n')), (1, true), "{said:?}");
-        assert!(!said.trim_end().chars().any(|found| found.is_control() || found == '\u{202e}'), "{said:?}");
+        let line = String::from_utf8(log.0.lock().clone()).unwrap();
+        assert_eq!((line.lines().count(), line.ends_with('\n')), (1, true), "{line:?}");
+        assert!(!line.trim_end().chars().any(|found| found.is_control() || found == '\u{202e}'), "{line:?}");
         let name = "a\\u{1b}[2J\\nERROR all is lost \\u{202e}\\u{9b}1m";
         for part in [format!("cannot use {name}"), format!("device=\"{name}\""), format!("reason={name}")] {
-            assert!(said.contains(&part), "{part}: {said}");
+            assert!(line.contains(&part), "{part}: {line}");
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The daemon's log.
 //!
-//! A log line never blocks and never ends the switch: stderr may be a pipe that nobody reads, a file on a full disk, a
-//! terminal that is stopped. Lines wait in a bounded queue for a thread that writes them; those that find the queue
-//! full, or that cannot be written, are counted, and the next line that is written says how many are missing.
+//! Logging never blocks and never stops the switch, also when stderr is a pipe without a reader, a file on a
+//! full disk or a stopped terminal. Lines wait in a bounded queue for a thread that writes them. Lines that
+//! do not fit the queue, or cannot be written, are counted; a notice with their number precedes the next line
+//! that is written.
 //!
-//! `tracing-appender` has such a queue as well, but ends with a `println!` when the queue is full, which blocks on the
-//! very pipe that filled it.
+//! `tracing-appender` has such a queue as well, but its shutdown calls `println!` when the queue is full,
+//! which blocks on the same pipe.
 
 mod format;
 mod panics;
@@ -17,11 +18,11 @@ use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts the log thread, and sends every event and every panic of the process to it. `RUST_LOG` filters events
-/// (default: `info`).
+/// Starts the log thread, and sends every event and every panic of the process to it. `RUST_LOG` filters
+/// events (default: `info`).
 ///
 /// # Errors
-/// The thread cannot be started.
+/// The system's error if the thread cannot be started.
 pub fn start() -> std::io::Result<LogThread> {
     let thread = LogThread::start(stderr())?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));

@@ -1,9 +1,9 @@
-//! Panics go to the log: the standard hook writes to stderr itself, and blocks where stderr does.
+//! Panic hook that writes to the log: the standard hook writes to stderr itself, which may block.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic;
 
-/// Logs each panic from now on, with a backtrace where `RUST_BACKTRACE` asks for one.
+/// Installs a hook that logs each panic, with a backtrace if `RUST_BACKTRACE` requests one.
 pub(super) fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();

@@ -11,10 +11,10 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait for the thread.
+/// Number of lines that the queue holds.
 const QUEUE_LINES: usize = 1024;
 
-/// How long the end of the process waits for the lines that are still in the queue.
+/// Upper bound of each of the two waits of [`LogThread::finish`].
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Writes log lines to one output, on a thread of its own.
@@ -24,7 +24,7 @@ pub struct LogThread {
     finished: Receiver<()>,
 }
 
-/// Puts lines into the queue; those that find it full are counted as lost.
+/// Appends lines to the queue; counts those that do not fit as lost.
 #[derive(Debug, Clone)]
 pub struct LogWriter {
     queue: Sender<Message>,
@@ -34,19 +34,19 @@ pub struct LogWriter {
 #[derive(Debug)]
 enum Message {
     Line(Vec<u8>),
-    /// Nothing follows.
+    /// The last message of [`LogThread::finish`].
     End,
 }
 
-/// How many log lines were lost, and why.
+/// The number of log lines that were lost, and the reason.
 #[derive(Debug, Clone, Default)]
 pub struct LogLoss(Arc<Loss>);
 
 #[derive(Debug, Default)]
 struct Loss {
     lines: AtomicU64,
-    /// Of `lines`, those that the log itself already mentions.
-    mentioned: AtomicU64,
+    /// Those of `lines` that notices in the log account for.
+    reported: AtomicU64,
     /// The error of the last write, if it failed.
     error: Mutex<Option<String>>,
 }
@@ -55,7 +55,7 @@ impl LogThread {
     /// Starts the thread, which writes to `output`.
     ///
     /// # Errors
-    /// The thread cannot be started.
+    /// The system's error if the thread cannot be started.
     pub fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, lines) = bounded(QUEUE_LINES);
         let (finish, finished) = bounded(1);
@@ -65,35 +65,36 @@ impl LogThread {
             while let Ok(Message::Line(line)) = lines.recv() {
                 sink.write_line(&line);
             }
-            // Fails only after `finish` gave up.
+            // Fails only after `finish` has timed out.
             finish.send(()).unwrap_or_default();
         })?;
         Ok(Self { writer: LogWriter { queue, loss }, finished })
     }
 
-    /// The way into the queue.
+    /// A writer that appends to the queue; it never blocks.
     #[must_use]
     pub fn writer(&self) -> LogWriter {
         self.writer.clone()
     }
 
-    /// What was lost so far, and later.
+    /// A handle to the loss counter of all writers of this thread.
     #[must_use]
     pub fn loss(&self) -> LogLoss {
         self.writer.loss.clone()
     }
 
-    /// Waits until the queue is written, a second at most: an output that blocks does not keep the process.
+    /// Waits until the queue is written, for at most two seconds: an output that blocks does not block the
+    /// exit of the process.
     pub fn finish(self) {
         if self.writer.queue.send_timeout(Message::End, FINISH_TIMEOUT).is_ok() {
-            // Without an answer in time the rest of the lines stays unwritten.
+            // After a timeout the remaining lines are not written.
             self.finished.recv_timeout(FINISH_TIMEOUT).unwrap_or_default();
         }
     }
 }
 
 impl Write for LogWriter {
-    /// Takes the whole of `line`, always.
+    /// Accepts the whole of `line` always; a line that does not fit the queue is counted.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.queue.try_send(Message::Line(line.to_vec())).is_err() {
             self.loss.0.lines.fetch_add(1, Ordering::Relaxed);
@@ -115,37 +116,37 @@ impl<'a> MakeWriter<'a> for LogWriter {
 }
 
 impl LogLoss {
-    /// Lines that were lost since the start.
+    /// Number of lines lost since the start.
     #[must_use]
     pub fn lines(&self) -> u64 {
         self.0.lines.load(Ordering::Relaxed)
     }
 
-    /// Why lines are being lost at present; `None` once the log mentions all that were.
+    /// The reason why lines are lost at present; `None` once the log accounts for all that were.
     #[must_use]
     pub fn reason(&self) -> Option<String> {
         let error = self.0.error.lock().clone();
-        error.or_else(|| (self.unmentioned() > 0).then(|| "nothing reads it".to_owned()))
+        error.or_else(|| (self.unreported() > 0).then(|| "nothing reads it".to_owned()))
     }
 
-    fn unmentioned(&self) -> u64 {
-        self.lines().saturating_sub(self.0.mentioned.load(Ordering::Relaxed))
+    fn unreported(&self) -> u64 {
+        self.lines().saturating_sub(self.0.reported.load(Ordering::Relaxed))
     }
 }
 
-/// The output, on the log thread.
+/// The output with its state, owned by the log thread.
 struct Sink<W> {
     output: W,
     loss: LogLoss,
-    /// A failed write may have left a part of a line.
+    /// Whether the last write failed and may have written a part of its line.
     is_cut: bool,
 }
 
 impl<W: Write> Sink<W> {
     fn write_line(&mut self, line: &[u8]) {
-        let lost = self.loss.unmentioned();
-        let written = self.mention(lost).and_then(|()| {
-            self.loss.0.mentioned.fetch_add(lost, Ordering::Relaxed);
+        let lost = self.loss.unreported();
+        let written = self.write_notice(lost).and_then(|()| {
+            self.loss.0.reported.fetch_add(lost, Ordering::Relaxed);
             self.output.write_all(line)?;
             self.output.flush()
         });
@@ -156,8 +157,8 @@ impl<W: Write> Sink<W> {
         *self.loss.0.error.lock() = written.err().map(|error| error.to_string());
     }
 
-    /// Writes how many lines are missing here, if any.
-    fn mention(&mut self, lost: u64) -> io::Result<()> {
+    /// Writes the number of lines that were lost at this place, if any.
+    fn write_notice(&mut self, lost: u64) -> io::Result<()> {
         let mut notice = String::new();
         if self.is_cut {
             notice.push('\n');
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_cannot_be_written_are_counted_and_mentioned_later() {
+    fn lines_that_cannot_be_written_are_counted_and_reported_later() {
         let output = Output::default();
         let log = LogThread::start(output.clone()).unwrap();
         let (mut writer, loss) = (log.writer(), log.loss());
@@ -231,7 +232,7 @@ mod tests {
         assert_eq!((loss.lines(), loss.reason()), (2, None));
     }
 
-    /// An output that blocks until the test lets it go on.
+    /// An output that blocks until the test drops or uses the sender.
     struct Blocked(mpsc::Receiver<()>, Output);
 
     impl Write for Blocked {
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_blocks_holds_up_neither_the_lines_nor_the_end() {
+    fn a_blocked_output_blocks_neither_writers_nor_the_exit() {
         let (go_on, blocked) = mpsc::channel();
         let output = Output::default();
         let log = LogThread::start(Blocked(blocked, output.clone())).unwrap();

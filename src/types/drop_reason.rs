@@ -1,4 +1,4 @@
-//! Why a frame was dropped. Each step has an enum of its own, so that it can name no other step's reason.
+//! Reasons of drops: one enum per step, so that a step cannot use the reason of another one.
 
 use std::fmt;
 
@@ -26,14 +26,15 @@ macro_rules! drop_reasons {
             }
         )+
 
-        /// The step that dropped a frame, and why. A dropped frame has exactly one, counted on a port.
+        /// The step that dropped a frame, and its reason. A dropped frame has exactly one, counted at one
+        /// port.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum DropReason {
             $($(#[$about])+ $step($step),)+
         }
 
         impl DropReason {
-            /// All of them, in the order of the route.
+            /// All reasons, in the order of the steps.
             pub const ALL: &[Self] = &[$($(Self::$step($step::$reason),)+)+];
 
             /// The name in counters and traces: the step, then the cause.
@@ -62,83 +63,85 @@ macro_rules! drop_reasons {
 }
 
 drop_reasons! {
-    /// Dropped before its port was known, or because of the port's state or tags.
+    /// Dropped before its source port was determined, or for the port's state or tags.
     Classify "classify" {
-        /// It came from a link that no longer belongs to a port.
+        /// Its link no longer belongs to a port.
         NoPort "no_port",
-        /// It ends inside its Ethernet header or its outermost tag.
+        /// It is shorter than its Ethernet header with its outermost tag.
         Truncated "truncated",
-        /// The port it came from is down.
+        /// Its source port is down.
         PortDown "port_down",
         /// Its tag belongs to a segmentation whose subport cannot be used.
         SubportUnusable "subport_unusable",
-        /// No segmentation has its tag, and the port takes no such frames (`unknown_tags = drop`).
+        /// No segmentation has its tag, and the port does not accept such frames (`unknown_tags = drop`).
         UnknownTag "unknown_tag",
     }
     /// Dropped by port security.
     Antispoof "antispoof" {
-        /// Its port may not send from this MAC address, or not announce it.
+        /// Its source port may not use, or not announce, this MAC address.
         SourceMac "source_mac",
-        /// Its port may not send from this IP address with this MAC address, or not announce it.
+        /// Its source port may not use, or not announce, this IP address with this MAC address.
         SourceIp "source_ip",
-        /// The addresses that it is from, or announces, cannot be read.
+        /// The addresses that it uses or announces cannot be parsed.
         Unreadable "unreadable",
     }
-    /// Dropped for its destination address, or for a source address that no station has.
+    /// Dropped for its destination address, or for an invalid source address.
     Locate "locate" {
         /// Its source address is a group address or zero, which no station has (IEEE Std 802-2014, 8.2).
         SourceInvalid "source_invalid",
-        /// Its destination address is one that bridges do not forward (`reserved_multicast = drop`).
+        /// Bridges do not forward its destination address (`reserved_multicast = drop`).
         Reserved "reserved",
         /// No port of the network has its destination address.
         Unknown "unknown",
-        /// It is addressed to the port it came from.
+        /// Its destination is its source port.
         IsSource "is_source",
     }
     /// Dropped for a partial checksum that cannot be completed.
     Checksum "checksum" {
-        /// Its innermost header is behind the first chunk of a long frame, or behind more IP headers than are looked
-        /// through.
+        /// Its innermost header is behind the first chunk of a long frame, or behind more IP headers than are
+        /// parsed.
         OutOfReach "out_of_reach",
     }
-    /// A broadcast or multicast, or one copy of it.
+    /// Dropped while it was flooded: a broadcast or multicast, or one copy of it.
     Flood "flood" {
         /// No other port of the network is up.
         NoReceiver "no_receiver",
-        /// The guest has lately caused more copies than `flood_rate` allows.
+        /// The guest has recently caused more copies than `flood_rate` allows.
         Rate "rate",
-        /// There was no free chunk for this copy.
+        /// No chunk was free for this copy.
         NoChunk "no_chunk",
     }
-    /// Dropped because its receiver may not get it.
+    /// Dropped because its receiver must not receive it.
     Admit "admit" {
-        /// It carries a tag that means a subport to this receiver, whose port it is not from; or one that the receiver
-        /// takes none of.
+        /// Its tag belongs to a subport of the receiver, which is not its source port; or the receiver does
+        /// not accept unknown tags.
         TagRefused "tag_refused",
-        /// Its receiver left the network or went down while the frame waited for the worker of the receiver's link.
+        /// The receiver left the network or went down while the frame waited for the worker of the receiver's
+        /// link.
         NetworkLeft "network_left",
     }
     /// Dropped because it does not fit the receiver's link, whole or in segments.
     Fit "fit" {
-        /// With its tags it is longer than the receiver's link takes.
+        /// With its tags it is longer than the receiver's link accepts.
         TooLong "too_long",
-        /// Its headers are so long that it would leave in more segments than an honest sender causes.
+        /// Its headers are so long that it would be cut into more segments than a regular packet of its
+        /// length.
         TooManySegments "too_many_segments",
-        /// Its guest has lately caused more surplus segments and copies than `flood_rate` allows.
+        /// Its guest has recently caused more surplus segments and copies than `flood_rate` allows.
         SegmentRate "segment_rate",
-        /// There was no free chunk for this segment.
+        /// No chunk was free for this segment.
         NoChunk "no_chunk",
     }
     /// Dropped while its outer headers were added.
     Wrap "wrap" {
-        /// There was no room in front of it for the tag.
+        /// The chunk has no room before the frame for the tag.
         NoHeadroom "no_headroom",
     }
     /// Dropped between the datapath and the link.
     Transmit "transmit" {
         /// The queue to the worker that owns the link was full.
         HandoverFull "handover_full",
-        /// The link went away before the frame was sent.
+        /// The link's socket was closed before the frame was sent.
         NoSocket "no_socket",
         /// The link's TX ring was full: its receiver, or its CPU, is too slow.
         RingFull "ring_full",

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-/// The index of a link in its network namespace (`ip link`). A link that is removed and created again under the same name has
-/// another index, unless the old one is requested, so links are compared by index.
+/// The index of a link in its network namespace (`ip link`). A link that is removed and created again under
+/// the same name has another index, unless the old one is requested, so links are compared by index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct IfIndex(NonZeroU32);

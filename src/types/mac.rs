@@ -1,4 +1,4 @@
-//! Ethernet addresses.
+//! MAC addresses, in text and in wire order.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -43,7 +43,8 @@ impl MacAddr {
         Ipv6Addr::from_octets([0xfe, 0x80, 0, 0, 0, 0, 0, 0, first ^ 2, second, third, 0xff, 0xfe, x, y, z])
     }
 
-    /// True for the addresses that bridges do not forward: 01:80:c2:00:00:00 to 0f (IEEE Std 802.1Q-2022, table 8-1).
+    /// True for the addresses that bridges do not forward: 01:80:c2:00:00:00 to 0f (IEEE Std 802.1Q-2022,
+    /// table 8-1).
     #[must_use]
     pub const fn is_bridge_reserved(self) -> bool {
         matches!(self.0, [0x01, 0x80, 0xc2, 0, 0, 0..=0x0f])
@@ -69,8 +70,8 @@ impl Hash for MacAddr {
 impl FromStr for MacAddr {
     type Err = MacAddrError;
 
-    /// Accepts `:` or `-` between the octets and either case. Each octet must have two digits, so that a missing digit does not
-    /// yield another address, as in netaddr (Dragonflow's parser).
+    /// Accepts `:` or `-` between the octets and either case. Each octet must have two digits, so that a
+    /// missing digit does not yield another address, as in netaddr (Dragonflow's parser).
     fn from_str(text: &str) -> Result<Self, MacAddrError> {
         let bad = || MacAddrError(text.to_owned());
         let mut bytes = [0; 6];

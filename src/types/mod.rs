@@ -1,5 +1,5 @@
-//! The terms of the project as types. Each is checked once, where it enters, and cannot hold an illegal value afterwards. No
-//! I/O here.
+//! The terms of the project as types. Each is checked once, where it enters, and cannot hold an illegal value
+//! afterwards. No I/O here.
 
 pub mod drop_reason;
 mod id;

@@ -1,4 +1,4 @@
-//! Outcome of frames that arrive before a socket is there, or after it is closed.
+//! Outcome of frames that arrive while their RX queue has no socket.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum NoSocketPolicy {
     /// `XDP_DROP`: no frame of a guest reaches the host's own network stack.
     Drop,
-    /// `XDP_PASS`: the kernel's stack receives the frame, for a host with Open vSwitch or a bridge behind the switch.
+    /// `XDP_PASS`: the kernel's stack receives the frame, for a host with Open vSwitch or a bridge behind the
+    /// switch.
     Pass,
 }

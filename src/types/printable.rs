@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::iter;
 
-/// The text with every character escaped that controls a terminal or ends a line: names and aliases of links are chosen
-/// by others.
+/// The text with every character escaped that controls a terminal or ends a line: names and aliases of links
+/// are chosen by others.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_control) {

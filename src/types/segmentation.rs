@@ -7,8 +7,8 @@ use super::vlan::{VlanId, VlanIdError};
 
 /// The mark by which a frame of a parent belongs to a subport.
 ///
-/// Another kind of segmentation is a new variant here, its match in the step that classifies frames and its rewrite in the
-/// step that encapsulates them.
+/// Another kind of segmentation is a new variant here, its match in the step that classifies frames and its
+/// rewrite in the step that encapsulates them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segmentation {
     /// The outermost tag is an 802.1Q tag (TPID 0x8100) with this VID.

@@ -13,7 +13,8 @@ pub fn shorten(value: &str) -> Cow<'_, str> {
     cut(value, VALUE_CHARS)
 }
 
-/// A message of foreign origin, as the reply of a store, or its first 1000 characters and its length in bytes.
+/// A message of foreign origin, as the reply of a store, or its first 1000 characters and its length in
+/// bytes.
 #[must_use]
 pub fn shorten_message(message: &str) -> Cow<'_, str> {
     cut(message, MESSAGE_CHARS)
@@ -31,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_value_is_cut_at_a_character_and_says_its_length() {
+    fn a_long_value_is_cut_at_a_character_and_has_its_length() {
         assert_eq!(shorten("fa:16"), "fa:16");
         let exact = "\u{e4}".repeat(100);
         assert_eq!(shorten(&exact), exact);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// Allocates numbers from 0 on, each to one holder at a time and the lowest first, so that tables indexed by them stay dense.
+/// Allocates numbers from 0 on, each to one holder at a time and the lowest first, so that tables indexed by
+/// them stay dense.
 #[derive(Debug, Clone, Default)]
 pub struct SlotAllocator {
     /// This number and all above are free.

@@ -40,8 +40,8 @@ impl SourceRules {
 
 /// The addresses that a port with port security may send from: its own, and those in `allowed_address_pairs`.
 ///
-/// Each MAC address among them may use the link-local IPv6 address that is derived from it (RFC 4291, appendix A),
-/// because neighbour discovery and `DHCPv6` start with it.
+/// Each MAC address among them may use the link-local IPv6 address that is derived from it (RFC 4291,
+/// appendix A), because neighbour discovery and `DHCPv6` start with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedSources(SmallVec<[AddressPair; 1]>);
 

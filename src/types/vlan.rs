@@ -79,8 +79,8 @@ pub struct Tci(u16);
 
 /// The priority of a frame: PCP and DEI of its tag, without the VID.
 ///
-/// It outlives the tag: it is kept when a tag is stripped and written when one is pushed. The default (0) is that of an
-/// untagged frame.
+/// It outlives the tag: it is kept when a tag is stripped and written when one is pushed. The default (0) is
+/// that of an untagged frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Pcp(u16);
 

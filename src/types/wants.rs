@@ -1,15 +1,15 @@
-//! Steps that not every frame needs.
+//! Steps that only some frames need.
 
 use bitflags::bitflags;
 
 bitflags! {
-    /// The steps that a frame needs beyond those that each one takes.
+    /// The steps that a frame needs beyond those of all frames.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Wants: u8 {
-        /// The frame's port has [rules](super::SourceRules) for source addresses; or it has segmentations, and the frame
-        /// a tag that no segmentation has.
+        /// The source port has [rules](super::SourceRules) for source addresses; or it has segmentations, and
+        /// the frame has a tag that no segmentation has.
         const ANTISPOOF = 1;
-        /// The sender may have left the frame's checksum partial.
+        /// The sender may have left the checksum of the frame partial.
         const CHECKSUM = 2;
     }
 }

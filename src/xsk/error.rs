@@ -19,7 +19,7 @@ pub enum ArenaError {
     /// The kernel (`release` as `uname -r` prints it) has no sockets for frames of several chunks (`XDP_USE_SG`,
     /// Linux 6.6).
     #[error(
-        "Linux {release} is too old: AF_XDP sockets for frames of several chunks came with 6.6, and 6.8 or newer is needed to see VLAN tags that a guest's device carries beside its frames -> boot a newer kernel (on Debian 12, linux-image-amd64 of its backports)"
+        "Linux {release} is too old: AF_XDP sockets for frames of several chunks came with 6.6, and 6.8 or newer is needed to read VLAN tags that are stored beside their frames -> boot a newer kernel (on Debian 12, linux-image-amd64 of its backports)"
     )]
     Kernel { release: String },
     /// The version of xsk-rs is not the one that this program was written for.
@@ -29,9 +29,9 @@ pub enum ArenaError {
 
 fn umem_advice(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
-        Some(libc::EPERM) => "; it takes CAP_NET_RAW: run as root or give that capability",
+        Some(libc::EPERM) => "; it requires CAP_NET_RAW: run as root or give that capability",
         Some(libc::ENOBUFS) => {
-            "; that is over the limit of locked memory (`ulimit -l`): raise it, give CAP_IPC_LOCK, or ask for less with umem_mib"
+            "; that is over the limit of locked memory (`ulimit -l`): raise it, give CAP_IPC_LOCK, or request less with umem_mib"
         }
         _ => "",
     }

@@ -1,4 +1,4 @@
-//! `trunkpath check` in namespaces with something wrong.
+//! `trunkpath check` in namespaces without faults and with one.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
@@ -38,12 +38,12 @@ fn a_link_that_fits_is_ok() {
     namespace.ip("link set v1 up");
     let (ok, screen) = check(&namespace, "v0");
     assert!(ok && screen.contains("ok       link v0       veth, 1 queue, MTU 1500, up\n"), "{screen}");
-    assert!(screen.ends_with("everything that trunkpath needs is there\n"), "{screen}");
+    assert!(screen.ends_with("nothing is missing\n"), "{screen}");
 }
 
 #[test]
-fn what_is_wrong_is_named_with_what_to_do() {
-    let Some(namespace) = Netns::for_test("what_is_wrong_is_named_with_what_to_do") else { return };
+fn faults_of_a_link_are_reported_with_a_remedy() {
+    let Some(namespace) = Netns::for_test("faults_of_a_link_are_reported_with_a_remedy") else { return };
     namespace.ip("link add v0 mtu 40000 numrxqueues 1 numtxqueues 2 type veth peer name v1 numtxqueues 2");
     let (ok, screen) = check(&namespace, "v0");
     for part in [
@@ -56,14 +56,14 @@ fn what_is_wrong_is_named_with_what_to_do() {
     ] {
         assert!(screen.contains(part), "{part}: {screen}");
     }
-    assert!(!ok, "it was asked for");
+    assert!(!ok, "a named link is required");
     let (ok, screen) = check(&namespace, "");
-    assert!(ok && screen.contains("warning  link v0       only generic"), "nobody asked for it: {screen}");
+    assert!(ok && screen.contains("warning  link v0       only generic"), "no link is required: {screen}");
     let (ok, screen) = check(&namespace, "v2 --json");
     let findings: Vec<serde_json::Value> = serde_json::from_str(&screen).unwrap();
     let missing = findings.iter().find(|finding| finding["about"] == "link v2").unwrap();
     assert_eq!((ok, &missing["verdict"]), (false, &"missing".into()));
-    assert!(missing["advice"].as_str().unwrap().contains("nearest name here is v"), "{missing}");
+    assert!(missing["advice"].as_str().unwrap().contains("most similar name is v"), "{missing}");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_foreign_program_is_shown_with_its_owner() {
     namespace.ip("link add v0 type veth peer name v1");
     let index = ifindex(&namespace, "v0");
     let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
-    // This process is not called trunkpath, so `check` takes its program for a foreign one.
+    // The command name of this process is not trunkpath, so its program is a foreign one for `check`.
     let program =
         namespace.enter(|| SteerProgram::attach(&mut SteerLoader::default(), index, options, None)).unwrap();
     assert_eq!(program.mode(), XdpMode::Native);
@@ -93,11 +93,11 @@ fn missing_capabilities_are_named() {
         answer(&namespace.enter(|| Command::new("setpriv").args(words).output().unwrap()))
     };
     let (ok, screen) = setpriv("-all");
-    for part in ["MISSING  AF_XDP", "CAP_NET_RAW is not there", "CAP_BPF is not there", "run as root"] {
+    for part in ["MISSING  AF_XDP", "CAP_NET_RAW is not held", "CAP_BPF is not held", "run as root"] {
         assert!(!ok && screen.contains(part), "{part}: {screen}");
     }
     let (_, screen) = setpriv("-all,+sys_admin");
-    assert!(!screen.contains("CAP_BPF is not there"), "CAP_SYS_ADMIN contains it: {screen}");
+    assert!(!screen.contains("CAP_BPF is not held"), "CAP_SYS_ADMIN contains it: {screen}");
 }
 
 /// Opens a tap with the offloads of a guest as qemu does, and holds it until its input ends. (`TUNSETIFF` and
@@ -117,9 +117,9 @@ fn check_tap(namespace: &Netns, offloads: &str) -> String {
     let mut command = Command::new("python3");
     command.args(["-c", HOLD_TAP, offloads]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut holder = namespace.enter(|| command.spawn().unwrap());
-    let mut said = String::new();
-    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
-    assert_eq!(said, "open\n");
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "open\n");
     let (_, screen) = check(namespace, "tap0");
     drop(holder.stdin.take());
     holder.wait().unwrap();
@@ -133,6 +133,6 @@ fn udp_segmentation_of_a_vm_is_named() {
     let screen = check_tap(&namespace, "0x7");
     assert!(!screen.contains("UDP segmentation"), "{screen}");
     let screen = check_tap(&namespace, "0x67");
-    assert!(screen.contains("warning  link tap0     its VM has UDP segmentation"), "{screen}");
+    assert!(screen.contains("warning  link tap0     its VM offloads UDP segmentation"), "{screen}");
     assert!(screen.contains("host_uso=off,guest_uso4=off,guest_uso6=off"), "{screen}");
 }

@@ -82,7 +82,7 @@ fn check_lists_what_is_pinned_and_clean_removes_it() {
         let pair = Pair::new(testbed);
         testbed.start();
         let (said, _) = testbed.files.check(&testbed.host, &["--clean"]);
-        assert!(said.contains("a running switch has it"), "{said}");
+        assert!(said.contains("a running switch uses it"), "{said}");
         assert_eq!(testbed.files.pins().len(), 3, "a running switch keeps its pins");
 
         testbed.take_daemon().kill();
@@ -123,7 +123,7 @@ fn start_with_policy_pass_takes_over_and_leaves_nothing_when_killed() {
 }
 
 #[test]
-fn stale_pin_is_removed_and_the_new_device_served() {
+fn stale_pin_is_removed_and_the_new_link_is_served() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.start();
@@ -132,7 +132,7 @@ fn stale_pin_is_removed_and_the_new_device_served() {
         let dev = testbed.dev(&pair.vm).to_owned();
         testbed.host.ip(&format!("link delete dev {dev}"));
         let (said, _) = testbed.files.check(&testbed.host, &[]);
-        assert!(said.contains("its device is gone"), "{said}");
+        assert!(said.contains("its link was removed"), "{said}");
         testbed.plug(&pair.vm);
         testbed.relaunch();
         testbed.wait_until_all_up();

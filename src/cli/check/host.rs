@@ -1,9 +1,9 @@
-//! The kernel, and what this process may do.
+//! Findings about the kernel and the capabilities of the process.
 
 use super::{Finding, Verdict};
 use crate::kernel::inspect::{self, Capabilities};
 
-/// What `trunkpath run` locks in memory by default.
+/// Packet memory of `trunkpath run` without `--umem-mib`, which the kernel locks.
 const UMEM_BYTES: u64 = 64 << 20;
 
 pub(super) fn findings() -> Vec<Finding> {
@@ -20,13 +20,13 @@ fn kernel() -> Finding {
         Some(version) if version < (6, 6) => Finding::not_ok(
             Verdict::Missing,
             "kernel",
-            format!("{found} has no AF_XDP sockets for frames of several buffers (6.6)"),
+            format!("{found} has no AF_XDP sockets for frames of several chunks (6.6)"),
             advice,
         ),
         Some(version) if version < (6, 8) => Finding::not_ok(
             Verdict::Missing,
             "kernel",
-            format!("{found} cannot show a VLAN tag that travels beside its frame (6.8)"),
+            format!("{found} does not pass a VLAN tag that is stored beside its frame to XDP programs (6.8)"),
             advice,
         ),
         _ => Finding::ok("kernel", found),
@@ -39,8 +39,8 @@ fn jit_hardening() -> Option<Finding> {
         Finding::not_ok(
             Verdict::Warning,
             "BPF",
-            "net.core.bpf_jit_harden is 2: a kernel without the fix of 2026 (commit a1aa9ef47c29) can crash when a device goes under its XDP program",
-            "sysctl net.core.bpf_jit_harden=1, or a kernel of which you know that it has the fix",
+            "net.core.bpf_jit_harden is 2: a kernel without the fix of 2026 (commit a1aa9ef47c29) can crash when a link with an XDP program is removed",
+            "sysctl net.core.bpf_jit_harden=1, or boot a kernel that has the fix",
         )
     })
 }
@@ -70,7 +70,7 @@ fn type_information() -> Finding {
         Finding::not_ok(
             Verdict::Missing,
             "BTF",
-            "/sys/kernel/btf/vmlinux is not there",
+            "/sys/kernel/btf/vmlinux does not exist",
             "boot a kernel with CONFIG_DEBUG_INFO_BTF=y, and mount sysfs",
         )
     }
@@ -78,12 +78,12 @@ fn type_information() -> Finding {
 
 fn tag_reader() -> Finding {
     if inspect::has_vlan_tag_kfunc() {
-        Finding::ok("VLAN tags", "the XDP program can read a tag that travels beside its frame")
+        Finding::ok("VLAN tags", "the XDP program can read a tag that is stored beside its frame")
     } else {
         Finding::not_ok(
             Verdict::Missing,
             "VLAN tags",
-            "bpf_xdp_metadata_rx_vlan_tag is not there: a guest could hide a tag from us",
+            "the kernel has no bpf_xdp_metadata_rx_vlan_tag: a guest can evade the tag rules",
             "boot Linux 6.8 or newer with BTF",
         )
     }
@@ -110,13 +110,13 @@ fn lacking(capability: caps::Capability) -> Finding {
     if capability == caps::Capability::CAP_IPC_LOCK && limit.is_none_or(|limit| limit >= UMEM_BYTES) {
         return Finding::ok(
             "capabilities",
-            "CAP_IPC_LOCK is not there, and the limit of locked memory is enough",
+            "CAP_IPC_LOCK is not held, and the limit of locked memory is sufficient",
         );
     }
     Finding::not_ok(
         Verdict::Missing,
         "capabilities",
-        format!("{capability} is not there"),
+        format!("{capability} is not held"),
         "run as root, or with AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW CAP_BPF CAP_IPC_LOCK in its systemd unit",
     )
 }

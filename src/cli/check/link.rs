@@ -1,11 +1,11 @@
-//! A link that is, or could be, a port's.
+//! Findings about a link that belongs, or could belong, to a port.
 
 use super::{Finding, Verdict};
 use crate::control::links::{LARGEST_MTU, Link};
 use crate::kernel::inspect::{self, Attached, NativeXdp, XdpMode};
 
-/// `lacking` is the verdict on what keeps this link from being a port. A program that `is_pinned` does not: the next start
-/// adopts it.
+/// `lacking` is the verdict for whatever prevents the use of the link for a port. A pinned program does not
+/// prevent it: the next start adopts the program.
 pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Finding> {
     let about = format!("link {}", link.name);
     let mut findings = vec![state(&about, link, lacking)];
@@ -20,7 +20,7 @@ pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Fi
                 lacking,
                 &about,
                 format!("XDP: {error}"),
-                "is the link still there?",
+                "list the links with `ip link`: it may have been removed meanwhile",
             ));
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Fi
         findings.push(Finding::not_ok(
             Verdict::Warning,
             &about,
-            "large-receive-offload is on: merged frames do not fit, and most drivers refuse XDP",
+            "large-receive-offload is on: merged frames are too long, and most drivers reject XDP programs",
             format!("ethtool -K {} lro off", link.name),
         ));
     }
@@ -44,9 +44,9 @@ pub(super) fn findings(link: &Link, lacking: Verdict, is_pinned: bool) -> Vec<Fi
     findings
 }
 
-/// The segment size of a UDP packet that a VM leaves to others to cut is lost on its way through XDP. A tap does not tell
-/// whether the VM sends such packets (`host_uso`), but whether it takes them (`guest_uso4`, `guest_uso6`): qemu switches all
-/// three on by default from machine type 8.2 on.
+/// XDP does not pass on the segment size of a UDP packet that the VM has not segmented. A tap does not report
+/// whether the VM sends such packets (`host_uso`), but whether it accepts them (`guest_uso4`, `guest_uso6`):
+/// qemu switches all three on by default from machine type 8.2 on.
 fn udp_segmentation(about: &str, link: &Link) -> Option<Finding> {
     if link.kind.as_deref() != Some("tun") || !inspect::has_udp_segmentation(&link.name).unwrap_or(false) {
         return None;
@@ -54,12 +54,12 @@ fn udp_segmentation(about: &str, link: &Link) -> Option<Finding> {
     Some(Finding::not_ok(
         Verdict::Warning,
         about,
-        "its VM has UDP segmentation: UDP packets that it leaves to others to cut are dropped, or arrive as one datagram",
-        "switch it off for the VM's device: host_uso=off,guest_uso4=off,guest_uso6=off (docs/openstack.md says how)",
+        "its VM offloads UDP segmentation: UDP packets that it does not segment are dropped, or arrive as one datagram",
+        "switch it off in the VM's virtio-net device: host_uso=off,guest_uso4=off,guest_uso6=off (see docs/openstack.md)",
     ))
 }
 
-/// A link that nobody asked for may be down.
+/// A link that is down is a warning only if the command line names it.
 fn state(about: &str, link: &Link, lacking: Verdict) -> Finding {
     let kind = link.kind.as_deref().unwrap_or("NIC");
     let queues =
@@ -71,7 +71,7 @@ fn state(about: &str, link: &Link, lacking: Verdict) -> Finding {
             Verdict::Warning,
             about,
             found("up, but the other side is down"),
-            "frames flow once the peer, the VM or the cable is there",
+            "it carries frames as soon as the peer, the VM or the cable is up",
         ),
         (false, _) if lacking != Verdict::Missing => Finding::ok(about, found("down")),
         (false, _) => Finding::not_ok(
@@ -90,8 +90,8 @@ fn native(about: &str, link: &Link, native: NativeXdp, lacking: Verdict) -> Opti
         NativeXdp::Unknown => Some(Finding::not_ok(
             Verdict::Warning,
             about,
-            "cannot tell whether its driver has native XDP: the kernel answers that from Linux 6.3 on",
-            "start the switch: `trunkpath show problems` names the link if it has not",
+            "unknown whether its driver has native XDP: the kernel reports that from Linux 6.3 on",
+            "start the switch: `trunkpath show problems` lists the link if its driver has none",
         )),
     }
 }
@@ -104,7 +104,7 @@ fn generic_only(about: &str, link: &Link, lacking: Verdict) -> Finding {
             link.rx_queues
         )
     } else {
-        "its driver has no native XDP; allow_generic = true takes it, but then a guest can hide a VLAN tag"
+        "its driver has no native XDP; allow_generic = true accepts it, but then a guest can hide a VLAN tag"
             .to_owned()
     };
     Finding::not_ok(lacking, about, "only generic XDP is possible", advice)
@@ -115,11 +115,11 @@ fn attached(about: &str, link: &Link, program: Attached, lacking: Verdict) -> Fi
     let found = format!("XDP program {} ({}), {owner}", program.program_id, program.mode.name());
     if !owner.processes.iter().any(|process| process.command == "trunkpath") {
         let advice = if owner.name.is_none() {
-            "run this as root to see whose it is".to_owned()
+            "run this as root to see its owner".to_owned()
         } else if owner.processes.is_empty() {
-            format!("nobody seems to need it: ip link set dev {} xdp off", link.name)
+            format!("no process holds it: ip link set dev {} xdp off", link.name)
         } else {
-            "a link has room for one program: stop its owner".to_owned()
+            "a link can have one XDP program: stop its owner".to_owned()
         };
         return Finding::not_ok(lacking, about, found, advice);
     }
@@ -140,7 +140,7 @@ mod tests {
     use crate::types::IfIndex;
 
     #[test]
-    fn an_old_kernel_is_no_driver_without_native_xdp() {
+    fn an_old_kernel_leaves_native_xdp_unknown() {
         let link = Link {
             ifindex: IfIndex::new(7).unwrap(),
             name: "tap0".to_owned(),
@@ -158,6 +158,6 @@ mod tests {
         assert_eq!(finding(NativeXdp::Unsupported).unwrap().verdict, Verdict::Missing);
         let unknown = finding(NativeXdp::Unknown).unwrap();
         assert_eq!(unknown.verdict, Verdict::Warning);
-        assert!(unknown.found.starts_with("cannot tell"), "{unknown:?}");
+        assert!(unknown.found.starts_with("unknown whether"), "{unknown:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! `trunkpath check`: what works here, what does not, and what to do about it.
+//! `trunkpath check`: the requirements of the switch that this host meets or not, with a remedy for each that
+//! it does not.
 
 mod host;
 mod link;
@@ -19,12 +20,12 @@ use crate::types::printable;
 /// Options of `trunkpath check`.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Devices that are to be ports; without any, all are looked at and none has to fit
-    #[arg(value_name = "DEV")]
-    devices: Vec<String>,
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_FOLDER, help = "Where a switch pins its programs")]
+    /// Links for ports; without any, all links are checked and none is required to be usable
+    #[arg(value_name = "LINK")]
+    links: Vec<String>,
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_FOLDER, help = "Folder of the switch's pinned programs")]
     pin_folder: PathBuf,
-    /// Remove what a killed switch left pinned in this network namespace, and stale pins of any
+    /// Remove pins that a killed switch left in this network namespace, and stale pins of all namespaces
     #[arg(long)]
     clean: bool,
     /// Print the findings as JSON
@@ -32,15 +33,14 @@ pub struct CheckArgs {
     pub(super) json: bool,
 }
 
-/// One thing looked at.
+/// One checked requirement; a line of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Finding {
     verdict: Verdict,
-    /// `kernel`, `link veth0`, ...
+    /// The subject, for example `kernel` or `link veth0`.
     about: String,
-    /// What was found.
     found: String,
-    /// What to do, unless all is well.
+    /// The remedy, for a verdict other than `Ok`.
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
 }
@@ -48,11 +48,10 @@ struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Verdict {
-    /// Works.
     Ok,
-    /// Works, but.
+    /// The switch starts, with a limitation that the finding names.
     Warning,
-    /// Does not work, and is needed.
+    /// The switch, or the port of a link that was named, cannot work.
     Missing,
 }
 
@@ -66,7 +65,7 @@ impl Finding {
     }
 }
 
-/// Runs the command. The exit code is non-zero when something is missing.
+/// Prints the findings. The exit code is non-zero when a requirement is missing.
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let (links, _) = block_on(async { Ok(LinkWatch::open().await?) })?;
     let mut findings = host::findings();
@@ -75,7 +74,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let (pinned, about_pins) = pins::findings(&args.pin_folder, &links);
     findings.extend(about_pins);
-    findings.extend(links_wanted(&links, &args.devices, &pinned));
+    findings.extend(of_links(&links, &args.links, &pinned));
     if args.json {
         print_json(&findings)?;
     } else {
@@ -85,32 +84,31 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn links_wanted(links: &Links, devices: &[String], pinned: &[FoundPin]) -> Vec<Finding> {
-    let look = |link: &Link, lacking| {
+fn of_links(links: &Links, required: &[String], pinned: &[FoundPin]) -> Vec<Finding> {
+    let check = |link: &Link, lacking| {
         let is_pinned = pinned
             .iter()
             .any(|pin| pin.ifindex == link.ifindex && pin.state == PinState::Here && !pin.is_in_use);
         link::findings(link, lacking, is_pinned)
     };
-    if devices.is_empty() {
-        // Not every link is to be a port: what one lacks is no more than worth knowing.
-        let others = links.iter().filter(|link| link.name != "lo");
-        return others.flat_map(|link| look(link, Verdict::Warning)).collect();
+    if required.is_empty() {
+        let links = links.iter().filter(|link| link.name != "lo");
+        return links.flat_map(|link| check(link, Verdict::Warning)).collect();
     }
-    let look = |device: &String| match links.named(device) {
-        Some(link) => look(link, Verdict::Missing),
-        None => vec![no_device(links, device)],
+    let check = |name: &String| match links.named(name) {
+        Some(link) => check(link, Verdict::Missing),
+        None => vec![no_link(links, name)],
     };
-    devices.iter().flat_map(look).collect()
+    required.iter().flat_map(check).collect()
 }
 
-fn no_device(links: &Links, device: &str) -> Finding {
-    let nearest = links.iter().min_by_key(|link: &&Link| strsim::damerau_levenshtein(&link.name, device));
+fn no_link(links: &Links, name: &str) -> Finding {
+    let nearest = links.iter().min_by_key(|link: &&Link| strsim::damerau_levenshtein(&link.name, name));
     let advice = match nearest {
-        Some(link) => format!("the nearest name here is {}; `ip link` lists all", link.name),
+        Some(link) => format!("the most similar name is {}; `ip link` lists all", link.name),
         None => "`ip link` lists all".to_owned(),
     };
-    Finding::not_ok(Verdict::Missing, &format!("link {device}"), "there is no such device", advice)
+    Finding::not_ok(Verdict::Missing, &format!("link {name}"), "it does not exist", advice)
 }
 
 fn show(findings: &[Finding]) -> String {
@@ -129,9 +127,10 @@ fn show(findings: &[Finding]) -> String {
     let lines: String = findings.iter().map(line).collect();
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let summary = match (count(Verdict::Missing), count(Verdict::Warning)) {
-        (0, 0) => "everything that trunkpath needs is there".to_owned(),
-        (0, warnings) => format!("everything that trunkpath needs is there; {warnings} to look at"),
-        (missing, _) => format!("{missing} missing: trunkpath will not work until that is mended"),
+        (0, 0) => "nothing is missing".to_owned(),
+        (0, 1) => "nothing is missing; 1 warning".to_owned(),
+        (0, warnings) => format!("nothing is missing; {warnings} warnings"),
+        (missing, _) => format!("{missing} missing: trunkpath does not work without"),
     };
     format!("{lines}\n{summary}\n")
 }
@@ -148,8 +147,8 @@ mod tests {
             show(&[ok.clone(), bad]),
             "ok       kernel         6.18\n\
              MISSING  link a\\u{1b}b  gone\n                        -> make it\n\n\
-             1 missing: trunkpath will not work until that is mended\n"
+             1 missing: trunkpath does not work without\n"
         );
-        assert!(show(&[ok]).ends_with("everything that trunkpath needs is there\n"));
+        assert!(show(&[ok]).ends_with("nothing is missing\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! What is pinned: programs that a killed switch left on its devices.
+//! Findings about pinned programs, which a killed switch leaves attached to its links.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use crate::kernel::{
     is_mount_namespace_temporary,
 };
 
-/// What it means that nothing can be pinned.
+/// The effect of programs that are not pinned.
 const AFTER_A_KILL: &str = "frames of ports with no_socket = drop reach the host's own stack after a kill";
 
 const CLEAN: &str = "`trunkpath check --clean`";
 
-/// What is pinned below `folder`, and what is to be said of it.
+/// The pins in `folder`, and the findings about the folder and each pin.
 pub(super) fn findings(folder: &Path, links: &Links) -> (Vec<FoundPin>, Vec<Finding>) {
     let about = "pin folder";
     let (pins, of_folder) = match find_pins(folder) {
@@ -36,8 +36,7 @@ pub(super) fn findings(folder: &Path, links: &Links) -> (Vec<FoundPin>, Vec<Find
         }
         Ok(pins) => {
             let found = format!("{} is in no bpffs: {AFTER_A_KILL}", folder.display());
-            let advice =
-                "mount one (`mount -t bpf bpf DIR`), or let the switch do it, which takes CAP_SYS_ADMIN";
+            let advice = "mount one (`mount -t bpf bpf DIR`), or let the switch mount it, which requires CAP_SYS_ADMIN";
             (pins, Finding::not_ok(Verdict::Warning, about, found, advice))
         }
         Err(error) => {
@@ -73,15 +72,14 @@ fn finding(pin: &FoundPin, links: &Links) -> Finding {
         PinState::Stale => Finding::not_ok(
             Verdict::Warning,
             &about,
-            format!("stale pin {path}: its device is gone"),
+            format!("stale pin {path}: its link was removed"),
             format!("the next start removes it, or {CLEAN}"),
         ),
     }
 }
 
-/// Removes what may go.
+/// Removes the pins that no switch uses. An error of the folder itself is among [`findings`].
 pub(super) fn clean(folder: &Path, links: &Links) -> Vec<Finding> {
-    // An error is among the findings already.
     let cleaned = clean_pins(folder).unwrap_or_default();
     let done = |Cleaned { pin, outcome }: Cleaned| {
         let (about, path) = (about(&pin, links), pin.path.display());

@@ -17,8 +17,8 @@ use crate::types::{shorten, shorten_message};
 /// Options of `trunkpath nb`.
 #[derive(Debug, clap::Args)]
 pub struct NbArgs {
-    /// The northbound DB: sqlite:PATH, etcd://HOST:PORT,HOST:PORT,... or redis://HOST:PORT; etcds:// and rediss:// for
-    /// TLS
+    /// The northbound DB: sqlite:PATH, etcd://HOST:PORT,HOST:PORT,... or redis://HOST:PORT; etcds:// and
+    /// rediss:// for TLS
     #[arg(long, value_name = "URL", default_value = DEFAULT_URL, global = true)]
     nb: String,
     /// How long the command may take, in seconds

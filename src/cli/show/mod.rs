@@ -59,7 +59,6 @@ impl View {
     }
 }
 
-/// Runs the command.
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
     block_on(async {
         let mut client = args.daemon.connect().await?;

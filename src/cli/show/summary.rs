@@ -9,7 +9,8 @@ use crate::api::{Client, Query};
 use crate::cli::daemon::ask;
 use crate::types::{Problem, printable};
 
-/// Ports that are down and listed by name; `show ports` and `show subports` list all.
+/// Upper bound of the ports that are listed by name because they are down; `show ports` and `show subports`
+/// list all.
 const MAX_DOWN: usize = 10;
 
 /// The answers that the summary is made of; `--json` prints them as they are.
@@ -51,7 +52,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// How many are up, then a line for each that is down.
+/// Writes the number of ports that are up, then a line for each that is down.
 fn write_states<'a>(
     f: &mut fmt::Formatter<'_>,
     title: &str,

@@ -121,7 +121,7 @@ pub(super) fn problems(problems: &[Problem], width: usize) -> String {
     problems.iter().map(|problem| block(problem, width)).collect()
 }
 
-/// The title on a line, then the meaning, then `->` and what to do.
+/// A line with the title, then the meaning, then `->` and the action.
 fn block(problem: &Problem, width: usize) -> String {
     let reason = printable(&problem.reason);
     let (meaning, action) = match reason.split_once(" -> ") {
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_its_title_its_meaning_and_what_to_do() {
+    fn a_problem_has_a_title_a_meaning_and_an_action() {
         let problem = Problem::new("link t\x1b0", "has no native XDP at all -> allow_generic = true");
         assert_eq!(
             problems(&[problem], 20),

@@ -1,4 +1,4 @@
-//! A frame on one line, as far as an operator needs it: addresses, tags, ARP and IP.
+//! Description of a frame on one line: addresses, tags, ARP and IP.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -8,7 +8,7 @@ use crate::types::MacAddr;
 const ARP: u16 = 0x0806;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
-/// Of C-tags and S-tags (IEEE Std 802.1Q-2022, table 9-1).
+/// TPIDs of C-tags and S-tags (IEEE Std 802.1Q-2022, table 9-1).
 const TPIDS: [u16; 2] = [0x8100, 0x88a8];
 
 /// Describes a frame without FCS; a part that is cut off is left out.

@@ -9,7 +9,7 @@ use crate::api::{Client, Hex, Query};
 use crate::types::{MacAddr, printable};
 use decode::describe;
 
-/// The EtherType for local experiments (IEEE Std 802-2014, 9.2.3), which no protocol has.
+/// The EtherType for local experiments (IEEE Std 802-2014, 9.2.3), which no protocol uses.
 const LOCAL_EXPERIMENT: [u8; 2] = 0x88b5_u16.to_be_bytes();
 const TPID: [u8; 2] = 0x8100_u16.to_be_bytes();
 /// The shortest Ethernet frame, without FCS.
@@ -20,7 +20,7 @@ const DEFAULT_SOURCE: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 /// Options of `trunkpath trace`.
 #[derive(Debug, clap::Args)]
 pub struct TraceArgs {
-    /// Id of the lport by whose link the frame comes in; for a frame of a subport its parent, with --vlan
+    /// Id of the lport whose link the frame arrives on; for a frame of a subport its parent, with --vlan
     #[arg(long, value_name = "LPORT")]
     port: String,
     /// Frame in hexadecimal digits, from the destination address on, without FCS
@@ -29,20 +29,19 @@ pub struct TraceArgs {
     /// VLAN ID of the frame's tag; 0 for a priority tag [default: no tag]
     #[arg(long, value_name = "VID", value_parser = clap::value_parser!(u16).range(0..=4095))]
     vlan: Option<u16>,
-    /// Source address [default: the sending port's own]
+    /// Source MAC address [default: the address of the sending port]
     #[arg(long, value_name = "MAC")]
     src: Option<MacAddr>,
-    /// Destination address
+    /// Destination MAC address of the frame
     #[arg(long, value_name = "MAC", required_unless_present = "hex")]
     dst: Option<MacAddr>,
-    /// Print each frame that leaves in hexadecimal digits as well
+    /// Print each frame that leaves also in hexadecimal digits
     #[arg(long)]
     hex_out: bool,
     #[command(flatten)]
     pub(super) daemon: DaemonArgs,
 }
 
-/// Runs the command.
 pub(super) fn run(args: &TraceArgs) -> anyhow::Result<()> {
     block_on(async {
         let mut client = args.daemon.connect().await?;
@@ -66,7 +65,7 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<()> {
     })
 }
 
-/// The sender's address: that of the subport with this VID, else the port's.
+/// The address of the subport with this VID, else that of the port.
 async fn own_address(client: &mut Client, lport: &str, vlan: Option<u16>) -> anyhow::Result<MacAddr> {
     let subports: Vec<SubportView> = ask(client, &Query::Subports).await?;
     let ports: Vec<PortView> = ask(client, &Query::Ports).await?;
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_built_as_they_would_be_sent() {
+    fn frames_have_tag_ethertype_and_padding() {
         let [dst, src] = [[1; 6], [2; 6]].map(MacAddr::new);
         let Hex(plain) = build(dst, src, None);
         assert_eq!((plain.len(), &plain[..14]), (60, &[1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 0x88, 0xb5][..]));

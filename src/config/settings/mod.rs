@@ -18,12 +18,12 @@ use crate::nb::DEFAULT_URL;
 use crate::tables::Policy;
 use crate::types::{NoSocketPolicy, ReservedMulticast, TagPolicy, UnknownTags};
 
-/// 64 GiB: more is taken for a typing error.
+/// 64 GiB. A larger value counts as a typing error.
 pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;
 
 const DEFAULT_UMEM_MIB: u32 = 256;
 
-/// The `port` table's name for all ports that have none of their own.
+/// Key of table `port` for the ports that have no key of their own.
 const EVERY_PORT: &str = "*";
 
 const DEFAULT_FLOOD_RATE: u32 = 100_000;
@@ -48,7 +48,8 @@ pub(super) const KEYS: [&str; 15] = [
 pub(super) const PORT_KEYS: [&str; 4] = ["no_socket", "allow_generic", "complete_checksums", "unknown_tags"];
 pub(super) const NETWORK_KEYS: [&str; 1] = ["unknown_tags"];
 
-/// What a file or the flags say; `None` and empty where they are silent. The fields are [`Config`]'s.
+/// Settings of a file or of the command line; `None` and empty where they set nothing. [`Config`] describes
+/// the fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented at Config")]
@@ -70,7 +71,7 @@ pub struct Settings {
     pub network: BTreeMap<String, NetworkSettings>,
 }
 
-/// What is said for one port, or for all (`*`). The fields are [`PortOptions`]' and [`TagPolicy`]'s.
+/// Settings for one port, or for all (`*`). [`PortOptions`] and [`TagPolicy`] describe the fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented at PortOptions")]
@@ -81,7 +82,7 @@ pub struct PortSettings {
     pub unknown_tags: Option<UnknownTags>,
 }
 
-/// What is said for the ports of one network, by the id of its lswitch.
+/// Settings for the ports of one network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented at TagPolicy")]
@@ -93,14 +94,15 @@ impl Settings {
     /// Reads and parses a TOML file.
     ///
     /// # Errors
-    /// A [`ConfigError`] for a file that cannot be read or is not TOML, else one for each unknown key and invalid value.
+    /// A [`ConfigError`] for a file that cannot be read or is not TOML, else one for each unknown key and
+    /// invalid value.
     pub fn from_file(path: &Path) -> Result<Self, ConfigErrors> {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         file::parse(&text, path)
     }
 
-    /// These settings, and `below` where they are silent.
+    /// Combines these settings with those of `below` that they do not set.
     #[must_use]
     pub fn over(self, below: Self) -> Self {
         let mut port = below.port;
@@ -135,17 +137,17 @@ impl Settings {
         let policy = self.policy();
         let pins_wanted = self.wants_pins();
         let default_port = self.port.remove(EVERY_PORT).unwrap_or_default().onto(PortOptions::default());
-        let ports = self.port.into_iter().map(|(lport, said)| (lport, said.onto(default_port))).collect();
+        let ports = self.port.into_iter().map(|(lport, port)| (lport, port.onto(default_port))).collect();
         let umem_mib = self.umem_mib.unwrap_or(DEFAULT_UMEM_MIB);
         if !(1..=MAX_UMEM_MIB).contains(&umem_mib) {
             return Err(ConfigError::UmemSize(umem_mib).into());
         }
-        check_devices(&self.attach)?;
+        check_links(&self.attach)?;
         Ok(Config {
             nb: non_empty("nb", self.nb)?.unwrap_or_else(|| DEFAULT_URL.to_owned()),
             chassis: non_empty("chassis", self.chassis)?.unwrap_or_else(host_name),
             workers: match self.workers {
-                Some(list) => cpus::read(&list)?,
+                Some(list) => cpus::parse(&list)?,
                 None => vec![cpus::last_allowed()?],
             },
             attach: self.attach,
@@ -177,7 +179,9 @@ impl Settings {
         Policy {
             unknown_tags: TagPolicy {
                 default: self.port.get(EVERY_PORT).and_then(unknown_tags_of).unwrap_or_default(),
-                networks: networks.filter_map(|(id, said)| Some((id.clone(), said.unknown_tags?))).collect(),
+                networks: networks
+                    .filter_map(|(id, given)| Some((id.clone(), given.unknown_tags?)))
+                    .collect(),
                 ports: ports.filter_map(|(id, port)| Some((id.clone(), unknown_tags_of(port)?))).collect(),
             },
             flood_rate: NonZeroU32::new(self.flood_rate.unwrap_or(DEFAULT_FLOOD_RATE)),
@@ -187,23 +191,27 @@ impl Settings {
 }
 
 impl PortSettings {
-    /// Reads one option as flags give it, `key` and `value` apart.
+    /// Parses one option of the command line, split into key and value.
     ///
     /// # Errors
-    /// [`ConfigError`] for a key that does not exist or a value that it cannot take.
+    /// [`ConfigError`] for an unknown key or an invalid value.
     pub fn from_pair(key: &str, value: &str) -> Result<Self, ConfigError> {
-        let mut said = Self::default();
+        let mut settings = Self::default();
         match key {
-            "no_socket" => said.no_socket = Some(word("no_socket", value, "drop or pass")?),
-            "allow_generic" => said.allow_generic = Some(switch("allow_generic", value)?),
-            "complete_checksums" => said.complete_checksums = Some(switch("complete_checksums", value)?),
-            "unknown_tags" => said.unknown_tags = Some(word("unknown_tags", value, "pass or drop")?),
+            "no_socket" => settings.no_socket = Some(parse_word("no_socket", value, "drop or pass")?),
+            "allow_generic" => settings.allow_generic = Some(parse_bool("allow_generic", value)?),
+            "complete_checksums" => {
+                settings.complete_checksums = Some(parse_bool("complete_checksums", value)?);
+            }
+            "unknown_tags" => {
+                settings.unknown_tags = Some(parse_word("unknown_tags", value, "pass or drop")?)
+            }
             unknown => return Err(unknown_key(unknown, None, &PORT_KEYS)),
         }
-        Ok(said)
+        Ok(settings)
     }
 
-    /// These options, and `below` where they are silent.
+    /// Combines these options with those of `below` that they do not set.
     #[must_use]
     pub fn over(self, below: Self) -> Self {
         Self {
@@ -223,8 +231,8 @@ impl PortSettings {
     }
 }
 
-/// One of the words that a file can say as well.
-fn word<T: DeserializeOwned>(
+/// Parses a word as the file's deserializer does.
+fn parse_word<T: DeserializeOwned>(
     key: &'static str,
     value: &str,
     expected: &'static str,
@@ -234,7 +242,7 @@ fn word<T: DeserializeOwned>(
     })
 }
 
-fn switch(key: &'static str, value: &str) -> Result<bool, ConfigError> {
+fn parse_bool(key: &'static str, value: &str) -> Result<bool, ConfigError> {
     value.parse().map_err(|_| ConfigError::BadPortOption {
         key,
         value: value.to_owned(),
@@ -242,7 +250,7 @@ fn switch(key: &'static str, value: &str) -> Result<bool, ConfigError> {
     })
 }
 
-/// An empty text is an error, a missing one the default.
+/// Rejects an empty text. A missing one stands for the default.
 fn non_empty(name: &'static str, value: Option<String>) -> Result<Option<String>, ConfigError> {
     match value {
         Some(text) if text.trim().is_empty() => Err(ConfigError::Empty(name)),
@@ -254,23 +262,20 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The kernel's own rule (`dev_valid_name`), and no device twice.
-fn check_devices(attach: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+/// Checks the names by the kernel's rule (`dev_valid_name`), and that each link has one port.
+fn check_links(attach: &BTreeMap<String, String>) -> Result<(), ConfigError> {
     let mut owners = BTreeMap::new();
-    for (lport, device) in attach {
+    for (lport, link) in attach {
         let forbidden = |byte: u8| byte == b'/' || byte == b':' || byte.is_ascii_whitespace();
-        if !(1..=15).contains(&device.len())
-            || [".", ".."].contains(&device.as_str())
-            || device.bytes().any(forbidden)
+        if !(1..=15).contains(&link.len())
+            || [".", ".."].contains(&link.as_str())
+            || link.bytes().any(forbidden)
         {
-            return Err(ConfigError::BadDevice { lport: lport.clone(), device: device.clone() });
+            return Err(ConfigError::BadLinkName { lport: lport.clone(), link: link.clone() });
         }
-        if let Some(first) = owners.insert(device, lport) {
-            return Err(ConfigError::DeviceTwice {
-                device: device.clone(),
-                first: first.clone(),
-                second: lport.clone(),
-            });
+        if let Some(first) = owners.insert(link, lport) {
+            let (link, first, second) = (link.clone(), first.clone(), lport.clone());
+            return Err(ConfigError::LinkTwice { link, first, second });
         }
     }
     Ok(())

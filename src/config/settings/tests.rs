@@ -9,7 +9,7 @@ fn message(text: &str) -> String {
 }
 
 #[test]
-fn nothing_said_means_the_defaults() {
+fn empty_settings_give_the_defaults() {
     let config = Settings::default().check().unwrap();
     assert_eq!(config.nb, DEFAULT_URL);
     assert_eq!(config.api, Path::new(DEFAULT_API));
@@ -24,7 +24,7 @@ fn nothing_said_means_the_defaults() {
 }
 
 #[test]
-fn every_known_key_is_read() {
+fn every_known_key_is_parsed() {
     let config = toml(
         r#"
         nb = "sqlite:/tmp/nb.db"
@@ -90,7 +90,7 @@ fn the_key_lists_are_the_fields() {
 }
 
 #[test]
-fn an_unknown_key_is_answered_with_the_nearest_known_one() {
+fn the_error_for_an_unknown_key_has_the_nearest_known_one() {
     for (text, nearest) in [
         ("worker = '1'", "\"workers\""),
         ("atach = {}", "\"attach\""),
@@ -106,7 +106,7 @@ fn an_unknown_key_is_answered_with_the_nearest_known_one() {
 }
 
 #[test]
-fn all_errors_of_a_file_are_found_in_their_order() {
+fn all_errors_of_a_file_are_reported_in_their_order() {
     let errors =
         toml("chasis = 'a'\nflood_rate = -1\n[port.vm]\nno_socket = 'x'\nzzzzzzzzz = 1").unwrap_err();
     let errors: Vec<_> = errors.0.iter().map(ToString::to_string).collect();
@@ -127,7 +127,7 @@ fn a_bad_value_is_named_with_what_was_expected() {
         ("on_worker_panic = 'shrug'", ["shrug", "`restart` or `exit`"]),
         ("nb = ' '", ["nb", "empty"]),
         ("attach = { p = 'a-name-too-long-by-far' }", ["a-name-too-long-by-far", "15"]),
-        ("attach = { p = 'a/b' }", ["a/b", "device name"]),
+        ("attach = { p = 'a/b' }", ["a/b", "link name"]),
         ("attach = { p = 'veth0', q = 'veth0' }", ["veth0", "lport p and to lport q"]),
         ("port.x.no_socket = 'forward'", ["forward", "pass"]),
         ("port.x = 1", ["trunkpath.toml", "port"]),
@@ -167,7 +167,7 @@ fn tags_and_floods_are_decided_for_ports_networks_and_all() {
 }
 
 #[test]
-fn flags_go_before_the_file_and_leave_the_rest_of_it() {
+fn options_override_single_values_of_the_file() {
     let file = toml(
         "chassis = 'a'\numem_mib = 8\nattach = { p = 'veth0', q = 'veth1' }\nport.p = { no_socket = 'pass' }",
     );
@@ -180,7 +180,7 @@ fn flags_go_before_the_file_and_leave_the_rest_of_it() {
 }
 
 #[test]
-fn programs_are_to_be_pinned_where_any_port_drops() {
+fn no_socket_is_drop_unless_all_ports_pass() {
     let drops = |text: &str| toml(text).unwrap().check().unwrap().drops_without_socket();
     assert!(drops(""));
     assert!(!drops("port.'*'.no_socket = 'pass'"));
@@ -189,7 +189,7 @@ fn programs_are_to_be_pinned_where_any_port_drops() {
 }
 
 #[test]
-fn pins_are_wanted_by_those_who_ask_for_them() {
+fn pins_are_requested_by_a_pin_folder_or_no_socket_drop() {
     let wanted = |text: &str| toml(text).unwrap().check().unwrap().pins_wanted;
     assert!(!wanted("") && !wanted("port.'*'.no_socket = 'pass'"));
     assert!(wanted("pin_folder = '/run/pins'"));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::{fs, io};
 
-/// Frames that each link of this network namespace dropped on transmission, by link name: mostly for want of room at the
-/// receiver. The kernel takes such a frame off a TX ring as if it were transmitted.
+/// Frames that each link of this network namespace dropped on transmission, by link name: mostly for want of
+/// room at the receiver. The kernel takes such a frame off a TX ring as if it were transmitted.
 ///
 /// # Errors
 /// When `/proc/thread-self/net/dev` cannot be read.
@@ -14,8 +14,8 @@ pub fn transmit_drops() -> io::Result<BTreeMap<String, u64>> {
     Ok(table.lines().filter_map(parse_link).collect())
 }
 
-/// Parses `NAME: `, eight counters of reception, and those of transmission: bytes, packets, errors, drops, ...
-/// (`dev_seq_printf_stats`).
+/// Parses `NAME: `, eight counters of reception, and those of transmission: bytes, packets, errors, drops,
+/// ... (`dev_seq_printf_stats`).
 fn parse_link(line: &str) -> Option<(String, u64)> {
     let (name, counters) = line.rsplit_once(':')?;
     Some((name.trim_start().to_owned(), counters.split_ascii_whitespace().nth(11)?.parse().ok()?))

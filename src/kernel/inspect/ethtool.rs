@@ -24,13 +24,13 @@ pub struct QueueCounts {
     pub tx: u16,
 }
 
-/// The queues that a link uses. rtnetlink reports how many were *allocated*: a veth has one for each CPU and uses one.
-/// `None` when neither ethtool nor sysfs has the number.
+/// The queues that a link uses. rtnetlink reports how many were *allocated*: a veth has one for each CPU and
+/// uses one. `None` when neither ethtool nor sysfs has the number.
 #[must_use]
 pub fn queue_counts(link: &str, ifindex: IfIndex) -> Option<QueueCounts> {
     match query::<9>(link, GET_CHANNELS) {
-        // struct ethtool_channels: cmd, four maxima, then rx, tx, other and combined. A tap reports 0 while no VM
-        // holds it, but has at least one of each.
+        // struct ethtool_channels: cmd, four maxima, then rx, tx, other and combined. A tap reports 0 while
+        // no VM holds it, but has at least one of each.
         Ok([_, _, _, _, _, rx, tx, _, combined]) => Some(QueueCounts {
             rx: u16::try_from((rx + combined).max(1)).ok()?,
             tx: u16::try_from((tx + combined).max(1)).ok()?,
@@ -71,8 +71,8 @@ fn queues_in_sysfs(link: &str, ifindex: IfIndex) -> Option<QueueCounts> {
     (counts.rx > 0).then_some(counts)
 }
 
-/// Whether a link merges received frames (`large-receive-offload`): merged frames fit no chunk, and most drivers reject XDP
-/// with it.
+/// Whether a link merges received frames (`large-receive-offload`): merged frames fit no chunk, and most
+/// drivers reject XDP with it.
 ///
 /// # Errors
 /// The error of the kernel; `ENODEV` when the link does not exist.
@@ -85,8 +85,8 @@ pub fn has_large_receive_offload(link: &str) -> io::Result<bool> {
 fn query<const N: usize>(link: &str, command: u32) -> io::Result<[u32; N]> {
     let mut words = [0; N];
     words[0] = command;
-    // SAFETY: the kernel writes the struct of the command: two words for GET_FLAGS (ethtool_value), nine for GET_CHANNELS
-    // (ethtool_channels), as the two callers pass them.
+    // SAFETY: the kernel writes the struct of the command: two words for GET_FLAGS (ethtool_value), nine for
+    // GET_CHANNELS (ethtool_channels), as the two callers pass them.
     unsafe { query_into(link, &mut words) }?;
     Ok(words)
 }
@@ -106,8 +106,8 @@ pub(super) unsafe fn query_into(link: &str, words: &mut [u32]) -> io::Result<()>
     }
     request.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
     let socket = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
-    // SAFETY: `request` has a terminated name and points at `words`, and both outlive the call. The kernel writes the result,
-    // for which the caller has made room.
+    // SAFETY: `request` has a terminated name and points at `words`, and both outlive the call. The kernel
+    // writes the result, for which the caller has made room.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -13,12 +13,13 @@ const FEATURE_NAMES: u32 = 4;
 /// Words of one feature name (`ETH_GSTRING_LEN`).
 const NAME_WORDS: usize = 8;
 
-/// Words of `struct ethtool_get_features_block`, which describes 32 features: available, requested, active, unchangeable.
+/// Words of `struct ethtool_get_features_block`, which describes 32 features: available, requested, active,
+/// unchangeable.
 const BLOCK_WORDS: usize = 4;
 const ACTIVE: usize = 2;
 
-/// Whether the kernel passes long UDP packets to a link uncut (`tx-udp-segmentation`). A tap has that on while its VM accepts
-/// such packets (`TUN_F_USO4` and `TUN_F_USO6`, Linux 6.2).
+/// Whether the kernel passes long UDP packets to a link uncut (`tx-udp-segmentation`). A tap has that on
+/// while its VM accepts such packets (`TUN_F_USO4` and `TUN_F_USO6`, Linux 6.2).
 ///
 /// # Errors
 /// The error of the kernel; `ENODEV` when the link does not exist.
@@ -33,7 +34,8 @@ fn feature(link: &str, name: &str) -> io::Result<Option<bool>> {
     let blocks = names.len().div_ceil(32);
     let mut words = vec![0; 2 + blocks * BLOCK_WORDS];
     (words[0], words[1]) = (GET_FEATURES, blocks as u32);
-    // SAFETY: the result is a struct ethtool_gfeatures: two words, and at most as many blocks as the second word says.
+    // SAFETY: the result is a struct ethtool_gfeatures: two words, and at most as many blocks as the second
+    // word says.
     unsafe { query_into(link, &mut words) }?;
     let active = words.get(2 + bit / 32 * BLOCK_WORDS + ACTIVE).copied().unwrap_or(0);
     Ok(Some(active & (1 << (bit % 32)) != 0))
@@ -46,13 +48,14 @@ fn names(link: &str) -> io::Result<Vec<String>> {
     // A mask of 64 bits, whose lower half comes first on a little-endian CPU.
     let half = if cfg!(target_endian = "little") { 2 } else { 3 };
     sizes[half] = 1 << FEATURE_NAMES;
-    // SAFETY: the result is a struct ethtool_sset_info: four words, and one for each set of the mask, which has one.
+    // SAFETY: the result is a struct ethtool_sset_info: four words, and one for each set of the mask, which
+    // has one.
     unsafe { query_into(link, &mut sizes) }?;
     let count = sizes[4] as usize;
     let mut words = vec![0; 3 + count * NAME_WORDS];
     words[..3].copy_from_slice(&[GET_STRINGS, FEATURE_NAMES, sizes[4]]);
-    // SAFETY: the result is a struct ethtool_gstrings: three words, and a name of 32 bytes for each feature. Their number is a
-    // constant of the kernel, read above.
+    // SAFETY: the result is a struct ethtool_gstrings: three words, and a name of 32 bytes for each feature.
+    // Their number is a constant of the kernel, read above.
     unsafe { query_into(link, &mut words) }?;
     Ok(words[3..].chunks_exact(NAME_WORDS).map(name).collect())
 }

@@ -39,8 +39,8 @@ pub fn has_btf() -> bool {
     Path::new("/sys/kernel/btf/vmlinux").exists()
 }
 
-/// Whether an XDP program can read a VLAN tag that travels beside its frame (Linux 6.8). Without it a guest can hide a tag
-/// from the switch.
+/// Whether an XDP program can read a VLAN tag that is stored beside its frame (Linux 6.8). Without it a guest
+/// can hide a tag from the switch.
 #[must_use]
 pub fn has_vlan_tag_kfunc() -> bool {
     // Parsing all types of the kernel is slow, and the result does not change.
@@ -74,14 +74,14 @@ pub fn may_mount() -> bool {
 
 /// The capabilities that the datapath uses, divided by whether they are in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names describe the fields")]
 pub struct Capabilities {
     pub held: Vec<Capability>,
     pub missing: Vec<Capability>,
 }
 
-/// In this order: to attach programs and watch links; to open AF_XDP sockets; to load programs; to register a UMEM over the
-/// limit of locked memory.
+/// In this order: to attach programs and watch links; to open AF_XDP sockets; to load programs; to register a
+/// UMEM over the limit of locked memory.
 pub(in crate::kernel) const NEEDED: [Capability; 4] =
     [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW, Capability::CAP_BPF, Capability::CAP_IPC_LOCK];
 

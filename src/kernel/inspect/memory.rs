@@ -12,13 +12,15 @@ pub struct MemoryLimit {
     pub bytes: u64,
 }
 
-/// The lowest memory limit of the control groups that this process is in, of version 1 and 2; `None` without one.
+/// The lowest memory limit of the control groups that this process is in, of version 1 and 2; `None` without
+/// one.
 #[must_use]
 pub fn memory_limit() -> Option<MemoryLimit> {
     limit_below(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").ok()?)
 }
 
-/// Bytes of huge pages that are reserved and free. The memory controller of control groups does not count them.
+/// Bytes of huge pages that are reserved and free. The memory controller of control groups does not count
+/// them.
 #[must_use]
 pub fn free_huge_pages() -> u64 {
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -30,7 +32,8 @@ pub fn free_huge_pages() -> u64 {
     kib * 1024
 }
 
-/// `groups` has a line for each hierarchy, `NUMBER:CONTROLLERS:PATH`; version 2 has no controllers (cgroups(7)).
+/// `groups` has a line for each hierarchy, `NUMBER:CONTROLLERS:PATH`; version 2 has no controllers
+/// (cgroups(7)).
 fn limit_below(root: &Path, groups: &str) -> Option<MemoryLimit> {
     let limits = groups.lines().filter_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use libbpf_rs::query::{LinkInfoIter, ProgInfoIter};
 
-/// The name and the holders of a BPF program. Empty without the capability to list programs (`CAP_SYS_ADMIN`).
+/// The name and the holders of a BPF program. Empty without the capability to list programs
+/// (`CAP_SYS_ADMIN`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProgramOwner {
     /// The name of the program's function in its source.
@@ -56,8 +57,8 @@ pub fn owner_of(program_id: u32) -> ProgramOwner {
     ProgramOwner { name, processes: holders(&marks) }
 }
 
-/// Processes with a file descriptor whose `fdinfo` has one of these lines. A process that ends meanwhile, or whose
-/// descriptors this user may not read, is skipped.
+/// Processes with a file descriptor whose `fdinfo` has one of these lines. A process that ends meanwhile, or
+/// whose descriptors this user may not read, is skipped.
 fn holders(marks: &[String]) -> Vec<Process> {
     let holds = |process: &Path| {
         let descriptors = fs::read_dir(process.join("fdinfo")).into_iter().flatten().flatten();

@@ -52,8 +52,8 @@ pub struct XdpOfLink {
 pub enum NativeXdp {
     /// The driver runs programs and redirects to sockets.
     Supported,
-    /// The driver has no native XDP, or not with the present settings: a veth while its peer has more TX queues than it has
-    /// RX queues.
+    /// The driver has no native XDP, or not with the present settings: a veth while its peer has more TX
+    /// queues than it has RX queues.
     Unsupported,
     /// The kernel is too old to report it.
     Unknown,
@@ -87,8 +87,8 @@ pub fn xdp(ifindex: IfIndex) -> io::Result<XdpOfLink> {
     Ok(XdpOfLink { attached: attached(&reply), native: native(&reply) })
 }
 
-/// Where the kernel has no family "netdev" libbpf reports no features, as of a driver without XDP, and leaves the number of
-/// segments as it was (`bpf_xdp_query` in its netlink.c).
+/// Where the kernel has no family "netdev" libbpf reports no features, as of a driver without XDP, and leaves
+/// the number of segments as it was (`bpf_xdp_query` in its netlink.c).
 fn native(reply: &bpf_xdp_query_opts) -> NativeXdp {
     let can = |feature| reply.feature_flags & feature != 0;
     match reply.xdp_zc_max_segs {
@@ -98,8 +98,8 @@ fn native(reply: &bpf_xdp_query_opts) -> NativeXdp {
     }
 }
 
-/// A link can have one program in the NIC and another in the driver: the first one that frames meet in the kernel is
-/// returned.
+/// A link can have one program in the NIC and another in the driver: the first one that frames meet in the
+/// kernel is returned.
 fn attached(reply: &bpf_xdp_query_opts) -> Option<Attached> {
     [
         (XdpMode::Native, reply.drv_prog_id),

@@ -34,8 +34,8 @@ pub(super) fn mount_bpffs(root: &Path, created: &mut CreatedPaths) -> Result<(),
     let point = if root.starts_with(BPFFS) { Path::new(BPFFS) } else { root };
     let failed = |source| PinError::Mount { point: point.to_owned(), source };
     created.create_folder(point).map_err(failed)?;
-    // A second mount would hide the pins of the first. A process that holds the lock for longer than the time limit is not
-    // a switch that starts.
+    // A second mount would hide the pins of the first. A process that holds the lock for longer than the time
+    // limit is not a switch that starts.
     let folder = open_folder(point).map_err(failed)?;
     match lock(&folder) {
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(failed(error)),
@@ -52,8 +52,8 @@ pub(super) fn mount_bpffs(root: &Path, created: &mut CreatedPaths) -> Result<(),
     Ok(())
 }
 
-/// Whether this process has another mount namespace than its parent, as under `ip netns exec`. Such a namespace ends with the
-/// process, and so does every mount in it.
+/// Whether this process has another mount namespace than its parent, as under `ip netns exec`. Such a
+/// namespace ends with the process, and so does every mount in it.
 #[must_use]
 pub fn is_mount_namespace_temporary() -> bool {
     let of = |process: &str| fs::metadata(format!("/proc/{process}/ns/mnt")).map(|found| found.ino()).ok();

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub enum PinError {
     /// There is no bpffs at `point`, and none can be mounted there.
     #[error(
-        "no bpffs is mounted at {point}, and it cannot be mounted: {source} (it takes CAP_SYS_ADMIN); `mount -t bpf bpf {point}`, or name a folder of another bpffs with pin_folder",
+        "no bpffs is mounted at {point}, and it cannot be mounted: {source} (that requires CAP_SYS_ADMIN); `mount -t bpf bpf {point}`, or name a folder of another bpffs with pin_folder",
         point = point.display()
     )]
     Mount { point: PathBuf, source: io::Error },

@@ -53,15 +53,16 @@ pub(super) fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     Ok(open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Whether the `bpf_link` is on this very link of this network namespace. An index of another namespace can be equal, the
-/// id of a program cannot.
+/// Whether the `bpf_link` is on this very link of this network namespace. An index of another namespace can
+/// be equal, the id of a program cannot.
 pub(super) fn is_on(bpf_link: &BpfLink, ifindex: IfIndex) -> bool {
     let Ok(info) = bpf_link.info() else { return false };
     let attached = inspect::xdp(ifindex).ok().and_then(|xdp| xdp.attached);
     info.ifindex == Some(ifindex) && attached.is_some_and(|attached| attached.program_id == info.program_id)
 }
 
-/// Removes a pin, if it exists. Its program is detached unless another process has a descriptor of the `bpf_link`.
+/// Removes a pin, if it exists. Its program is detached unless another process has a descriptor of the
+/// `bpf_link`.
 pub(in crate::kernel) fn remove_pin(path: &Path) {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

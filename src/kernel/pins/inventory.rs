@@ -39,7 +39,7 @@ pub enum PinState {
 
 /// The outcome of the removal of a pin.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names describe the fields")]
 pub struct Cleaned {
     pub pin: FoundPin,
     pub outcome: Result<(), CleanError>,
@@ -49,10 +49,10 @@ pub struct Cleaned {
 #[derive(Debug, thiserror::Error)]
 pub enum CleanError {
     /// A daemon has the folder locked.
-    #[error("a running switch has it")]
+    #[error("a running switch uses it")]
     InUse,
     /// The pin belongs to the switch of that network namespace.
-    #[error("its device is in another network namespace")]
+    #[error("its link is in another network namespace")]
     Elsewhere,
     /// The program cannot be detached, or the file not removed.
     #[error("{0}")]
@@ -88,7 +88,8 @@ pub fn find_pins(root: &Path) -> Result<Vec<FoundPin>, PinError> {
     Ok(found)
 }
 
-/// Removes the pins of this network namespace, unless a daemon has the folder locked, and stale ones of any namespace.
+/// Removes the pins of this network namespace, unless a daemon has the folder locked, and stale ones of any
+/// namespace.
 ///
 /// # Errors
 /// [`PinError::Io`] when they cannot be read.
@@ -119,7 +120,7 @@ pub(super) fn sweep(root: &Path) -> io::Result<()> {
         };
         let paths = links_in(&folder).into_iter().map(|ifindex| pin_of(&folder, ifindex));
         for path in paths.filter(|path| is_stale(path)) {
-            tracing::info!(pin = %path.display(), "stale pin removed: its device is gone");
+            tracing::info!(pin = %path.display(), "stale pin removed: its link was removed");
             remove_pin(&path);
         }
         let remove_unused = |folder: &Path| {

@@ -1,5 +1,5 @@
-//! The lock on a folder, for one switch at a time. Any process that can read the folder can hold the lock, so the wait has a
-//! time limit.
+//! The lock on a folder, for one switch at a time. Any process that can read the folder can hold the lock, so
+//! the wait has a time limit.
 
 use std::fs;
 use std::io;
@@ -34,7 +34,8 @@ pub(super) fn lock(folder: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// The process that holds the lock, from a line of `/proc/locks`: `1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF`.
+/// The process that holds the lock, from a line of `/proc/locks`:
+/// `1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF`.
 fn holder(folder: &OwnedFd) -> Option<u32> {
     let inode = fstat(folder).ok()?.st_ino.to_string();
     let locks = fs::read_to_string("/proc/locks").ok()?;

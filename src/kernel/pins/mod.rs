@@ -1,4 +1,5 @@
-//! Programs that stay attached when this process is killed: their `bpf_link`s are pinned, as files of a bpffs.
+//! Programs that stay attached when this process is killed: their `bpf_link`s are pinned, as files of a
+//! bpffs.
 //!
 //! ```text
 //!   /sys/fs/bpf/trunkpath/     the pin folder
@@ -36,7 +37,8 @@ pub struct PinFolder {
 }
 
 impl PinFolder {
-    /// Creates the folder below `root`, and mounts a bpffs there if there is none, which takes `CAP_SYS_ADMIN`.
+    /// Creates the folder below `root`, and mounts a bpffs there if there is none, which takes
+    /// `CAP_SYS_ADMIN`.
     ///
     /// # Errors
     /// [`PinError`].
@@ -56,7 +58,8 @@ impl PinFolder {
     /// [`PinError::Io`].
     pub fn lock(mut self) -> Result<Pins, PinError> {
         let failed = |source| PinError::Io { path: self.own.clone(), source };
-        // A daemon of another network namespace removes folders without a lock, and may have removed this one.
+        // A daemon of another network namespace removes folders without a lock, and may have removed this
+        // one.
         self.created.create_folder(&self.own).map_err(failed)?;
         let folder = folder::open_folder(&self.own).map_err(failed)?;
         lock::lock(&folder).map_err(failed)?;
@@ -84,8 +87,8 @@ impl Pins {
         &self.folder
     }
 
-    /// Whether the pins end with this process in spite of being pins: this process mounted the bpffs in a mount namespace of
-    /// its own, as under `ip netns exec`.
+    /// Whether the pins end with this process in spite of being pins: this process mounted the bpffs in a
+    /// mount namespace of its own, as under `ip netns exec`.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         self.created.mount_point().is_some() && is_mount_namespace_temporary()

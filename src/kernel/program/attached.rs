@@ -28,15 +28,15 @@ pub enum ProgramChange {
         "its XDP program was taken off the link by another process, and its frames met the host's own stack"
     )]
     Detached,
-    /// Another program was put into the `bpf_link` (`BPF_LINK_UPDATE`). `holder` is its name and process, as far as they are
-    /// visible.
+    /// Another program was put into the `bpf_link` (`BPF_LINK_UPDATE`). `holder` is its name and process, as
+    /// far as they are visible.
     #[error("its XDP program was replaced by program {program_id} ({holder})")]
     Replaced { program_id: u32, holder: String },
     /// The file of the pin was removed.
     #[error("the pin {path} of its XDP program was removed", path = path.display())]
     Unpinned { path: PathBuf },
     /// The state of the `bpf_link` or of its pin cannot be read.
-    #[error("the kernel does not say whether its XDP program is on the link: {0}")]
+    #[error("the kernel does not report whether the XDP program is attached to the link: {0}")]
     Unknown(#[source] io::Error),
 }
 

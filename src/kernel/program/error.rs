@@ -12,11 +12,11 @@ use crate::kernel::inspect;
 #[expect(missing_docs, reason = "the variants and the messages describe the fields")]
 pub enum ProgramError {
     /// The kernel rejected the program.
-    #[error("cannot load the XDP program: {error}{advice}; `trunkpath check` says what is missing", error = .0, advice = advice(.0))]
+    #[error("cannot load the XDP program: {error}{advice}; `trunkpath check` lists what is missing", error = .0, advice = advice(.0))]
     Load(#[source] libbpf_rs::Error),
-    /// In this kernel an XDP program cannot read a tag that travels beside a frame.
+    /// In this kernel an XDP program cannot read a tag that is stored beside a frame.
     #[error(
-        "the kernel cannot show a VLAN tag that travels beside its frame (Linux 6.8 or newer with BTF can): a guest could hide a tag from the switch -> boot a newer kernel, or, if its guest is to be trusted with tags, take the port without that by `allow_generic = true`"
+        "the kernel does not pass a VLAN tag that is stored beside its frame to XDP programs (Linux 6.8 or newer with BTF does): a guest could hide a tag from the switch -> boot a newer kernel, or, if its guest can be trusted with tags, accept the port without that by `allow_generic = true`"
     )]
     NoTagReader,
     /// The program is too long to be bound to a link.
@@ -27,7 +27,7 @@ pub enum ProgramError {
     Held { holder: String },
     /// The driver has no native XDP, or not for the present settings of the link.
     #[error(
-        "the driver does not take an XDP program in native mode ({0}); `allow_generic = true` takes generic mode instead, in which a guest can hide a VLAN tag from the switch"
+        "the driver does not accept an XDP program in native mode ({0}); `allow_generic = true` accepts generic mode instead, in which a guest can hide a VLAN tag from the switch"
     )]
     NotNative(#[source] io::Error),
     /// ERANGE, which veth returns for an MTU that is too large.
@@ -35,7 +35,7 @@ pub enum ProgramError {
     Mtu,
     /// ENOSPC, which veth returns for too few RX queues.
     #[error(
-        "it has fewer RX queues than its peer has TX queues, and XDP needs one for each: make the device with as many"
+        "it has fewer RX queues than its peer has TX queues, and XDP needs one for each: create the link with as many"
     )]
     Queues,
     /// Any other error, for example after the removal of the link.
@@ -46,7 +46,7 @@ pub enum ProgramError {
     Generic(#[source] io::Error),
     /// The program of an earlier run, or this process's own program, cannot be replaced.
     #[error(
-        "cannot replace the program that stands on the link: {0}; stop the switch, and `trunkpath check --clean` removes it"
+        "cannot replace the program that is attached to the link: {0}; stop the switch, and `trunkpath check --clean` removes it"
     )]
     Replace(#[source] io::Error),
     /// The kernel rejected an access to a map.
@@ -54,12 +54,13 @@ pub enum ProgramError {
     Map(#[source] libbpf_rs::Error),
 }
 
-/// The most likely cause. Without the types of the kernel libbpf reports various errors, a missing permission among them.
+/// The most likely cause. Without the types of the kernel libbpf reports various errors, a missing permission
+/// among them.
 fn advice(error: &libbpf_rs::Error) -> &'static str {
     if !inspect::has_btf() {
-        " (the kernel's types are not there: mount sysfs at /sys, or boot a kernel with CONFIG_DEBUG_INFO_BTF=y, which has them in /sys/kernel/btf/vmlinux)"
+        " (the kernel's types are missing: mount sysfs at /sys, or boot a kernel with CONFIG_DEBUG_INFO_BTF=y, which has them in /sys/kernel/btf/vmlinux)"
     } else if error.kind() == ErrorKind::PermissionDenied {
-        " (it takes CAP_BPF and CAP_NET_ADMIN)"
+        " (it requires CAP_BPF and CAP_NET_ADMIN)"
     } else {
         ""
     }

@@ -1,5 +1,5 @@
-//! Loading the XDP program, once for each link, without libbpf after the first time: libbpf parses all types of the kernel at
-//! each load, which takes longer than the rest of opening a link.
+//! Loading the XDP program, once for each link, without libbpf after the first time: libbpf parses all types
+//! of the kernel at each load, which takes longer than the rest of opening a link.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -73,7 +73,8 @@ struct MapTemplate {
 }
 
 impl SteerLoader {
-    /// Loads the program for native mode, bound to a link; or with `None` the one for generic mode, bound to no link.
+    /// Loads the program for native mode, bound to a link; or with `None` the one for generic mode, bound to
+    /// no link.
     pub(super) fn load(
         &mut self,
         bound_to: Option<IfIndex>,
@@ -176,7 +177,8 @@ impl MapTemplate {
     }
 }
 
-/// Whether the instruction holds the descriptor of a map (`BPF_PSEUDO_MAP_FD` and `BPF_PSEUDO_MAP_VALUE` in linux/bpf.h).
+/// Whether the instruction holds the descriptor of a map (`BPF_PSEUDO_MAP_FD` and `BPF_PSEUDO_MAP_VALUE` in
+/// linux/bpf.h).
 fn loads_map(instruction: bpf_insn) -> bool {
     const LOAD_IMMEDIATE: u32 = libbpf_sys::BPF_LD | libbpf_sys::BPF_DW | libbpf_sys::BPF_IMM;
     let source = u32::from(instruction.src_reg());
@@ -195,8 +197,8 @@ fn load(instructions: &[bpf_insn], bound_to: Option<IfIndex>) -> Result<OwnedFd,
         prog_ifindex: bound_to.map_or(0, IfIndex::get),
         ..bpf_prog_load_opts::default()
     };
-    // SAFETY: the two texts, the instructions and `options` outlive the call, and the sizes of the latter two are given with
-    // them.
+    // SAFETY: the two texts, the instructions and `options` outlive the call, and the sizes of the latter two
+    // are given with them.
     let program = unsafe {
         libbpf_sys::bpf_prog_load(
             libbpf_sys::BPF_PROG_TYPE_XDP,

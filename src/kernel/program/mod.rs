@@ -1,9 +1,9 @@
 //! The life of the XDP program on one link: load, attach, steer to sockets, count, replace, detach.
 //!
-//! A `bpf_link` of this process keeps the program attached: while the process lives, no other process can replace it. When
-//! the process is killed, the port's policy takes effect. `pass`: the kernel detaches the program when the last descriptor of
-//! the `bpf_link` is closed. `drop`: a pin keeps the program attached, where it finds no socket any more and drops all
-//! frames, until the next start adopts it.
+//! A `bpf_link` of this process keeps the program attached: while the process lives, no other process can
+//! replace it. When the process is killed, the port's policy takes effect. `pass`: the kernel detaches the
+//! program when the last descriptor of the `bpf_link` is closed. `drop`: a pin keeps the program attached,
+//! where it finds no socket any more and drops all frames, until the next start adopts it.
 
 mod attached;
 mod error;
@@ -37,8 +37,8 @@ pub struct SteerProgram {
     counters: MapHandle,
 }
 
-/// Redirects the messages of libbpf, such as verifier logs, from stderr to the log, at debug level: the errors contain the
-/// essential part.
+/// Redirects the messages of libbpf, such as verifier logs, from stderr to the log, at debug level: the
+/// errors contain the essential part.
 pub fn log_libbpf() {
     libbpf_rs::set_print(Some((PrintLevel::Debug, |_, text| tracing::debug!("{}", text.trim_end()))));
 }
@@ -72,8 +72,9 @@ pub struct SteerCounters {
 }
 
 impl SteerProgram {
-    /// Loads the program for the link `ifindex` and attaches it. It replaces the program that an earlier run left pinned, if
-    /// any. Until [`steer`](Self::steer) is called, frames have the outcome of `options.no_socket`.
+    /// Loads the program for the link `ifindex` and attaches it. It replaces the program that an earlier run
+    /// left pinned, if any. Until [`steer`](Self::steer) is called, frames have the outcome of
+    /// `options.no_socket`.
     ///
     /// # Errors
     /// [`ProgramError`]. A pinned program stays attached then.
@@ -167,7 +168,8 @@ impl SteerProgram {
         Ok(())
     }
 
-    /// Pins the program for the policy `drop`, so that it outlives this process, and removes the pin for `pass`.
+    /// Pins the program for the policy `drop`, so that it outlives this process, and removes the pin for
+    /// `pass`.
     ///
     /// # Errors
     /// [`PinError`]: the program is detached when this process ends.
