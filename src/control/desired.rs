@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::links::{Links, device_for, wanted_device};
 use crate::config::Config;
 use crate::nb::{Claims, Northbound};
-use crate::tables::Touched;
+use crate::tables::PortIds;
 use crate::types::{Claim, Id, IfIndex, Incumbents, Problem};
 
 /// The ports that are to be here with a device of their own: those that are bound to this chassis and are no
@@ -68,7 +68,7 @@ impl Desired {
     /// Looks for the devices of the touched ports. Returns whether anything is desired that was not, or no longer.
     pub(super) fn look_for(
         &mut self,
-        touched: &Touched,
+        touched: &PortIds,
         nb: &Northbound,
         links: &Links,
         config: &Config,

@@ -1,4 +1,4 @@
-//! Where subports hang, and what is wrong with segmentations.
+//! The port at the root of nested segmentations, and segmentations that are invalid.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,9 @@ use super::MAX_NESTING;
 use crate::nb::{ChildPortSegmentation, Northbound};
 use crate::types::Problem;
 
-/// The port that `lport` hangs under in the end: itself, if it is no subport. `None` when more ports are above it than
-/// a link takes, as in a loop. One level more than is allowed is found, for the port there is named in a problem.
+/// The outermost parent of `lport`, which owns its link: `lport` itself if it is no subport. `None` when more
+/// than [`MAX_NESTING`] + 1 parents are above it, as in a loop. The one level over the limit is for the
+/// message of the problem, which names the port there.
 pub(super) fn root_of<'a>(nb: &'a Northbound, lport: &'a str) -> Option<&'a str> {
     let mut at = lport;
     for _ in 0..=MAX_NESTING + 1 {
@@ -19,7 +20,7 @@ pub(super) fn root_of<'a>(nb: &'a Northbound, lport: &'a str) -> Option<&'a str>
     None
 }
 
-/// What is wrong with the segmentations of `nb`.
+/// The problems of all segmentations in `nb`.
 pub(super) fn problems(nb: &Northbound) -> Vec<Problem> {
     let looped = looped(nb);
     let mut problems = Vec::new();
@@ -28,7 +29,7 @@ pub(super) fn problems(nb: &Northbound) -> Vec<Problem> {
             Some(why_waiting(nb, segmentation))
         } else if looped.contains(&*segmentation.port) {
             Some(format!(
-                "port {} hangs on no device, for the ports above it form a loop: remove one segmentation of the loop",
+                "port {} has no link, because the ports above it form a loop: remove one segmentation of the loop",
                 segmentation.port,
             ))
         } else {
@@ -40,7 +41,7 @@ pub(super) fn problems(nb: &Northbound) -> Vec<Problem> {
     problems
 }
 
-/// The subports in a loop and below one. Looks at each port once.
+/// The subports in a loop and below one. Visits each port once.
 fn looped(nb: &Northbound) -> BTreeSet<&str> {
     let mut is_looped: BTreeMap<&str, bool> = BTreeMap::new();
     for segmentation in nb.segmentations().values() {
@@ -50,7 +51,7 @@ fn looped(nb: &Northbound) -> BTreeSet<&str> {
             if let Some(known) = is_looped.get(at) {
                 break *known;
             }
-            // Until the outcome is known. Who meets it meanwhile came round to it.
+            // Provisional: a path that reaches this port again before the outcome is known is a loop.
             is_looped.insert(at, true);
             path.push(at);
             match nb.segmentation_above(at) {
@@ -63,7 +64,7 @@ fn looped(nb: &Northbound) -> BTreeSet<&str> {
     is_looped.into_iter().filter_map(|(port, looped)| looped.then_some(port)).collect()
 }
 
-/// Why a segmentation does not hold.
+/// The reason why a segmentation is not in force.
 fn why_waiting(nb: &Northbound, segmentation: &ChildPortSegmentation) -> String {
     let ChildPortSegmentation { id, parent, port, segmentation: tag } = segmentation;
     let missing = |role: &str, lport: &str| {
@@ -88,6 +89,6 @@ fn why_waiting(nb: &Northbound, segmentation: &ChildPortSegmentation) -> String 
     }
     let holder = nb.segmentation_with(parent, *tag).map_or("another port", |other| &other.port);
     format!(
-        "{tag} of parent {parent} is {holder}'s already, so port {port} gets no frames: give it another tag or remove one of the two"
+        "{tag} of parent {parent} belongs to {holder} already, so port {port} receives no frames: give it another tag or remove one of the two"
     )
 }

@@ -1,4 +1,4 @@
-//! An address that several ports may have, and which of them has it.
+//! Addresses that several ports claim, and the holder of each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,10 +9,12 @@ use crate::types::{MacAddr, PortKey};
 /// Milliseconds between two moves of an address.
 const MOVE_INTERVAL_MS: u64 = 1000;
 
-/// The port that has an address, and since when. All tables that have the address share it, and any worker may write it.
+/// The holder of an address, and the time of its last move. All tables with the address share it, and any
+/// worker may write it.
 ///
-/// One word, so that a move is one compare-and-swap: the port's `unique_key` (31 bits; 0: no port has announced the address
-/// yet) above the milliseconds of the clock at the last move (33 bits, which wrap in 99 days).
+/// One word, so that a move is one compare-and-swap: the port's `unique_key` (31 bits; 0: no port has
+/// announced the address yet) above the milliseconds of the clock at the last move (33 bits, which wrap in 99
+/// days).
 #[derive(Debug, Default)]
 pub(super) struct Holder(AtomicU64);
 
@@ -20,7 +22,7 @@ const TIME_BITS: u32 = 33;
 const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
 
 impl Holder {
-    /// Gives the address to the only port that claims it.
+    /// Sets the holder, for an address that one port claims.
     pub(super) fn set(&self, key: PortKey) {
         let moved_ms = self.0.load(Ordering::Relaxed) & TIME_MASK;
         self.0.store(word(key, moved_ms), Ordering::Relaxed);
@@ -42,7 +44,7 @@ const fn key_of(word: u64) -> u32 {
 /// An address that several ports of a network claim.
 #[derive(Debug)]
 pub struct ContestedAddress {
-    /// By key.
+    /// The ports that claim it, sorted by key.
     claimants: Box<[(PortKey, PortSlot)]>,
     holder: Arc<Holder>,
 }
@@ -50,28 +52,29 @@ pub struct ContestedAddress {
 /// The outcome of an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announcement {
-    /// The port has the address already, or does not claim it.
+    /// The port holds the address already, or does not claim it.
     Unchanged,
-    /// The address is the port's now.
+    /// The port holds the address now.
     Moved,
-    /// The address moved less than a second ago, and remains where it is.
+    /// The address moved less than a second ago, and keeps its holder.
     Refused,
 }
 
 impl Network {
-    /// The contested address whose place in [`macs`](Self::macs) is `slot`; `None` if that is a port.
+    /// The contested address that `slot` in [`macs`](Self::macs) stands for; `None` if it is the slot of a
+    /// port.
     #[must_use]
     pub fn contested_at(&self, slot: PortSlot) -> Option<&ContestedAddress> {
         if slot.is_contested() { self.contested.get(usize::from(slot.number)) } else { None }
     }
 
-    /// The port that frames to `mac` go to, if there is one.
+    /// The port that receives frames to `mac`, if there is one.
     pub(super) fn receiver(&self, mac: MacAddr) -> Option<PortSlot> {
         let place = *self.macs.get(&mac)?;
         self.contested_at(place).map_or(Some(place), ContestedAddress::holder)
     }
 
-    /// Adds an address that several ports claim. Returns whether there is a number left for it.
+    /// Adds an address that several ports claim. Returns whether a number was free for it.
     pub(super) fn add_contested(&mut self, mac: MacAddr, address: ContestedAddress) -> bool {
         let number = u16::try_from(self.contested.len()).ok().filter(|number| *number < u16::MAX);
         if let Some(number) = number {
@@ -88,26 +91,26 @@ impl ContestedAddress {
         Self { claimants: claimants.into(), holder }
     }
 
-    /// The ports that claim it, in the order of their keys.
+    /// The slots of the ports that claim it, in the order of their keys.
     pub(super) fn claimants(&self) -> impl Iterator<Item = PortSlot> {
         self.claimants.iter().map(|(_, slot)| *slot)
     }
 
-    /// The place of a claimant.
     fn slot_of(&self, key: u32) -> Option<PortSlot> {
         let place = self.claimants.binary_search_by_key(&key, |(key, _)| key.get()).ok()?;
         self.claimants.get(place).map(|(_, slot)| *slot)
     }
 
-    /// The port that frames to it go to. `None` while no port that claims it now has announced it: a port that is down, or
-    /// has lost its pair, holds nothing.
+    /// The port that receives frames to it. `None` while no present claimant has announced it: a port that is
+    /// down, or has no longer the pair, is not a claimant.
     #[must_use]
     pub fn holder(&self) -> Option<PortSlot> {
         self.slot_of(self.holder.key())
     }
 
-    /// Gives it to the port with this key, which has announced it and claims it: at once if no port holds it, else when it
-    /// has not moved for a second. `now` is in nanoseconds, and is read only if the address has to move.
+    /// Moves it to the port with this key, which has announced it, if that port claims it: at once while no
+    /// port holds it, otherwise if its last move was at least a second ago. `now` returns nanoseconds, and is
+    /// called only if the address has to move.
     pub fn announce(&self, port: PortKey, now: impl FnOnce() -> u64) -> Announcement {
         let held = self.holder.0.load(Ordering::Relaxed);
         if key_of(held) == port.get() || self.slot_of(port.get()).is_none() {
@@ -150,14 +153,14 @@ mod tests {
     fn the_clock_is_read_only_for_a_move() {
         let address = address(&[1, 2], &Arc::default());
         assert_eq!(address.announce(key(1), || SECOND), Announcement::Moved);
-        let not_read = || unreachable!("nothing is to move");
+        let not_read = || unreachable!("no address moves");
         assert_eq!(address.announce(key(1), not_read), Announcement::Unchanged);
         assert_eq!(address.announce(key(3), not_read), Announcement::Unchanged);
         assert_eq!(address.holder(), Some(slot(1)));
     }
 
     #[test]
-    fn a_claimant_that_is_gone_holds_nothing_and_has_it_again_when_it_is_back() {
+    fn only_a_present_claimant_is_the_holder() {
         let holder = Arc::default();
         let (all, without) = (address(&[3, 1, 2], &holder), address(&[2, 3], &holder));
         assert_eq!(all.holder(), None);

@@ -1,4 +1,4 @@
-//! Tables in a form that can be compared: slots, which may differ from one compilation to the next, become keys.
+//! Tables in a comparable form: keys instead of slots, which may differ from one compilation to the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -10,7 +10,7 @@ use super::{
 use crate::packet::{ETHERTYPE_DOT1Q, Tag};
 use crate::types::{Id, MacAddr, NetworkKey, Pcp, PortKey, SourceRules, Tci, VlanId, Wants};
 
-/// Everything that a worker or an operator could see of tables.
+/// Everything in tables that affects frames or reports.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TableDump {
     /// By ifindex: place, port, wanted steps, MTU, longest frame.
@@ -18,9 +18,9 @@ pub struct TableDump {
     ports: BTreeMap<PortKey, PortDump>,
     networks: BTreeMap<NetworkKey, NetworkDump>,
     reports: BTreeMap<Id, PortReport>,
-    /// How often each is there.
+    /// The number of times that each occurs.
     problems: BTreeMap<String, usize>,
-    /// Ports and networks that are there more than once. There should be none.
+    /// Ports and networks that occur more than once; empty for correct tables.
     repeated: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ struct PortDump {
     network: Option<NetworkKey>,
     link: LinkSlot,
     wrap: Wrap,
-    /// `None`: the tag is unusable.
+    /// Subport by VID; `None` if the tag is unusable.
     subports: BTreeMap<VlanId, Option<PortKey>>,
     /// Whether other tags are dropped.
     drops_unknown_tags: bool,
@@ -38,13 +38,13 @@ struct PortDump {
 
 #[derive(Debug, PartialEq, Eq)]
 struct NetworkDump {
-    /// The port of each, or all that claim it: which of these holds it is decided by frames.
+    /// The port with each address, or all its claimants: frames decide which of them is the holder.
     macs: BTreeMap<MacAddr, Vec<Option<PortKey>>>,
     flood: Vec<Option<PortKey>>,
 }
 
 impl TableDump {
-    /// Dumps `tables`, which `compiler` has made.
+    /// Dumps `tables`, the result of `compiler`.
     #[must_use]
     pub fn of(compiler: &Compiler, tables: &Tables) -> Self {
         let mut dump = Self {
@@ -76,16 +76,16 @@ impl TableDump {
         dump
     }
 
-    /// In what these tables differ from those that are `wanted`, a sentence each.
+    /// The differences between these tables and the `expected` ones, a sentence each.
     #[must_use]
-    pub fn differences(&self, wanted: &Self) -> Vec<String> {
+    pub fn differences(&self, expected: &Self) -> Vec<String> {
         let mut found = Vec::new();
-        compare("link", &self.links, &wanted.links, &mut found);
-        compare("port", &self.ports, &wanted.ports, &mut found);
-        compare("network", &self.networks, &wanted.networks, &mut found);
-        compare("report of", &self.reports, &wanted.reports, &mut found);
-        compare("problem", &self.problems, &wanted.problems, &mut found);
-        found.extend(self.repeated.iter().map(|what| format!("{what} is there twice: expected once")));
+        compare("link", &self.links, &expected.links, &mut found);
+        compare("port", &self.ports, &expected.ports, &mut found);
+        compare("network", &self.networks, &expected.networks, &mut found);
+        compare("report of", &self.reports, &expected.reports, &mut found);
+        compare("problem", &self.problems, &expected.problems, &mut found);
+        found.extend(self.repeated.iter().map(|what| format!("{what} occurs twice: expected once")));
         found
     }
 }
@@ -93,14 +93,14 @@ impl TableDump {
 fn compare<K: Ord + Debug, V: PartialEq + Debug>(
     what: &str,
     here: &BTreeMap<K, V>,
-    wanted: &BTreeMap<K, V>,
+    expected: &BTreeMap<K, V>,
     found: &mut Vec<String>,
 ) {
-    let keys: BTreeSet<_> = here.keys().chain(wanted.keys()).collect();
+    let keys: BTreeSet<_> = here.keys().chain(expected.keys()).collect();
     for key in keys {
-        let (here, wanted) = (here.get(key), wanted.get(key));
-        if here != wanted {
-            found.push(format!("{what} {key:?} is {here:?}: expected {wanted:?}"));
+        let (here, expected) = (here.get(key), expected.get(key));
+        if here != expected {
+            found.push(format!("{what} {key:?} is {here:?}: expected {expected:?}"));
         }
     }
 }
@@ -167,7 +167,7 @@ mod tests {
             ),
         ] {
             let id = json["id"].as_str().unwrap().to_owned();
-            compiler.apply(&Change::Put(Record { table, id, json }));
+            compiler.apply_change(&Change::Put(Record { table, id, json }));
         }
         compiler.set_link(LocalLink {
             slot: LinkSlot(0),
@@ -184,11 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_named_and_what_does_not_is_not() {
+    fn differences_are_reported_and_nothing_else() {
         assert_eq!(dump(100).differences(&dump(100)), Vec::<String>::new());
         let found = dump(100).differences(&dump(200));
         let about = |what: &str| found.iter().filter(|difference| difference.starts_with(what)).count();
-        // The parent's tags, the subport's tag, and what is said of the subport.
+        // The tags of the parent, the tag of the subport, and the report about the subport.
         assert_eq!((about("port "), about("report of \"subport\""), found.len()), (2, 1, 3), "{found:#?}");
     }
 }

@@ -1,5 +1,5 @@
-//! The most frequent values of a stream in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi: "Efficient
-//! Computation of Frequent and Top-k Elements in Data Streams", ICDT 2005).
+//! The most frequent values of a stream in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi:
+//! "Efficient Computation of Frequent and Top-k Elements in Data Streams", ICDT 2005).
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -8,21 +8,21 @@ use std::time::Duration;
 use crate::packet::TagId;
 use crate::types::MacAddr;
 
-/// A value that was not counted for this long gives up its slot before all others: what was frequent once does not
-/// keep out what is sent now.
+/// A value that was not counted for this long loses its slot before all others: a value that was frequent in
+/// the past does not keep out present ones.
 pub const RECENT: Duration = Duration::from_mins(1);
 
 const SLOTS: usize = 8;
 
-/// The `key` of a slot with a value; 0 is a free slot's.
+/// Flag in the `key` of a slot with a value; the key of a free slot is 0.
 const USED: u64 = 1 << 63;
 
 /// A value of up to 63 bits.
 pub trait Key: Copy {
-    /// The value as a number below 2^63.
+    /// Encodes the value as a number below 2^63.
     fn to_key(self) -> u64;
 
-    /// The value that has this number.
+    /// Decodes the value that [`to_key`](Self::to_key) encoded.
     fn from_key(key: u64) -> Self;
 }
 
@@ -47,10 +47,10 @@ impl Key for MacAddr {
     }
 }
 
-/// Counts of up to 8 values, whatever is sent. One writer, any number of readers.
+/// Counts of at most 8 values. One writer, any number of readers.
 ///
-/// The newest value always has a slot, and a value with more than an eighth of the frames keeps its slot, however many
-/// others there are.
+/// The newest value always has a slot, and a value with more than an eighth of the frames keeps its slot,
+/// regardless of the number of other values.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct FrequentValues<V> {
@@ -61,22 +61,22 @@ pub struct FrequentValues<V> {
 #[derive(Debug, Default)]
 struct Slot {
     key: AtomicU64,
-    /// The frames with the value, and those of its predecessors in the slot.
+    /// Number of frames with the value and with its predecessors in the slot.
     count: AtomicU64,
     /// The `count` when the value took the slot.
     inherited: AtomicU64,
-    /// Nanoseconds.
+    /// Time of the last frame with the value, in nanoseconds.
     last_seen: AtomicU64,
 }
 
 /// A value that was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sighting<V> {
-    /// The value.
+    /// The counted tag or address.
     pub value: V,
-    /// The frames with it, since it has its slot.
+    /// Number of frames with the value since it has its slot.
     pub frames: u64,
-    /// When the last one came, in nanoseconds of the writer's clock.
+    /// Time of the last one, in nanoseconds of the writer's clock.
     pub last_seen: u64,
 }
 
@@ -87,7 +87,7 @@ impl<V> Default for FrequentValues<V> {
 }
 
 impl<V: Key> FrequentValues<V> {
-    /// Counts a frame with `value`, seen at `now` (in nanoseconds). For one thread only.
+    /// Counts a frame with `value` at time `now`, in nanoseconds. Only one thread may call it.
     pub fn count(&self, value: V, now: u64) {
         let key = value.to_key() | USED;
         if let Some(slot) = self.slots.iter().find(|slot| slot.key.load(Ordering::Relaxed) == key) {
@@ -98,21 +98,22 @@ impl<V: Key> FrequentValues<V> {
         }
     }
 
-    /// The values that have a slot. One whose slot changes hands meanwhile is left out: it has been seen once.
+    /// The values that have a slot. A value whose slot is replaced during the read is left out.
     pub fn sightings(&self) -> impl Iterator<Item = Sighting<V>> {
         self.slots.iter().filter_map(Slot::read)
     }
 }
 
 impl Slot {
-    /// The slot with the lowest rank is the next to be replaced.
+    /// The slot with the lowest rank is replaced first.
     fn rank(&self, now: u64) -> u64 {
         let age = now.saturating_sub(self.last_seen.load(Ordering::Relaxed));
         let is_recent = u128::from(age) < RECENT.as_nanos();
         if is_recent { self.count.load(Ordering::Relaxed) } else { 0 }
     }
 
-    /// The key serves as the sequence number of a seqlock: a reader that finds it unchanged has read what belongs to it.
+    /// The key is the sequence number of a seqlock: a reader for which it is unchanged has read a consistent
+    /// slot.
     fn replace(&self, key: u64, now: u64) {
         let inherited = self.rank(now);
         self.key.store(0, Ordering::Relaxed);
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_counted_and_the_last_sight_is_kept() {
+    fn values_are_counted_with_the_time_of_the_last_frame() {
         let values = FrequentValues::default();
         for (value, now) in [(101, 5), (0, 6), (101, 7)] {
             values.count(value, now);
@@ -171,7 +172,7 @@ mod tests {
         let values = FrequentValues::default();
         let mut random = fastrand::Rng::with_seed(1);
         for frame in 0..100_000 {
-            // One in 6 is the real one; the others are any of 4,094.
+            // One in 6 has the value 101; the others have any of 4,094 values.
             values.count(if frame % 6 == 0 { 101 } else { random.u16(200..4294) }, NOW);
             if frame > 1000 {
                 let frames = frames_of(&values, 101);
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_the_past_do_not_keep_out_those_of_today() {
+    fn values_of_the_past_do_not_keep_out_present_ones() {
         let values = FrequentValues::default();
         for past in 1..=SLOTS as u16 {
             (0..1000).for_each(|_| values.count(past, NOW));
@@ -207,12 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_never_takes_the_frames_of_one_value_for_anothers() {
+    fn a_reader_never_attributes_the_frames_of_one_value_to_another() {
         let values = FrequentValues::default();
         let done = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                // Each value comes at a time that tells which one it is.
+                // The time of each frame is its value.
                 (0..200_000_u64).for_each(|frame| values.count((frame % 4000) as u16, frame % 4000));
                 done.store(true, Ordering::Relaxed);
             });

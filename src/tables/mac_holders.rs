@@ -1,17 +1,17 @@
-//! Who gets the frames to an address that several ports of a network have.
+//! Holders of MAC addresses that several ports of a network have.
 
 use std::collections::BTreeMap;
 
 use crate::nb::{LogicalPort, Northbound};
 use crate::types::{Claim, Id, Incumbents, MacAddr};
 
-/// The holders of addresses that two or more ports of this host had at one time. A port remains the holder while its
-/// record has the address; while it is down, a port that is up takes its place only until it comes back.
+/// The holders of addresses that two or more ports of this host had at one time. A port remains the holder
+/// while its record has the address; while it is down, another port that is up receives the frames.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MacHolders(BTreeMap<(Id, MacAddr), Id>);
 
 impl MacHolders {
-    /// The holders in an earlier run.
+    /// The holders of an earlier run.
     pub(super) fn of(incumbents: &Incumbents) -> Self {
         let holders = incumbents.iter().filter_map(|(claim, id)| match claim {
             Claim::Mac(lswitch, mac) => Some(((lswitch.clone(), *mac), id.clone())),
@@ -33,24 +33,24 @@ impl MacHolders {
         claimed.map(|((lswitch, mac), id)| (Claim::Mac(lswitch.clone(), *mac), id.clone())).collect()
     }
 
-    /// Decides between `ports`, which are up and in the order of their ids: the holder, else the one that
-    /// `has_worked` with the address so far, else the first.
-    pub(super) fn decide<'a>(
+    /// Selects the holder from `ports`, which are up and in the order of their ids: the present holder, else
+    /// the port that `had` the address in the tables before, else the first.
+    pub(super) fn select<'a>(
         &mut self,
         (lswitch, mac): (&Id, MacAddr),
         ports: &[&'a Id],
-        has_worked: impl Fn(&Id) -> bool,
+        had: impl Fn(&Id) -> bool,
     ) -> Option<&'a Id> {
         let claim = (lswitch.clone(), mac);
         let held = self.0.get(&claim).and_then(|holder| ports.binary_search(&holder).ok());
-        let place = held.or_else(|| ports.iter().position(|port| has_worked(port))).unwrap_or(0);
+        let place = held.or_else(|| ports.iter().position(|port| had(port))).unwrap_or(0);
         let holder = *ports.get(place)?;
         self.0.insert(claim, holder.clone());
         Some(holder)
     }
 
-    /// Takes away what a port no longer has, whose record was `before` and is `now`.
-    pub(super) fn give_up(&mut self, before: &LogicalPort, now: Option<&LogicalPort>) {
+    /// Removes the holder of each address that a port no longer has, whose record was `before` and is `now`.
+    pub(super) fn release(&mut self, before: &LogicalPort, now: Option<&LogicalPort>) {
         for &mac in &*before.macs {
             if now.is_some_and(|now| has(now, &before.lswitch, mac)) {
                 continue;

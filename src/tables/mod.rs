@@ -1,7 +1,7 @@
-//! What the workers know: which logical port a tag stands for, where an address lives, how a port is reached.
+//! The forwarding tables: the port of each tag, the port of each address, the link and tags of each port.
 //!
 //! [`Tables`] is immutable. The control thread compiles one from the records and the links ([`Compiler`]) and
-//! publishes it ([`Publisher`]); a worker looks at the newest once per burst ([`Reader`]).
+//! publishes it ([`Publisher`]); a worker loads the newest once per burst ([`Reader`]).
 
 mod claims;
 mod compiler;
@@ -32,7 +32,7 @@ use crate::types::{MacAddr, NetworkKey, QueueId, ReservedMulticast};
 
 use pages::Pages;
 
-pub use compiler::{Compiler, Touched};
+pub use compiler::{Compiler, PortIds};
 pub use contested::{Announcement, ContestedAddress};
 pub use counters::{CounterBook, PortCounters, PortTotals, WorkerCounters};
 pub use dump::TableDump;
@@ -47,43 +47,43 @@ pub use report::{PortReport, PortState};
 pub use slots::{LINK_OWNER, LinkSlot, MAX_WORKERS, NetworkSlot, PortSlot, WorkerId};
 pub use vlan_table::{TagMeaning, VlanTable};
 
-/// Everything a worker needs to know to forward a frame.
+/// Everything that a worker needs to forward a frame.
 ///
-/// It consists of pieces that one [`Tables`] shares with the next, so that a change costs as much as the pieces it
-/// touches: a link with its ports, a network with its addresses.
+/// One version shares unchanged entries with the next: links with their ports, networks with their addresses.
+/// A change therefore costs as much as the entries that it concerns.
 #[derive(Debug, Clone)]
 pub struct Tables {
     links: Pages<LinkEntry>,
     networks: Pages<Network>,
     /// The number of tables published before these.
     generation: u64,
-    /// Counts what no port can be blamed for.
+    /// Counters for drops that no port has caused.
     pub no_port: PortCounters,
-    /// Frames a second that one guest may cause beyond those it sends, on each worker; `None` for any number.
+    /// Frames a second that one guest may cause beyond those it sends, on each worker; `None` for no limit.
     pub flood_rate: Option<NonZeroU32>,
-    /// The fate of frames that no bridge forwards.
+    /// Outcome of frames to addresses that bridges do not forward.
     pub reserved_multicast: ReservedMulticast,
 }
 
-/// Where the addresses of a network live. The hash has a fixed seed: it is quick, the same in each run, and who
-/// could make addresses collide already writes the NB DB.
+/// The slot of the port with each address of a network. The hash has a fixed seed, so it is fast and the same
+/// in each run; only a writer of the NB DB could choose addresses that collide.
 pub type MacTable = HashMap<MacAddr, PortSlot, FixedState>;
 
 /// A network's ports on this host.
 #[derive(Debug)]
 pub struct Network {
-    /// Its `unique_key`.
+    /// The `unique_key` of its record.
     pub key: NetworkKey,
-    /// Where each address lives. One of `allowed_address_pairs` that several ports here claim has a
-    /// [place of its own](Self::contested_at).
+    /// The port with each address. An address of `allowed_address_pairs` that several ports here claim has a
+    /// [slot of its own](Self::contested_at).
     pub macs: MacTable,
     contested: Vec<ContestedAddress>,
-    /// The ports that are up.
+    /// The ports that are up, which receive floods.
     pub flood: Vec<PortSlot>,
 }
 
 impl Tables {
-    /// Tables that know of nothing.
+    /// Tables without links and networks.
     #[must_use]
     pub const fn empty(no_port: PortCounters) -> Self {
         Self {
@@ -96,35 +96,35 @@ impl Tables {
         }
     }
 
-    /// The same with what `policy` sets for all ports.
+    /// The same tables with the settings of `policy` for all ports.
     fn with(self, policy: &Policy) -> Self {
         let Policy { unknown_tags: _, flood_rate, reserved_multicast } = *policy;
         Self { flood_rate, reserved_multicast, ..self }
     }
 
-    /// Tells published tables apart: each has a higher one than those before.
+    /// The version of published tables: each has a higher one than those before.
     #[inline]
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The link at `slot`; `None` once it is no longer ours.
+    /// The link at `slot`; `None` after its removal.
     #[inline]
     #[must_use]
     pub fn link(&self, slot: LinkSlot) -> Option<&LinkEntry> {
         self.links.get(usize::from(slot.0))
     }
 
-    /// The port at `slot`; `None` once it is gone.
+    /// The port at `slot`; `None` after its removal.
     #[inline]
     #[must_use]
     pub fn port(&self, slot: PortSlot) -> Option<&Port> {
         self.link(slot.link)?.port(slot.number)
     }
 
-    /// The way to the port at `slot` by `queue` of its link; `None` if `worker` does not own that queue, or the port is
-    /// gone.
+    /// The exit to the port at `slot` by `queue` of its link; `None` if `worker` does not own that queue, or
+    /// after the removal of the port.
     #[inline]
     #[must_use]
     pub fn direct_exit(&self, slot: PortSlot, queue: QueueId, worker: WorkerId) -> Option<Exit<'_>> {
@@ -133,8 +133,8 @@ impl Tables {
         link.queues.is_owner(queue, worker).then_some(Exit { slot, link, port, queue, worker })
     }
 
-    /// The way to the port at `slot` for a frame that `worker` received from queue `entry` of any link; `None` once the
-    /// port is gone.
+    /// The exit to the port at `slot` for a frame that `worker` received from queue `entry` of any link;
+    /// `None` after the removal of the port.
     #[inline]
     #[must_use]
     pub fn exit(&self, slot: PortSlot, entry: QueueId, worker: WorkerId) -> Option<Exit<'_>> {
@@ -144,24 +144,24 @@ impl Tables {
         Some(Exit { slot, link, port, queue, worker })
     }
 
-    /// The network at `slot`; `None` once it has no port here.
+    /// The network at `slot`; `None` when it has no port here any longer.
     #[inline]
     #[must_use]
     pub fn network(&self, slot: NetworkSlot) -> Option<&Network> {
         self.networks.get(slot.0 as usize)
     }
 
-    /// The links.
+    /// All links, in the order of their slots.
     pub fn links(&self) -> impl Iterator<Item = &LinkEntry> {
         self.links.iter()
     }
 
-    /// The networks.
+    /// All networks, in the order of their slots.
     pub fn networks(&self) -> impl Iterator<Item = &Network> {
         self.networks.iter()
     }
 
-    /// The counters of the port at `slot`.
+    /// The counters of the port at `slot`, or [`no_port`](Self::no_port) after its removal.
     #[inline]
     #[must_use]
     pub fn counters(&self, slot: PortSlot) -> &PortCounters {

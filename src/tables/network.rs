@@ -1,4 +1,4 @@
-//! One network's piece of the tables: its ports on this host, and their addresses.
+//! The compiled table of one network: its ports on this host, and their addresses.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::{MacTable, Network, PortSlot};
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
 use crate::types::{Id, MacAddr, NetworkKey, PortKey, Problem, SourceRules};
 
-/// A port of a network.
+/// A port of a network that is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
     pub(super) key: PortKey,
@@ -17,7 +17,7 @@ pub(super) struct Member {
     pub(super) source_rules: Option<Arc<SourceRules>>,
 }
 
-/// The port's network, or why it cannot be used.
+/// The network of a port, or the reason why it has none.
 pub(super) fn network_of<'a>(nb: &'a Northbound, port: &LogicalPort) -> Result<&'a LogicalSwitch, Problem> {
     let problem = |reason| Err(Problem::new(format!("lport {}", port.id), reason));
     match nb.lswitches().get(&port.lswitch) {
@@ -26,15 +26,15 @@ pub(super) fn network_of<'a>(nb: &'a Northbound, port: &LogicalPort) -> Result<&
             port.lswitch
         )),
         Some(network) if nb.lswitch_with_key(network.key) != Some(network) => {
-            problem(format!("its network {} is left out for its unique_key", port.lswitch))
+            problem(format!("its network {} is ignored for its unique_key", port.lswitch))
         }
         Some(network) => Ok(network),
     }
 }
 
 impl Network {
-    /// The network `lswitch` with `members`, by the ids of their ports. An address that several have is its holder's;
-    /// `had` tells who had it in the tables before.
+    /// The network `lswitch` with `members`, by the ids of their ports. An address that several have belongs
+    /// to its holder; `had` returns whether a port had it in the tables before.
     pub(super) fn of(
         key: NetworkKey,
         lswitch: &Id,
@@ -61,10 +61,10 @@ impl Network {
             }
         }
         if !contested.is_empty() {
-            gather_claims(members, &mut contested);
+            add_claimants(members, &mut contested);
         }
         for (mac, ports) in contested {
-            let Some(holder) = holders.decide((lswitch, mac), &ports, |lport| had(lport, mac)) else {
+            let Some(holder) = holders.select((lswitch, mac), &ports, |lport| had(lport, mac)) else {
                 continue;
             };
             if let Some(member) = members.get(holder) {
@@ -78,7 +78,7 @@ impl Network {
 }
 
 /// Adds the ports that have each contested address, in the order of their ids.
-fn gather_claims<'a>(members: &'a BTreeMap<Id, Member>, contested: &mut BTreeMap<MacAddr, Vec<&'a Id>>) {
+fn add_claimants<'a>(members: &'a BTreeMap<Id, Member>, contested: &mut BTreeMap<MacAddr, Vec<&'a Id>>) {
     for (lport, member) in members {
         for mac in &*member.macs {
             if let Some(ports) = contested.get_mut(mac).filter(|ports| ports.last() != Some(&lport)) {
@@ -95,7 +95,8 @@ pub(super) fn group_address(lport: &Id, mac: MacAddr) -> Problem {
 }
 
 fn held_address(lport: &Id, mac: MacAddr, holder: &Id, lswitch: &Id) -> Problem {
-    let reason =
-        format!("its address {mac} is lport {holder}'s on network {lswitch} already: give it one of its own");
+    let reason = format!(
+        "its address {mac} belongs to lport {holder} on network {lswitch} already: give it one of its own"
+    );
     Problem::new(format!("lport {lport}"), reason)
 }

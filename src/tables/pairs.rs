@@ -9,12 +9,13 @@ use super::{Network, PortSlot};
 use crate::nb::LogicalPort;
 use crate::types::{Id, MacAddr, PortKey, Problem};
 
-/// Who has each address that pairs of a network's ports name. It outlives the single tables.
+/// The holder of each address in pairs of a network's ports. It is shared by successive tables.
 pub(super) type PairHolders = BTreeMap<MacAddr, Arc<Holder>>;
 
 impl Network {
-    /// Adds the addresses that pairs of `members` of the network `lswitch` name. Those that are an own address of any port of `lports`, all that are
-    /// on the network, remain that port's, be it down or on another host. Returns what cannot be used.
+    /// Adds the addresses in pairs of `members` of the network `lswitch`. An address that is also an own
+    /// address of one of `lports`, all ports of the network, belongs to that port, even if it is down or on
+    /// another host. Returns the problems.
     pub(super) fn add_pairs<'a>(
         &mut self,
         lswitch: &Id,
@@ -27,7 +28,7 @@ impl Network {
         if claims.is_empty() {
             return problems;
         }
-        // An address that is a port's own has a holder as well: `claimed_networks` asks whether there is one.
+        // The own address of a port has a holder as well: `Compiler::mark_claimed_network` tests for it.
         for mac in claims.keys() {
             holders.entry(*mac).or_default();
         }
@@ -37,7 +38,7 @@ impl Network {
         for (mac, claimants) in claims {
             let Some(holder) = holders.get(&mac) else { continue };
             if let [(key, slot)] = claimants[..] {
-                // So that the address remains here when a second port claims it.
+                // The port remains the holder when a second one claims the address.
                 holder.set(key);
                 self.macs.insert(mac, slot);
             } else {
@@ -62,7 +63,7 @@ fn too_many_contested(lswitch: &Id, mac: MacAddr) -> Problem {
 /// The ports that claim an address, each with its key.
 type Claimants = Vec<(PortKey, PortSlot)>;
 
-/// The claimants of each address, and what cannot be claimed.
+/// The claimants of each address, and the problems of addresses that cannot be claimed.
 fn claims(members: &BTreeMap<Id, Member>) -> (BTreeMap<MacAddr, Claimants>, Vec<Problem>) {
     let mut claims = BTreeMap::<_, Claimants>::new();
     let mut problems = Vec::new();

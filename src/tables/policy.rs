@@ -1,16 +1,17 @@
-//! What an operator decides about all ports.
+//! Settings of the configuration that the tables contain.
 
 use std::num::NonZeroU32;
 
 use crate::types::{ReservedMulticast, TagPolicy};
 
-/// What goes into the tables beside records and links. The default is the specification's way, without limits.
+/// The input of the tables beside records and links. The default is the behaviour of the specification,
+/// without limits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
-    /// The fate of frames with tags that no segmentation has.
+    /// Outcome of frames with tags that no segmentation has.
     pub unknown_tags: TagPolicy,
-    /// Frames a second that one guest may cause beyond those it sends, on each worker; `None` for any number.
+    /// Frames a second that one guest may cause beyond those it sends, on each worker; `None` for no limit.
     pub flood_rate: Option<NonZeroU32>,
-    /// The fate of frames that no bridge forwards.
+    /// Outcome of frames to addresses that bridges do not forward.
     pub reserved_multicast: ReservedMulticast,
 }

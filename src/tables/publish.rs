@@ -1,4 +1,4 @@
-//! Handing new [`Tables`] to workers that never wait.
+//! Publication of new [`Tables`] to workers, which never wait (RCU).
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use arc_swap::{ArcSwap, Cache};
 
 use super::Tables;
 
-/// The control thread's side: replaces the tables, and frees the old ones itself.
+/// The side of the control thread: replaces the tables, and frees the old ones itself.
 pub struct Publisher {
     current: Arc<ArcSwap<Tables>>,
-    /// Replaced tables that a worker may still be looking at. Kept here so that it is never a worker that frees one.
+    /// Replaced tables that a worker may still use. The reference here keeps workers from freeing them.
     retired: Vec<Arc<Tables>>,
 }
 
-/// A worker's side: the newest tables, for the price of one atomic load per burst.
+/// The side of a worker: the newest tables, at the cost of one atomic load per burst.
 pub struct Reader(Cache<Arc<ArcSwap<Tables>>, Arc<Tables>>);
 
 impl Publisher {
-    /// A publisher of `tables`.
+    /// A publisher whose first version is `tables`.
     #[must_use]
     pub fn new(tables: Tables) -> Self {
         Self { current: Arc::new(ArcSwap::from_pointee(tables)), retired: Vec::new() }
@@ -36,7 +36,7 @@ impl Publisher {
         self.current.load_full()
     }
 
-    /// Puts `tables` in force. Bursts that begin after this see them.
+    /// Puts `tables` in force, for all bursts that begin after the call.
     pub fn publish(&mut self, tables: Tables) {
         let tables = Tables { generation: self.current.load().generation + 1, ..tables };
         self.retired.push(self.current.swap(Arc::new(tables)));
@@ -45,7 +45,7 @@ impl Publisher {
 }
 
 impl Reader {
-    /// The newest tables.
+    /// The tables that were published last.
     #[inline]
     pub fn latest(&mut self) -> &Arc<Tables> {
         self.0.load()
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_publisher_frees_what_no_reader_sees_and_no_reader_ever_does() {
+    fn only_the_publisher_frees_tables() {
         let mut publisher = Publisher::new(tables());
         let mut reader = publisher.reader();
         let first = Arc::downgrade(reader.latest());

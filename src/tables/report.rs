@@ -1,30 +1,30 @@
-//! What became of the logical ports, for people.
+//! States of logical ports, for `show` and the log.
 
 use std::fmt;
 
 use crate::types::{Id, Segmentation};
 
-/// What became of a logical port.
+/// The state of a logical port that a link of this host carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortReport {
-    /// Whether it forwards, or why not.
+    /// Up, or the reason why the port is down.
     pub state: PortState,
-    /// For a subport: its parent's id and its tag there.
+    /// For a subport: the id of its parent, and its tag there.
     pub parent: Option<(Id, Segmentation)>,
 }
 
-/// Whether a port forwards, or why not.
+/// Up, or the reason why a port is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortState {
-    /// It forwards.
+    /// The port sends and receives frames.
     Up,
-    /// Its record says `enabled: false`.
+    /// Its record has `enabled: false`.
     Disabled,
-    /// Its device is down.
+    /// Its link is down.
     LinkDown,
-    /// Its parent does not forward.
+    /// Its parent is down.
     ParentDown,
-    /// Its network has no record.
+    /// Its network has no valid record.
     NoNetwork,
 }
 

@@ -138,7 +138,7 @@ impl Testbed {
 
         let last = workers - 1;
         let mut compiler = Compiler::new(workers, Policy::default());
-        compiler.replace(&Snapshot { revision: Revision(1), records });
+        compiler.apply_snapshot(&Snapshot { revision: Revision(1), records });
         compiler.set_link(link(0, &one, "parent", 0));
         compiler.set_link(link(1, &two, second_port, last));
         let publisher = Publisher::new(compiler.compile());
@@ -181,7 +181,7 @@ impl Testbed {
 
     /// Puts records into the NB DB and publishes the new tables.
     pub(super) fn put(&mut self, records: impl IntoIterator<Item = Record>) {
-        records.into_iter().for_each(|record| self.compiler.apply(&Change::Put(record)));
+        records.into_iter().for_each(|record| self.compiler.apply_change(&Change::Put(record)));
         self.publisher.publish(self.compiler.compile());
     }
 

@@ -59,7 +59,7 @@ impl Switch {
 
     fn start(scenario: &Scenario, incumbents: Incumbents, frames: usize) -> Self {
         let mut compiler = Compiler::new(WORKERS, scenario.policy());
-        compiler.remember(incumbents);
+        compiler.set_incumbents(incumbents);
         let publisher = Publisher::new(compiler.compile());
         let tables = publisher.current();
         let outlet = Recorder {
@@ -85,17 +85,17 @@ impl Switch {
             .collect();
         if self.records.is_empty() {
             // At the start all records come at once.
-            self.compiler.replace(&Snapshot { revision: Revision(1), records: scenario.records() });
+            self.compiler.apply_snapshot(&Snapshot { revision: Revision(1), records: scenario.records() });
             self.records.clone_from(&records);
         }
         for (key, record) in &self.records {
             if !records.contains_key(key) {
-                self.compiler.apply(&Change::Delete { table: record.table, id: record.id.clone() });
+                self.compiler.apply_change(&Change::Delete { table: record.table, id: record.id.clone() });
             }
         }
         for (key, record) in &records {
             if self.records.get(key) != Some(record) {
-                self.compiler.apply(&Change::Put(record.clone()));
+                self.compiler.apply_change(&Change::Put(record.clone()));
             }
         }
         self.records = records;

@@ -55,7 +55,7 @@ fn a_port_waits_for_its_network() {
 fn of_two_new_ports_with_one_key_the_lower_id_has_it_until_it_goes() {
     let mut scenario = Scenario::vm_and_peers().port("aaa", 2, "b", [2, 0, 0, 0, 0, 9]);
     let mut switch = Switch::new(&scenario);
-    assert_problem(&switch, &["lport web", "unique_key 2 is aaa's", "give it a free one"]);
+    assert_problem(&switch, &["lport web", "unique_key 2 belongs to aaa", "give it a free one"]);
     assert!(!reaches_web(&mut switch));
     assert_eq!(switch.send("vm", &tagged(PEER_B, WEB, &[100])), []);
     assert_eq!(switch.drops()[&(Some("vm".into()), DropReason::Classify(Classify::SubportUnusable))], 1);
@@ -69,8 +69,10 @@ fn of_two_new_networks_with_one_key_the_lower_id_has_it_until_it_goes() {
     let mut scenario = Scenario::vm_and_peers().network("aa", 2);
     let mut switch = Switch::new(&scenario);
     assert!(!reaches_web(&mut switch));
-    assert!(switch.problems().iter().any(|p| p.starts_with("lswitch b: its unique_key 2 is aa's already")));
-    assert!(switch.problems().iter().any(|p| p.starts_with("lport web: its network b is left out")));
+    assert!(
+        switch.problems().iter().any(|p| p.starts_with("lswitch b: its unique_key 2 belongs to aa already"))
+    );
+    assert!(switch.problems().iter().any(|p| p.starts_with("lport web: its network b is ignored")));
     scenario.networks.remove("aa");
     switch.follow(&scenario);
     assert!(reaches_web(&mut switch));
@@ -83,7 +85,7 @@ fn of_two_new_ports_with_one_address_the_lower_id_has_it_whatever_the_order_of_t
         scenario.links.clear();
         scenario = scenario.link("vm").link(links[0]).link(links[1]);
         let mut switch = Switch::new(&scenario);
-        assert_problem(&switch, &["lport peer-c", "02:00:00:00:00:0a", "lport peer-a's on network a"]);
+        assert_problem(&switch, &["lport peer-c", "02:00:00:00:00:0a", "lport peer-a on network a"]);
         let frame = tagged(PEER_A, VM, &[]);
         assert_eq!(switch.send("vm", &frame), [("peer-a".to_owned(), frame.clone())]);
         scenario.port_mut("peer-a").enabled = false;
@@ -107,11 +109,11 @@ fn a_segmentation_that_lost_its_port_leaves_its_tag_to_one_that_holds() {
 }
 
 #[test]
-fn a_subport_has_no_device_of_its_own() {
+fn a_subport_has_no_link_of_its_own() {
     let mut switch = Switch::new(&Scenario::vm_and_peers().link("web"));
     assert_problem(
         &switch,
-        &["lport web", "subport of vm by segmentation s1", "device", "remove one of the two"],
+        &["lport web", "subport of vm by segmentation s1", "its own link", "remove one of the two"],
     );
     assert!(reaches_web(&mut switch));
     assert_eq!(switch.send("web", &tagged(PEER_B, WEB, &[])), []);
@@ -126,7 +128,7 @@ fn a_port_is_not_its_own_subport() {
 }
 
 #[test]
-fn ports_in_a_loop_and_below_it_hang_on_no_device() {
+fn ports_in_a_loop_and_below_it_have_no_link() {
     let scenario = Scenario::vm_and_peers().segmentation("s2", "web", 200, "vm");
     let mut switch = Switch::new(&scenario.port("low", 3, "b", WEB).segmentation("s3", "web", 300, "low"));
     for segmentation in ["s1", "s2", "s3"] {

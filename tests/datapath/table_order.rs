@@ -50,7 +50,7 @@ fn followed(changes: &[Change], links: &[LocalLink]) -> Compiler {
     let mut compiler = Compiler::new(1, Policy::default());
     links.iter().cloned().for_each(|link| compiler.set_link(link));
     for change in changes {
-        compiler.apply(change);
+        compiler.apply_change(change);
         drop(compiler.compile());
     }
     compiler
@@ -59,9 +59,9 @@ fn followed(changes: &[Change], links: &[LocalLink]) -> Compiler {
 /// A compiler that gets `records` at once.
 fn fresh(records: Vec<Record>, links: &[LocalLink], incumbents: Incumbents) -> Compiler {
     let mut compiler = Compiler::new(1, Policy::default());
-    compiler.remember(incumbents);
+    compiler.set_incumbents(incumbents);
     links.iter().cloned().for_each(|link| compiler.set_link(link));
-    compiler.replace(&Snapshot { revision: Revision(1), records });
+    compiler.apply_snapshot(&Snapshot { revision: Revision(1), records });
     compiler
 }
 

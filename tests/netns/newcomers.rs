@@ -33,8 +33,8 @@ fn write_newcomers(testbed: &Testbed, ports: &VmPorts) {
 }
 
 fn wait_until_named(testbed: &Testbed, ports: &VmPorts) {
-    testbed.daemon().wait_for_problem(&format!("is {}'s already", ports.steady.id()));
-    testbed.daemon().wait_for_problem(&format!("is {}'s already", network_id(1)));
+    testbed.daemon().wait_for_problem(&format!("belongs to {} already", ports.steady.id()));
+    testbed.daemon().wait_for_problem(&format!("belongs to {} already", network_id(1)));
     testbed.daemon().wait_for_problem("vlan 100 of parent");
 }
 

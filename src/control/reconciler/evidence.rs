@@ -22,8 +22,8 @@ impl Evidence {
     #[must_use]
     pub fn differences(self, snapshot: &Snapshot) -> Vec<String> {
         let mut fresh = Compiler::new(self.workers, self.policy);
-        fresh.remember(self.incumbents);
-        fresh.replace(snapshot);
+        fresh.set_incumbents(self.incumbents);
+        fresh.apply_snapshot(snapshot);
         self.links.into_iter().for_each(|link| fresh.set_link(link));
         let wanted = fresh.compile();
         self.in_force.differences(&TableDump::of(&fresh, &wanted))

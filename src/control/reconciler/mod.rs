@@ -17,7 +17,7 @@ use super::devices::{DeviceEvent, Devices};
 use super::links::{Link, LinkEvent, Links};
 use crate::config::{Config, PortOptions};
 use crate::nb::{ChangeSet, Snapshot};
-use crate::tables::{Compiler, LinkSlot, LocalLink, Publisher, Tables, Touched, WorkerId};
+use crate::tables::{Compiler, LinkSlot, LocalLink, PortIds, Publisher, Tables, WorkerId};
 use crate::types::{Id, IfIndex, Incumbents, Problem, SlotAllocator};
 pub use evidence::Evidence;
 
@@ -128,7 +128,7 @@ impl<D: Devices> Reconciler<D> {
     /// Takes the [incumbents](Self::incumbents) of an earlier run, before any records.
     pub fn remember(&mut self, incumbents: Incumbents) {
         self.desired.remember(&incumbents);
-        self.compiler.remember(incumbents);
+        self.compiler.set_incumbents(incumbents);
     }
 
     /// Who holds what several records or ports claim. A newcomer takes nothing from them.
@@ -141,12 +141,12 @@ impl<D: Devices> Reconciler<D> {
 
     /// Takes all records: what is not among them is no more.
     pub fn read(&mut self, snapshot: &Snapshot) {
-        self.compiler.replace(snapshot);
+        self.compiler.apply_snapshot(snapshot);
     }
 
     /// Takes changes of the records.
     pub fn follow(&mut self, changes: &ChangeSet) {
-        changes.changes.iter().for_each(|change| self.compiler.apply(change));
+        changes.changes.iter().for_each(|change| self.compiler.apply_change(change));
     }
 
     /// The link that an event is about as it was and as it is, if a port has it or wants it.
@@ -207,7 +207,7 @@ impl<D: Devices> Reconciler<D> {
     }
 
     /// The ports whose state may be another one since this was asked last.
-    pub fn take_reported(&mut self) -> Touched {
+    pub fn take_reported(&mut self) -> PortIds {
         self.compiler.take_rebuilt()
     }
 

@@ -53,7 +53,7 @@ impl<D: Devices> Reconciler<D> {
         let opened: Vec<_> = events.into_iter().filter_map(|event| self.settle(event)).collect();
         let links_changed = mem::take(&mut self.links_changed);
         let nb = self.compiler.northbound();
-        let mut moved = self.desired.look_for(self.compiler.touched(), nb, &self.links, &self.config);
+        let mut moved = self.desired.look_for(self.compiler.dirty(), nb, &self.links, &self.config);
         if links_changed {
             self.desired.look_for_all(nb, &self.links, &self.config);
             moved = true;
@@ -247,7 +247,7 @@ impl<D: Devices> Reconciler<D> {
     }
 
     fn publish(&mut self) {
-        if !self.compiler.touched().is_empty() {
+        if !self.compiler.dirty().is_empty() {
             self.publisher.publish(self.compiler.compile());
         }
     }

@@ -1,7 +1,7 @@
-//! From records and links to [`Tables`], piece by piece.
+//! Compilation of [`Tables`] from records and links, incremental by link and network.
 
+mod dirty;
 mod rebuild;
-mod touch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +13,12 @@ use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, Policy, PortReport, P
 use crate::nb::{Change, Edit, LogicalPort, Northbound, Snapshot, Table, in_order};
 use crate::types::{Id, Incumbents, MacAddr, NetworkKey, Problem, SlotAllocator};
 
-/// Keeps [`Tables`] in step with the records and links.
+/// Compiles [`Tables`] from the records and links, and again after changes.
 ///
-/// The tables depend on what the records and links have become and on who holds what several claim, not on the way
-/// there: [`compile`](Self::compile) builds every piece again that a change may have touched. A new compiler that is
-/// given the [incumbents](Self::incumbents), and then everything at once, makes the same tables but for the numbers of
-/// ports and networks.
+/// The tables depend on the present records and links and on the holders of contested claims, not on the
+/// sequence of changes: [`compile`](Self::compile) builds the table of each link that a change may concern
+/// from scratch. A new compiler that receives the [incumbents](Self::incumbents), and then everything at
+/// once, makes equal tables except for the numbers of ports and networks.
 #[derive(Debug)]
 pub struct Compiler {
     policy: Policy,
@@ -26,30 +26,31 @@ pub struct Compiler {
     links: BTreeMap<Id, LocalLink>,
     counters: CounterBook,
     tables: Tables,
-    /// Links in the tables, by the ids of their ports.
-    pieces: BTreeMap<Id, LinkState>,
+    /// Links in the tables, by the ids of the ports that own them.
+    compiled_links: BTreeMap<Id, LinkState>,
     /// Ports in the tables, by id.
     placed: BTreeMap<Id, Placed>,
     /// Networks in the tables, by id.
     networks: BTreeMap<Id, NetworkState>,
     network_slots: SlotAllocator,
-    /// Who held contested claims in an earlier run; for the first read.
+    /// Holders of contested claims in an earlier run; for the first snapshot.
     incumbents: Incumbents,
     mac_holders: MacHolders,
-    touched: Touched,
-    /// Networks here where an address of a pair became a port's own, or is no longer one's.
-    claimed_networks: BTreeSet<Id>,
-    /// The ports of the pieces that were made anew since somebody asked.
-    rebuilt: Touched,
+    dirty: PortIds,
+    /// Networks with a port here in which an address of a pair became, or no longer is, the own address of a
+    /// port.
+    dirty_networks: BTreeSet<Id>,
+    /// The ports of links that were compiled since the last [`take_rebuilt`](Self::take_rebuilt).
+    rebuilt: PortIds,
 }
 
-/// The ids of ports that a change may matter to.
-pub type Touched = BTreeSet<Id>;
+/// A set of ports by the ids of their records.
+pub type PortIds = BTreeSet<Id>;
 
 #[derive(Debug)]
 struct LinkState {
     slot: LinkSlot,
-    /// The numbers of its ports, by id.
+    /// Numbers of its ports, by their ids.
     numbers: BTreeMap<Id, u16>,
     problems: Vec<Problem>,
 }
@@ -58,7 +59,7 @@ struct LinkState {
 struct Placed {
     /// The id of the port that owns the link.
     root: Id,
-    /// The id of its network, if it is up.
+    /// The id of its network; `None` while it is down.
     network: Option<Id>,
     report: PortReport,
 }
@@ -68,16 +69,16 @@ struct NetworkState {
     key: NetworkKey,
     slot: NetworkSlot,
     members: Members,
-    /// Who has each address that pairs of its members name.
+    /// The holder of each address in a pair of its members.
     pair_holders: PairHolders,
     problems: Vec<Problem>,
 }
 
-/// Ports of a network, by id.
+/// Ports of a network, by their ids.
 type Members = BTreeMap<Id, Member>;
 
 impl Compiler {
-    /// A compiler that knows of nothing, for `workers` workers.
+    /// A compiler without records and links, for `workers` workers.
     #[must_use]
     pub fn new(workers: usize, policy: Policy) -> Self {
         let counters = CounterBook::new(workers);
@@ -87,25 +88,25 @@ impl Compiler {
             tables: Tables::empty(counters.no_port()).with(&policy),
             policy,
             counters,
-            pieces: BTreeMap::new(),
+            compiled_links: BTreeMap::new(),
             placed: BTreeMap::new(),
             networks: BTreeMap::new(),
             network_slots: SlotAllocator::default(),
             incumbents: Incumbents::new(),
             mac_holders: MacHolders::default(),
-            touched: Touched::new(),
-            claimed_networks: BTreeSet::new(),
-            rebuilt: Touched::new(),
+            dirty: PortIds::new(),
+            dirty_networks: BTreeSet::new(),
+            rebuilt: PortIds::new(),
         }
     }
 
-    /// Takes the [incumbents](Self::incumbents) of an earlier run, before the first records.
-    pub fn remember(&mut self, incumbents: Incumbents) {
+    /// Sets the [incumbents](Self::incumbents) of an earlier run. Must be called before the first snapshot.
+    pub fn set_incumbents(&mut self, incumbents: Incumbents) {
         self.mac_holders = MacHolders::of(&incumbents);
         self.incumbents = incumbents;
     }
 
-    /// Who holds what two or more records claim.
+    /// The holders of claims that two or more records make.
     #[must_use]
     pub fn incumbents(&self) -> Incumbents {
         let mut incumbents = self.northbound.incumbents();
@@ -113,16 +114,16 @@ impl Compiler {
         incumbents
     }
 
-    /// Replaces the operator's decisions; the next [`compile`](Self::compile) makes every piece anew.
+    /// Replaces the policy; the next [`compile`](Self::compile) builds every link again.
     pub fn set_policy(&mut self, policy: Policy) {
         if self.policy != policy {
             self.tables = self.tables.clone().with(&policy);
             self.policy = policy;
-            self.touched.extend(self.links.keys().cloned());
+            self.dirty.extend(self.links.keys().cloned());
         }
     }
 
-    /// The records.
+    /// The records as they are after the last change.
     #[must_use]
     pub const fn northbound(&self) -> &Northbound {
         &self.northbound
@@ -134,44 +135,45 @@ impl Compiler {
         &self.counters
     }
 
-    /// What became of a port; `None` if it hangs on no link of this host.
+    /// The state of a port; `None` if no link of this host carries it.
     #[must_use]
     pub fn report(&self, lport: &str) -> Option<&PortReport> {
         self.placed.get(lport).map(|placed| &placed.report)
     }
 
-    /// Whether a port may send from its own addresses only.
+    /// Whether anti-spoofing applies to a port.
     #[must_use]
     pub fn has_port_security(&self, lport: &str) -> bool {
         self.northbound.lports().get(lport).is_some_and(LogicalPort::has_port_security)
     }
 
-    /// The ports that hang on links of this host, with what became of them.
+    /// The ports that links of this host carry, with their states.
     pub fn reports(&self) -> impl Iterator<Item = (&str, &PortReport)> {
         self.placed.iter().map(|(lport, placed)| (lport.as_str(), &placed.report))
     }
 
-    /// The port at `slot`.
+    /// The id of the port at `slot`.
     #[must_use]
     pub fn port_at(&self, slot: PortSlot) -> Option<&str> {
         let key = self.tables.port(slot)?.key;
         self.northbound.lport_with_key(key).map(|port| port.id.as_str())
     }
 
-    /// The port here that frames to `mac` are delivered to on the network `lswitch`, if there is one.
+    /// The port here that receives frames to `mac` on the network `lswitch`, if there is one.
     #[must_use]
     pub fn holder_of(&self, lswitch: &str, mac: MacAddr) -> Option<&str> {
         let network = self.tables.network(self.networks.get(lswitch)?.slot)?;
         self.port_at(network.receiver(mac)?)
     }
 
-    /// Records that could not be used.
+    /// The problems of all records.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let nb = &self.northbound;
         let keys = |table: &str, id: &str, key: u32, owner: &str| {
-            let reason =
-                format!("its unique_key {key} is {owner}'s already, so it is left out: give it a free one");
+            let reason = format!(
+                "its unique_key {key} belongs to {owner} already, so it is ignored: give it a free one"
+            );
             Problem::new(format!("{table} {id}"), reason)
         };
         let ports = nb.lports_without_key();
@@ -179,109 +181,110 @@ impl Compiler {
         let networks = nb.lswitches_without_key();
         let networks =
             networks.map(|(network, owner)| keys("lswitch", &network.id, network.key.get(), owner));
-        let found = self.pieces.values().flat_map(|piece| &piece.problems);
+        let found = self.compiled_links.values().flat_map(|link| &link.problems);
         let found = found.chain(self.networks.values().flat_map(|network| &network.problems)).cloned();
         let unreadable = nb.unreadable().values().cloned();
         unreadable.chain(claims::problems(nb)).chain(ports).chain(networks).chain(found).collect()
     }
 
-    /// Follows one change of the records.
-    pub fn apply(&mut self, change: &Change) {
+    /// Applies one change of the records.
+    pub fn apply_change(&mut self, change: &Change) {
         if let Some(edit) = self.northbound.edit(change) {
-            self.make(edit);
+            self.apply_edit(edit);
         }
     }
 
-    /// Follows a full read: what it does not have is deleted, the rest is put.
-    pub fn replace(&mut self, snapshot: &Snapshot) {
+    /// Makes the records equal to a snapshot.
+    pub fn apply_snapshot(&mut self, snapshot: &Snapshot) {
         if self.northbound.ids().next().is_none() {
-            // The first read: no port is in the tables, and what may come there hangs on a link or on a port that is
-            // bound, which is quicker found than by a look at each record.
+            // The tables have no ports yet, and each future one belongs to a bound port or to a port with a
+            // link: faster than `apply_edit` of each record.
             self.northbound = Northbound::from_snapshot(snapshot, &self.incumbents);
             let bound = self.northbound.lports().values().filter(|port| port.chassis.is_some());
-            self.touched.extend(bound.map(|port| port.id.clone()).chain(self.links.keys().cloned()));
+            self.dirty.extend(bound.map(|port| port.id.clone()).chain(self.links.keys().cloned()));
             self.incumbents = Incumbents::new();
         } else {
-            self.replace_by(snapshot);
+            self.apply_differences(snapshot);
         }
         self.northbound.compact();
     }
 
-    fn replace_by(&mut self, snapshot: &Snapshot) {
-        let mut gone: BTreeSet<_> = self.northbound.ids().collect();
+    fn apply_differences(&mut self, snapshot: &Snapshot) {
+        let mut missing: BTreeSet<_> = self.northbound.ids().collect();
         for record in &snapshot.records {
-            gone.remove(&(record.table, record.id.as_str()));
+            missing.remove(&(record.table, record.id.as_str()));
         }
-        let gone: Vec<_> =
-            gone.into_iter().filter_map(|(table, id)| self.northbound.delete(table, id)).collect();
-        for edit in gone {
-            self.make(edit);
+        let deletions: Vec<_> =
+            missing.into_iter().filter_map(|(table, id)| self.northbound.delete(table, id)).collect();
+        for edit in deletions {
+            self.apply_edit(edit);
         }
         for record in in_order(snapshot, &Incumbents::new()) {
             if let Some(edit) = self.northbound.put(record) {
-                self.make(edit);
+                self.apply_edit(edit);
             }
         }
     }
 
-    fn make(&mut self, edit: Edit) {
+    fn apply_edit(&mut self, edit: Edit) {
         let (table, id) = edit.about();
         if table == Table::Lport {
-            self.touch_claimed_networks(&id);
+            self.mark_claimed_network(&id);
         }
         let before = self.northbound.lports().get(&id).filter(|_| table == Table::Lport);
         let before = before.filter(|_| !self.mac_holders.is_empty()).cloned();
-        // What depends on the record as it was, and what depends on it as it is.
-        touch::touch(&self.northbound, table, &id, &mut self.touched);
+        // Marks what depends on the record before the edit, and what depends on it after.
+        dirty::mark(&self.northbound, table, &id, &mut self.dirty);
         let turned = self.northbound.make(edit);
-        touch::touch(&self.northbound, table, &id, &mut self.touched);
+        dirty::mark(&self.northbound, table, &id, &mut self.dirty);
         for (table, id) in turned {
-            touch::touch(&self.northbound, table, &id, &mut self.touched);
+            dirty::mark(&self.northbound, table, &id, &mut self.dirty);
         }
         if table == Table::Lport {
-            self.touch_claimed_networks(&id);
+            self.mark_claimed_network(&id);
         }
         let now = self.northbound.lports().get(&id);
         if let Some(before) = before {
-            self.mac_holders.give_up(&before, now);
+            self.mac_holders.release(&before, now);
         }
         if table == Table::Lport && now.is_none() {
             self.counters.forget(&id);
         }
     }
 
-    /// Marks the network of a port, which may be on another host, if a pair there names an own address of the port.
-    fn touch_claimed_networks(&mut self, lport: &str) {
+    /// Marks the network of a port, which may be on another host, if a pair there contains an own address of
+    /// the port.
+    fn mark_claimed_network(&mut self, lport: &str) {
         let Some(port) = self.northbound.lports().get(lport) else { return };
         let network = self.networks.get(&port.lswitch);
         if network.is_some_and(|network| port.macs.iter().any(|mac| network.pair_holders.contains_key(mac))) {
-            self.claimed_networks.insert(port.lswitch.clone());
+            self.dirty_networks.insert(port.lswitch.clone());
         }
     }
 
-    /// Says that a port has a link here, or that its link has changed.
+    /// Adds the link of a port, or replaces it.
     pub fn set_link(&mut self, link: LocalLink) {
         if self.links.get(&link.lport) != Some(&link) {
-            self.touched.insert(link.lport.clone());
+            self.dirty.insert(link.lport.clone());
             self.links.insert(link.lport.clone(), link);
         }
     }
 
-    /// Says that a port's link is no longer ours.
+    /// Removes the link of a port.
     pub fn remove_link(&mut self, lport: &str) {
         if self.links.remove(lport).is_some() {
-            self.touched.insert(lport.into());
+            self.dirty.insert(lport.into());
         }
     }
 
-    /// The ports that changes since the last [`compile`](Self::compile) may matter to.
+    /// The ports that changes since the last [`compile`](Self::compile) may concern.
     #[must_use]
-    pub const fn touched(&self) -> &Touched {
-        &self.touched
+    pub const fn dirty(&self) -> &PortIds {
+        &self.dirty
     }
 
-    /// The ports whose [`report`](Self::report) may be another one since this was asked last.
-    pub fn take_rebuilt(&mut self) -> Touched {
+    /// The ports whose [`report`](Self::report) may have changed since the last call of this function.
+    pub fn take_rebuilt(&mut self) -> PortIds {
         std::mem::take(&mut self.rebuilt)
     }
 }

@@ -1,12 +1,12 @@
-//! Making touched pieces anew.
+//! Compilation of dirty links, and of the networks that their ports join or leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Compiler, LinkState, Members, NetworkState, Placed, Touched};
+use super::{Compiler, LinkState, Members, NetworkState, Placed, PortIds};
 use crate::nb::compact;
 use crate::tables::claims::root_of;
-use crate::tables::link_table::{LinkTable, gather};
+use crate::tables::link_table::LinkTable;
 use crate::tables::network::Member;
 use crate::tables::pairs::PairHolders;
 use crate::tables::{Network, NetworkSlot, Tables};
@@ -19,46 +19,47 @@ impl Compiler {
     /// Brings the tables up to date, and returns them.
     #[must_use]
     pub fn compile(&mut self) -> Tables {
-        let roots = self.touched_roots();
+        let roots = self.dirty_roots();
         let mut left = Memberships::new();
-        let numbers: Vec<_> = roots.iter().map(|root| self.take_apart(root, &mut left)).collect();
+        let numbers: Vec<_> = roots.iter().map(|root| self.detach(root, &mut left)).collect();
         let mut joined = Memberships::new();
         for (root, numbers) in roots.iter().zip(&numbers) {
-            self.build(root, numbers, &mut joined);
+            self.compile_link(root, numbers, &mut joined);
         }
         self.update_networks(&left, &joined);
-        if roots.len() > self.pieces.len() / 2 {
+        if roots.len() > self.compiled_links.len() / 2 {
             self.compact();
         }
         self.tables.clone()
     }
 
-    /// Packs the maps tightly, when most of what is in them is new.
+    /// Removes spare room from the maps, after most of their entries were replaced.
     fn compact(&mut self) {
         compact(&mut self.placed);
-        self.pieces.values_mut().for_each(|piece| compact(&mut piece.numbers));
+        self.compiled_links.values_mut().for_each(|link| compact(&mut link.numbers));
         self.networks.values_mut().for_each(|network| compact(&mut network.members));
         self.counters.compact();
     }
 
-    /// The owners of the links that touched ports hang on, or are to hang on.
-    fn touched_roots(&mut self) -> BTreeSet<Id> {
-        let touched: Touched = std::mem::take(&mut self.touched);
+    /// The owners of the links that carry dirty ports now, or will after this compilation.
+    fn dirty_roots(&mut self) -> BTreeSet<Id> {
+        let dirty: PortIds = std::mem::take(&mut self.dirty);
         let mut roots = BTreeSet::new();
-        for lport in &touched {
+        for lport in &dirty {
             roots.extend(self.placed.get(lport).map(|placed| placed.root.clone()));
             let owner = root_of(&self.northbound, lport).into_iter().chain([lport.as_str()]);
-            let has_link = |owner: &&str| self.links.contains_key(*owner) || self.pieces.contains_key(*owner);
+            let has_link =
+                |owner: &&str| self.links.contains_key(*owner) || self.compiled_links.contains_key(*owner);
             roots.extend(owner.filter(has_link).map(Id::from));
         }
         roots
     }
 
-    /// Takes a link out of the tables. Returns the numbers that its ports had.
-    fn take_apart(&mut self, root: &str, left: &mut Memberships) -> BTreeMap<Id, u16> {
-        let Some(piece) = self.pieces.remove(root) else { return BTreeMap::new() };
-        self.tables.links.set(usize::from(piece.slot.0), None);
-        for lport in piece.numbers.keys() {
+    /// Removes a link from the tables, and its ports from their networks. Returns the numbers of its ports.
+    fn detach(&mut self, root: &str, left: &mut Memberships) -> BTreeMap<Id, u16> {
+        let Some(link) = self.compiled_links.remove(root) else { return BTreeMap::new() };
+        self.tables.links.set(usize::from(link.slot.0), None);
+        for lport in link.numbers.keys() {
             let network = self.placed.remove(lport).and_then(|placed| placed.network);
             let Some(network) = network else { continue };
             let member = self.networks.get_mut(&network).and_then(|network| network.members.remove(lport));
@@ -66,16 +67,16 @@ impl Compiler {
                 left.entry(network).or_default().insert(lport.clone(), member);
             }
         }
-        self.rebuilt.extend(piece.numbers.keys().cloned());
-        piece.numbers
+        self.rebuilt.extend(link.numbers.keys().cloned());
+        link.numbers
     }
 
-    /// Builds a link's piece from the records.
-    fn build(&mut self, root: &str, numbers: &BTreeMap<Id, u16>, joined: &mut Memberships) {
+    /// Adds a link to the tables, and its ports to their networks.
+    fn compile_link(&mut self, root: &str, numbers: &BTreeMap<Id, u16>, joined: &mut Memberships) {
         let Some(link) = self.links.get(root) else { return };
         let slot = link.slot;
         let LinkTable { mut entry, ports, problems } =
-            gather(&self.northbound, link, &self.policy.unknown_tags, numbers, &mut self.counters);
+            LinkTable::of(&self.northbound, link, &self.policy.unknown_tags, numbers, &mut self.counters);
         let mut numbers = BTreeMap::new();
         for port in ports {
             let id = &port.record.id;
@@ -98,17 +99,17 @@ impl Compiler {
             let placed = Placed { root: link.lport.clone(), network, report: port.report };
             self.placed.insert(id.clone(), placed);
         }
-        // A link whose port has no usable record is not in the tables: its frames are nobody's.
+        // A link whose port has no valid record is not in the tables: its frames are dropped.
         let entry = (!numbers.is_empty()).then(|| Arc::new(entry));
         self.tables.links.set(usize::from(slot.0), entry);
         self.rebuilt.extend(numbers.keys().cloned());
-        self.pieces.insert(link.lport.clone(), LinkState { slot, numbers, problems });
+        self.compiled_links.insert(link.lport.clone(), LinkState { slot, numbers, problems });
     }
 
-    /// Builds the networks whose members or keys have changed.
+    /// Builds the networks whose members, keys or claims have changed.
     fn update_networks(&mut self, left: &Memberships, joined: &Memberships) {
-        let claimed = std::mem::take(&mut self.claimed_networks);
-        let ids: BTreeSet<_> = left.keys().chain(joined.keys()).chain(&claimed).collect();
+        let dirty = std::mem::take(&mut self.dirty_networks);
+        let ids: BTreeSet<_> = left.keys().chain(joined.keys()).chain(&dirty).collect();
         for id in ids {
             let Some(state) = self.networks.get_mut(id) else { continue };
             let place = state.slot.0 as usize;
@@ -119,7 +120,7 @@ impl Compiler {
                 self.networks.remove(id);
                 continue;
             };
-            if left.get(id) == joined.get(id) && state.key == lswitch.key && !claimed.contains(id) {
+            if left.get(id) == joined.get(id) && state.key == lswitch.key && !dirty.contains(id) {
                 continue;
             }
             let tables = self.tables.network(state.slot);
@@ -146,7 +147,7 @@ impl Compiler {
 
 impl NetworkState {
     fn new(key: NetworkKey, slots: &mut SlotAllocator) -> Self {
-        // There are fewer networks than ports, and fewer ports than numbers.
+        // Never exhausted: there are fewer networks than ports, and fewer ports than numbers.
         let slot = NetworkSlot(slots.allocate(u32::MAX).unwrap_or(u32::MAX));
         Self { key, slot, members: Members::new(), pair_holders: PairHolders::new(), problems: Vec::new() }
     }

@@ -78,7 +78,7 @@ impl SizedScenario {
                 longest_frame: 1518,
             });
         }
-        compiler.replace(&Snapshot { revision: Revision(1), records: self.records() });
+        compiler.apply_snapshot(&Snapshot { revision: Revision(1), records: self.records() });
         let tables = compiler.compile();
         assert_eq!(compiler.problems(), []);
         (self, tables)
