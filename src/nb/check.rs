@@ -2,22 +2,12 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value};
-use uuid::Uuid;
+use serde_json::Value;
 
 use super::error::nearest;
-use super::schema::{Field, Kind, Need};
+use super::schema::{Field, Kind, Object, Presence};
 use super::{RecordError, Table};
-use crate::types::{MacAddr, Segmentation, shorten};
-
-/// Dragonflow's namespace for the ids of segmentations.
-const SEGMENTATION_NAMESPACE: Uuid = Uuid::from_u128(0xa11f_ee2a_d833_4e22_be31_f915_b55f_1f77);
-
-/// The id that Dragonflow gives to the segmentation of `port` on `parent`.
-#[must_use]
-pub fn segmentation_id(parent: &str, port: &str) -> String {
-    Uuid::new_v5(&SEGMENTATION_NAMESPACE, format!("{parent}/{port}").as_bytes()).to_string()
-}
+use crate::types::{MacAddr, shorten};
 
 /// Checks a record of `table` and brings it into the form that Dragonflow writes. Returns its id.
 ///
@@ -26,32 +16,25 @@ pub(super) fn complete(table: Table, json: &mut Value) -> Result<String, RecordE
     let Some(object) = json.as_object_mut() else {
         return Err(RecordError::not_an_object(json));
     };
-    if table == Table::ChildPortSegmentation && !object.contains_key("id") {
-        let text = |field| object.get(field).and_then(Value::as_str);
-        if let (Some(parent), Some(port)) = (text("parent"), text("port")) {
-            let id = segmentation_id(parent, port);
-            object.insert("id".to_owned(), id.into());
-        }
+    let schema = table.schema();
+    if !object.contains_key("id")
+        && let Some(id) = schema.default_id.and_then(|default_id| default_id(object))
+    {
+        object.insert("id".to_owned(), id.into());
     }
-    if let Some(fields) = table.fields() {
+    if let Some(fields) = schema.fields {
         check_object(object, fields, "")?;
     } else if let Some((field, null)) = object.iter().find(|(_, value)| value.is_null()) {
         return Err(RecordError::bad(field, null, "a value: leave the field out instead"));
     }
-    #[allow(clippy::wildcard_enum_match_arm, reason = "only these have rules between their fields")]
-    match table {
-        Table::Lport => check_binding(object)?,
-        Table::ChildPortSegmentation => check_segmentation(object)?,
-        Table::Chassis if object.get("tunnel_types") == Some(&Value::Array(Vec::new())) => {
-            return Err(RecordError::bad("tunnel_types", &Value::Array(Vec::new()), "at least one type"));
-        }
-        _ => {}
+    if let Some(check) = schema.check {
+        check(object)?;
     }
     id_of(object)
 }
 
 /// The record's id, which is also a part of its key in the store.
-fn id_of(object: &Map<String, Value>) -> Result<String, RecordError> {
+fn id_of(object: &Object) -> Result<String, RecordError> {
     let value = object.get("id").ok_or_else(|| RecordError::Missing("id".to_owned()))?;
     let legal = |id: &&str| {
         (1..=255).contains(&id.len())
@@ -67,32 +50,8 @@ fn id_of(object: &Map<String, Value>) -> Result<String, RecordError> {
     }
 }
 
-fn check_binding(object: &Map<String, Value>) -> Result<(), RecordError> {
-    let Some(binding) = object.get("binding") else { return Ok(()) };
-    let needed =
-        if binding.get("type").is_some_and(|kind| kind == "vtep") { "vtep_address" } else { "chassis" };
-    match binding.get(needed) {
-        Some(_) => Ok(()),
-        None => Err(RecordError::Missing(format!("binding.{needed}"))),
-    }
-}
-
-fn check_segmentation(object: &Map<String, Value>) -> Result<(), RecordError> {
-    let id = object.get("segmentation_id");
-    if object.get("segmentation_type").is_some_and(|kind| kind == "vlan") {
-        Segmentation::decode("vlan", id.and_then(Value::as_u64))?;
-    } else if let Some(id) = id {
-        return Err(RecordError::bad("segmentation_id", id, "no such field: only type \"vlan\" has an id"));
-    }
-    let text = |field| object.get(field).and_then(Value::as_str);
-    match (text("parent"), text("port")) {
-        (Some(parent), Some(port)) if parent == port => Err(RecordError::OwnParent(port.to_owned())),
-        _ => Ok(()),
-    }
-}
-
 /// Checks the fields of an object. `path` is what stands before a field's name in messages.
-fn check_object(object: &mut Map<String, Value>, fields: &[Field], path: &str) -> Result<(), RecordError> {
+fn check_object(object: &mut Object, fields: &[Field], path: &str) -> Result<(), RecordError> {
     if let Some(unknown) = object.keys().find(|name| !fields.iter().any(|field| field.name == *name)) {
         let names = || fields.iter().map(|field| field.name);
         let hint = match nearest(unknown, names()) {
@@ -102,13 +61,13 @@ fn check_object(object: &mut Map<String, Value>, fields: &[Field], path: &str) -
         return Err(RecordError::Unknown { field: format!("{path}{}", shorten(unknown)), hint });
     }
     for field in fields {
-        match (object.get_mut(field.name), field.need) {
+        match (object.get_mut(field.name), field.presence) {
             (Some(value), _) => check_value(value, field.kind, &format!("{path}{}", field.name))?,
-            (None, Need::Required) => return Err(RecordError::Missing(format!("{path}{}", field.name))),
-            (None, Need::Listed) => {
+            (None, Presence::Required) => return Err(RecordError::Missing(format!("{path}{}", field.name))),
+            (None, Presence::Listed) => {
                 object.insert(field.name.to_owned(), Value::Array(Vec::new()));
             }
-            (None, Need::Optional) => {}
+            (None, Presence::Optional) => {}
         }
     }
     Ok(())
@@ -194,6 +153,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::nb::segmentation_id;
 
     fn refusal(table: Table, mut json: Value) -> String {
         complete(table, &mut json).unwrap_err().to_string()

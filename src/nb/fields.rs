@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use super::RecordError;
+use super::{Record, RecordError};
+use crate::types::{Id, shorten};
 
 /// The fields of a JSON object. A field that is `null` counts as absent, as in Dragonflow.
 #[derive(Debug, Clone, Copy)]
@@ -15,9 +16,21 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The fields of a whole record.
-    pub fn of(json: &'a Value) -> Result<Self, RecordError> {
+    fn of(json: &'a Value) -> Result<Self, RecordError> {
         let object = json.as_object().ok_or_else(|| RecordError::not_an_object(json))?;
         Ok(Self { object, path: "" })
+    }
+
+    /// The fields of a record, and its id, which must be the one in the record's key.
+    pub fn with_id(record: &'a Record) -> Result<(Self, Id), RecordError> {
+        let fields = Self::of(&record.json)?;
+        let id = fields.required_text("id")?;
+        if id == record.id {
+            Ok((fields, id.into()))
+        } else {
+            let expected = format!("{:?}, the id in the record's key", shorten(&record.id));
+            Err(RecordError::bad("id", &id.into(), expected))
+        }
     }
 
     fn name(&self, field: &str) -> String {

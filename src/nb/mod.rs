@@ -8,11 +8,9 @@
 //! * Writers are strict. A transaction is checked as a whole before anything of it is stored, and a record is completed so
 //!   that Dragonflow's strict readers accept it.
 
-#[cfg(feature = "daemon")]
-mod chassis;
-#[cfg(feature = "daemon")]
 mod check;
 mod claims;
+mod collection;
 mod db;
 #[cfg(feature = "daemon")]
 mod draft;
@@ -25,35 +23,32 @@ mod fields;
 #[cfg(feature = "daemon")]
 mod freshness;
 mod index;
-mod model;
 mod northbound;
 #[cfg(feature = "daemon")]
 mod redis;
 #[cfg(feature = "daemon")]
 mod reports;
+mod rows;
 mod schema;
 mod table;
 mod texts;
-#[cfg(feature = "daemon")]
 mod transaction;
 #[cfg(feature = "daemon")]
 mod url;
 
-#[cfg(feature = "daemon")]
-pub use chassis::write_chassis;
-#[cfg(feature = "daemon")]
-pub use check::segmentation_id;
 pub(crate) use claims::Claims;
 pub use db::{Change, ChangeSet, NorthboundDb, Op, Record, RecordId, Revision, Snapshot};
 #[cfg(feature = "daemon")]
 pub(crate) use embedded::describe_sqlite;
 pub use error::{NbError, RecordError};
 pub(crate) use index::compact;
-pub use model::{ChildPortSegmentation, LogicalPort, LogicalSwitch};
 pub(crate) use northbound::in_order;
 pub use northbound::{Edit, Northbound};
 #[cfg(feature = "daemon")]
 pub use reports::Reports;
-pub use table::{Table, TableError};
+pub use rows::{ChildPortSegmentation, LogicalPort, LogicalSwitch, Table};
+#[cfg(feature = "daemon")]
+pub use rows::{segmentation_id, write_chassis};
+pub use table::TableError;
 #[cfg(feature = "daemon")]
 pub use url::{DEFAULT_URL, check_url, is_remote, masked, open, open_existing, reports};

@@ -1,9 +1,32 @@
-//! What Dragonflow's strict readers accept, table by table: the rules for writers, as data.
+//! The rules for writers, as data: what Dragonflow's strict readers accept.
 //!
-//! The fields are those of the model classes in Dragonflow's `db/models`. Tables of features that have nothing
-//! to do with ports (BGP, service chaining) are open: any field goes.
+//! The fields are those of the model classes in Dragonflow's `db/models`. Tables of features without a relation to
+//! ports (BGP, service chaining) are open.
 
-use super::Table;
+use serde_json::{Map, Value};
+
+use super::transaction::{State, Stop};
+use super::{RecordError, Table};
+
+pub(super) type Object = Map<String, Value>;
+
+/// The rules for the records of a table, in the order in which they are applied.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Schema {
+    /// All fields that a record may have; `None` for any.
+    pub fields: Option<&'static [Field]>,
+    /// The columns of `trunkpath nb list`; see [`Table::columns`].
+    pub columns: &'static [&'static str],
+    /// The id of a record that is written without one.
+    pub default_id: Option<fn(&Object) -> Option<String>>,
+    /// Rules between the fields of a record, each of which is valid by itself.
+    pub check: Option<fn(&Object) -> Result<(), RecordError>>,
+    /// Rules between a record that was created or changed and other records: id, object and the object before, null
+    /// for a new record.
+    pub check_put: Option<fn(&dyn State, &str, &Value, &Value) -> Result<(), Stop>>,
+    /// Rules between a record that was deleted and those that refer to it: the id.
+    pub check_delete: Option<fn(&dyn State, &str) -> Result<(), Stop>>,
+}
 
 /// What a field may hold.
 #[derive(Debug, Clone, Copy)]
@@ -34,14 +57,11 @@ pub(super) enum Kind {
     TextMap,
 }
 
-/// Whether a field must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
-    /// It may be left out.
+pub(super) enum Presence {
     Optional,
-    /// It must be given.
     Required,
-    /// It is given an empty list when left out: Dragonflow always writes its lists.
+    /// An empty list is written when the field is left out, as Dragonflow does.
     Listed,
 }
 
@@ -50,221 +70,53 @@ pub(super) enum Need {
 pub(super) struct Field {
     pub name: &'static str,
     pub kind: Kind,
-    pub need: Need,
+    pub presence: Presence,
 }
 
-const fn may(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind, need: Need::Optional }
+pub(super) const fn may(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind, presence: Presence::Optional }
 }
 
-const fn must(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind, need: Need::Required }
+pub(super) const fn must(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind, presence: Presence::Required }
 }
 
-const fn list(name: &'static str, kind: &'static Kind) -> Field {
-    Field { name, kind: Kind::List(kind), need: Need::Listed }
+pub(super) const fn list(name: &'static str, kind: &'static Kind) -> Field {
+    Field { name, kind: Kind::List(kind), presence: Presence::Listed }
 }
 
-const NUMBER: Kind = Kind::Number(0, i64::MAX as u64);
-const ID: Field = must("id", Kind::Reference);
-const NAME: Field = may("name", Kind::Text);
-const TOPIC: Field = must("topic", Kind::Text);
+pub(super) const NUMBER: Kind = Kind::Number(0, i64::MAX as u64);
+pub(super) const ID: Field = must("id", Kind::Reference);
+pub(super) const NAME: Field = may("name", Kind::Text);
+pub(super) const TOPIC: Field = must("topic", Kind::Text);
 /// Set when left out, like the unique key, and so not required.
-const VERSION: Field = may("version", NUMBER);
-const UNIQUE_KEY: Field = may("unique_key", Kind::Number(1, i32::MAX as u64));
+pub(super) const VERSION: Field = may("version", NUMBER);
+pub(super) const UNIQUE_KEY: Field = may("unique_key", Kind::Number(1, i32::MAX as u64));
 
-const LSWITCH: &[Field] = &[
-    ID,
-    NAME,
-    TOPIC,
-    VERSION,
-    UNIQUE_KEY,
-    may("is_external", Kind::Flag),
-    may("mtu", NUMBER),
-    may("segmentation_id", NUMBER),
-    may("network_type", Kind::Text),
-    may("physical_network", Kind::Text),
-    may("qos_policy", Kind::Reference),
-];
+/// A route of a subnet or router.
+pub(super) const HOST_ROUTE: &[Field] = &[must("destination", Kind::Network), must("nexthop", Kind::Ip)];
 
-const HOST_ROUTE: &[Field] = &[must("destination", Kind::Network), must("nexthop", Kind::Ip)];
-
-const LSUBNET: &[Field] = &[
-    ID,
-    NAME,
-    TOPIC,
-    VERSION,
-    may("enable_dhcp", Kind::Flag),
-    may("dhcp_ip", Kind::Ip),
-    may("cidr", Kind::Network),
-    may("gateway_ip", Kind::Ip),
-    list("dns_nameservers", &Kind::Ip),
-    list("host_routes", &Kind::Object(HOST_ROUTE)),
-    must("lswitch", Kind::Reference),
-];
-
-const LPORT: &[Field] = &[
-    ID,
-    NAME,
-    TOPIC,
-    VERSION,
-    UNIQUE_KEY,
-    must("lswitch", Kind::Reference),
-    list("macs", &Kind::Mac),
-    list("ips", &Kind::Ip),
-    list("subnets", &Kind::Reference),
-    may("enabled", Kind::Flag),
-    may("binding", Kind::Object(BINDING)),
-    list("security_groups", &Kind::Reference),
-    list("allowed_address_pairs", &Kind::Object(ADDRESS_PAIR)),
-    may("port_security_enabled", Kind::Flag),
-    may("device_owner", Kind::Text),
-    may("device_id", Kind::Text),
-    may("qos_policy", Kind::Reference),
-    may("dhcp_params", Kind::Object(&[may("opts", Kind::TextMap), may("siaddr", Kind::Ip)])),
-    may("binding_vnic_type", Kind::Text),
-];
-
-const BINDING: &[Field] = &[
-    must("type", Kind::OneOf(&["chassis", "vtep"])),
-    may("chassis", Kind::Reference),
-    may("vtep_address", Kind::Ip),
-];
-
-const ADDRESS_PAIR: &[Field] = &[must("ip_address", Kind::Ip), must("mac_address", Kind::Mac)];
-
-const CHILD_PORT_SEGMENTATION: &[Field] = &[
-    ID,
-    TOPIC,
-    must("parent", Kind::Reference),
-    must("port", Kind::Reference),
-    must("segmentation_type", Kind::OneOf(&["vlan", "macvlan", "ipvlan"])),
-    may("segmentation_id", NUMBER),
-];
-
-const CHASSIS: &[Field] = &[
-    ID,
-    must("ip", Kind::Ip),
-    may("external_host_ip", Kind::Ip),
-    must("tunnel_types", Kind::List(&Kind::OneOf(&["geneve", "vxlan", "gre"]))),
-];
-
-const ROUTER_PORT: &[Field] = &[
-    ID,
-    TOPIC,
-    must("unique_key", UNIQUE_KEY.kind),
-    may("mac", Kind::Mac),
-    may("lswitch", Kind::Reference),
-    may("network", Kind::Network),
-];
-
-const LOGICAL_ROUTER: &[Field] = &[
-    ID,
-    NAME,
-    TOPIC,
-    VERSION,
-    UNIQUE_KEY,
-    list("ports", &Kind::Object(ROUTER_PORT)),
-    list("routes", &Kind::Object(HOST_ROUTE)),
-];
-
-const FLOATING_IP: &[Field] = &[
-    ID,
-    TOPIC,
-    VERSION,
-    may("floating_ip_address", Kind::Ip),
-    may("fixed_ip_address", Kind::Ip),
-    may("lport", Kind::Reference),
-    may("floating_lport", Kind::Reference),
-    may("lrouter", Kind::Reference),
-];
-
-const SECURITY_GROUP_RULE: &[Field] = &[
-    ID,
-    TOPIC,
-    VERSION,
-    may("direction", Kind::OneOf(&["ingress", "egress"])),
-    may("ethertype", Kind::OneOf(&["IPv4", "IPv6"])),
-    may("protocol", Kind::Number(0, 255)),
-    may("port_range_min", NUMBER),
-    may("port_range_max", NUMBER),
-    may("remote_group_id", Kind::Text),
-    may("remote_ip_prefix", Kind::Network),
-    may("security_group_id", Kind::Text),
-];
-
-const SECURITY_GROUP: &[Field] =
-    &[ID, NAME, TOPIC, VERSION, UNIQUE_KEY, list("rules", &Kind::Object(SECURITY_GROUP_RULE))];
-
-const QOS_RULE: &[Field] = &[
-    ID,
-    may("type", Kind::OneOf(&["dscp_marking", "bandwidth_limit"])),
-    may("dscp_mark", NUMBER),
-    may("max_kbps", NUMBER),
-    may("max_burst_kbps", NUMBER),
-    may("direction", Kind::OneOf(&["egress"])),
-];
-
-const QOS_POLICY: &[Field] = &[ID, NAME, TOPIC, VERSION, list("rules", &Kind::Object(QOS_RULE))];
-
-const ACTIVE_PORT: &[Field] = &[
-    ID,
-    TOPIC,
-    may("ip", Kind::Ip),
-    may("network", Kind::Reference),
-    may("detected_mac", Kind::Mac),
-    may("detected_lport", Kind::Reference),
-];
-
-const MIGRATION: &[Field] = &[
-    ID,
-    may("dest_chassis", Kind::Reference),
-    may("lport", Kind::Reference),
-    may("status", Kind::OneOf(&["dest_plug", "src_unplug", "rebound"])),
-];
-
-const PUBLISHER: &[Field] = &[ID, NAME, may("uri", Kind::Text), may("last_activity_timestamp", Kind::Time)];
-
-const LISTENER: &[Field] = &[ID, may("timestamp", Kind::Time), may("ppid", NUMBER)];
-
-const SERVICE: &[Field] = &[
-    ID,
-    may("chassis", Kind::Reference),
-    may("binary", Kind::Text),
-    may("last_seen_up", Kind::Time),
-    may("disabled", Kind::Flag),
-    may("disabled_reason", Kind::Text),
-];
+impl Schema {
+    /// Any fields and no rules.
+    pub(super) const OPEN: Self = Self {
+        fields: None,
+        columns: &[],
+        default_id: None,
+        check: None,
+        check_put: None,
+        check_delete: None,
+    };
+}
 
 impl Table {
-    /// The fields that a record of this table may have; `None` for an open table.
-    pub(super) const fn fields(self) -> Option<&'static [Field]> {
-        match self {
-            Self::Lswitch => Some(LSWITCH),
-            Self::Lsubnet => Some(LSUBNET),
-            Self::Lport => Some(LPORT),
-            Self::ChildPortSegmentation => Some(CHILD_PORT_SEGMENTATION),
-            Self::Chassis => Some(CHASSIS),
-            Self::LogicalRouter => Some(LOGICAL_ROUTER),
-            Self::FloatingIp => Some(FLOATING_IP),
-            Self::SecurityGroup => Some(SECURITY_GROUP),
-            Self::QosPolicy => Some(QOS_POLICY),
-            Self::ActivePort => Some(ACTIVE_PORT),
-            Self::Migration => Some(MIGRATION),
-            Self::Publisher => Some(PUBLISHER),
-            Self::Listener => Some(LISTENER),
-            Self::Service => Some(SERVICE),
-            Self::BgpPeer
-            | Self::BgpSpeaker
-            | Self::SfcPortPair
-            | Self::SfcFlowClassifier
-            | Self::SfcPortPairGroup
-            | Self::SfcPortChain => None,
-        }
+    /// The columns of `trunkpath nb list`; empty for the id and every field that is neither list nor object.
+    #[must_use]
+    pub(crate) const fn columns(self) -> &'static [&'static str] {
+        self.schema().columns
     }
 
     fn has(self, field: &str) -> bool {
-        self.fields().is_some_and(|fields| fields.iter().any(|known| known.name == field))
+        self.schema().fields.is_some_and(|fields| fields.iter().any(|known| known.name == field))
     }
 
     /// True when a record of this table is given a `unique_key` at creation.

@@ -1,8 +1,9 @@
-//! The tables of the northbound DB (Dragonflow's model classes).
+//! Names of tables.
 
 use std::fmt;
 use std::str::FromStr;
 
+use super::Table;
 use crate::types::shorten;
 
 /// A text that names no table.
@@ -11,72 +12,6 @@ use crate::types::shorten;
 pub struct TableError {
     name: String,
     hint: String,
-}
-
-macro_rules! tables {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// A table. The order is Dragonflow's: a table comes after those that its records refer to.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Table {
-            $($(#[$doc])* $variant,)*
-        }
-
-        impl Table {
-            /// Every table, referred-to before referring.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The name in keys and in the CLI.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-        }
-    };
-}
-
-tables! {
-    /// BGP peers.
-    BgpPeer = "bgp_peer",
-    /// Quality-of-service policies with their rules.
-    QosPolicy = "qospolicy",
-    /// Neutron processes that listen for events.
-    Listener = "listener",
-    /// Security groups with their rules.
-    SecurityGroup = "secgroup",
-    /// Compute nodes.
-    Chassis = "chassis",
-    /// Publishers of Dragonflow's events.
-    Publisher = "publisher",
-    /// BGP speakers.
-    BgpSpeaker = "bgp_speaker",
-    /// Agents and when each was last seen.
-    Service = "service",
-    /// Logical switches, that is, networks.
-    Lswitch = "lswitch",
-    /// Logical routers with their ports.
-    LogicalRouter = "lrouter",
-    /// Subnets.
-    Lsubnet = "lsubnet",
-    /// Logical ports: parents, subports, remote ports.
-    Lport = "lport",
-    /// Floating IP addresses.
-    FloatingIp = "floatingip",
-    /// Segmentations: which tag on which parent is which port.
-    ChildPortSegmentation = "child_port_segmentation",
-    /// Live migrations under way.
-    Migration = "migration",
-    /// Service function chaining: port pairs.
-    SfcPortPair = "sfc_portpair",
-    /// Where an allowed address pair was seen.
-    ActivePort = "activeport",
-    /// Service function chaining: flow classifiers.
-    SfcFlowClassifier = "sfc_flowclassifier",
-    /// Service function chaining: port pair groups.
-    SfcPortPairGroup = "sfc_portpairgroup",
-    /// Service function chaining: port chains.
-    SfcPortChain = "sfc_portchain",
 }
 
 impl FromStr for Table {

@@ -114,9 +114,8 @@ async fn what_another_program_wrote_badly_is_passed_on() {
     let mut follower = Follower::new(Arc::clone(&db)).await;
     let problems = |view: &Snapshot| -> Vec<String> {
         nb::Northbound::from_snapshot(view, &trunkpath::types::Incumbents::new())
-            .unreadable()
-            .values()
-            .map(ToString::to_string)
+            .invalid()
+            .map(|(_, _, problem)| problem.to_string())
             .collect()
     };
     let found = problems(&follower.view);

@@ -22,23 +22,14 @@ pub(super) fn write(out: &mut Vec<u8>, table: Table, records: &[Record]) -> io::
 }
 
 fn columns<'a>(table: Table, records: &'a [Record]) -> Vec<&'a str> {
-    #[allow(clippy::wildcard_enum_match_arm, reason = "the others show all their plain fields")]
-    match table {
-        Table::Lswitch => vec!["id", "unique_key", "name", "network_type", "segmentation_id", "mtu"],
-        Table::Lport => vec!["id", "unique_key", "name", "lswitch", "macs", "ips", "enabled", "binding"],
-        Table::ChildPortSegmentation => vec!["id", "parent", "port", "segmentation_type", "segmentation_id"],
-        _ => {
-            let plain = |record: &'a Record| record.json.as_object().into_iter().flatten();
-            let fields: BTreeSet<&str> = records
-                .iter()
-                .flat_map(plain)
-                .filter(|(_, value)| !value.is_object() && !value.is_array())
-                .map(|(name, _)| name.as_str())
-                .collect();
-            let rest = fields.into_iter().filter(|name| *name != "id");
-            std::iter::once("id").chain(rest).collect()
-        }
+    if !table.columns().is_empty() {
+        return table.columns().to_vec();
     }
+    let all = records.iter().filter_map(|record| record.json.as_object()).flatten();
+    let plain = all.filter(|(_, value)| !value.is_object() && !value.is_array());
+    let fields: BTreeSet<&str> = plain.map(|(name, _)| name.as_str()).collect();
+    let rest = fields.into_iter().filter(|name| *name != "id");
+    std::iter::once("id").chain(rest).collect()
 }
 
 fn cell(value: Option<&Value>) -> String {

@@ -1,30 +1,106 @@
-//! Which segmentations hold.
+//! Segmentations that hold.
 //!
 //! A segmentation claims a tag of its parent and its port as subport. It holds when both ports exist and no other one
-//! holds either claim, and goes on holding until it or one of its ports goes or it claims something else. Then those that
-//! wait for what it gives up are tried, in the order of their ids. As holding takes nothing from another, that is
-//! all: no change spreads further.
+//! holds either claim. It holds until it is removed, one of its ports is removed, or its claims change. Then those that
+//! wait for these claims are tried, in the order of their ids. As holding takes nothing from another, no change spreads
+//! further.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Northbound;
+use crate::nb::index::compact;
+use crate::nb::rows::Affected;
 use crate::nb::{ChildPortSegmentation, Claims, Table};
-use crate::types::{Id, Segmentation};
+use crate::types::{Claim, Id, Segmentation};
+
+/// The claims that segmentations make.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct SegmentationClaims {
+    /// By the id of the parent.
+    tags: BTreeMap<Id, Claims<Segmentation>>,
+    /// By the id of the subport.
+    subports: Claims<Id>,
+}
+
+impl SegmentationClaims {
+    fn tag_holder(&self, parent: &str, tag: Segmentation) -> Option<&Id> {
+        self.tags.get(parent)?.holder(&tag)
+    }
+
+    /// Whether neither claim of a segmentation is held by another.
+    fn are_free_for(&self, segmentation: &ChildPortSegmentation) -> bool {
+        let ChildPortSegmentation { id, parent, port, segmentation: tag } = segmentation;
+        self.tags.get(parent).is_some_and(|tags| tags.is_free_for(tag, id))
+            && self.subports.is_free_for(port, id)
+    }
+
+    fn hold(&mut self, segmentation: &ChildPortSegmentation) {
+        let ChildPortSegmentation { id, parent, port, segmentation: tag } = segmentation;
+        if let Some(tags) = self.tags.get_mut(parent) {
+            tags.set_holder(tag, Some(id.clone()));
+        }
+        self.subports.set_holder(port, Some(id.clone()));
+    }
+
+    fn vacate(&mut self, segmentation: &ChildPortSegmentation) {
+        let ChildPortSegmentation { id, parent, port, segmentation: tag } = segmentation;
+        if let Some(tags) = self.tags.get_mut(parent) {
+            tags.vacate(tag, id);
+        }
+        self.subports.vacate(port, id);
+    }
+
+    /// Removes the claims of `before` that `now` does not make.
+    fn give_up(&mut self, before: &ChildPortSegmentation, now: Option<&ChildPortSegmentation>) {
+        let ChildPortSegmentation { id, parent, port, segmentation: tag } = before;
+        if now.is_none_or(|now| (&now.parent, &now.segmentation) != (parent, tag))
+            && let Some(tags) = self.tags.get_mut(parent)
+        {
+            tags.remove(tag, id);
+            if tags.is_empty() {
+                self.tags.remove(parent);
+            }
+        }
+        if now.is_none_or(|now| now.port != *port) {
+            self.subports.remove(port, id);
+        }
+    }
+
+    /// The contested claims, with their holders.
+    pub(super) fn contested(&self) -> impl Iterator<Item = (Claim, Id)> {
+        let subports = self.subports.contested();
+        let subports = subports.map(|(port, id)| (Claim::Subport(port.clone()), id.clone()));
+        let tags = self.tags.iter().flat_map(|(parent, tags)| {
+            tags.contested().map(|(tag, id)| {
+                let Segmentation::Vlan(vid) = *tag;
+                (Claim::Tag(parent.clone(), vid), id.clone())
+            })
+        });
+        subports.chain(tags)
+    }
+
+    pub(super) fn compact(&mut self) {
+        compact(&mut self.tags);
+        self.tags.values_mut().for_each(Claims::compact);
+        self.subports.compact();
+    }
+}
 
 impl Northbound {
-    /// Whether a segmentation holds: its tag stands for its port.
+    /// Whether a segmentation holds: frames with its tag are its subport's.
     #[must_use]
     pub fn holds(&self, segmentation: &ChildPortSegmentation) -> bool {
         self.could_hold(segmentation)
-            && self.tag_holder(&segmentation.parent, segmentation.segmentation) == Some(&segmentation.id)
-            && self.segmentations_by_port.holder(&segmentation.port) == Some(&segmentation.id)
+            && self.segmentation_claims.tag_holder(&segmentation.parent, segmentation.segmentation)
+                == Some(&segmentation.id)
+            && self.segmentation_claims.subports.holder(&segmentation.port) == Some(&segmentation.id)
     }
 
     /// The segmentation that holds and makes `lport` a subport.
     #[must_use]
     pub fn segmentation_above(&self, lport: &str) -> Option<&ChildPortSegmentation> {
-        let id = self.segmentations_by_port.holder(lport)?;
-        self.segmentations.get(id).filter(|segmentation| self.holds(segmentation))
+        let id = self.segmentation_claims.subports.holder(lport)?;
+        self.segmentations().get(id).filter(|segmentation| self.holds(segmentation))
     }
 
     /// The tags of `lport` that are claimed, each with the segmentation that holds it.
@@ -32,9 +108,9 @@ impl Northbound {
         &self,
         lport: &str,
     ) -> impl Iterator<Item = (Segmentation, Option<&ChildPortSegmentation>)> {
-        let tags = self.segmentations_by_tag.get(lport).into_iter().flat_map(Claims::holders);
+        let tags = self.segmentation_claims.tags.get(lport).into_iter().flat_map(Claims::holders);
         tags.map(|(tag, id)| {
-            let claim = id.and_then(|id| self.segmentations.get(id));
+            let claim = id.and_then(|id| self.segmentations().get(id));
             (*tag, claim.filter(|claim| self.holds(claim)))
         })
     }
@@ -42,161 +118,125 @@ impl Northbound {
     /// The segmentation that holds `tag` of `lport`.
     #[must_use]
     pub fn segmentation_with(&self, lport: &str, tag: Segmentation) -> Option<&ChildPortSegmentation> {
-        let claim = self.segmentations.get(self.tag_holder(lport, tag)?)?;
+        let claim = self.segmentations().get(self.segmentation_claims.tag_holder(lport, tag)?)?;
         self.holds(claim).then_some(claim)
-    }
-
-    fn tag_holder(&self, parent: &str, tag: Segmentation) -> Option<&Id> {
-        self.segmentations_by_tag.get(parent)?.holder(&tag)
     }
 
     /// Whether its ports exist and no other segmentation holds what it claims.
     fn could_hold(&self, segmentation: &ChildPortSegmentation) -> bool {
-        let ChildPortSegmentation { id, parent, port, segmentation: tag } = segmentation;
+        let ChildPortSegmentation { parent, port, .. } = segmentation;
         parent != port
-            && self.lports.contains_key(parent)
-            && self.lports.contains_key(port)
-            && self.segmentations_by_tag.get(parent).is_some_and(|tags| tags.is_free_for(tag, id))
-            && self.segmentations_by_port.is_free_for(port, id)
+            && self.lports().contains_key(parent)
+            && self.lports().contains_key(port)
+            && self.segmentation_claims.are_free_for(segmentation)
     }
 
-    /// Lets a segmentation hold that [could](Self::could_hold).
-    fn hold(&mut self, segmentation: &ChildPortSegmentation) {
-        let ChildPortSegmentation { id, parent, port, segmentation: tag } = segmentation;
-        if let Some(tags) = self.segmentations_by_tag.get_mut(parent) {
-            tags.set_holder(tag, Some(id.clone()));
-        }
-        self.segmentations_by_port.set_holder(port, Some(id.clone()));
-    }
-
-    fn vacate(&mut self, segmentation: &ChildPortSegmentation) {
-        let ChildPortSegmentation { id, parent, port, segmentation: tag } = segmentation;
-        if let Some(tags) = self.segmentations_by_tag.get_mut(parent) {
-            tags.vacate(tag, id);
-        }
-        self.segmentations_by_port.vacate(port, id);
-    }
-
-    /// Lets those hold that wait for what `former` held.
-    fn refill(&mut self, former: &ChildPortSegmentation, turned: &mut Vec<(Table, Id)>) {
-        let tags = self.segmentations_by_tag.get(&former.parent);
+    /// Lets those hold that wait for a claim of `former`.
+    fn refill(&mut self, former: &ChildPortSegmentation, affected: &mut Affected) {
+        let tags = self.segmentation_claims.tags.get(&former.parent);
         let claimants = tags.into_iter().flat_map(|tags| tags.claimants(&former.segmentation));
         let for_tag = self.first_that_could_hold(claimants);
-        self.hold_by_id(for_tag, turned);
-        let for_port = self.first_that_could_hold(self.segmentations_by_port.claimants(&former.port));
-        self.hold_by_id(for_port, turned);
+        self.hold_by_id(for_tag, affected);
+        let for_port = self.first_that_could_hold(self.segmentation_claims.subports.claimants(&former.port));
+        self.hold_by_id(for_port, affected);
     }
 
     fn first_that_could_hold<'a>(&self, mut ids: impl Iterator<Item = &'a Id>) -> Option<Id> {
-        ids.find(|id| self.segmentations.get(*id).is_some_and(|waiting| self.could_hold(waiting))).cloned()
+        ids.find(|id| self.segmentations().get(*id).is_some_and(|waiting| self.could_hold(waiting))).cloned()
     }
 
-    fn hold_by_id(&mut self, id: Option<Id>, turned: &mut Vec<(Table, Id)>) {
+    fn hold_by_id(&mut self, id: Option<Id>, affected: &mut Affected) {
         let Some(id) = id else { return };
-        if let Some(segmentation) = self.segmentations.get(&id).filter(|waiting| self.could_hold(waiting)) {
-            self.hold(&segmentation.clone());
-            turned.push((Table::ChildPortSegmentation, id));
+        if let Some(segmentation) = self.segmentations().get(&id).filter(|waiting| self.could_hold(waiting)) {
+            self.segmentation_claims.hold(&segmentation.clone());
+            affected.push((Table::ChildPortSegmentation, id));
         }
     }
 
     /// The segmentations with `lport` as parent or subport.
     fn segmentations_with_port(&self, lport: &str) -> BTreeSet<&Id> {
-        let below = self.segmentations_by_tag.get(lport).into_iter().flat_map(Claims::ids);
-        below.chain(self.segmentations_by_port.claimants(lport)).collect()
+        let below = self.segmentation_claims.tags.get(lport).into_iter().flat_map(Claims::ids);
+        below.chain(self.segmentation_claims.subports.claimants(lport)).collect()
     }
 
     /// Lets the segmentations hold that waited for `lport` to exist.
-    pub(super) fn hold_with(&mut self, lport: &str, turned: &mut Vec<(Table, Id)>) {
+    pub(in crate::nb) fn hold_with(&mut self, lport: &str, affected: &mut Affected) {
         let ids: Vec<_> = self.segmentations_with_port(lport).into_iter().cloned().collect();
         for id in ids {
-            self.hold_by_id(Some(id), turned);
+            self.hold_by_id(Some(id), affected);
         }
     }
 
-    /// The segmentations that hold and will not without `lport`.
-    pub(super) fn held_with(&self, lport: &str) -> Vec<ChildPortSegmentation> {
+    /// The segmentations that hold and require `lport`.
+    pub(in crate::nb) fn held_with(&self, lport: &str) -> Vec<ChildPortSegmentation> {
         let ids = self.segmentations_with_port(lport);
-        let found = ids.into_iter().filter_map(|id| self.segmentations.get(id));
+        let found = ids.into_iter().filter_map(|id| self.segmentations().get(id));
         found.filter(|segmentation| self.holds(segmentation)).cloned().collect()
     }
 
-    /// Gives what these held to others.
-    pub(super) fn release(&mut self, held: Vec<ChildPortSegmentation>, turned: &mut Vec<(Table, Id)>) {
+    /// Gives the claims of these to others.
+    pub(in crate::nb) fn release(&mut self, held: Vec<ChildPortSegmentation>, affected: &mut Affected) {
         for segmentation in &held {
-            self.vacate(segmentation);
+            self.segmentation_claims.vacate(segmentation);
         }
         for segmentation in held {
-            self.refill(&segmentation, turned);
-            turned.push((Table::ChildPortSegmentation, segmentation.id));
+            self.refill(&segmentation, affected);
+            affected.push((Table::ChildPortSegmentation, segmentation.id));
         }
     }
 
-    pub(super) fn put_segmentation(&mut self, mut segmentation: ChildPortSegmentation) -> Vec<(Table, Id)> {
-        self.texts.share(&mut segmentation.parent);
-        self.texts.share(&mut segmentation.port);
-        let before = self.segmentations.get(&segmentation.id);
-        let held = before.filter(|before| self.holds(before)).cloned();
-        let before = before.cloned();
-        // A claim that it made and still makes keeps its place.
-        self.give_up(before.as_ref(), Some(&segmentation));
+    /// [`Row::insert`](crate::nb::rows::Row::insert) of a segmentation.
+    pub(in crate::nb) fn insert_segmentation(
+        &mut self,
+        segmentation: ChildPortSegmentation,
+        affected: &mut Affected,
+    ) {
+        let before = self.segmentations().get(&segmentation.id).cloned();
+        let held = before.as_ref().is_some_and(|before| self.holds(before));
+        // A claim that both versions make keeps its place.
+        if let Some(before) = &before {
+            self.segmentation_claims.give_up(before, Some(&segmentation));
+        }
         self.claim_tag(&segmentation);
         self.claim_port(&segmentation);
-        self.segmentations.insert(segmentation.id.clone(), segmentation.clone());
+        self.collections.segmentations.insert(segmentation.clone(), affected);
         if self.could_hold(&segmentation) {
-            self.hold(&segmentation);
+            self.segmentation_claims.hold(&segmentation);
         } else {
-            self.vacate(&segmentation);
+            self.segmentation_claims.vacate(&segmentation);
         }
-        let mut turned = Vec::new();
-        if let Some(held) = held {
-            self.refill(&held, &mut turned);
+        if let Some(before) = before.filter(|_| held) {
+            self.refill(&before, affected);
         }
-        turned
     }
 
-    pub(super) fn remove_segmentation(&mut self, id: &Id, turned: &mut Vec<(Table, Id)>) {
-        let Some(before) = self.segmentations.get(id).cloned() else { return };
+    /// [`Row::remove`](crate::nb::rows::Row::remove) of a segmentation.
+    pub(in crate::nb) fn remove_segmentation(&mut self, id: &Id, affected: &mut Affected) {
+        let Some(before) = self.segmentations().get(id).cloned() else { return };
         let held = self.holds(&before);
-        self.give_up(Some(&before), None);
-        self.segmentations.remove(id);
+        self.segmentation_claims.give_up(&before, None);
+        self.collections.segmentations.remove(id, affected);
         if held {
-            self.refill(&before, turned);
+            self.refill(&before, affected);
         }
     }
 
-    /// Takes away the claims of `before` that `now` does not make.
-    fn give_up(&mut self, before: Option<&ChildPortSegmentation>, now: Option<&ChildPortSegmentation>) {
-        let Some(before) = before else { return };
-        let ChildPortSegmentation { id, parent, port, segmentation: tag } = before;
-        if now.is_none_or(|now| (&now.parent, &now.segmentation) != (parent, tag))
-            && let Some(tags) = self.segmentations_by_tag.get_mut(parent)
-        {
-            tags.remove(tag, id);
-            if tags.is_empty() {
-                self.segmentations_by_tag.remove(parent);
-            }
-        }
-        if now.is_none_or(|now| now.port != *port) {
-            self.segmentations_by_port.remove(port, id);
-        }
-    }
-
-    /// Adds a claim on a tag. One that becomes contested by it is held by the first claim if that holds.
+    /// Adds a claim on a tag. If it makes the tag contested, the first claimant remains the holder, provided it holds.
     fn claim_tag(&mut self, segmentation: &ChildPortSegmentation) {
         let ChildPortSegmentation { id, parent, segmentation: tag, .. } = segmentation;
         let holder = self.segmentation_with(parent, *tag).map(|holder| holder.id.clone());
-        let tags = self.segmentations_by_tag.entry(parent.clone()).or_default();
+        let tags = self.segmentation_claims.tags.entry(parent.clone()).or_default();
         if tags.insert(*tag, id.clone()) {
             tags.set_holder(tag, holder);
         }
     }
 
-    /// The same for the subport.
+    /// Adds a claim on a subport, like [`claim_tag`](Self::claim_tag).
     fn claim_port(&mut self, segmentation: &ChildPortSegmentation) {
         let ChildPortSegmentation { id, port, .. } = segmentation;
         let holder = self.segmentation_above(port).map(|holder| holder.id.clone());
-        if self.segmentations_by_port.insert(port.clone(), id.clone()) {
-            self.segmentations_by_port.set_holder(port, holder);
+        if self.segmentation_claims.subports.insert(port.clone(), id.clone()) {
+            self.segmentation_claims.subports.set_holder(port, holder);
         }
     }
 }

@@ -1,27 +1,18 @@
-//! Who holds what two or more claim, to be kept over a restart.
+//! Holders of what two or more records claim, to be kept over a restart.
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Northbound, State};
+use super::Northbound;
+use crate::nb::rows::AnyRow;
 use crate::nb::{Record, Snapshot};
-use crate::types::{Claim, Id, Incumbents, Segmentation};
+use crate::types::{Id, Incumbents};
 
 impl Northbound {
     /// The holders of contested claims.
     #[must_use]
     pub fn incumbents(&self) -> Incumbents {
-        let ports = self.lports_by_key.contested().map(|(key, id)| (Claim::PortKey(*key), id));
-        let networks = self.lswitches_by_key.contested().map(|(key, id)| (Claim::NetworkKey(*key), id));
-        let subports = self.segmentations_by_port.contested();
-        let subports = subports.map(|(port, id)| (Claim::Subport(port.clone()), id));
-        let tags = self.segmentations_by_tag.iter().flat_map(|(parent, tags)| {
-            tags.contested().map(|(tag, id)| {
-                let Segmentation::Vlan(vid) = *tag;
-                (Claim::Tag(parent.clone(), vid), id)
-            })
-        });
-        let all = ports.chain(networks).chain(subports).chain(tags);
-        all.map(|(claim, id)| (claim, id.clone())).collect()
+        let keys = self.collections.all().flat_map(|collection| collection.contested());
+        keys.chain(self.segmentation_claims.contested()).collect()
     }
 }
 
@@ -43,16 +34,8 @@ pub(crate) fn in_order<'a>(snapshot: &'a Snapshot, incumbents: &Incumbents) -> V
     records
 }
 
-/// Whether the record makes a claim of which it is the incumbent.
+/// Whether the record is the incumbent of one of its claims.
 fn holds(record: &Record, incumbents: &Incumbents) -> bool {
-    let claims = match State::read(record) {
-        Some(State::Lport(port)) => vec![Claim::PortKey(port.key)],
-        Some(State::Lswitch(network)) => vec![Claim::NetworkKey(network.key)],
-        Some(State::Segmentation(segmentation)) => {
-            let Segmentation::Vlan(vid) = segmentation.segmentation;
-            vec![Claim::Tag(segmentation.parent, vid), Claim::Subport(segmentation.port)]
-        }
-        Some(State::Absent | State::Unreadable(_)) | None => Vec::new(),
-    };
-    claims.iter().any(|claim| incumbents.get(claim).is_some_and(|id| *id == record.id))
+    let Some(Ok(row)) = AnyRow::parse(record) else { return false };
+    row.claims().iter().any(|claim| incumbents.get(claim).is_some_and(|id| *id == record.id))
 }

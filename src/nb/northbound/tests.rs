@@ -23,7 +23,7 @@ fn fields_that_are_not_needed_are_ignored_and_null_is_absent() {
     let port = &northbound.lports()["p"];
     assert_eq!((port.key.get(), port.enabled, port.macs.len()), (7, true, 0));
     assert_eq!(port.chassis, None);
-    assert!(northbound.unreadable.is_empty());
+    assert!(northbound.invalid().next().is_none());
 }
 
 #[test]
@@ -32,14 +32,14 @@ fn a_bad_record_is_a_problem_until_it_is_repaired_or_deleted() {
     let mut northbound = of(vec![record(Table::Lswitch, good.clone())]);
     let bad = record(Table::Lswitch, json!({"id": "n", "unique_key": "1"}));
     northbound.apply(&Change::Put(bad.clone()));
-    assert!(northbound.lswitches.is_empty());
-    let problem = &northbound.unreadable[&(Table::Lswitch, "n".into())];
+    assert!(northbound.lswitches().is_empty());
+    let problem = northbound.problem(Table::Lswitch, "n").unwrap();
     assert_eq!(
         problem.to_string(),
         "lswitch n: field unique_key is \"1\": expected a whole number, 0 or more"
     );
     northbound.apply(&Change::Put(record(Table::Lswitch, good)));
-    assert!(northbound.unreadable.is_empty() && northbound.lswitches.len() == 1);
+    assert!(northbound.invalid().next().is_none() && northbound.lswitches().len() == 1);
     northbound.apply(&Change::Put(bad));
     northbound.apply(&Change::Delete { table: Table::Lswitch, id: "n".to_owned() });
     assert_eq!(northbound, Northbound::default());
@@ -74,13 +74,13 @@ fn what_the_datapath_cannot_use_says_why() {
     ];
     for (table, json, expected) in cases {
         let northbound = of(vec![record(table, json)]);
-        let (_, problem) = northbound.unreadable.first_key_value().unwrap();
+        let (_, _, problem) = northbound.invalid().next().unwrap();
         assert!(problem.reason.contains(expected), "{problem}");
     }
     let mut elsewhere = record(Table::Lswitch, json!({"id": "n", "unique_key": 1}));
     elsewhere.id = "m".to_owned();
     let northbound = of(vec![elsewhere]);
-    assert!(northbound.unreadable[&(Table::Lswitch, "m".into())].reason.contains("the record's key"));
+    assert!(northbound.problem(Table::Lswitch, "m").unwrap().reason.contains("the record's key"));
 }
 
 /// Good and bad records of few ids, so that they meet.
@@ -166,7 +166,7 @@ proptest! {
             for segmentation in northbound.segmentations().values() {
                 let holds = northbound.holds(segmentation);
                 let mut tried = northbound.clone();
-                let now = State::Segmentation(segmentation.clone());
+                let now = RecordState::Valid(AnyRow::ChildPortSegmentation(segmentation.clone()));
                 tried.make(Edit { table: Table::ChildPortSegmentation, id: segmentation.id.clone(), now });
                 prop_assert_eq!(tried.holds(segmentation), holds, "{:?} by {:?}", segmentation, change);
                 let this = (Table::ChildPortSegmentation, segmentation.id.clone());

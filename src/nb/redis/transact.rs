@@ -10,7 +10,7 @@ use super::reading::Reading;
 use super::session::Server;
 use crate::nb::draft::Run;
 use crate::nb::transaction::State;
-use crate::nb::{NbError, Op, RecordError, RecordId, Revision, Table};
+use crate::nb::{NbError, Op, RecordError, RecordId, Revision};
 
 /// How often a transaction starts over.
 const ATTEMPTS: u32 = 100;
@@ -62,15 +62,14 @@ async fn prepare<T>(
     }
 }
 
-/// The record that `ops` are about, when no other can come into it: a segmentation names ports, and a port that one names
-/// stays.
+/// The record that `ops` are about, if its table has no rules that read other records.
 pub(super) fn sole(ops: &[Op]) -> Option<RecordId> {
     let [op] = ops else { return None };
     match op {
-        Op::Create { table, json } | Op::Put { table, json } if *table != Table::ChildPortSegmentation => {
+        Op::Create { table, json } | Op::Put { table, json } if table.schema().check_put.is_none() => {
             Some(RecordId { table: *table, id: json.get("id")?.as_str()?.to_owned() })
         }
-        Op::Delete { table, id } if *table != Table::Lport => {
+        Op::Delete { table, id } if table.schema().check_delete.is_none() => {
             Some(RecordId { table: *table, id: id.clone() })
         }
         Op::Create { .. } | Op::Put { .. } | Op::Delete { .. } => None,

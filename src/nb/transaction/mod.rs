@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::check::complete;
 use super::{NbError, Op, RecordError, RecordId, Table};
-use crate::types::Segmentation;
 
 /// A question that finds records by a field.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +40,7 @@ pub(super) trait State {
 }
 
 /// What stopped a transaction: a record, which [`run`] then names, or the store.
-enum Stop {
+pub(super) enum Stop {
     Record(RecordError),
     Store(NbError),
 }
@@ -204,88 +203,17 @@ fn settle_version(json: &mut Value, old: Option<&Value>) {
 /// without an index, a question is a whole table.
 fn verify(state: &dyn State, record: &RecordId, before: &Value) -> Result<(), Stop> {
     let RecordId { table, id } = record;
+    let schema = table.schema();
     let Some(json) = state.get(record)? else {
-        return if *table == Table::Lport { verify_unused(state, id) } else { Ok(()) };
+        return schema.check_delete.map_or(Ok(()), |check| check(state, id));
     };
-    let same = |field: &str| json.get(field) == before.get(field);
-    if let Some(key) = key_of(&json).filter(|_| table.is_keyed() && !same("unique_key")) {
+    if let Some(key) = key_of(&json).filter(|key| table.is_keyed() && key_of(before) != Some(*key)) {
         let owners = state.find(*table, By::UniqueKey(key))?;
         if let Some((other, _)) = owners.into_iter().find(|(other, _)| other != id) {
             return Err(RecordError::DuplicateKey { key, other }.into());
         }
     }
-    let checked = ["parent", "port", "segmentation_type", "segmentation_id"];
-    if *table != Table::ChildPortSegmentation || checked.into_iter().all(same) {
-        return Ok(());
-    }
-    verify_segmentation(state, id, &json)
-}
-
-fn segmentations(state: &dyn State, by: By<'_>) -> Result<Vec<(String, Value)>, NbError> {
-    state.find(Table::ChildPortSegmentation, by)
-}
-
-fn verify_unused(state: &dyn State, lport: &str) -> Result<(), Stop> {
-    for (role, by) in [("parent", By::Parent(lport)), ("port", By::Port(lport))] {
-        if let Some((other, _)) = segmentations(state, by)?.into_iter().next() {
-            return Err(RecordError::StillUsed { role, other }.into());
-        }
-    }
-    Ok(())
-}
-
-fn text<'a>(json: &'a Value, field: &str) -> &'a str {
-    json.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn tag_of(json: &Value) -> Option<Segmentation> {
-    let id = json.get("segmentation_id").and_then(Value::as_u64);
-    Segmentation::decode(text(json, "segmentation_type"), id).ok()
-}
-
-fn verify_segmentation(state: &dyn State, id: &str, json: &Value) -> Result<(), Stop> {
-    let (parent, port) = (text(json, "parent"), text(json, "port"));
-    for (role, lport) in [("parent", parent), ("port", port)] {
-        let record = RecordId { table: Table::Lport, id: lport.to_owned() };
-        if state.get(&record)?.is_none() {
-            return Err(RecordError::NoSuchPort { role, id: record.id }.into());
-        }
-    }
-    for (other, claim) in segmentations(state, By::Port(port))? {
-        if other != id {
-            let (port, parent) = (port.to_owned(), text(&claim, "parent").to_owned());
-            return Err(RecordError::SubportTaken { port, parent, other }.into());
-        }
-    }
-    if let Some(tag) = tag_of(json) {
-        let by = tag.id().map_or(By::Parent(parent), |id| By::Tag(parent, id));
-        for (other, sibling) in segmentations(state, by)? {
-            if other != id && tag_of(&sibling) == Some(tag) {
-                let (parent, segmentation) = (parent.to_owned(), tag.to_string());
-                return Err(RecordError::TagTaken { parent, segmentation, other }.into());
-            }
-        }
-    }
-    verify_no_cycle(state, parent, port)
-}
-
-/// Goes up from `parent`; `port` must not be there.
-fn verify_no_cycle(state: &dyn State, parent: &str, port: &str) -> Result<(), Stop> {
-    let mut seen = vec![parent.to_owned()];
-    let mut next = 0;
-    while let Some(above) = seen.get(next).cloned() {
-        if above == port {
-            return Err(RecordError::Cycle { parent: parent.to_owned(), port: port.to_owned() }.into());
-        }
-        for (_, json) in segmentations(state, By::Port(&above))? {
-            let higher = text(&json, "parent").to_owned();
-            if !seen.contains(&higher) {
-                seen.push(higher);
-            }
-        }
-        next += 1;
-    }
-    Ok(())
+    schema.check_put.map_or(Ok(()), |check| check(state, id, &json, before))
 }
 
 #[cfg(test)]

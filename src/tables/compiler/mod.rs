@@ -183,8 +183,8 @@ impl Compiler {
             networks.map(|(network, owner)| keys("lswitch", &network.id, network.key.get(), owner));
         let found = self.compiled_links.values().flat_map(|link| &link.problems);
         let found = found.chain(self.networks.values().flat_map(|network| &network.problems)).cloned();
-        let unreadable = nb.unreadable().values().cloned();
-        unreadable.chain(claims::problems(nb)).chain(ports).chain(networks).chain(found).collect()
+        let invalid = nb.invalid().map(|(_, _, problem)| problem.clone());
+        invalid.chain(claims::problems(nb)).chain(ports).chain(networks).chain(found).collect()
     }
 
     /// Applies one change of the records.

@@ -1,0 +1,214 @@
+//! Ports.
+
+use std::net::IpAddr;
+use std::slice;
+use std::sync::Arc;
+
+use super::{Affected, Collections, IndexedIds, Row, Table};
+use crate::nb::collection::Collection;
+use crate::nb::fields::Fields;
+use crate::nb::schema::{Field, ID, Kind, NAME, Object, Schema, TOPIC, UNIQUE_KEY, VERSION, list, may, must};
+use crate::nb::texts::Texts;
+use crate::nb::transaction::{By, State, Stop};
+use crate::nb::{Northbound, Record, RecordError};
+use crate::types::{AddressPair, AllowedSources, Claim, Id, MacAddr, PortKey, SourceRules};
+
+pub(super) const SCHEMA: Schema = Schema {
+    fields: Some(FIELDS),
+    columns: &["id", "unique_key", "name", "lswitch", "macs", "ips", "enabled", "binding"],
+    check: Some(check_binding),
+    check_delete: Some(check_unused),
+    ..Schema::OPEN
+};
+
+const FIELDS: &[Field] = &[
+    ID,
+    NAME,
+    TOPIC,
+    VERSION,
+    UNIQUE_KEY,
+    must("lswitch", Kind::Reference),
+    list("macs", &Kind::Mac),
+    list("ips", &Kind::Ip),
+    list("subnets", &Kind::Reference),
+    may("enabled", Kind::Flag),
+    may("binding", Kind::Object(BINDING)),
+    list("security_groups", &Kind::Reference),
+    list("allowed_address_pairs", &Kind::Object(ADDRESS_PAIR)),
+    may("port_security_enabled", Kind::Flag),
+    may("device_owner", Kind::Text),
+    may("device_id", Kind::Text),
+    may("qos_policy", Kind::Reference),
+    may("dhcp_params", Kind::Object(&[may("opts", Kind::TextMap), may("siaddr", Kind::Ip)])),
+    may("binding_vnic_type", Kind::Text),
+];
+
+const BINDING: &[Field] = &[
+    must("type", Kind::OneOf(&["chassis", "vtep"])),
+    may("chassis", Kind::Reference),
+    may("vtep_address", Kind::Ip),
+];
+
+const ADDRESS_PAIR: &[Field] = &[must("ip_address", Kind::Ip), must("mac_address", Kind::Mac)];
+
+fn check_binding(object: &Object) -> Result<(), RecordError> {
+    let Some(binding) = object.get("binding") else { return Ok(()) };
+    let needed =
+        if binding.get("type").is_some_and(|kind| kind == "vtep") { "vtep_address" } else { "chassis" };
+    match binding.get(needed) {
+        Some(_) => Ok(()),
+        None => Err(RecordError::Missing(format!("binding.{needed}"))),
+    }
+}
+
+/// A port that a segmentation refers to cannot be deleted.
+fn check_unused(state: &dyn State, id: &str) -> Result<(), Stop> {
+    for (role, by) in [("parent", By::Parent(id)), ("port", By::Port(id))] {
+        if let Some((other, _)) = state.find(Table::ChildPortSegmentation, by)?.into_iter().next() {
+            return Err(RecordError::StillUsed { role, other }.into());
+        }
+    }
+    Ok(())
+}
+
+/// A port of a network: a VM's interface, a subport, or a port elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogicalPort {
+    /// The id, which is also in the key of the record.
+    pub id: Id,
+    /// The `unique_key`, which at most one port holds.
+    pub key: PortKey,
+    /// The name, empty when the record has none.
+    pub name: Box<str>,
+    /// The id of its network, which may be missing.
+    pub lswitch: Id,
+    /// Its addresses; Neutron gives one.
+    pub macs: Arc<[MacAddr]>,
+    /// Port security and `allowed_address_pairs`; `None` without both. A record without `port_security_enabled` has no
+    /// port security, as in Dragonflow.
+    pub source_rules: Option<Arc<SourceRules>>,
+    /// The admin state. A record without the field is enabled, which is Neutron's default.
+    pub enabled: bool,
+    /// The host that the port is bound to. `None` for a subport, which is where its parent is, and for a port behind a
+    /// tunnel endpoint.
+    pub chassis: Option<Id>,
+}
+
+impl LogicalPort {
+    /// Position in [`Row::INDEXES`]: ports by their network.
+    pub(in crate::nb) const ON_LSWITCH: usize = 0;
+    /// Position in [`Row::INDEXES`]: ports by the host that they are bound to.
+    pub(in crate::nb) const AT_CHASSIS: usize = 1;
+
+    /// Whether the port may send from its own addresses and those of its pairs only.
+    #[must_use]
+    pub fn has_port_security(&self) -> bool {
+        self.allowed_sources().is_some()
+    }
+
+    /// The addresses that it may send from; `None` without port security.
+    #[must_use]
+    pub fn allowed_sources(&self) -> Option<&AllowedSources> {
+        self.source_rules.as_ref()?.allowed.as_ref()
+    }
+}
+
+impl Row for LogicalPort {
+    const TABLE: Table = Table::Lport;
+    const INDEXES: &'static [IndexedIds<Self>] =
+        &[|port| slice::from_ref(&port.lswitch), |port| port.chassis.as_slice()];
+    type Key = PortKey;
+
+    fn parse(record: &Record) -> Result<Self, RecordError> {
+        let (fields, id) = Fields::with_id(record)?;
+        let macs = fields.list("macs", MAC)?;
+        Ok(Self {
+            id,
+            key: fields.key("unique_key")?,
+            name: fields.text("name")?.unwrap_or_default().into(),
+            lswitch: fields.required_text("lswitch")?.into(),
+            source_rules: source_rules(fields, &macs)?.map(Arc::new),
+            macs: macs.into(),
+            enabled: fields.flag("enabled")?.unwrap_or(true),
+            chassis: fields.object("binding", "binding.")?.map(chassis).transpose()?.flatten(),
+        })
+    }
+
+    fn id(&self) -> &Id {
+        &self.id
+    }
+
+    fn key(&self) -> Option<PortKey> {
+        Some(self.key)
+    }
+
+    fn key_claim(key: PortKey) -> Claim {
+        Claim::PortKey(key)
+    }
+
+    fn share_ids(&mut self, texts: &mut Texts) {
+        texts.share(&mut self.id);
+        texts.share(&mut self.lswitch);
+        if let Some(chassis) = &mut self.chassis {
+            texts.share(chassis);
+        }
+    }
+
+    fn collection(all: &mut Collections) -> &mut Collection<Self> {
+        &mut all.lports
+    }
+
+    fn insert(self, nb: &mut Northbound, affected: &mut Affected) {
+        let id = self.id.clone();
+        if nb.collections.lports.insert(self, affected).is_none() {
+            nb.hold_with(&id, affected);
+        }
+    }
+
+    fn remove(nb: &mut Northbound, id: &Id, affected: &mut Affected) {
+        let held = nb.held_with(id);
+        if nb.collections.lports.remove(id, affected).is_some() {
+            nb.release(held, affected);
+        }
+    }
+}
+
+/// The form of a MAC address, for error messages.
+const MAC: &str = "a MAC address of two digits an octet as in fa:16:3e:00:01:66";
+
+/// The rules for the source addresses of a port with these addresses. Pairs are checked without port security as well,
+/// where only their MAC addresses matter.
+fn source_rules(port: Fields<'_>, macs: &[MacAddr]) -> Result<Option<SourceRules>, RecordError> {
+    let pairs = port.objects("allowed_address_pairs", "allowed_address_pairs.")?;
+    let pairs: Vec<_> = pairs.into_iter().map(address_pair).collect::<Result<_, _>>()?;
+    let allowed = if port.flag("port_security_enabled")?.unwrap_or(false) {
+        let ips = port.list("ips", "an IP address as in 10.10.0.10")?;
+        Some(AllowedSources::new(macs, &ips, &pairs))
+    } else {
+        None
+    };
+    Ok(SourceRules::new(macs, allowed, &pairs))
+}
+
+/// Parses an address pair. Neutron accepts a network in place of an address.
+fn address_pair(pair: Fields<'_>) -> Result<AddressPair, RecordError> {
+    const IPS: &str = "an IP address as in 10.10.0.10, or a network as in 10.10.0.0/24";
+    let mac = pair.parsed("mac_address", MAC)?;
+    let mac = mac.ok_or_else(|| pair.missing("mac_address"))?;
+    let ip = pair.required_text("ip_address")?;
+    let ips = ip.parse().or_else(|_| ip.parse().map(|ip: IpAddr| ip.into()));
+    let ips = ips.map_err(|_| RecordError::bad("allowed_address_pairs.ip_address", &ip.into(), IPS))?;
+    Ok(AddressPair { mac, ips })
+}
+
+/// The host of a binding, `None` for a remote tunnel endpoint.
+fn chassis(binding: Fields<'_>) -> Result<Option<Id>, RecordError> {
+    match binding.required_text("type")?.as_str() {
+        "chassis" => Ok(Some(binding.required_text("chassis")?.into())),
+        "vtep" => match binding.parsed::<IpAddr>("vtep_address", "an IP address")? {
+            Some(_) => Ok(None),
+            None => Err(binding.missing("vtep_address")),
+        },
+        other => Err(RecordError::bad("binding.type", &other.into(), "\"chassis\" or \"vtep\"")),
+    }
+}

@@ -1,0 +1,80 @@
+//! Networks.
+
+use super::{Collections, Row, Table};
+use crate::nb::collection::Collection;
+use crate::nb::fields::Fields;
+use crate::nb::schema::{Field, ID, Kind, NAME, NUMBER, Schema, TOPIC, UNIQUE_KEY, VERSION, may};
+use crate::nb::texts::Texts;
+use crate::nb::{Record, RecordError};
+use crate::types::{Claim, Id, NetworkKey};
+
+pub(super) const SCHEMA: Schema = Schema {
+    fields: Some(FIELDS),
+    columns: &["id", "unique_key", "name", "network_type", "segmentation_id", "mtu"],
+    ..Schema::OPEN
+};
+
+const FIELDS: &[Field] = &[
+    ID,
+    NAME,
+    TOPIC,
+    VERSION,
+    UNIQUE_KEY,
+    may("is_external", Kind::Flag),
+    may("mtu", NUMBER),
+    may("segmentation_id", NUMBER),
+    may("network_type", Kind::Text),
+    may("physical_network", Kind::Text),
+    may("qos_policy", Kind::Reference),
+];
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogicalSwitch {
+    /// The id, which is also in the key of the record.
+    pub id: Id,
+    /// The `unique_key`, which at most one network holds.
+    pub key: NetworkKey,
+    /// The name, empty when the record has none.
+    pub name: Box<str>,
+    /// `vlan`, `flat`, `vxlan`, `geneve`, `gre`, `local`; not checked, as in Dragonflow.
+    pub network_type: Option<String>,
+    /// The largest IP packet, in bytes.
+    pub mtu: Option<u32>,
+}
+
+impl Row for LogicalSwitch {
+    const TABLE: Table = Table::Lswitch;
+    type Key = NetworkKey;
+
+    fn parse(record: &Record) -> Result<Self, RecordError> {
+        let (fields, id) = Fields::with_id(record)?;
+        Ok(Self {
+            id,
+            key: fields.key("unique_key")?,
+            name: fields.text("name")?.unwrap_or_default().into(),
+            network_type: fields.text("network_type")?.map(str::to_owned),
+            mtu: fields.number("mtu")?.map(|mtu| u32::try_from(mtu).unwrap_or(u32::MAX)),
+        })
+    }
+
+    fn id(&self) -> &Id {
+        &self.id
+    }
+
+    fn key(&self) -> Option<NetworkKey> {
+        Some(self.key)
+    }
+
+    fn key_claim(key: NetworkKey) -> Claim {
+        Claim::NetworkKey(key)
+    }
+
+    fn share_ids(&mut self, texts: &mut Texts) {
+        texts.share(&mut self.id);
+    }
+
+    fn collection(all: &mut Collections) -> &mut Collection<Self> {
+        &mut all.lswitches
+    }
+}
