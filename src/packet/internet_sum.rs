@@ -1,7 +1,7 @@
 //! One's complement sums of 16-bit words (RFC 1071), not complemented; folded where the comment says so.
 
-/// The sum of `bytes` as big-endian 16-bit words, an odd last byte padded with 0; not folded. It cannot overflow for the
-/// length of a frame.
+/// The sum of `bytes` as big-endian 16-bit words, an odd last byte padded with 0; not folded. It cannot
+/// overflow for the length of a frame.
 pub fn sum_be16(bytes: &[u8]) -> u64 {
     let mut words = bytes.chunks_exact(4);
     // Adding 32-bit words and folding later gives the same one's complement sum in half the additions.

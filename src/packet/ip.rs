@@ -20,7 +20,8 @@ pub const IPV6_HEADER_LEN: usize = 40;
 /// Mask of the two bytes at offset 6 of an IPv4 header (RFC 791, 3.1): not 0 in fragments only.
 pub const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
 
-/// The EtherType after all tags of a frame, and the offset of its packet. `None` when the frame is cut before.
+/// The EtherType after all tags of a frame, and the offset of its packet. `None` when the frame is cut
+/// before.
 #[inline]
 pub fn packet(frame: &[u8]) -> Option<(u16, usize)> {
     packet_behind(frame, |ethertype| matches!(ethertype, ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD))

@@ -18,11 +18,11 @@ pub const fn is_length(field: u16) -> bool {
     field < 0x0600
 }
 
-/// Parses the header after the length. `None` when it is cut, and for IP and ARP in any other form than SNAP in an unnumbered
-/// information PDU, the form that hosts send (RFC 1042).
+/// Parses the header after the length. `None` when it is cut, and for IP and ARP in any other form than SNAP
+/// in an unnumbered information PDU, the form that hosts send (RFC 1042).
 pub fn parse(llc: &[u8]) -> Option<Llc> {
-    /// Mask of the address of an access point. The lowest bit means group or individual for the destination, response or
-    /// command for the source (IEEE Std 802.2-1998, 3.3.1).
+    /// Mask of the address of an access point. The lowest bit means group or individual for the destination,
+    /// response or command for the source (IEEE Std 802.2-1998, 3.3.1).
     const ADDRESS: u8 = 0xfe;
     const SNAP: u8 = 0xaa;
     const IP: u8 = 0x06;

@@ -1,7 +1,7 @@
 //! Ethernet and 802.1Q headers, read and rewritten in place. Pure: bytes in, bytes out.
 //!
-//! Every byte here was chosen by a guest. No function indexes without a check, and a packet that contradicts its own headers
-//! is rejected.
+//! Every byte here was chosen by a guest. No function indexes without a check, and a packet that contradicts
+//! its own headers is rejected.
 
 mod bytes;
 pub mod checksum;

@@ -1,9 +1,9 @@
 //! Cutting a TCP packet that is too long for a link into segments that fit, inside of tunnels too.
 //!
-//! A VM sends packets of up to 64 KiB and leaves it to "the hardware" to cut them (TSO). XDP discards the intended length of
-//! the segments, so each is as long as the link accepts. A segment begins with all headers of the packet, and these fields
-//! are rewritten: RFC 9293, 3.1 (sequence number, PSH, FIN), RFC 3168, 6.1.2 (CWR), RFC 6864 (IPv4
-//! identification), lengths, and the checksums of TCP, UDP and GRE.
+//! A VM sends packets of up to 64 KiB and leaves it to "the hardware" to cut them (TSO). XDP discards the
+//! intended length of the segments, so each is as long as the link accepts. A segment begins with all headers
+//! of the packet, and these fields are rewritten: RFC 9293, 3.1 (sequence number, PSH, FIN), RFC 3168, 6.1.2
+//! (CWR), RFC 6864 (IPv4 identification), lengths, and the checksums of TCP, UDP and GRE.
 
 use std::ops::Range;
 
@@ -33,9 +33,10 @@ pub struct LongTcp {
 }
 
 impl LongTcp {
-    /// Parses a frame of `frame_len` bytes whose first chunk is `first`, with any number of tags. `None` if its packet is not
-    /// longer than `mtu_bytes`, not TCP, sent to a group, or cannot be cut: a fragment, one with SYN, RST or URG, one in a GRE
-    /// tunnel with sequence numbers, a malformed one, or one whose headers leave no room for payload.
+    /// Parses a frame of `frame_len` bytes whose first chunk is `first`, with any number of tags. `None` if
+    /// its packet is not longer than `mtu_bytes`, not TCP, sent to a group, or cannot be cut: a fragment, one
+    /// with SYN, RST or URG, one in a GRE tunnel with sequence numbers, a malformed one, or one whose headers
+    /// leave no room for payload.
     #[must_use]
     pub fn find(first: &[u8], frame_len: usize, mtu_bytes: usize) -> Option<Self> {
         const GROUP: u8 = 1;
@@ -70,8 +71,8 @@ impl LongTcp {
         (payload..end).step_by(segment_bytes).map(move |start| start..end.min(start + segment_bytes))
     }
 
-    /// Rewrites the headers for the segment with this payload. `first` and `rest` are the chunks of the segment: a copy of the
-    /// original headers and of that payload.
+    /// Rewrites the headers for the segment with this payload. `first` and `rest` are the chunks of the
+    /// segment: a copy of the original headers and of that payload.
     pub fn finish<'a>(
         &self,
         payload: &Range<usize>,
@@ -109,7 +110,8 @@ impl LongTcp {
     }
 }
 
-/// Whether each packet of this layer needs a number of its own: receivers ignore packets with an equal number.
+/// Whether each packet of this layer needs a number of its own: receivers ignore packets with an equal
+/// number.
 const fn has_sequence(layer: &Layer) -> bool {
     matches!(layer.kind, Kind::Gre { has_sequence: true, .. })
 }

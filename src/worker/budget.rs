@@ -1,44 +1,44 @@
-//! How the frames of the packet memory are shared out: derived here and nowhere else. A frame here is a chunk of one;
-//! nearly all have one.
+//! Division of the packet memory between sockets, and between receive rings and waiting frames.
 //!
-//! Each socket keeps a small share with the kernel, whether anything comes or not. One under load may fill its ring as
-//! long as a quarter of all frames is free; that quarter is for what is on its way out, for copies, and for sockets to
-//! come. All others may wait in front of the workers.
+//! Each socket has a small share of chunks in its fill ring at all times. A socket under load may fill its
+//! ring while a quarter of all chunks is free; that quarter is for frames in TX rings, for copies, and for
+//! future sockets. All other chunks may hold frames that wait for the workers.
 
 use crate::xsk::RECEIVE_RING_SIZE;
 
-/// The part of all frames that idle sockets share equally.
+/// Idle sockets share one in so many chunks equally.
 ///
-/// A fill ring gives nothing back, so a socket keeps the share that it had when there were fewer. With a share of `1/n`
-/// for each the sum grows with the logarithm of `n`: to a half of all frames with 500 sockets.
+/// A fill ring returns no chunks, so a socket keeps the share from a time with fewer sockets. With a share of
+/// `1/n` for each, the sum grows with the logarithm of `n`: to a half of all chunks with 500 sockets.
 const IDLE_PART: usize = 8;
 
-/// What an idle socket has at the least, as far as there is enough: the chunks of a TCP packet of 64 KiB, as a guest that
-/// leaves it to others to cut it hands it over.
-const LEAST_IDLE: usize = 40;
+/// Lower bound of the share of an idle socket while the memory suffices: the chunks of an unsegmented TCP
+/// packet of 64 KiB.
+const MIN_IDLE: usize = 40;
 
-/// What is free when nothing happens and nothing may wait in it: one in so many frames.
+/// One in so many chunks is never used by waiting frames, and is free on an idle switch.
 const RESERVE_PART: usize = 4;
 
-/// A socket may have so many times as many frames waiting as there is room left for everybody's. One alone under load has
-/// four fifths of all that may wait: a burst must find room, and one that stands is cut by `OpenSocket`.
-const GREED: usize = 4;
+/// Factor of the dynamic threshold, alpha in the paper that [`Budget::room`] cites: the ratio of a socket's
+/// waiting chunks to the room that is left for all sockets. A single socket under load has four fifths of the
+/// room: enough for bursts, and [`OpenSocket`](super::open_socket::OpenSocket) shortens standing queues.
+const ALPHA: usize = 4;
 
-/// So many sockets are reckoned with at the least, so that the first few do not take what later ones need.
-const FEWEST_SOCKETS: usize = 16;
+/// Lower bound of the number of sockets in the division, so that the first few leave chunks for later ones.
+const MIN_SOCKETS: usize = 16;
 
-/// What one worker may do with frames. All numbers are frames.
+/// The limits of one worker, in chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Shares {
-    /// What each socket keeps with the kernel to receive into.
+    /// Chunks in the fill ring and RX ring of each socket.
     pub(super) idle: usize,
-    /// What must be free for one to take more.
+    /// Free chunks of the arena above which a socket may exceed `idle`.
     pub(super) reserve: usize,
-    /// What may wait in front of the worker.
+    /// Chunks of frames that may wait for the worker.
     pub(super) waiting: usize,
 }
 
-/// What a worker has of its shares, and what of them is in use.
+/// The shares of a worker, and their use.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     shares: Shares,
@@ -46,28 +46,28 @@ pub(super) struct Budget {
 }
 
 impl Shares {
-    /// Shares out `frames` to each of `workers`, which have `sockets` sockets together.
-    pub(super) fn of(frames: usize, workers: usize, sockets: usize) -> Self {
+    /// The shares of each of `workers` workers with `sockets` sockets in total, in an arena of `chunks`
+    /// chunks.
+    pub(super) fn of(chunks: usize, workers: usize, sockets: usize) -> Self {
         let idle = |sockets: usize| {
-            let share = frames / IDLE_PART / sockets.max(FEWEST_SOCKETS);
-            share.max(LEAST_IDLE.min(frames / RESERVE_PART / sockets.max(1))).clamp(1, RECEIVE_RING_SIZE)
+            let share = chunks / IDLE_PART / sockets.max(MIN_SOCKETS);
+            share.max(MIN_IDLE.min(chunks / RESERVE_PART / sockets.max(1))).clamp(1, RECEIVE_RING_SIZE)
         };
-        let reserve = frames / RESERVE_PART;
-        // They came one by one.
-        let with_idle: usize = (1..=sockets).map(idle).sum();
-        let waiting = frames.saturating_sub(reserve).saturating_sub(with_idle) / workers.max(1);
+        let reserve = chunks / RESERVE_PART;
+        // The sum of the shares of sockets that were added one by one.
+        let all_idle: usize = (1..=sockets).map(idle).sum();
+        let waiting = chunks.saturating_sub(reserve).saturating_sub(all_idle) / workers.max(1);
         Self { idle: idle(sockets), reserve, waiting }
     }
 
-    /// Frames of one socket that wait at the most.
-    pub(super) const fn most_waiting(self) -> usize {
-        self.waiting * GREED / (GREED + 1)
+    /// Upper bound of the waiting chunks of one socket.
+    pub(super) const fn max_waiting(self) -> usize {
+        self.waiting * ALPHA / (ALPHA + 1)
     }
 }
 
 impl Budget {
-    /// Goes by `shares` from now on.
-    pub(super) const fn share(&mut self, shares: Shares) {
+    pub(super) const fn set_shares(&mut self, shares: Shares) {
         self.shares = shares;
     }
 
@@ -75,28 +75,30 @@ impl Budget {
         self.shares
     }
 
-    /// How many more frames may wait of a socket that has `own` waiting: as many in all as [`GREED`] times what room is
-    /// left then, so one under load leaves room for the next (Choudhury and Hahne, "Dynamic queue length thresholds").
+    /// Chunks by which the waiting frames of a socket may grow that has `own` chunks waiting: up to [`ALPHA`]
+    /// times the room that is left afterwards, so that one socket under load leaves room for the next
+    /// (dynamic threshold: Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet
+    /// Switches", IEEE/ACM ToN 6(2), 1998).
     #[inline]
     pub(super) const fn room(&self, own: usize) -> usize {
         let left = self.shares.waiting.saturating_sub(self.waiting);
-        // A socket that takes n more leaves n less.
-        (GREED * left).saturating_sub(own) / (GREED + 1)
+        // The largest n with own + n <= ALPHA * (left - n).
+        (ALPHA * left).saturating_sub(own) / (ALPHA + 1)
     }
 
-    /// Counts frames that wait from now on.
+    /// Adds to the number of waiting chunks.
     #[inline]
-    pub(super) const fn wait(&mut self, frames: usize) {
-        self.waiting += frames;
+    pub(super) const fn add_waiting(&mut self, chunks: usize) {
+        self.waiting += chunks;
     }
 
-    /// Counts frames that wait no longer.
+    /// Subtracts from the number of waiting chunks.
     #[inline]
-    pub(super) const fn go(&mut self, frames: usize) {
-        self.waiting -= frames;
+    pub(super) const fn remove_waiting(&mut self, chunks: usize) {
+        self.waiting -= chunks;
     }
 
-    /// How many frames a socket may have with the kernel while `free` are free.
+    /// Chunks that a socket may have in its fill ring and RX ring while `free` chunks of the arena are free.
     #[inline]
     pub(super) const fn allowance(&self, under_load: bool, free: usize) -> usize {
         if under_load && free > self.shares.reserve { RECEIVE_RING_SIZE } else { self.shares.idle }
@@ -107,21 +109,21 @@ impl Budget {
 mod tests {
     use super::*;
 
-    const FRAMES: usize = 131_072;
+    const CHUNKS: usize = 131_072;
 
     #[test]
-    fn sockets_that_come_one_by_one_leave_the_reserve_alone() {
-        let taken: usize = (1..=500).map(|sockets| Shares::of(FRAMES, 1, sockets).idle).sum();
-        let Shares { reserve, waiting, .. } = Shares::of(FRAMES, 1, 500);
-        assert!(taken + reserve + waiting <= FRAMES && waiting > FRAMES / 8, "{taken}, {waiting}");
-        assert_eq!(Shares::of(FRAMES, 2, 4), Shares { idle: 1024, reserve: 32_768, waiting: 47_104 });
+    fn sockets_that_are_added_one_by_one_do_not_use_the_reserve() {
+        let taken: usize = (1..=500).map(|sockets| Shares::of(CHUNKS, 1, sockets).idle).sum();
+        let Shares { reserve, waiting, .. } = Shares::of(CHUNKS, 1, 500);
+        assert!(taken + reserve + waiting <= CHUNKS && waiting > CHUNKS / 8, "{taken}, {waiting}");
+        assert_eq!(Shares::of(CHUNKS, 2, 4), Shares { idle: 1024, reserve: 32_768, waiting: 47_104 });
         assert_eq!(Shares::of(1, 1, 1).idle, 1);
     }
 
     #[test]
-    fn who_is_under_load_takes_more_while_enough_is_free() {
+    fn a_socket_under_load_may_have_more_while_the_reserve_is_free() {
         let mut budget = Budget::default();
-        budget.share(Shares { idle: 100, reserve: 1000, waiting: 0 });
+        budget.set_shares(Shares { idle: 100, reserve: 1000, waiting: 0 });
         assert_eq!(budget.allowance(true, 1001), RECEIVE_RING_SIZE);
         assert_eq!(budget.allowance(true, 1000), 100);
         assert_eq!(budget.allowance(false, 1001), 100);
@@ -130,12 +132,12 @@ mod tests {
     #[test]
     fn one_socket_under_load_leaves_room_for_the_next() {
         let mut budget = Budget::default();
-        budget.share(Shares { idle: 1, reserve: 0, waiting: 900 });
+        budget.set_shares(Shares { idle: 1, reserve: 0, waiting: 900 });
         let mut fill_up = || {
             let mut own = 0;
             while budget.room(own) > 0 {
                 let more = budget.room(own);
-                budget.wait(more);
+                budget.add_waiting(more);
                 own += more;
             }
             own
@@ -143,7 +145,7 @@ mod tests {
         let (first, second) = (fill_up(), fill_up());
         assert!((700..=720).contains(&first), "{first}");
         assert!((130..=144).contains(&second), "{second}");
-        budget.go(first + second);
+        budget.remove_waiting(first + second);
         assert!(budget.room(0) > 0);
     }
 }

@@ -1,4 +1,4 @@
-//! What the control thread asks of a worker, and what the worker answers.
+//! Commands of the control thread to a worker, and their replies.
 
 use crossbeam::channel::Receiver;
 use tokio::sync::oneshot;
@@ -8,46 +8,51 @@ use crate::tables::LinkSlot;
 use crate::types::QueueId;
 use crate::xsk::{RingCensus, SocketStatistics, XskSocket};
 
-/// What control may ask of a worker. Worked off between two passes.
+/// A command to a worker, executed between two passes.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Own this socket, and say when it receives.
-    Attach { link: LinkSlot, socket: Box<XskSocket>, ready: oneshot::Sender<()> },
-    /// Give up the sockets of this link.
-    Detach { link: LinkSlot, reply: oneshot::Sender<Vec<XskSocket>> },
-    /// Go by these shares of the frames.
-    Share(Shares),
-    /// Count.
-    Report { reply: oneshot::Sender<WorkerReport> },
-    /// Stop.
+    /// Adds a socket. `ready` is sent when it can receive.
+    Attach {
+        link: LinkSlot,
+        socket: Box<XskSocket>,
+        ready: oneshot::Sender<()>,
+    },
+    /// Returns the sockets of a link.
+    Detach {
+        link: LinkSlot,
+        reply: oneshot::Sender<Vec<XskSocket>>,
+    },
+    SetShares(Shares),
+    Report {
+        reply: oneshot::Sender<WorkerReport>,
+    },
     Stop,
-    /// Die.
     #[cfg(test)]
     Panic,
 }
 
 pub(super) type Mailbox = Receiver<Command>;
 
-/// What a worker holds.
+/// The chunks and sockets of a worker.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerReport {
-    /// Its sockets.
+    /// One entry per open socket.
     pub sockets: Vec<SocketReport>,
-    /// Free frames in its pool.
+    /// Number of free chunks in its pool.
     pub pool: usize,
 }
 
-/// What a socket holds and the kernel counted of it.
+/// The chunks of a socket, and its counters in the kernel.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketReport {
-    /// The link.
+    /// Slot of its link in the tables.
     pub link: LinkSlot,
-    /// The queue.
+    /// RX and TX queue that it is bound to.
     pub queue: QueueId,
-    /// Frames in its rings.
+    /// Number of chunks in its rings.
     pub rings: RingCensus,
-    /// The kernel's counters.
+    /// Counters of the kernel since the socket was opened.
     pub statistics: SocketStatistics,
-    /// Whether its device is still there.
+    /// Whether its link still exists.
     pub is_bound: bool,
 }

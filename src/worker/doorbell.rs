@@ -1,4 +1,4 @@
-//! Waking a worker that sleeps.
+//! Wake-up of a sleeping worker.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// A worker's bell. Ringing costs a system call only when the worker is asleep.
+/// The wake-up signal of one worker. A ring costs a system call only while the worker sleeps.
 ///
-/// The sleeper says that it sleeps and *then* looks for work once more; the ringer leaves work and *then* looks
-/// whether somebody sleeps. With a full fence between the two halves on both sides, at least one of them sees the
-/// other.
+/// The worker sets `asleep` and *then* checks for work once more; the other side queues work and *then*
+/// checks `asleep`. With a full fence between the two halves on both sides, at least one side observes the
+/// write of the other.
 #[derive(Debug)]
 pub(super) struct Doorbell {
     event: OwnedFd,
@@ -18,38 +18,38 @@ pub(super) struct Doorbell {
 }
 
 impl Doorbell {
-    /// A bell that nobody listens to yet.
+    /// # Errors
+    /// The system's error if it has no eventfd left.
     pub(super) fn new() -> io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self { event, asleep: AtomicBool::new(false) })
     }
 
-    /// Wakes the worker if it sleeps. Call it after leaving the work.
+    /// Wakes the worker if it sleeps. Must be called after the work is queued.
     pub(super) fn ring(&self) {
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) {
-            // An eventfd takes a write unless its counter is about to overflow, and then the worker is awake anyway.
+            // A write fails only if the counter would overflow, and then the worker is woken anyway.
             let written = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
             debug_assert!(written.is_ok());
         }
     }
 
-    /// Says that the worker is about to sleep. It must look for work once more after this.
-    pub(super) fn doze(&self) {
+    /// Called by the worker before it sleeps. It must check for work once more after the call.
+    pub(super) fn begin_sleep(&self) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
-    /// Says that the worker is up again.
-    pub(super) fn wake(&self) {
+    /// Called by the worker after it slept.
+    pub(super) fn end_sleep(&self) {
         self.asleep.store(false, Ordering::Relaxed);
-        let mut rung = [0; 8];
-        // WouldBlock when nobody rang: something else woke us.
-        let read = rustix::io::read(&self.event, &mut rung);
+        let mut counter = [0; 8];
+        // EAGAIN without a ring: something else woke the worker.
+        let read = rustix::io::read(&self.event, &mut counter);
         debug_assert!(read.is_ok() || read == Err(rustix::io::Errno::AGAIN));
     }
 
-    /// Whether the worker sleeps.
     pub(super) fn is_asleep(&self) -> bool {
         self.asleep.load(Ordering::Relaxed)
     }

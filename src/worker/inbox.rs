@@ -1,4 +1,4 @@
-//! Packets that other workers left for a worker.
+//! Packets that other workers hand over to a worker.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use crossbeam::queue::ArrayQueue;
 use super::doorbell::Doorbell;
 use crate::datapath::HandedOver;
 
-/// Packets that may wait in front of a worker.
+/// Number of packets that the queue holds.
 const CAPACITY: usize = 4096;
 
-/// The queue in front of a worker, which any other may write.
+/// The queue of a worker for packets from all others (several producers, one consumer).
 #[derive(Debug)]
 pub(super) struct Inbox {
     pub(super) packets: ArrayQueue<HandedOver>,

@@ -1,8 +1,8 @@
-//! The threads that move frames, and the control thread's hold on them.
+//! The threads that move frames, and their handle for the control thread ([`WorkerPool`]).
 //!
-//! A worker owns whole (link, queue) pairs: their sockets, and the frames in them. Workers share nothing but the
-//! published tables, single-writer counters, and a bounded lock-free queue into each of them for frames whose link
-//! another one owns.
+//! A worker owns whole (link, queue) pairs: their sockets, and the frames in them. Workers share only the
+//! published tables, counters with a single writer each, and per worker a bounded lock-free queue for packets
+//! whose link it owns.
 
 mod budget;
 mod clock;

@@ -1,4 +1,5 @@
-//! A worker's passes over real sockets, called from the test: what they move, and that they allocate nothing.
+//! Passes of a worker over real sockets, called from the test: moved frames, allocations, and the order of
+//! turns.
 
 use nix::sched::{CloneFlags, unshare};
 
@@ -29,7 +30,8 @@ fn a_pass_moves_bursts_and_allocates_nothing() {
     testbed.close();
 }
 
-/// A link that is down takes nothing from its TX ring. When it is up again, what waits there goes, and there is room.
+/// A link that is down transmits no descriptor of its TX ring. When it is up again, those are transmitted,
+/// and free the ring.
 #[test]
 fn a_full_tx_ring_is_served_again() {
     if !is_root("a_full_tx_ring_is_served_again") {
@@ -64,7 +66,7 @@ fn a_handed_over_frame_leaves_by_the_newest_tables() {
     }
     let trunk = [port("host", 4, "n1", 4), segmentation("t", "host", "peer", 200)];
     let mut testbed = Testbed::of(2, records().into_iter().chain(trunk).collect(), "host");
-    testbed.listen();
+    testbed.open_receiver();
     let wait = |testbed: &mut Testbed| {
         testbed.send(PEER);
         assert!(testbed.workers[0].pass());
@@ -91,11 +93,11 @@ fn a_handed_over_frame_leaves_by_the_newest_tables() {
     testbed.close();
 }
 
-/// A turn whose frames leave in many copies makes the next ones shorter.
+/// A turn whose frames cause many copies shortens the next turns.
 #[test]
 fn turns_of_a_socket_that_floods_get_shorter() {
     const RECEIVERS: u16 = 64;
-    /// As many as the socket has chunks to receive into.
+    /// Fills the chunks that the socket has in its fill ring.
     const BURSTS: usize = 2;
     if !is_root("turns_of_a_socket_that_floods_get_shorter") {
         return;
@@ -135,10 +137,10 @@ fn turns_of_a_socket_that_floods_get_shorter() {
     testbed.close();
 }
 
-/// Its sockets are closed then, and the XDP program meets no socket.
+/// Its sockets are closed, so the XDP program applies the policy for a missing socket.
 #[test]
-fn a_worker_that_panics_is_missed_and_leaves_its_links_to_their_policy() {
-    if !is_root("a_worker_that_panics_is_missed_and_leaves_its_links_to_their_policy") {
+fn a_worker_that_panics_is_reported_and_the_no_socket_policy_applies() {
+    if !is_root("a_worker_that_panics_is_reported_and_the_no_socket_policy_applies") {
         return;
     }
     unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");

@@ -1,4 +1,4 @@
-//! One socket of a worker: the frames on their way from it, and into its TX ring.
+//! One socket of a worker, its received frames that wait, and its frames for the TX ring.
 
 use std::collections::VecDeque;
 
@@ -7,21 +7,22 @@ use crate::datapath::Burst;
 use crate::tables::LinkSlot;
 use crate::xsk::{BURST_FRAMES, ChunkPool, Frame, XskSocket};
 
-/// Chunks after which a burst ends.
+/// Chunks after which a burst ends early.
 const BURST_CHUNKS: usize = 2 * BURST_FRAMES;
 
-/// Chunks of copies and segments that a turn should cause at most. A turn that has caused more makes the next ones of
-/// its socket shorter: frames that leave in many wait longer, and nobody else's do.
+/// Target for the chunks of copies and segments that a turn causes. A turn that has caused more shortens the
+/// next turns of its socket, so that its own frames wait longer and those of other sockets do not.
 pub(super) const TURN_COPIES: usize = 8 * BURST_FRAMES;
 
-/// Passes for which a socket counts as under load after a full burst came in by it.
+/// Passes for which a socket counts as under load after it has received a full burst.
 const LOADED_PASSES: u16 = 256;
 
-/// Passes after which a socket that nothing happens on is no longer active.
+/// Passes without an event after which a socket is no longer active.
 const QUIET_PASSES: u16 = 64;
 
-/// Frames after which a queue that never ran empty is a standing one, which takes up no burst: it only makes frames late,
-/// and spreads them over more memory than the caches hold. It is kept at [`STANDING_FRAMES`] until it has run empty.
+/// Frames after which a queue that has never been empty is a standing queue: it absorbs no burst, but delays
+/// frames and spreads them over more memory than the caches hold. It is limited to [`STANDING_FRAMES`] until
+/// it has been empty.
 const FRAMES_TO_STAND: usize = 1 << 20;
 const STANDING_FRAMES: usize = 2 * BURST_FRAMES;
 
@@ -30,39 +31,39 @@ const STANDING_FRAMES: usize = 2 * BURST_FRAMES;
 pub(super) struct OpenSocket {
     pub(super) link: LinkSlot,
     pub(super) socket: XskSocket,
-    /// Received, and not yet looked at.
+    /// Received frames that wait for the datapath.
     waiting: VecDeque<Frame>,
-    /// Frames of its next burst at most: less than [`BURST_FRAMES`] after turns with more than [`TURN_COPIES`].
+    /// Upper bound of its next burst: less than [`BURST_FRAMES`] after turns with more than [`TURN_COPIES`].
     burst_frames: usize,
-    /// Frames that went on from there since it was last empty.
+    /// Frames that have left `waiting` since it was last empty.
     since_empty: usize,
-    /// Passes for which it still counts as under load.
+    /// Remaining passes for which it counts as under load.
     loaded_passes: u16,
-    /// Chunks that were missing to have its share with the kernel.
+    /// Chunks that the fill ring lacks to the share of an idle socket.
     pub(super) missing: usize,
-    /// Ready for the wire. The TX ring has room for them.
+    /// Frames for the TX ring, which has room for all of them.
     staged: Vec<Frame>,
-    /// Chunks that the TX ring has room for besides the staged ones, at the least.
+    /// Lower bound of the room in the TX ring besides the staged frames, in chunks.
     room: usize,
-    in_tx_ring: InTxRing,
+    tx_ring: TxRing,
 
-    /// Whether it is looked at in every pass.
+    /// Whether it is polled in every pass.
     pub(super) active: bool,
-    /// Passes since something happened on it.
+    /// Passes since its last event.
     pub(super) quiet_passes: u16,
-    /// Whether it is among those to flush.
+    /// Whether the next flush includes it.
     pub(super) sending: bool,
-    /// Whether a frame on it ends a sleep.
+    /// Whether it is in the epoll set.
     pub(super) watched: bool,
 }
 
-/// What is in a TX ring.
+/// State of a TX ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum InTxRing {
-    Nothing,
-    /// Something that the kernel has not been told of.
+enum TxRing {
+    Empty,
+    /// It has descriptors that were added since the last kick.
     New,
-    /// Nothing but what the kernel left there.
+    /// All its descriptors were left there by the kernel at the last kick.
     Stuck,
 }
 
@@ -78,7 +79,7 @@ impl OpenSocket {
             missing: 0,
             staged: Vec::with_capacity(BURST_FRAMES),
             room: 0,
-            in_tx_ring: InTxRing::Nothing,
+            tx_ring: TxRing::Empty,
             active: false,
             quiet_passes: 0,
             sending: false,
@@ -86,18 +87,18 @@ impl OpenSocket {
         }
     }
 
-    /// Takes what was sent and what has come in, and gives the kernel new chunks to receive into. Returns how many
-    /// chunks came in.
+    /// Takes transmitted chunks from the completion ring and received ones from the RX ring, and refills the
+    /// fill ring. Returns the number of received chunks.
     #[inline]
     pub(super) fn receive(&mut self, pool: &mut ChunkPool, budget: &mut Budget) -> usize {
         let standing = self.since_empty > FRAMES_TO_STAND;
         let Self { socket, waiting, .. } = self;
         let completed = socket.complete(pool);
-        // Its place in memory is for what could wait when it was opened.
+        // The capacity is for `Shares::max_waiting` at the time of its opening; growing would allocate.
         let room = budget.room(waiting.len()).min(waiting.capacity() - waiting.len());
         let room = if standing { room.min(STANDING_FRAMES.saturating_sub(waiting.len())) } else { room };
         let received = socket.receive(waiting, room);
-        budget.wait(received);
+        budget.add_waiting(received);
         self.loaded_passes =
             if received < BURST_FRAMES { self.loaded_passes.saturating_sub(1) } else { LOADED_PASSES };
         let under_load = self.loaded_passes > 0 && !standing;
@@ -109,10 +110,11 @@ impl OpenSocket {
         received
     }
 
-    /// Moves the next burst that waits behind `burst`. Returns how many chunks its frames have: it ends early behind a
-    /// long frame, so that a turn of long frames, each of which may leave in many, is no longer than others.
+    /// Moves waiting frames to the end of `burst`. Returns the number of their chunks. A burst of long
+    /// frames, each of which may cause many segments, ends early, so that its turn takes no longer than
+    /// others.
     #[inline]
-    pub(super) fn next_burst(&mut self, burst: &mut Burst) -> usize {
+    pub(super) fn pop_burst(&mut self, burst: &mut Burst) -> usize {
         let (mut frames, mut chunks) = (0, 0);
         for frame in self.waiting.iter().take(self.burst_frames) {
             frames += 1;
@@ -125,14 +127,15 @@ impl OpenSocket {
         self.since_empty += frames;
         if self.waiting.is_empty() {
             self.since_empty = 0;
-            // It begins at the beginning again, and does not wander through all of its memory.
+            // Resets the head of the ring buffer, so that the queue does not cycle through all of its memory.
             self.waiting.clear();
         }
         chunks
     }
 
-    /// Sizes the next burst after a turn in which `frames` frames caused `copies` chunks of copies and segments: down to
-    /// what would have caused [`TURN_COPIES`], and up again by a frame for each turn with frames.
+    /// Adapts the size of the next burst to a turn in which `frames` frames caused `copies` chunks of copies
+    /// and segments: down to the number of frames that would have caused [`TURN_COPIES`], and up by one frame
+    /// for each other turn.
     #[inline]
     pub(super) fn size_next_burst(&mut self, frames: usize, copies: usize) {
         if copies > TURN_COPIES {
@@ -142,9 +145,9 @@ impl OpenSocket {
         }
     }
 
-    /// Ages it by a pass. Whether it is still to be looked at in every one.
+    /// Records a pass. Returns whether the socket remains active.
     #[inline]
-    pub(super) fn is_active_still(&mut self) -> bool {
+    pub(super) fn record_pass(&mut self) -> bool {
         self.quiet_passes += 1;
         if self.quiet_passes < QUIET_PASSES {
             return true;
@@ -153,7 +156,8 @@ impl OpenSocket {
         !self.waiting.is_empty() || self.missing > 0 || self.socket.transmitting() > 0
     }
 
-    /// Stages `frame`, which is for `port`; gives it back when the TX ring is full and stays full.
+    /// Stages `frame` for the TX ring. Returns it as the error when the ring is full and a kick does not free
+    /// it.
     #[inline]
     pub(super) fn stage(&mut self, frame: Frame, pool: &mut ChunkPool) -> Result<(), Frame> {
         let chunks = frame.chunk_count();
@@ -171,40 +175,41 @@ impl OpenSocket {
         Ok(())
     }
 
-    /// Hands everything staged to the kernel and asks it to send, also what it left in the ring the last time.
+    /// Moves the staged frames to the TX ring and makes the kernel transmit it, with descriptors of earlier
+    /// kicks.
     #[inline]
     pub(super) fn flush(&mut self) {
         self.submit();
-        if self.in_tx_ring != InTxRing::Nothing {
+        if self.tx_ring != TxRing::Empty {
             self.kick();
         }
     }
 
-    /// Asks the kernel to send what is in the TX ring.
+    /// Makes the kernel transmit the TX ring.
     pub(super) fn kick(&mut self) {
-        self.in_tx_ring = if self.socket.kick() > 0 { InTxRing::Stuck } else { InTxRing::Nothing };
+        self.tx_ring = if self.socket.kick() > 0 { TxRing::Stuck } else { TxRing::Empty };
     }
 
-    /// Whether the kernel left something in the TX ring.
+    /// Whether the last kick left descriptors in the TX ring.
     pub(super) fn is_stuck(&self) -> bool {
-        self.in_tx_ring == InTxRing::Stuck
+        self.tx_ring == TxRing::Stuck
     }
 
     fn submit(&mut self) {
         if !self.staged.is_empty() {
             self.socket.transmit(&mut self.staged);
             debug_assert!(self.staged.is_empty(), "room was counted before staging");
-            self.in_tx_ring = InTxRing::New;
+            self.tx_ring = TxRing::New;
         }
     }
 
     #[cold]
     fn make_room(&mut self, chunks: usize, pool: &mut ChunkPool) {
-        // What is staged has its room already: it goes into the ring before the rest is counted.
+        // The staged frames occupy their room only after `submit`.
         self.submit();
         self.room = self.socket.tx_room();
-        // Once a pass: a ring that stays full must not cost a system call for each frame that finds it so.
-        if self.room < chunks && self.in_tx_ring == InTxRing::New {
+        // Once a pass: a ring that stays full must not cost a system call per frame.
+        if self.room < chunks && self.tx_ring == TxRing::New {
             self.kick();
             self.socket.complete(pool);
             self.room = self.socket.tx_room();

@@ -1,4 +1,4 @@
-//! The way out of the datapath: this worker's TX rings, or another worker's inbox.
+//! The exits of the datapath: TX rings of this worker, inboxes of other workers.
 
 use std::mem;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use crate::tables::{Exit, PortCounters, WorkerId};
 use crate::types::drop_reason::Transmit;
 use crate::xsk::{ChunkPool, Frame};
 
-/// What a worker can reach.
+/// The resources of a worker that the datapath uses.
 #[derive(Debug)]
 pub(super) struct WorkerOutlet {
     pub(super) worker: WorkerId,
     pub(super) pool: ChunkPool,
     pub(super) sockets: Sockets,
-    /// Every worker's inbox, by worker.
+    /// The inboxes of all workers, by worker.
     pub(super) inboxes: Arc<[Inbox]>,
-    /// The workers to wake after this pass, by worker.
+    /// Whether to wake each worker after this pass, by worker.
     to_wake: Vec<bool>,
     /// Chunks allocated for copies and segments.
     pub(super) copies: usize,
-    /// The time of this pass, once a step has asked for it.
+    /// The time of this pass, after a step has requested it.
     now_ns: Option<u64>,
 }
 
@@ -33,12 +33,12 @@ impl WorkerOutlet {
         Self { worker, pool, sockets: Sockets::default(), inboxes, to_wake, copies: 0, now_ns: None }
     }
 
-    /// This worker's own inbox.
+    /// The inbox of this worker itself.
     pub(super) fn inbox(&self) -> Option<&Inbox> {
         self.inboxes.get(self.worker)
     }
 
-    /// Ends a pass: sends everything staged, and wakes the workers that packets were left for.
+    /// Ends a pass: transmits all staged frames, and wakes the workers that packets were handed over to.
     #[inline]
     pub(super) fn flush(&mut self) {
         self.now_ns = None;
@@ -75,11 +75,11 @@ impl Outlet for WorkerOutlet {
         *self.now_ns.get_or_insert_with(monotonic_ns)
     }
 
-    /// Puts the frame on the way into the TX ring of a socket of this worker.
+    /// Stages the frame for the TX ring of a socket of this worker.
     #[inline]
     fn transmit(&mut self, frame: Frame, exit: &Exit<'_>) {
         let bytes = frame.len();
-        let staged = match self.sockets.exit(exit.slot.link, exit.queue) {
+        let staged = match self.sockets.get_to_send(exit.slot.link, exit.queue) {
             Some(open) => open.stage(frame, &mut self.pool).map_err(|frame| (frame, Transmit::RingFull)),
             None => Err((frame, Transmit::NoSocket)),
         };

@@ -1,16 +1,16 @@
-//! One pass of a worker: what it does all day.
+//! The loop of a worker: commands, passes, sleep.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::budget::Budget;
 use super::command::{Command, Mailbox, SocketReport, WorkerReport};
-use super::idle::Idle;
+use super::idle::{Idle, Sleep};
 use super::outlet::WorkerOutlet;
 use crate::datapath::{Burst, Context, Entry, State, forward, receive};
 use crate::tables::{LinkSlot, Reader};
 use crate::xsk::{BURST_FRAMES, XskSocket};
 
-/// A worker, on its own thread.
+/// The state of a worker, owned by its thread.
 #[derive(Debug)]
 pub(super) struct Worker {
     outlet: WorkerOutlet,
@@ -35,27 +35,27 @@ impl Worker {
         }
     }
 
-    /// Works until told to stop; gives back its sockets. If it panics, it closes them: from then on its links' frames meet
-    /// their policy for a missing socket, and no frame is lost to the others.
+    /// Runs until [`Command::Stop`]. Returns the sockets. A panic closes them, so that the policy for a
+    /// missing socket applies to its links, and their chunks return to the arena.
     pub(super) fn run(mut self) -> Vec<XskSocket> {
-        // Of what a panic may have left half done, nothing is used but the list of sockets.
-        let worked = catch_unwind(AssertUnwindSafe(|| self.work()));
-        worked.unwrap_or_else(|panic| {
+        // After a panic only the list of sockets is used, which no operation leaves inconsistent.
+        let stopped = catch_unwind(AssertUnwindSafe(|| self.run_loop()));
+        stopped.unwrap_or_else(|panic| {
             XskSocket::close_all(self.outlet.sockets.remove_all());
             resume_unwind(panic)
         })
     }
 
-    fn work(&mut self) -> Vec<XskSocket> {
+    fn run_loop(&mut self) -> Vec<XskSocket> {
         loop {
             while let Ok(command) = self.mailbox.try_recv() {
-                if let Some(sockets) = self.obey(command) {
+                if let Some(sockets) = self.execute(command) {
                     return sockets;
                 }
             }
             if self.pass() {
                 if self.idle.record_busy_pass() {
-                    self.outlet.sockets.each_active(|open| self.idle.unwatch(open));
+                    self.outlet.sockets.for_each_active(|open| self.idle.unwatch(open));
                 }
             } else if self.idle.record_idle_pass() {
                 self.sleep();
@@ -63,13 +63,15 @@ impl Worker {
         }
     }
 
-    /// Takes in everything that came, and a burst of each socket all the way: what comes while the kernel sends must
-    /// find room in the rings. Returns whether there was anything to do.
+    /// Receives from the inbox and from all active sockets, then forwards a burst of each, then transmits:
+    /// the rings have room for frames that arrive while the kernel transmits. Returns whether the pass had
+    /// work.
     pub(super) fn pass(&mut self) -> bool {
         let mut frames = 0;
         while frames < BURST_FRAMES {
             let Some(packet) = self.outlet.inbox().and_then(|inbox| inbox.packets.pop()) else { break };
-            // Looked up after the packet was taken out, so they are no older than those of the worker that left it.
+            // Loaded after the packet was removed, so no older than the tables of the worker that handed it
+            // over.
             let tables = self.tables.latest();
             self.outlet.copies = 0;
             let mut cx = Context { tables, state: &mut self.state, outlet: &mut self.outlet };
@@ -79,23 +81,23 @@ impl Worker {
         let WorkerOutlet { sockets, pool, .. } = &mut self.outlet;
         sockets.receive(pool, &mut self.budget);
         let mut turn = 0;
-        while let Some((_, burst)) = self.take_turn(turn) {
+        while let Some((_, burst)) = self.run_turn(turn) {
             frames += burst;
             turn += 1;
         }
         if frames > 0 {
             self.outlet.flush();
         }
-        self.outlet.sockets.retire(&mut self.idle);
+        self.outlet.sockets.deactivate_quiet(&mut self.idle);
         frames > 0
     }
 
-    /// Takes a burst of the socket whose turn it is all the way. Returns its link and how many frames that were; `None`
-    /// when all had their turn.
+    /// Forwards a burst of the active socket with index `turn`. Returns its link and the number of frames;
+    /// `None` after the last active socket.
     #[inline]
-    fn take_turn(&mut self, turn: usize) -> Option<(LinkSlot, usize)> {
+    fn run_turn(&mut self, turn: usize) -> Option<(LinkSlot, usize)> {
         let tables = self.tables.latest();
-        let (link, queue) = self.outlet.sockets.burst(turn, &mut self.burst, &mut self.budget)?;
+        let (link, queue) = self.outlet.sockets.pop_burst(turn, &mut self.burst, &mut self.budget)?;
         let frames = self.burst.len();
         self.outlet.pool.warm_up(&mut self.burst);
         self.outlet.copies = 0;
@@ -106,56 +108,58 @@ impl Worker {
     }
 
     fn sleep(&mut self) {
-        // Frames that the kernel left in a TX ring, or that are missing in a fill ring, wait for something that
-        // wakes nobody: look after them from time to time.
-        let mut restless = false;
+        // No event reports that the kernel can transmit descriptors that it left in a TX ring, nor that
+        // chunks for a fill ring have become free.
+        let mut sleep = Sleep::UntilEvent;
         let Self { outlet, idle, mailbox, .. } = self;
-        outlet.sockets.each_active(|open| {
+        outlet.sockets.for_each_active(|open| {
             if open.is_stuck() {
                 open.kick();
             }
-            restless |= open.is_stuck() || open.missing > 0;
+            if open.is_stuck() || open.missing > 0 {
+                sleep = Sleep::Nap;
+            }
             idle.watch(open);
         });
         let WorkerOutlet { sockets, inboxes, worker, .. } = outlet;
         let Some(inbox) = inboxes.get(*worker) else { return };
-        inbox.doorbell.doze();
+        inbox.doorbell.begin_sleep();
         if inbox.packets.is_empty() && mailbox.is_empty() {
-            idle.sleep(restless, |link, queue| sockets.wake(link, queue));
+            idle.sleep(sleep, |link, queue| sockets.wake(link, queue));
         }
-        inbox.doorbell.wake();
+        inbox.doorbell.end_sleep();
     }
 
-    /// Sends on what came from `link` and waits.
-    fn finish(&mut self, link: LinkSlot) {
+    /// Forwards all waiting frames of `link`.
+    fn drain(&mut self, link: LinkSlot) {
         let mut turn = 0;
-        while let Some((from, frames)) = self.take_turn(turn) {
+        while let Some((from, frames)) = self.run_turn(turn) {
             turn += usize::from(frames == 0 || from != link);
         }
         self.outlet.flush();
     }
 
-    /// Does what the control thread wants. Returns the sockets when that is to stop.
-    pub(super) fn obey(&mut self, command: Command) -> Option<Vec<XskSocket>> {
+    /// Executes a command. Returns the sockets after [`Command::Stop`].
+    pub(super) fn execute(&mut self, command: Command) -> Option<Vec<XskSocket>> {
         match command {
             Command::Attach { link, mut socket, ready } => {
                 let shares = self.budget.shares();
-                // What is missing is made up for in the next pass.
+                // The next pass adds chunks that are missing now.
                 socket.refill(&mut self.outlet.pool, shares.idle);
-                self.outlet.sockets.add(link, *socket, shares.most_waiting());
-                // Control is gone if it does not listen, and then nobody needs to know.
+                self.outlet.sockets.insert(link, *socket, shares.max_waiting());
+                // Fails only after the end of the control thread.
                 ready.send(()).unwrap_or_default();
             }
             Command::Detach { link, reply } => {
-                self.finish(link);
+                self.drain(link);
                 let sockets = self.outlet.sockets.remove(link, &self.idle);
-                // Control is gone if it does not take them; then they are closed right here.
+                // Fails only after the end of the control thread; the sockets are closed then.
                 drop(reply.send(sockets));
             }
-            Command::Share(shares) => self.budget.share(shares),
+            Command::SetShares(shares) => self.budget.set_shares(shares),
             Command::Report { reply } => drop(reply.send(self.report())),
             #[cfg(test)]
-            Command::Panic => panic!("as a test wants it"),
+            Command::Panic => panic!("requested by a test"),
             Command::Stop => return Some(self.outlet.sockets.remove_all()),
         }
         None

@@ -209,7 +209,7 @@ impl WorkerPool {
         let shares = Shares::of(self.arena.chunk_count(), self.workers.len(), sockets);
         for worker in 0..self.workers.len() {
             // One that is dead needs none.
-            drop(self.send(worker, Command::Share(shares)));
+            drop(self.send(worker, Command::SetShares(shares)));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The sockets a worker owns: which of them it looks at, and in which order frames are taken from them.
+//! The sockets that a worker owns, the active ones among them, and the order of their turns.
 
 use std::collections::VecDeque;
 
@@ -10,32 +10,33 @@ use crate::tables::LinkSlot;
 use crate::types::QueueId;
 use crate::xsk::{ChunkPool, XskSocket};
 
-/// Of the sockets that nothing happens on, one in so many is looked at in each pass, and [`FEWEST_LOOKS`] at the least.
-const LOOK_SHARE: usize = 16;
-const FEWEST_LOOKS: usize = 8;
+/// Each pass polls one in so many of all sockets for frames although they are not active, but at least
+/// [`MIN_POLLS`].
+const POLL_PART: usize = 16;
+const MIN_POLLS: usize = 8;
 
 /// A worker's sockets, found by link and queue.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     open: Vec<OpenSocket>,
-    /// By link slot, then by queue: the place in `open`.
+    /// Place in `open` by link slot, then by queue.
     places: Vec<Vec<Option<usize>>>,
-    /// Places of those that something happened on lately: only these cost something in every pass.
+    /// Places of sockets with recent events. Only these are polled in every pass.
     active: Vec<usize>,
-    /// Places of those with frames for the kernel to send.
+    /// Places of sockets with frames to transmit.
     sending: Vec<usize>,
-    /// Where the next look at the others begins.
-    next_look: usize,
+    /// Place at which the next poll of inactive sockets begins.
+    next_poll: usize,
 }
 
 impl Sockets {
-    /// Adds a socket, which may have as many frames waiting.
-    pub(super) fn add(&mut self, link: LinkSlot, socket: XskSocket, most_waiting: usize) {
-        self.open.push(OpenSocket::new(link, socket, VecDeque::with_capacity(most_waiting)));
-        self.index();
+    /// Adds a socket with room for `max_waiting` waiting frames.
+    pub(super) fn insert(&mut self, link: LinkSlot, socket: XskSocket, max_waiting: usize) {
+        self.open.push(OpenSocket::new(link, socket, VecDeque::with_capacity(max_waiting)));
+        self.rebuild_indexes();
     }
 
-    /// Gives up the sockets of `link`. What was staged for them comes home by itself.
+    /// Removes the sockets of `link`. The chunks of staged frames return to the arena.
     pub(super) fn remove(&mut self, link: LinkSlot, idle: &Idle) -> Vec<XskSocket> {
         let removed = self.open.extract_if(.., |open| open.link == link);
         let removed = removed.map(|mut open| {
@@ -43,34 +44,32 @@ impl Sockets {
             open.socket
         });
         let removed = removed.collect();
-        self.index();
+        self.rebuild_indexes();
         removed
     }
 
-    /// Gives up all of them.
     pub(super) fn remove_all(&mut self) -> Vec<XskSocket> {
         let removed = self.open.drain(..).map(|open| open.socket).collect();
-        self.index();
+        self.rebuild_indexes();
         removed
     }
 
-    /// All of them.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut OpenSocket> {
         self.open.iter_mut()
     }
 
-    /// Those that something happened on lately.
-    pub(super) fn each_active(&mut self, mut work: impl FnMut(&mut OpenSocket)) {
+    /// Calls `visit` for each socket with recent events.
+    pub(super) fn for_each_active(&mut self, mut visit: impl FnMut(&mut OpenSocket)) {
         for place in &self.active {
             if let Some(open) = self.open.get_mut(*place) {
-                work(open);
+                visit(open);
             }
         }
     }
 
-    /// The one on `queue` of `link`, if this worker has it, to send by.
+    /// The socket on `queue` of `link`, if this worker owns it. The next [`flush`](Self::flush) includes it.
     #[inline]
-    pub(super) fn exit(&mut self, link: LinkSlot, queue: QueueId) -> Option<&mut OpenSocket> {
+    pub(super) fn get_to_send(&mut self, link: LinkSlot, queue: QueueId) -> Option<&mut OpenSocket> {
         let place = self.place(link, queue)?;
         self.activate(place);
         let open = self.open.get_mut(place)?;
@@ -81,54 +80,54 @@ impl Sockets {
         Some(open)
     }
 
-    /// Something happens on `queue` of `link`.
+    /// Activates the socket on `queue` of `link`, which has a frame.
     pub(super) fn wake(&mut self, link: LinkSlot, queue: QueueId) {
         if let Some(place) = self.place(link, queue) {
             self.activate(place);
         }
     }
 
-    /// Takes what has come in. Returns how many frames.
+    /// Receives from all active sockets. Returns the number of received chunks.
     #[inline]
     pub(super) fn receive(&mut self, pool: &mut ChunkPool, budget: &mut Budget) -> usize {
-        self.look_around();
+        self.poll_inactive();
         let mut received = 0;
-        self.each_active(|open| received += open.receive(pool, budget));
+        self.for_each_active(|open| received += open.receive(pool, budget));
         received
     }
 
-    /// Looks at some of the sockets that nothing happened on lately.
+    /// Activates the sockets with received frames among some that are not active.
     #[inline]
-    fn look_around(&mut self) {
+    fn poll_inactive(&mut self) {
         if self.active.len() == self.open.len() {
             return;
         }
-        let looks = (self.open.len() / LOOK_SHARE).max(FEWEST_LOOKS).min(self.open.len());
-        for _ in 0..looks {
-            let place = self.next_look;
-            self.next_look = if place + 1 < self.open.len() { place + 1 } else { 0 };
+        let polls = (self.open.len() / POLL_PART).max(MIN_POLLS).min(self.open.len());
+        for _ in 0..polls {
+            let place = self.next_poll;
+            self.next_poll = if place + 1 < self.open.len() { place + 1 } else { 0 };
             if self.open.get_mut(place).is_some_and(|open| !open.active && open.socket.has_received()) {
                 self.activate(place);
             }
         }
     }
 
-    /// The next burst of the active socket whose turn it is, the first of which is 0, and where it came from. The burst
-    /// may be empty. `None` when all had their turn.
+    /// Moves the next burst of the active socket with index `turn` to `burst`, which may remain empty.
+    /// Returns the link and queue of the socket; `None` after the last active one.
     #[inline]
-    pub(super) fn burst(
+    pub(super) fn pop_burst(
         &mut self,
         turn: usize,
         burst: &mut Burst,
         budget: &mut Budget,
     ) -> Option<(LinkSlot, QueueId)> {
         let open = self.open.get_mut(*self.active.get(turn)?)?;
-        budget.go(open.next_burst(burst));
+        budget.remove_waiting(open.pop_burst(burst));
         Some((open.link, open.socket.queue()))
     }
 
-    /// Ends the turn of the socket whose turn it was, in which `frames` frames caused `copies` chunks of copies and
-    /// segments.
+    /// Ends the turn of the active socket with index `turn`, in which `frames` frames caused `copies` chunks
+    /// of copies and segments.
     #[inline]
     pub(super) fn end_turn(&mut self, turn: usize, frames: usize, copies: usize) {
         if let Some(open) = self.active.get(turn).and_then(|place| self.open.get_mut(*place)) {
@@ -136,7 +135,7 @@ impl Sockets {
         }
     }
 
-    /// Hands everything staged to the kernel, and asks it again for what it did not send the last time.
+    /// Transmits the staged frames of all sockets, and descriptors that earlier flushes left.
     #[inline]
     pub(super) fn flush(&mut self) {
         let open = &mut self.open;
@@ -148,13 +147,13 @@ impl Sockets {
         });
     }
 
-    /// Looks no longer, in every pass, at sockets that nothing has happened on for some time.
+    /// Deactivates the sockets without recent events.
     #[inline]
-    pub(super) fn retire(&mut self, idle: &mut Idle) {
+    pub(super) fn deactivate_quiet(&mut self, idle: &mut Idle) {
         let open = &mut self.open;
         self.active.retain(|place| {
             let Some(open) = open.get_mut(*place) else { return false };
-            if open.is_active_still() {
+            if open.record_pass() {
                 return true;
             }
             open.active = false;
@@ -178,12 +177,13 @@ impl Sockets {
         *self.places.get(usize::from(link.0))?.get(usize::from(queue.0))?
     }
 
-    /// Makes every list anew, after a socket came or went. All are looked at then.
-    fn index(&mut self) {
+    /// Builds every index again after the insertion or removal of a socket. All sockets are active
+    /// afterwards.
+    fn rebuild_indexes(&mut self) {
         self.places.clear();
         self.active.clear();
         self.sending.clear();
-        self.next_look = 0;
+        self.next_poll = 0;
         for (place, open) in self.open.iter_mut().enumerate() {
             (open.active, open.sending, open.quiet_passes) = (true, true, 0);
             self.active.push(place);

@@ -1,4 +1,4 @@
-//! Workers between the links of two guests, whose passes a test calls.
+//! Testbed of workers between the links of two guests. The test calls each pass.
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
@@ -23,10 +23,10 @@ use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, PortTotals, Publisher
 use crate::types::{DropReason, IfIndex, NoSocketPolicy, QueueId};
 use crate::xsk::{Arena, BURST_FRAMES, ChunkPool, Frame, TRANSMIT_RING_SIZE, XskSocket};
 
-/// Frames of the arena.
+/// Number of chunks in the arena.
 pub(super) const FRAMES: usize = 8 * TRANSMIT_RING_SIZE;
 
-/// The address of port `peer`.
+/// MAC address of port `peer`.
 pub(super) const PEER: [u8; 6] = [2, 0, 0, 0, 0, 3];
 
 /// The switch's end of a new veth in this thread's namespace, and a socket on the guest's end.
@@ -83,7 +83,7 @@ pub(super) fn cable(arena: &'static Arena, name: &str, id: u16) -> Cable {
     let guest = format!("{name}-guest");
     ip(&format!("link add {name} type veth peer name {guest}"));
     for end in [name, &guest] {
-        // Without IPv6 on it the kernel sends nothing of its own.
+        // Without IPv6 the kernel sends no frames of its own.
         ip(&format!("link set {end} addrgenmode none"));
         ip(&format!("link set {end} up"));
     }
@@ -111,7 +111,7 @@ fn steer(ifindex: IfIndex, to: &XskSocket) -> SteerProgram {
     program
 }
 
-/// A frame of the guest's, for the network of its VLAN 100: to the peer, or to all.
+/// A frame of the guest with VLAN 100.
 pub(super) fn tagged(arena: &'static Arena, destination: [u8; 6]) -> Frame {
     let mut frame = arena.take().expect("a frame");
     let mut bytes = destination.to_vec();
@@ -127,7 +127,7 @@ impl Testbed {
         Self::of(1, records(), "peer")
     }
 
-    /// In a network namespace of this thread's own. Link 0 is port `parent`'s.
+    /// A testbed in a new network namespace of this thread. Link 0 belongs to port `parent`.
     pub(super) fn of(workers: usize, records: Vec<Record>, second_port: &str) -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
         ip("link set lo up");
@@ -145,7 +145,7 @@ impl Testbed {
         let mut workers = start(workers, arena, &publisher);
         for (worker, slot, socket) in [(0, 0, socket_one), (last, 1, socket_two)] {
             let (socket, ready) = (Box::new(socket), oneshot::channel().0);
-            assert!(workers[worker].obey(Order::Attach { link: LinkSlot(slot), socket, ready }).is_none());
+            assert!(workers[worker].execute(Order::Attach { link: LinkSlot(slot), socket, ready }).is_none());
         }
         let mut testbed =
             Self { arena, compiler, publisher, workers, one, two, programs: vec![program_one, program_two] };
@@ -153,12 +153,12 @@ impl Testbed {
         testbed
     }
 
-    /// A pass of each worker. Returns whether there was anything to do.
+    /// Runs a pass of each worker. Returns whether one had work.
     pub(super) fn pass(&mut self) -> bool {
         self.workers.iter_mut().fold(false, |busy, worker| worker.pass() | busy)
     }
 
-    /// A burst from the guest on link 0, for the network of its VLAN 100.
+    /// Sends a burst with VLAN 100 from the guest on link 0.
     pub(super) fn send(&mut self, destination: [u8; 6]) {
         let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| tagged(self.arena, destination)).collect();
         assert_eq!(self.one.guest.transmit(&mut burst), BURST_FRAMES);
@@ -166,13 +166,13 @@ impl Testbed {
         self.one.guest.complete(&mut ChunkPool::new(self.arena));
     }
 
-    /// Has the guest on link 1 receive what is sent to it.
-    pub(super) fn listen(&mut self) {
+    /// Opens the RX queue of the guest on link 1.
+    pub(super) fn open_receiver(&mut self) {
         self.programs.push(steer(self.two.guest_ifindex, &self.two.guest));
         self.two.guest.refill(&mut ChunkPool::new(self.arena), 2 * BURST_FRAMES);
     }
 
-    /// What the guest on link 1 has received since.
+    /// The frames that the guest on link 1 has received since the last call.
     pub(super) fn received(&mut self) -> Vec<Vec<u8>> {
         let mut frames = VecDeque::new();
         self.two.guest.receive(&mut frames, 2 * BURST_FRAMES);
@@ -192,7 +192,7 @@ impl Testbed {
         (totals.sent_frames, totals.drops_by_reason().collect())
     }
 
-    /// Frames sent or dropped on account of any port.
+    /// Frames that were sent or dropped, of all ports.
     pub(super) fn sent_or_dropped(&self) -> usize {
         let count = |(_, totals): (_, PortTotals)| {
             totals.sent_frames + totals.drops_by_reason().map(|(_, frames)| frames).sum::<u64>()
@@ -200,16 +200,16 @@ impl Testbed {
         self.compiler.counters().totals().map(count).sum::<u64>() as usize
     }
 
-    /// Closes everything; every frame must be home then.
+    /// Closes all sockets. Every chunk must be free afterwards.
     pub(super) fn close(self) {
         let Self { arena, workers, one, two, .. } = self;
         let sockets: Vec<_> = workers
             .into_iter()
-            .flat_map(|mut worker| worker.obey(Order::Stop).expect("its sockets"))
+            .flat_map(|mut worker| worker.execute(Order::Stop).expect("its sockets"))
             .collect();
         XskSocket::close_all(sockets.into_iter().chain([one.guest, two.guest]).collect());
         let census = arena.census();
-        assert_eq!((census.free, census.held), (FRAMES, 0), "every frame is home: {census:?}");
+        assert_eq!((census.free, census.held), (FRAMES, 0), "every chunk is free: {census:?}");
     }
 }
 
@@ -237,7 +237,7 @@ fn start(workers: usize, arena: &'static Arena, publisher: &Publisher) -> Vec<Wo
     let start = |(worker, idle)| {
         let outlet = WorkerOutlet::new(worker, ChunkPool::new(arena), Arc::clone(&inboxes));
         let mut started = Worker::new(outlet, publisher.reader(), unbounded().1, idle);
-        assert!(started.obey(Order::Share(Shares::of(FRAMES, workers, 2))).is_none());
+        assert!(started.execute(Order::SetShares(Shares::of(FRAMES, workers, 2))).is_none());
         started
     };
     idles.into_iter().enumerate().map(start).collect()

@@ -17,16 +17,16 @@ use super::umem::SharedUmem;
 
 /// The memory of all chunks: one UMEM, registered once, shared by every socket.
 ///
-/// It lives as long as the process. A [`Frame`](super::Frame) can therefore point to it without a reference count, and
-/// memory that the kernel still uses is never freed.
+/// It lives as long as the process. A [`Frame`](super::Frame) can therefore point to it without a reference
+/// count, and memory that the kernel still uses is never freed.
 #[derive(Debug)]
 pub struct Arena {
     base: NonNull<u8>,
-    /// By chunk index. Only the holder of a chunk writes its entry, and handing a chunk over synchronizes, so relaxed
-    /// order is enough.
+    /// By chunk index. Only the holder of a chunk writes its entry, and handing a chunk over synchronizes, so
+    /// relaxed order is enough.
     places: Box<[AtomicU16]>,
-    /// By chunk index: the next span of the frame that has this chunk. Written by the holder, in relaxed order for the
-    /// same reason. Undefined for the last chunk of a frame.
+    /// By chunk index: the next span of the frame that has this chunk. Written by the holder, in relaxed
+    /// order for the same reason. Undefined for the last chunk of a frame.
     rests: Box<[AtomicU64]>,
     /// Indexes of the chunks in no worker's pool. The queue has room for every chunk, so a push cannot fail.
     free: ArrayQueue<u32>,
@@ -34,8 +34,8 @@ pub struct Arena {
     layout: DescriptorLayout,
 }
 
-// SAFETY: `base` points to memory that is never freed, and a byte of it is reached only through the one `Frame` that owns
-// its chunk; every other field is shared by design (`Umem` has a lock of its own).
+// SAFETY: `base` points to memory that is never freed, and a byte of it is reached only through the one
+// `Frame` that owns its chunk; every other field is shared by design (`Umem` has a lock of its own).
 unsafe impl Send for Arena {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for Arena {}
@@ -44,14 +44,15 @@ impl Arena {
     /// Registers a UMEM of `chunk_count` chunks with the kernel.
     ///
     /// # Errors
-    /// [`ArenaError`]; the kernel rejects it without `CAP_NET_RAW`, or over the limit of locked memory without
-    /// `CAP_IPC_LOCK`.
+    /// [`ArenaError`]; the kernel rejects it without `CAP_NET_RAW`, or over the limit of locked memory
+    /// without `CAP_IPC_LOCK`.
     pub fn umem(chunk_count: usize) -> Result<&'static Self, ArenaError> {
         let (umem, base) = SharedUmem::register(checked(chunk_count)?)?;
         Self::build(base, chunk_count, Some(umem))
     }
 
-    /// Allocates the chunks in ordinary memory, for tests and benches: everything but sockets works with them.
+    /// Allocates the chunks in ordinary memory, for tests and benches: everything but sockets works with
+    /// them.
     ///
     /// # Errors
     /// [`ArenaError::ChunkCount`].
@@ -89,8 +90,8 @@ impl Arena {
         self.free.len()
     }
 
-    /// Counts the chunks in each place. While frames move, the result spans some microseconds, but counts each chunk
-    /// exactly once.
+    /// Counts the chunks in each place. While frames move, the result spans some microseconds, but counts
+    /// each chunk exactly once.
     #[must_use]
     pub fn census(&self) -> ArenaCensus {
         let mut census = ArenaCensus::default();
@@ -105,8 +106,8 @@ impl Arena {
         self.free.pop()
     }
 
-    /// Moves chunk `index` from `from` to [`Place::HELD`]. `false`, and nothing changed, when it is not at `from`: then
-    /// the ring that named the chunk does not hold it.
+    /// Moves chunk `index` from `from` to [`Place::HELD`]. `false`, and nothing changed, when it is not at
+    /// `from`: then the ring that named the chunk does not hold it.
     #[inline]
     pub(super) fn claim(&self, index: u32, from: Place) -> bool {
         let Some(place) = self.places.get(index as usize) else { return false };
@@ -145,8 +146,8 @@ impl Arena {
         debug_assert!(pushed.is_ok(), "there is room for every chunk, and each is in there once");
     }
 
-    /// Releases every chunk at `from`, a place of a closed socket. The socket was in copy mode, so the kernel uses none of
-    /// them any more.
+    /// Releases every chunk at `from`, a place of a closed socket. The socket was in copy mode, so the kernel
+    /// uses none of them any more.
     pub(super) fn reclaim(&self, from: Place, _mode: CopyMode) {
         for (index, place) in (0_u32..).zip(&self.places) {
             if place.load(Ordering::Relaxed) == from.0 {
@@ -159,9 +160,9 @@ impl Arena {
     #[inline]
     pub(super) fn data(&self, span: Span) -> NonNull<u8> {
         debug_assert!((span.index() as usize) < self.places.len());
-        // SAFETY: a `Frame` exists only for an index that `claim` found, so below `chunk_count`, and that many chunks follow
-        // `base`. A span starts at most CHUNK_BYTES into its chunk (every method of a frame keeps that), so in it or just
-        // after it.
+        // SAFETY: a `Frame` exists only for an index that `claim` found, so below `chunk_count`, and that
+        // many chunks follow `base`. A span starts at most CHUNK_BYTES into its chunk (every method of a
+        // frame keeps that), so in it or just after it.
         unsafe { self.base.add(span.address()) }
     }
 

@@ -13,8 +13,8 @@ use super::span::Span;
 /// For all of `'a` the caller holds the frame that owns the chunk, and nothing writes to the chunk.
 #[inline]
 pub(super) unsafe fn slice_of<'a>(arena: &'static Arena, span: Span) -> &'a [u8] {
-    // SAFETY: `start + len` lies in the chunk (every method of a frame keeps that), whose memory is never freed; the rest
-    // is the caller's contract.
+    // SAFETY: `start + len` lies in the chunk (every method of a frame keeps that), whose memory is never
+    // freed; the rest is the caller's contract.
     unsafe { slice::from_raw_parts(arena.data(span).as_ptr(), span.len()) }
 }
 

@@ -1,15 +1,15 @@
 //! The mode that the proofs of this folder depend on.
 //!
-//! In copy mode the kernel copies a frame between a chunk and memory of its own within a system call or a softirq, so a
-//! closed socket leaves no chunk with a device. In zero-copy mode a device may read and write chunks by DMA, and that
-//! proof does not hold.
+//! In copy mode the kernel copies a frame between a chunk and memory of its own within a system call or a
+//! softirq, so a closed socket leaves no chunk with a device. In zero-copy mode a device may read and write
+//! chunks by DMA, and that proof does not hold.
 
 use std::io;
 use std::mem::size_of;
 use std::os::fd::AsRawFd;
 
-/// Evidence that a bound socket is in copy mode. Without a value of this type no chunk is taken back from a ring that
-/// the kernel may still use ([`Arena::reclaim`](super::Arena::reclaim)).
+/// Evidence that a bound socket is in copy mode. Without a value of this type no chunk is taken back from a
+/// ring that the kernel may still use ([`Arena::reclaim`](super::Arena::reclaim)).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CopyMode(());
 

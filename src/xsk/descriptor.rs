@@ -1,9 +1,9 @@
 //! Writing an address into a `FrameDesc`.
 //!
-//! Pushing or stripping a tag moves the start of a frame, but in xsk-rs 0.11 the address of a descriptor can be read and
-//! not set. Its fields are plain integers, so any bytes are a valid descriptor; only the order of the fields is unknown.
-//! [`DescriptorLayout::probe`] determines it at start: it writes into copies and reads back through the public getters. It
-//! returns nothing if the crate has changed.
+//! Pushing or stripping a tag moves the start of a frame, but in xsk-rs 0.11 the address of a descriptor can
+//! be read and not set. Its fields are plain integers, so any bytes are a valid descriptor; only the order of
+//! the fields is unknown. [`DescriptorLayout::probe`] determines it at start: it writes into copies and reads
+//! back through the public getters. It returns nothing if the crate has changed.
 
 use std::mem::size_of;
 
@@ -57,8 +57,8 @@ fn write_word(descriptor: &mut FrameDesc, word: usize, value: usize) {
     debug_assert!(word < WORDS);
     // `wrapping_add` and one write: `word` is below WORDS, so the address lies in the descriptor.
     let address = (&raw mut *descriptor).cast::<usize>().wrapping_add(word);
-    // SAFETY: the address lies in the descriptor, borrowed mutably, and is aligned (asserted above). A `FrameDesc`
-    // consists of integers and padding only, for which every bit pattern is valid.
+    // SAFETY: the address lies in the descriptor, borrowed mutably, and is aligned (asserted above). A
+    // `FrameDesc` consists of integers and padding only, for which every bit pattern is valid.
     unsafe { address.write(value) };
 }
 

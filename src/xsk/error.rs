@@ -12,12 +12,12 @@ pub enum ArenaError {
     /// The kernel rejected the UMEM of `mib` MiB.
     #[error("cannot register {mib} MiB of packet memory (UMEM): {source}{}", umem_advice(.source))]
     Umem { mib: usize, source: io::Error },
-    /// The UMEM's own socket cannot be bound. EBUSY: another process has an AF_XDP socket on the loopback link of this
-    /// network namespace; it, or the kernel after its end, may release it soon.
+    /// The UMEM's own socket cannot be bound. EBUSY: another process has an AF_XDP socket on the loopback
+    /// link of this network namespace; it, or the kernel after its end, may release it soon.
     #[error("cannot bind an AF_XDP socket to lo, which every other socket shares memory with: {source}{}", anchor_advice(.source))]
     Anchor { source: io::Error },
-    /// The kernel (`release` as `uname -r` prints it) has no sockets for frames of several chunks (`XDP_USE_SG`,
-    /// Linux 6.6).
+    /// The kernel (`release` as `uname -r` prints it) has no sockets for frames of several chunks
+    /// (`XDP_USE_SG`, Linux 6.6).
     #[error(
         "Linux {release} is too old: AF_XDP sockets for frames of several chunks came with 6.6, and 6.8 or newer is needed to read VLAN tags that are stored beside their frames -> boot a newer kernel (on Debian 12, linux-image-amd64 of its backports)"
     )]

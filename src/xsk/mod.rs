@@ -1,8 +1,9 @@
 //! UMEM, frame tokens, rings and sockets. One of the two folders with `unsafe` in it.
 //!
-//! The rule that every proof here rests on: a chunk of UMEM is in exactly one place, and [`Arena`] records which. In user
-//! space its owner is a [`Frame`], which cannot be copied; with the kernel it is in the fill or RX ring, or in the TX or
-//! completion ring, of one socket. Sockets are in copy mode, which is checked when they are opened.
+//! The rule that every proof here rests on: a chunk of UMEM is in exactly one place, and [`Arena`] records
+//! which. In user space its owner is a [`Frame`], which cannot be copied; with the kernel it is in the fill
+//! or RX ring, or in the TX or completion ring, of one socket. Sockets are in copy mode, which is checked
+//! when they are opened.
 
 mod arena;
 mod chunks;

@@ -1,16 +1,18 @@
 //! A worker's own stock of free chunks.
 //!
-//! There are two kinds. A received frame was written by the CPU that runs the kernel's receive path, and each cache line of
-//! its chunk must move to the worker's CPU before the worker can write to it. A *warm* chunk was written by this worker a
-//! moment ago. The bytes of short frames are copied from the first kind to the second, as drivers do ("copybreak"): to wait
-//! once for all cache lines of a burst and read them is cheaper than to gain exclusive access to them frame by frame.
+//! There are two kinds. A received frame was written by the CPU that runs the kernel's receive path, and each
+//! cache line of its chunk must move to the worker's CPU before the worker can write to it. A *warm* chunk
+//! was written by this worker a moment ago. The bytes of short frames are copied from the first kind to the
+//! second, as drivers do ("copybreak"): to wait once for all cache lines of a burst and read them is cheaper
+//! than to gain exclusive access to them frame by frame.
 
 use super::arena::Arena;
 use super::frame::Frame;
 use super::sizes::BURST_FRAMES;
 
-/// Free chunks, as empty frames, without memory that other workers write to. A full pool overflows into the arena and an
-/// empty one refills from it, so chunks whose frames arrive at one worker and leave at another circulate.
+/// Free chunks, as empty frames, without memory that other workers write to. A full pool overflows into the
+/// arena and an empty one refills from it, so chunks whose frames arrive at one worker and leave at another
+/// circulate.
 #[derive(Debug)]
 pub struct ChunkPool {
     arena: &'static Arena,

@@ -2,11 +2,12 @@
 
 use super::sizes::CHUNK_BYTES;
 
-/// Chunk index (32 bits), whether the frame continues in another chunk (1 bit), offset of the data in the chunk (15 bits)
-/// and length of the data (16 bits).
+/// Chunk index (32 bits), whether the frame continues in another chunk (1 bit), offset of the data in the
+/// chunk (15 bits) and length of the data (16 bits).
 ///
-/// One word, so that a frame is passed in two registers. Separate fields in memory would be written one at a time and read
-/// as one word right after, which defeats store forwarding: such a load waits for every store before it.
+/// One word, so that a frame is passed in two registers. Separate fields in memory would be written one at a
+/// time and read as one word right after, which defeats store forwarding: such a load waits for every store
+/// before it.
 #[derive(Clone, Copy)]
 pub(super) struct Span(pub(super) u64);
 

@@ -17,9 +17,9 @@ const ANCHOR_LINK: &str = "lo";
 
 /// A UMEM that further sockets can share.
 ///
-/// The kernel lets a socket share a UMEM only while the UMEM's own socket is bound, and unbinds that one permanently when
-/// its link is removed. The UMEM's own socket is therefore bound to the one link that cannot be removed, and carries no
-/// frames.
+/// The kernel lets a socket share a UMEM only while the UMEM's own socket is bound, and unbinds that one
+/// permanently when its link is removed. The UMEM's own socket is therefore bound to the one link that cannot
+/// be removed, and carries no frames.
 pub(super) struct SharedUmem {
     umem: Umem,
     _anchor: Rings,
@@ -32,8 +32,8 @@ impl SharedUmem {
     /// Registers `chunk_count` chunks. Returns the UMEM and the address of its first byte.
     ///
     /// # Errors
-    /// [`ArenaError`]; the kernel rejects it without `CAP_NET_RAW`, or over the limit of locked memory without
-    /// `CAP_IPC_LOCK`.
+    /// [`ArenaError`]; the kernel rejects it without `CAP_NET_RAW`, or over the limit of locked memory
+    /// without `CAP_IPC_LOCK`.
     pub(super) fn register(chunk_count: NonZeroU32) -> Result<(Self, NonNull<u8>), ArenaError> {
         let mib = (chunk_count.get() as usize * CHUNK_BYTES) >> 20;
         let failed = |source: io::Error| ArenaError::Umem { mib, source };
@@ -50,8 +50,8 @@ impl SharedUmem {
         let first = descriptors.first().ok_or_else(count)?;
         // SAFETY: `first` is a descriptor of this UMEM, and no other reference into it exists yet.
         let headroom_end = unsafe { umem.data(first) }.contents().as_ptr().addr();
-        // The data of the first chunk starts after its headroom; address 0 is the start of the chunk. The memory was mapped
-        // by the kernel and its address given to the kernel, so its provenance is exposed.
+        // The data of the first chunk starts after its headroom; address 0 is the start of the chunk. The
+        // memory was mapped by the kernel and its address given to the kernel, so its provenance is exposed.
         let base = std::ptr::with_exposed_provenance_mut(headroom_end - first.addr());
         let base = NonNull::new(base).ok_or_else(count)?;
         let anchor = anchor(&umem).map_err(anchor_error)?;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   /sys/fs/bpf/trunkpath/     the pin folder
-//!       net-4026531840/        one for each network namespace, by the number that `lsns` shows; locked by its daemon
+//!       net-4026531840/        one per network namespace, named as in `lsns`; locked by its daemon
 //!           7                  one for each link, by its index: the bpf_link that keeps its program attached
 //! ```
 //!

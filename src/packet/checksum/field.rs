@@ -21,7 +21,8 @@ fn internet_field(layer: &Layer) -> Option<(usize, u16)> {
     }
 }
 
-/// Whether the checksum field of `layer` has the value that a kernel leaves there when it has not computed the sum.
+/// Whether the checksum field of `layer` has the value that a kernel leaves there when it has not computed
+/// the sum.
 #[inline]
 pub fn is_partial(layer: &Layer, first: &[u8]) -> bool {
     if let Some((offset, initial)) = internet_field(layer) {

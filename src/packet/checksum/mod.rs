@@ -1,8 +1,8 @@
 //! Completes the checksums that a guest's kernel leaves partial.
 //!
-//! A guest behind a veth or a tap leaves the last step of a checksum to "the hardware" (Linux `CHECKSUM_PARTIAL`,
-//! Documentation/networking/checksum-offloads.rst), and XDP discards that mark. The next stack would drop the packet, so the
-//! sum is completed here. A sum is partial if its field has this value:
+//! A guest behind a veth or a tap leaves the last step of a checksum to "the hardware" (Linux
+//! `CHECKSUM_PARTIAL`, Documentation/networking/checksum-offloads.rst), and XDP discards that mark. The next
+//! stack would drop the packet, so the sum is completed here. A sum is partial if its field has this value:
 //!
 //! | header | partial when the field is | specification |
 //! |---|---|---|
@@ -10,10 +10,11 @@
 //! | GRE with a checksum | 0 | RFC 2784, 2.1 |
 //! | SCTP | 0 (a `CRC32c`) | RFC 9260, 6.8 |
 //!
-//! A complete checksum that happens to have that value is computed again, to the same value: no correct checksum changes.
+//! A complete checksum that happens to have that value is computed again, to the same value: no correct
+//! checksum changes.
 //!
-//! In a tunnelled packet any header can have the partial sum, and the sum of an outer header is right only after the inner
-//! ones are complete (Linux, local checksum offload): the innermost is completed first.
+//! In a tunnelled packet any header can have the partial sum, and the sum of an outer header is right only
+//! after the inner ones are complete (Linux, local checksum offload): the innermost is completed first.
 
 mod field;
 
@@ -34,12 +35,13 @@ pub enum Completion {
     NotPartial,
     /// At least one was partial and is complete now.
     Completed,
-    /// The innermost header is after the first chunk, or after more IP headers than are parsed. The frame is unchanged.
+    /// The innermost header is after the first chunk, or after more IP headers than are parsed. The frame is
+    /// unchanged.
     OutOfReach,
 }
 
-/// Completes the partial checksums of a frame: of TCP, UDP and SCTP, after any number of tags, and inside of IP in IP, GRE,
-/// VXLAN, Geneve and MPLS. Fragments, malformed packets and all others are unchanged.
+/// Completes the partial checksums of a frame: of TCP, UDP and SCTP, after any number of tags, and inside of
+/// IP in IP, GRE, VXLAN, Geneve and MPLS. Fragments, malformed packets and all others are unchanged.
 ///
 /// The headers are in the first chunk, `first`; the frame may continue in `rest`.
 #[inline]
@@ -72,8 +74,8 @@ pub fn of_ipv4_header(header: &[u8]) -> u16 {
     !fold(sum_be16(header))
 }
 
-/// The segment in the most common kind of frame: TCP, or UDP that belongs to no tunnel, directly after an IP header without
-/// options, which is at `ip`. `None` for all others, which [`Layers`] parses.
+/// The segment in the most common kind of frame: TCP, or UDP that belongs to no tunnel, directly after an IP
+/// header without options, which is at `ip`. `None` for all others, which [`Layers`] parses.
 #[inline]
 fn plain_segment(first: &[u8], ethertype: u16, ip: usize, frame_len: usize) -> Option<Layer> {
     const VERSION_4_NO_OPTIONS: u8 = 0x45;

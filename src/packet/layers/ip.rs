@@ -1,5 +1,5 @@
-//! IPv4 and IPv6 headers, and the final destination of a source-routed packet, which is the one in the pseudo-header
-//! (RFC 1122, 3.2.1.8; RFC 8200, 8.1).
+//! IPv4 and IPv6 headers, and the final destination of a source-routed packet, which is the one in the
+//! pseudo-header (RFC 1122, 3.2.1.8; RFC 8200, 8.1).
 
 use super::cursor::{Cursor, Next, Stop};
 use super::layer::{Kind, PseudoHeader};
@@ -82,8 +82,8 @@ pub(super) fn ipv6(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
     Ok(Next::Payload { protocol, addresses: PseudoHeader::new(&addresses, protocol) })
 }
 
-/// The final destination in a routing header with segments left; `destination` is that of the IPv6 header. `None` when the
-/// latter is the final one, and for types of routing headers that Linux does not send.
+/// The final destination in a routing header with segments left; `destination` is that of the IPv6 header.
+/// `None` when the latter is the final one, and for types of routing headers that Linux does not send.
 fn last_of_route(header: &[u8], destination: Option<[u8; 16]>) -> Option<[u8; 16]> {
     const ADDRESSES: usize = 8;
     const SOURCE_ROUTE: u8 = 0;

@@ -45,7 +45,8 @@ impl PseudoHeader {
         Self(sum_be16(addresses) + u64::from(protocol))
     }
 
-    /// The folded sum for a segment of `len` bytes. The upper half of a 32-bit length is 0: no frame is that long.
+    /// The folded sum for a segment of `len` bytes. The upper half of a 32-bit length is 0: no frame is that
+    /// long.
     #[inline]
     pub fn sum(self, len: usize) -> u16 {
         fold(self.0 + len as u64)

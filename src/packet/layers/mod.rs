@@ -1,5 +1,5 @@
-//! The headers of a frame whose fields depend on the bytes after them: from the outermost IP header to the innermost TCP,
-//! UDP or SCTP header, through the encapsulations in between.
+//! The headers of a frame whose fields depend on the bytes after them: from the outermost IP header to the
+//! innermost TCP, UDP or SCTP header, through the encapsulations in between.
 //!
 //! | encapsulation | identified by | specification |
 //! |---|---|---|
@@ -33,8 +33,8 @@ pub struct OutOfReach;
 pub struct Layers(ArrayVec<Layer, MAX_LAYERS>);
 
 impl Layers {
-    /// Parses the headers of a frame of `frame_len` bytes whose first chunk is `first`. Malformed, fragmented, encrypted and
-    /// unknown data is the payload of the layer before it.
+    /// Parses the headers of a frame of `frame_len` bytes whose first chunk is `first`. Malformed,
+    /// fragmented, encrypted and unknown data is the payload of the layer before it.
     ///
     /// # Errors
     /// [`OutOfReach`]: there may be a layer outside of `first`.

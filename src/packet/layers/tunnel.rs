@@ -33,7 +33,8 @@ pub(super) fn udp(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
 /// Parses the header of RFC 7348, 5.
 fn vxlan(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
     const VALID: u8 = 0x08;
-    /// Remote checksum offload in Linux (draft-herbert-vxlan-rco): the inner sum is partial, and the receiver completes it.
+    /// Remote checksum offload in Linux (draft-herbert-vxlan-rco): the inner sum is partial, and the receiver
+    /// completes it.
     const REMOTE_CHECKSUM: u8 = 0x20;
     let header: &[u8; 8] = cursor.take()?;
     if header[0] & VALID == 0 || header[1] & REMOTE_CHECKSUM != 0 {
@@ -88,7 +89,8 @@ pub(super) fn gre(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
     Ok(cursor.skip(header_len, Next::Packet(u16::from_be_bytes([protocol_high, protocol_low]))))
 }
 
-/// Skips a stack of labels (RFC 3032, 2.1). The first bits of the packet below are its IP version (RFC 4928, 3).
+/// Skips a stack of labels (RFC 3032, 2.1). The first bits of the packet below are its IP version (RFC 4928,
+/// 3).
 pub(super) fn mpls(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
     const BOTTOM: u8 = 0x01;
     loop {

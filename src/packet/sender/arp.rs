@@ -35,8 +35,8 @@ impl Arp {
 }
 
 impl Sender {
-    /// A probe has no protocol address of the sender: it claims the address of the target (RFC 5227, 2.1.1), and a host that
-    /// has this address gives it up.
+    /// A probe has no protocol address of the sender: it claims the address of the target (RFC 5227, 2.1.1),
+    /// and a host that has this address gives it up.
     pub(super) fn of_arp(mut self, packet: &[u8]) -> Option<Self> {
         let arp = Arp::parse(packet)?;
         self.announced = Some(arp.sender_mac);

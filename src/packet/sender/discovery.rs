@@ -24,9 +24,9 @@ const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
 const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 
 impl Sender {
-    /// `message` is the visible part of the message of a packet from `ip`; `is_whole` if no part is hidden or in another
-    /// fragment. Neighbour discovery is never fragmented (RFC 6980). `None` for inverse discovery: its messages claim lists of
-    /// addresses.
+    /// `message` is the visible part of the message of a packet from `ip`; `is_whole` if no part is hidden or
+    /// in another fragment. Neighbour discovery is never fragmented (RFC 6980). `None` for inverse discovery:
+    /// its messages claim lists of addresses.
     pub(super) fn of_icmpv6(mut self, ip: Ipv6Addr, message: &[u8], is_whole: bool) -> Option<Self> {
         let Some(&kind) = message.first() else {
             self.ips.push(ip.into());
@@ -57,8 +57,8 @@ impl Sender {
     }
 }
 
-/// Whether a message can be from a host that checks whether its address is free, or joins the groups for that (RFC 4862, 5.4; RFC 3590;
-/// RFC 3971, 6.4.1).
+/// Whether a message can be from a host that checks whether its address is free, or joins the groups for that
+/// (RFC 4862, 5.4; RFC 3590; RFC 3971, 6.4.1).
 const fn is_sent_without_address(kind: u8) -> bool {
     matches!(
         kind,
@@ -83,8 +83,8 @@ const fn is_discovery(kind: u8) -> bool {
     )
 }
 
-/// Whether the sender claims the target address: advertisements do, redirects to it, and a solicitation from `::`, for
-/// which a host that has the address gives it up (RFC 4862, 5.4.3).
+/// Whether the sender claims the target address: advertisements do, redirects to it, and a solicitation from
+/// `::`, for which a host that has the address gives it up (RFC 4862, 5.4.3).
 fn claims_target(kind: u8, ip: Ipv6Addr) -> bool {
     match kind {
         NEIGHBOUR_ADVERTISEMENT | REDIRECT => true,
@@ -93,8 +93,8 @@ fn claims_target(kind: u8, ip: Ipv6Addr) -> bool {
     }
 }
 
-/// Offset of the options of a neighbour discovery message, and the type of the option with the link-layer address that the
-/// receiver stores.
+/// Offset of the options of a neighbour discovery message, and the type of the option with the link-layer
+/// address that the receiver stores.
 const fn options_of(kind: u8) -> Option<(usize, u8)> {
     match kind {
         ROUTER_SOLICITATION => Some((8, SOURCE_LINK_LAYER_ADDRESS)),

@@ -14,8 +14,8 @@ const DESTINATION_OPTIONS: u8 = 60;
 const MOBILITY: u8 = 135;
 const HOST_IDENTITY: u8 = 139;
 const SHIM6: u8 = 140;
-/// From here on: unassigned, for experiments, or reserved (IANA, "Protocol Numbers"). The payload of such a header is
-/// unknown.
+/// From here on: unassigned, for experiments, or reserved (IANA, "Protocol Numbers"). The payload of such a
+/// header is unknown.
 const FIRST_UNASSIGNED: u8 = 148;
 
 /// Most extension headers that are parsed. Hosts send one or two.
@@ -44,8 +44,9 @@ impl Sender {
     }
 }
 
-/// End of the packet, from its payload length. That is 0 in a jumbogram (RFC 2675), and in an invalid packet that looks like
-/// one, which receivers read up to the end of the frame. `None` for another version, and for a packet that is cut.
+/// End of the packet, from its payload length. That is 0 in a jumbogram (RFC 2675), and in an invalid packet
+/// that looks like one, which receivers read up to the end of the frame. `None` for another version, and for
+/// a packet that is cut.
 fn end_of(packet: Visible<'_>) -> Option<usize> {
     if packet.bytes.first()? >> 4 != 6 {
         return None;
@@ -57,8 +58,8 @@ fn end_of(packet: Visible<'_>) -> Option<usize> {
     Some(IPV6_HEADER_LEN + payload).filter(|end| *end <= packet.len)
 }
 
-/// Parses the extension headers. `None` when they are cut, do not end in the first fragment (RFC 7112), are too many, or are of
-/// an unknown kind.
+/// Parses the extension headers. `None` when they are cut, do not end in the first fragment (RFC 7112), are
+/// too many, or are of an unknown kind.
 fn upper(packet: &[u8], end: usize) -> Option<Upper> {
     let mut protocol = *packet.get(6)?;
     let mut start = IPV6_HEADER_LEN;

@@ -1,7 +1,7 @@
 //! The addresses that a frame claims for its sender.
 //!
-//! A claim counts only if all of it can be parsed: a packet with a hidden part (after the first chunk of a long frame, in
-//! fragments, after too many headers) has no [`Sender`].
+//! A claim counts only if all of it can be parsed: a packet with a hidden part (after the first chunk of a
+//! long frame, in fragments, after too many headers) has no [`Sender`].
 
 mod arp;
 mod discovery;
@@ -15,15 +15,16 @@ use arrayvec::ArrayVec;
 
 use crate::types::MacAddr;
 
-/// The addresses that a receiver attributes to the sender. The packet counts regardless of tags before it: a receiver may
-/// ignore them.
+/// The addresses that a receiver attributes to the sender. The packet counts regardless of tags before it: a
+/// receiver may ignore them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
     /// The source address of the frame.
     pub mac: MacAddr,
     /// The hardware address that ARP, IPv6 neighbour discovery or DHCP names for the sender.
     pub announced: Option<MacAddr>,
-    /// IP addresses that the sender uses or claims, without the unspecified address where a host without an address may use it.
+    /// IP addresses that the sender uses or claims, without the unspecified address where a host without an
+    /// address may use it.
     pub ips: ArrayVec<IpAddr, 2>,
 }
 

@@ -8,15 +8,15 @@ use crate::packet::ip::{ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE
 use crate::packet::llc::{self, Llc};
 use crate::types::MacAddr;
 
-/// Whether some receiver skips a tag with this TPID: those of IEEE Std 802.1Q-2022 (9.5), and those that vendors used for
-/// stacked tags before.
+/// Whether some receiver skips a tag with this TPID: those of IEEE Std 802.1Q-2022 (9.5), and those that
+/// vendors used for stacked tags before.
 const fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, ETHERTYPE_DOT1Q | ETHERTYPE_DOT1AD | 0x9100 | 0x9200 | 0x9300)
 }
 
 impl Sender {
-    /// Parses a frame of `frame_len` bytes whose first chunk is `first`. `None` when the sender of an IP or ARP packet cannot
-    /// be determined.
+    /// Parses a frame of `frame_len` bytes whose first chunk is `first`. `None` when the sender of an IP or
+    /// ARP packet cannot be determined.
     #[must_use]
     pub fn of(first: &[u8], frame_len: usize) -> Option<Self> {
         let mac = MacAddr::new(*first.get(6..)?.first_chunk()?);

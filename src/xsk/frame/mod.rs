@@ -1,7 +1,7 @@
 //! The token for one frame in user space.
 //!
-//! A frame that does not fit one chunk has several: the token holds the first span, and the arena holds, by chunk, the next
-//! one. Nearly all frames have one chunk, and need no look-up.
+//! A frame that does not fit one chunk has several: the token holds the first span, and the arena holds, by
+//! chunk, the next one. Nearly all frames have one chunk, and need no look-up.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -24,8 +24,8 @@ const CACHE_LINE_BYTES: usize = 64;
 
 /// A frame that user space holds, in one chunk or, if it is long, in several.
 ///
-/// The token owns its chunks: it cannot be copied, and moves into a ring, a pool or another worker's queue. Dropping the
-/// token returns the chunks to the arena, so none can leak.
+/// The token owns its chunks: it cannot be copied, and moves into a ring, a pool or another worker's queue.
+/// Dropping the token returns the chunks to the arena, so none can leak.
 pub struct Frame {
     arena: &'static Arena,
     /// The bytes in the first chunk.
@@ -45,10 +45,11 @@ impl Arena {
 }
 
 impl Frame {
-    /// Turns chunk `index`, which the caller takes out of the place `from`, into a frame of `len` bytes at `start`. `None`
-    /// when the chunk is not at `from`, or the bytes are not within the chunk.
+    /// Turns chunk `index`, which the caller takes out of the place `from`, into a frame of `len` bytes at
+    /// `start`. `None` when the chunk is not at `from`, or the bytes are not within the chunk.
     ///
-    /// No second token for the chunk can exist: the arena records [`Place::HELD`] until the token gives it up.
+    /// No second token for the chunk can exist: the arena records [`Place::HELD`] until the token gives it
+    /// up.
     #[inline]
     pub(super) fn claim(
         arena: &'static Arena,
@@ -63,8 +64,8 @@ impl Frame {
         Some(Self { arena, span: Span::new(index, start, len) })
     }
 
-    /// The bytes of the first chunk, from the destination address on: the whole frame, or more than all headers of a long
-    /// one.
+    /// The bytes of the first chunk, from the destination address on: the whole frame, or more than all
+    /// headers of a long one.
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -82,8 +83,9 @@ impl Frame {
     #[inline]
     pub fn split_mut(&mut self) -> (&mut [u8], Chunks<'_>) {
         let rest = self.chunks().rest();
-        // SAFETY: `start + len` lies in the chunk (kept by every method), the chunk is this token's alone and its
-        // memory is never freed. `&mut self` makes the borrow the only one; `rest` never returns to this chunk.
+        // SAFETY: `start + len` lies in the chunk (kept by every method), the chunk is this token's alone and
+        // its memory is never freed. `&mut self` makes the borrow the only one; `rest` never returns to this
+        // chunk.
         let first =
             unsafe { slice::from_raw_parts_mut(self.arena.data(self.span).as_ptr(), self.span.len()) };
         (first, rest)
@@ -130,13 +132,15 @@ impl Frame {
         if self.span.is_continued() { self.chunks().map(<[u8]>::len).sum() } else { self.span.len() }
     }
 
-    /// Removes the first `bytes` bytes of the first chunk (all, if there are fewer): the start moves, the data does not.
+    /// Removes the first `bytes` bytes of the first chunk (all, if there are fewer): the start moves, the
+    /// data does not.
     #[inline]
     pub fn trim_front(&mut self, bytes: usize) {
         self.span = self.span.trimmed(bytes);
     }
 
-    /// Adds `bytes` bytes of undefined content at the front; `false`, and nothing changed, without enough headroom.
+    /// Adds `bytes` bytes of undefined content at the front; `false`, and nothing changed, without enough
+    /// headroom.
     #[inline]
     #[must_use]
     pub fn grow_front(&mut self, bytes: usize) -> bool {
@@ -145,7 +149,8 @@ impl Frame {
         true
     }
 
-    /// Prefetches the bytes of the first chunk: the worker reads them soon, and so does the kernel when it transmits.
+    /// Prefetches the bytes of the first chunk: the worker reads them soon, and so does the kernel when it
+    /// transmits.
     #[inline]
     pub(super) fn prefetch(&self) {
         #[cfg(target_arch = "x86_64")]
@@ -155,8 +160,8 @@ impl Frame {
         }
     }
 
-    /// Makes this frame a copy of `other`, with the same headroom. A long frame takes further chunks from `more`; `false`,
-    /// and undefined content in this frame, when `more` has none.
+    /// Makes this frame a copy of `other`, with the same headroom. A long frame takes further chunks from
+    /// `more`; `false`, and undefined content in this frame, when `more` has none.
     #[inline]
     #[must_use]
     pub fn copy_from(&mut self, other: &Self, more: impl FnMut() -> Option<Self>) -> bool {
@@ -166,7 +171,8 @@ impl Frame {
         !other.span.is_continued() || self.extend(other.chunks().rest(), more)
     }
 
-    /// Replaces the content; `false`, and nothing changed, when it does not fit one chunk after the present start.
+    /// Replaces the content; `false`, and nothing changed, when it does not fit one chunk after the present
+    /// start.
     #[must_use]
     pub fn set_bytes(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() > CHUNK_BYTES - self.span.start() {
@@ -184,8 +190,8 @@ impl Frame {
         self.span = self.span.with(HEADROOM_BYTES, 0);
     }
 
-    /// Appends bytes, in chunks from `more` when the last one is full. `false`, with a part of the bytes appended, when
-    /// `more` has none.
+    /// Appends bytes, in chunks from `more` when the last one is full. `false`, with a part of the bytes
+    /// appended, when `more` has none.
     #[must_use]
     pub fn extend<'a>(
         &mut self,
@@ -214,8 +220,8 @@ impl Frame {
         let grown = last.with(last.start(), last.len() + bytes.len());
         self.replace_last(grown);
         let room = self.arena.data(last.with(end, bytes.len()));
-        // SAFETY: `end + bytes.len()` is at most CHUNK_BYTES, so the slice lies in the chunk, which is this token's
-        // alone; `&mut self` makes the borrow the only one.
+        // SAFETY: `end + bytes.len()` is at most CHUNK_BYTES, so the slice lies in the chunk, which is this
+        // token's alone; `&mut self` makes the borrow the only one.
         let room = unsafe { slice::from_raw_parts_mut(room.as_ptr(), bytes.len()) };
         room.copy_from_slice(bytes);
         rest
@@ -263,8 +269,8 @@ impl Frame {
         }
     }
 
-    /// Writes the descriptors of the chunks for a TX ring to the start of `descriptors`. Returns their number; `None`, and
-    /// undefined content there, when they do not fit.
+    /// Writes the descriptors of the chunks for a TX ring to the start of `descriptors`. Returns their
+    /// number; `None`, and undefined content there, when they do not fit.
     #[inline]
     pub(super) fn describe(&self, layout: DescriptorLayout, descriptors: &mut [FrameDesc]) -> Option<usize> {
         let mut span = self.span;

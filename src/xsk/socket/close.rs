@@ -12,20 +12,22 @@ use crate::xsk::place::Place;
 const CLOSING_THREADS: usize = 32;
 
 impl XskSocket {
-    /// Closes sockets and returns their chunks to the arena. Never called by a worker: for each socket the kernel waits
-    /// until no CPU uses it any more. For sockets that are closed at the same time it waits only once.
+    /// Closes sockets and returns their chunks to the arena. Never called by a worker: for each socket the
+    /// kernel waits until no CPU uses it any more. For sockets that are closed at the same time it waits only
+    /// once.
     pub fn close_all(sockets: Vec<Self>) {
         let (mut descriptors, mut emptied) = (Vec::new(), Vec::new());
         for socket in sockets {
-            // libxdp closes one socket after the other, under a lock. While a second descriptor is open that takes no time.
+            // libxdp closes one socket after the other, under a lock. While a second descriptor is open that
+            // takes no time.
             descriptors.extend(socket.as_fd().try_clone_to_owned());
             let Self { id, arena, mode, rx, tx, fill, completion, .. } = socket;
             drop((rx, tx, fill, completion));
             emptied.push((arena, id, mode));
         }
         close_in_parallel(descriptors);
-        // The kernel uses no chunk of a closed socket in copy mode: a frame still on its way through a link has been copied
-        // to memory of the kernel.
+        // The kernel uses no chunk of a closed socket in copy mode: a frame still on its way through a link
+        // has been copied to memory of the kernel.
         for (arena, id, mode) in emptied {
             arena.reclaim(Place::receiving(id), mode);
             arena.reclaim(Place::transmitting(id), mode);

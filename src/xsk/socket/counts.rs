@@ -21,7 +21,8 @@ pub struct RingCensus {
 /// `Documentation/networking/af_xdp.rst`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SocketStatistics {
-    /// Received frames dropped for other reasons than a full ring, for example a frame longer than its chunks.
+    /// Received frames dropped for other reasons than a full ring, for example a frame longer than its
+    /// chunks.
     pub rx_dropped: u64,
     /// Descriptors in the fill ring that name no chunk.
     pub rx_invalid: u64,

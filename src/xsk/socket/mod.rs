@@ -5,8 +5,8 @@
 //!   worker ──transmit──▶ TX ring ──kernel──▶ completion ring ──complete──▶ pool
 //! ```
 //!
-//! Each arrow moves the chunks of [`Frame`] tokens into or out of a [`Place`], so a chunk that the kernel names becomes a
-//! token again only if it was given to that ring pair.
+//! Each arrow moves the chunks of [`Frame`] tokens into or out of a [`Place`], so a chunk that the kernel
+//! names becomes a token again only if it was given to that ring pair.
 
 mod close;
 mod counts;
@@ -55,8 +55,8 @@ impl XskSocket {
         self.queue
     }
 
-    /// Whether the link still exists. The kernel unbinds a socket permanently when its link leaves the namespace, and
-    /// returns ENXIO from then on.
+    /// Whether the link still exists. The kernel unbinds a socket permanently when its link leaves the
+    /// namespace, and returns ENXIO from then on.
     #[must_use]
     pub fn is_bound(&self) -> bool {
         // Any other error concerns the frames in the TX ring.
@@ -71,7 +71,8 @@ impl AsFd for XskSocket {
     }
 }
 
-/// The chunk of a descriptor that the kernel put into a ring, if the chunk is in the place `from` of that ring.
+/// The chunk of a descriptor that the kernel put into a ring, if the chunk is in the place `from` of that
+/// ring.
 #[inline]
 fn claim(arena: &'static Arena, from: Place, descriptor: &FrameDesc) -> Option<Frame> {
     let (address, len) = (descriptor.addr(), descriptor.lengths().data());

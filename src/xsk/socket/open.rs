@@ -19,8 +19,8 @@ use crate::xsk::umem::{ring_size, root_cause};
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the variants and the messages describe the fields")]
 pub enum OpenError {
-    /// Another socket is bound to the (link, queue) pair. The kernel releases a pair some time after its socket was
-    /// closed.
+    /// Another socket is bound to the (link, queue) pair. The kernel releases a pair some time after its
+    /// socket was closed.
     #[error("queue {queue} of {link} is bound to another AF_XDP socket (EBUSY)")]
     Busy { link: String, queue: QueueId },
     /// Any other error of the kernel, or a socket that is not in copy mode.
@@ -29,8 +29,8 @@ pub enum OpenError {
 }
 
 impl XskSocket {
-    /// Opens a socket on `queue` of the link named `link`, in copy mode. `id` identifies its chunks in the arena; no other
-    /// open socket may have it.
+    /// Opens a socket on `queue` of the link named `link`, in copy mode. `id` identifies its chunks in the
+    /// arena; no other open socket may have it.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -73,12 +73,13 @@ impl XskSocket {
         Ok(socket)
     }
 
-    /// Lets one system call transmit a full TX ring instead of 32 frames, on kernels that support it (6.18 and later).
+    /// Lets one system call transmit a full TX ring instead of 32 frames, on kernels that support it (6.18
+    /// and later).
     fn set_transmit_budget(&self) {
         const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
         let budget = TRANSMIT_RING_SIZE as u32;
-        // SAFETY: the option value is `budget`, which outlives the call, and its length is given with it. An older
-        // kernel returns ENOPROTOOPT, and `kick` makes more calls.
+        // SAFETY: the option value is `budget`, which outlives the call, and its length is given with it. An
+        // older kernel returns ENOPROTOOPT, and `kick` makes more calls.
         unsafe {
             libc::setsockopt(
                 self.rx.fd().as_raw_fd(),

@@ -23,7 +23,8 @@ impl XskSocket {
         self.receiving
     }
 
-    /// Moves received frames, of at most `max_chunks` chunks, to the back of `frames`. Returns the number of their chunks.
+    /// Moves received frames, of at most `max_chunks` chunks, to the back of `frames`. Returns the number of
+    /// their chunks.
     #[inline]
     pub fn receive(&mut self, frames: &mut VecDeque<Frame>, max_chunks: usize) -> usize {
         let from = Place::receiving(self.id);
@@ -53,13 +54,14 @@ impl XskSocket {
         received
     }
 
-    /// Moves chunks of `pool` to the fill ring until the kernel has `target_chunks` to receive into. Returns the number
-    /// still missing.
+    /// Moves chunks of `pool` to the fill ring until the kernel has `target_chunks` to receive into. Returns
+    /// the number still missing.
     #[inline]
     pub fn refill(&mut self, pool: &mut ChunkPool, target_chunks: usize) -> usize {
         let mut missing = target_chunks.saturating_sub(self.receiving);
         while missing > 0 {
-            // The ring can look full for a moment although the kernel took chunks: the rest follows in a later pass.
+            // The ring can look full for a moment although the kernel took chunks: the rest follows in a
+            // later pass.
             let room = self.fill.nb_free(BURST_FRAMES as u32) as usize;
             let mut filled = 0;
             for descriptor in self.scratch.iter_mut().take(missing.min(room)) {

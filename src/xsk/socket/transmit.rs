@@ -14,8 +14,8 @@ impl XskSocket {
         self.transmitting
     }
 
-    /// Moves frames from the front of `frames` to the TX ring, as far as there is room; the rest stays. Nothing is sent
-    /// before [`kick`](Self::kick). Returns the number of frames moved.
+    /// Moves frames from the front of `frames` to the TX ring, as far as there is room; the rest stays.
+    /// Nothing is sent before [`kick`](Self::kick). Returns the number of frames moved.
     #[inline]
     pub fn transmit(&mut self, frames: &mut Vec<Frame>) -> usize {
         let mut sent = 0;
@@ -32,7 +32,8 @@ impl XskSocket {
             if described == 0 {
                 break;
             }
-            // SAFETY: each descriptor is of a chunk that a frame in `frames` owns; they are surrendered to this ring below.
+            // SAFETY: each descriptor is of a chunk that a frame in `frames` owns; they are surrendered to
+            // this ring below.
             let produced = unsafe { self.tx.produce(&self.scratch[..described]) };
             debug_assert_eq!(produced, described, "there was room for them");
             self.transmitting += described;
@@ -43,13 +44,14 @@ impl XskSocket {
         sent
     }
 
-    /// Makes the kernel transmit the TX ring. Returns the number of chunks left there, which wait for another kick: the link
-    /// is down, for example, or its receiver is slow.
+    /// Makes the kernel transmit the TX ring. Returns the number of chunks left there, which wait for another
+    /// kick: the link is down, for example, or its receiver is slow.
     #[inline]
     pub fn kick(&mut self) -> usize {
         let mut queued = self.tx_queued();
         while queued > 0 {
-            // After an error the link no longer exists: netlink reports that to the control thread, which closes this socket.
+            // After an error the link no longer exists: netlink reports that to the control thread, which
+            // closes this socket.
             let result = self.tx.wakeup();
             // One call may transmit only a part of the ring: 32 frames in older kernels.
             let left = self.tx_queued();
