@@ -1,14 +1,16 @@
 //! Cost of one change and of a list of all problems, with N records that claim the same or form a chain: N =
-//! 1000, 2000 and 4000. `cargo bench --bench growth`.
+//! 1000, 2000 and 4000. Cost of a start, of a change of one port and of one link event with 100, 1,000 and 10,000 ports
+//! that have nothing in common. `cargo bench --bench growth`.
 #![allow(clippy::unwrap_used, reason = "a bench ends when it cannot go on")]
 
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use testkit::many_ports;
 use testkit::shapes::{self, Shape};
 
 const COUNTS: [u32; 3] = [1000, 2000, 4000];
+const PORT_COUNTS: [u32; 3] = [100, 1000, 10_000];
 
 fn growth(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -29,5 +31,29 @@ fn growth(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, growth);
+fn ports(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut group = criterion.benchmark_group("ports");
+    group.sample_size(10).warm_up_time(Duration::from_millis(100));
+    group.measurement_time(Duration::from_millis(500));
+    for count in PORT_COUNTS {
+        group.bench_with_input(BenchmarkId::new("start", count), &count, |bencher, _| {
+            bencher.iter_batched(
+                || many_ports::unstarted(count),
+                |mut reconciler| many_ports::reconcile(&mut reconciler, &runtime),
+                BatchSize::PerIteration,
+            );
+        });
+        let mut reconciler = many_ports::unstarted(count);
+        many_ports::reconcile(&mut reconciler, &runtime);
+        group.bench_with_input(BenchmarkId::new("port and back", count), &count, |bencher, _| {
+            bencher.iter(|| many_ports::change_port(&mut reconciler, count, &runtime));
+        });
+        group.bench_with_input(BenchmarkId::new("link and back", count), &count, |bencher, _| {
+            bencher.iter(|| many_ports::change_link(&mut reconciler, count, &runtime));
+        });
+    }
+}
+
+criterion_group!(benches, growth, ports);
 criterion_main!(benches);

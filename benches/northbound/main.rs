@@ -62,7 +62,7 @@ fn curve(runtime: &tokio::runtime::Runtime) {
         all_here(&mut snapshot);
         let mut reconciler = reconciler(parents, scenario);
         let memory = measure(|| {
-            reconciler.read(&snapshot);
+            reconciler.apply_snapshot(&snapshot);
             runtime.block_on(reconciler.reconcile()).unwrap();
             drop(reconciler.take_reported());
         });
@@ -71,7 +71,7 @@ fn curve(runtime: &tokio::runtime::Runtime) {
             let record = large::segmentation(0, 1, 1000 + change % 2);
             let set = ChangeSet { revision: Revision(2), changes: vec![Change::Put(record)] };
             let start = Instant::now();
-            reconciler.follow(&set);
+            reconciler.apply_changes(&set);
             runtime.block_on(reconciler.reconcile()).unwrap();
             times.push(start.elapsed());
         }
@@ -117,9 +117,9 @@ impl FollowingReconciler {
                 if self.all_here {
                     all_here(snapshot);
                 }
-                self.reconciler.read(snapshot);
+                self.reconciler.apply_snapshot(snapshot);
             }
-            News::Changes(changes) => self.reconciler.follow(changes),
+            News::Changes(changes) => self.reconciler.apply_changes(changes),
             News::Lost(error) => panic!("{error}"),
         }
         news

@@ -1,48 +1,50 @@
-//! Ports whose link is here while their record binds them to another compute node: a misspelt name of the chassis, most
-//! likely. Pure.
+//! Ports whose link is here while their record binds them to another compute node: most likely a misspelt name of the
+//! chassis. Pure.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 
-use super::links::{Links, TAP_ID_CHARS, device_for};
-use crate::config::Config;
+use super::links::{Attachments, Links, TAP_ID_CHARS, find_link, tap_ports};
 use crate::nb::{LogicalPort, Northbound};
 use crate::types::{Id, Problem, shorten};
 
-/// A problem for each. Looks at the links, of which there are fewer than ports.
-pub(super) fn problems(nb: &Northbound, links: &Links, config: &Config) -> Vec<Problem> {
-    let named = config.attach.keys().filter_map(|lport| nb.lports().get(lport.as_str()));
+/// A problem for each such port. Searches from the links, of which there are fewer than ports.
+pub(super) fn problems(
+    nb: &Northbound,
+    links: &Links,
+    chassis: &str,
+    attachments: &Attachments,
+) -> Vec<Problem> {
+    let named = attachments.lports().filter_map(|lport| nb.lports().get(lport)).map(|port| &port.id);
     let found = links.iter().flat_map(|link| {
         let by_alias = link.alias.as_deref().and_then(|alias| nb.lports().get(alias));
-        by_alias.into_iter().chain(tap_ports(&link.name, nb))
+        let whole_name = Some(&*link.name).filter(|name| name.len() == "tap".len() + TAP_ID_CHARS);
+        let by_name = whole_name.into_iter().flat_map(|name| tap_ports(name, nb));
+        by_alias.map(|port| &port.id).into_iter().chain(by_name)
     });
-    let ports: BTreeSet<_> = named.chain(found).map(|port| port.id.clone()).collect();
-    ports.iter().filter_map(|id| problem(nb.lports().get(id)?, nb, links, config)).collect()
+    let ports: BTreeSet<_> = named.chain(found).collect();
+    ports.iter().filter_map(|id| problem(nb.lports().get(*id)?, nb, links, chassis, attachments)).collect()
 }
 
-/// The ports whose tap device has this name.
-fn tap_ports<'a>(name: &'a str, nb: &'a Northbound) -> impl Iterator<Item = &'a LogicalPort> {
-    let prefix = name.strip_prefix("tap").filter(|prefix| prefix.len() == TAP_ID_CHARS);
-    prefix.into_iter().flat_map(|prefix| {
-        let ports = nb.lports().range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        ports.map(|(_, port)| port).take_while(move |port| port.id.starts_with(prefix))
-    })
-}
-
-fn problem(port: &LogicalPort, nb: &Northbound, links: &Links, config: &Config) -> Option<Problem> {
-    if port.chassis.as_ref().is_some_and(|chassis| *chassis == config.chassis)
+fn problem(
+    port: &LogicalPort,
+    nb: &Northbound,
+    links: &Links,
+    here: &str,
+    attachments: &Attachments,
+) -> Option<Problem> {
+    if port.chassis.as_ref().is_some_and(|chassis| *chassis == here)
         || nb.segmentation_above(&port.id).is_some()
     {
         return None;
     }
-    let link = device_for(links, &port.id, &config.attach).ok()??;
+    let link = find_link(links, &port.id, attachments).ok()??;
     let bound = port.chassis.as_ref().map(Id::as_str).map_or_else(
         || "its record binds it to no chassis".to_owned(),
         |chassis| format!("its record binds it to chassis {}", shorten(chassis)),
     );
     let reason = format!(
-        "{bound}, and its link {} is here, on chassis {}: it is not forwarded -> set the record's binding.chassis to {}, or remove the link if the port has moved",
-        link.name, config.chassis, config.chassis
+        "{bound}, and its link {} is here, on chassis {here}: it is not forwarded -> set the record's binding.chassis to {here}, or remove the link if the port has moved",
+        link.name
     );
     Some(Problem::new(format!("lport {}", port.id), reason))
 }
@@ -52,7 +54,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::Settings;
     use crate::control::links::{Link, test_link};
     use crate::nb::{Record, Revision, Snapshot, Table};
     use crate::types::Incumbents;
@@ -78,9 +79,8 @@ mod tests {
 
     fn found(binding: &serde_json::Value, link: Link, attach: &[(&str, &str)]) -> Vec<String> {
         let attach = attach.iter().map(|(lport, name)| ((*lport).to_owned(), (*name).to_owned())).collect();
-        let settings = Settings { chassis: Some("compute1".to_owned()), attach, ..Settings::default() };
         let links = [link].into_iter().collect();
-        let problems = problems(&northbound(binding), &links, &settings.check().unwrap());
+        let problems = problems(&northbound(binding), &links, "compute1", &Attachments::new(&attach));
         problems.iter().map(ToString::to_string).collect()
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::af_xdp::{AfXdp, Look};
-use super::devices::DeviceEvent;
+use super::af_xdp::{AfXdp, LinkCheck};
+use super::backend::{BackendEvent, LostReason};
 use super::event_log::{EventLog, PortRecord};
 use super::follow::News;
 use super::incumbent_store::IncumbentStore;
@@ -29,8 +29,6 @@ pub(super) struct Daemon {
     pub(super) events: EventLog,
     log: LogLoss,
     incumbents: IncumbentStore,
-    /// Whether there may be others than when they were stored last.
-    incumbents_changed: bool,
 }
 
 impl Daemon {
@@ -51,18 +49,18 @@ impl Daemon {
         let mut reconciler = Reconciler::new(config, links, start)?;
         reconciler.remember(remembered);
         if let Some(copy) = copy {
-            reconciler.read(&copy);
+            reconciler.apply_snapshot(&copy);
         }
         let panics = BTreeMap::new();
         let events = EventLog::default();
-        Ok(Self { reconciler, session, panics, events, log, incumbents, incumbents_changed: false })
+        Ok(Self { reconciler, session, panics, events, log, incumbents })
     }
 
     /// Takes news from the NB DB.
     pub(super) fn hear(&mut self, news: News) {
         match &news {
-            News::All(snapshot) => self.reconciler.read(snapshot),
-            News::Changes(changes) => self.reconciler.follow(changes),
+            News::All(snapshot) => self.reconciler.apply_snapshot(snapshot),
+            News::Changes(changes) => self.reconciler.apply_changes(changes),
             News::Lost(_) => {}
         }
         self.session.note(news);
@@ -77,7 +75,7 @@ impl Daemon {
         if let Some((before, now)) = self.reconciler.link_change(&event) {
             self.events.link(before, now);
         }
-        self.reconciler.see(event);
+        self.reconciler.apply_link_event(event);
         if news_were_lost {
             // A link that is there may have been elsewhere meanwhile, which nothing but its sockets tells.
             self.look_at_sockets().await?;
@@ -87,20 +85,20 @@ impl Daemon {
 
     /// Finds the sockets that the kernel has unbound, which it says only to who asks.
     async fn look_at_sockets(&mut self) -> Result<(), WorkerPoolError> {
-        let reports = self.reconciler.devices.workers.report().await?;
+        let reports = self.reconciler.backend.workers.report().await?;
         let sockets = reports.iter().flat_map(|report| &report.sockets);
         for socket in sockets.filter(|socket| !socket.is_bound) {
-            let Some(ifindex) = self.reconciler.ifindex_at(socket.link) else { continue };
-            let reason = "its sockets are no longer bound: the link was away".to_owned();
-            self.reconciler.note(DeviceEvent::Lost { ifindex, reason });
+            let Some(port) = self.reconciler.ports.at_slot(socket.link) else { continue };
+            let event = BackendEvent::Lost { ifindex: port.ifindex, reason: LostReason::SocketsUnbound };
+            self.reconciler.push_backend_event(event);
         }
         Ok(())
     }
 
     /// Writes down who holds what several records claim; once a second or so.
     pub(super) async fn store_incumbents(&mut self) {
-        if self.incumbents.is_ready() && (self.incumbents_changed || self.incumbents.problem().is_some()) {
-            self.incumbents_changed = false;
+        let mut is_due = || self.reconciler.take_incumbents_changed() || self.incumbents.problem().is_some();
+        if self.incumbents.is_ready() && is_due() {
             self.incumbents.store(self.reconciler.incumbents()).await;
         }
     }
@@ -119,7 +117,6 @@ impl Daemon {
             outcome => outcome?,
         }
         let reported = self.reconciler.take_reported();
-        self.incumbents_changed = true;
         let compiler = self.reconciler.compiler();
         for lport in &reported {
             let record = compiler.report(lport).map(|report| PortRecord {
@@ -130,20 +127,20 @@ impl Daemon {
             self.events.port(lport, record);
         }
         let is_up = |lport: &str| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
-        self.session.report(reported.into_iter().map(|lport| (lport.to_string(), is_up(&lport))));
+        self.session.report(reported.iter().map(|lport| (lport, is_up(lport))));
         Ok(())
     }
 
     /// Looks whether everything is as it was when the links were opened. What is not comes as events of devices.
     pub(super) async fn look(&mut self) -> Result<(), ControlError> {
-        if !self.reconciler.devices.is_alive() {
+        if !self.reconciler.backend.is_alive() {
             return Err(ControlError::RtnlThread);
         }
-        let links =
-            self.reconciler.desired.devices().filter_map(|(ifindex, _)| self.reconciler.links.get(ifindex));
-        let programs = self.reconciler.ports.values().map(|port| port.handle.program.attached().clone());
-        let look = Look { links: links.cloned().collect(), programs: programs.collect() };
-        self.reconciler.devices.look(look);
+        let Reconciler { desired, links, ports, backend, .. } = &mut self.reconciler;
+        backend.start_check(|| LinkCheck {
+            links: desired.links().filter_map(|ifindex| links.get_shared(ifindex)).collect(),
+            programs: ports.iter().map(|port| port.handle.program.attached().clone()).collect(),
+        });
         match self.look_at_sockets().await {
             // The next look after the workers sees to it.
             Err(WorkerPoolError::Died { .. }) => Ok(()),
@@ -154,13 +151,13 @@ impl Daemon {
     /// Starts workers again that panicked, and lets their devices be taken again by the next round; or fails, if that is
     /// what the configuration wants. Returns whether there were any.
     pub(super) async fn revive_workers(&mut self) -> Result<bool, WorkerPoolError> {
-        let dead = self.reconciler.devices.workers.dead();
+        let dead = self.reconciler.backend.workers.dead();
         for worker in &dead {
             if self.reconciler.config.on_worker_panic == OnWorkerPanic::Exit {
                 return Err(WorkerPoolError::Died { worker: *worker });
             }
             tracing::error!(worker, "a worker panicked, which is a bug: it is started again, with its ports");
-            self.reconciler.devices.workers.restart(*worker, &self.reconciler.publisher)?;
+            self.reconciler.backend.workers.restart(*worker, &self.reconciler.publisher)?;
             self.reconciler.reopen(*worker).await;
             *self.panics.entry(*worker).or_default() += 1;
         }
@@ -190,8 +187,8 @@ impl Daemon {
     /// Takes the programs off the links, stops the workers, closes all sockets and withdraws what we reported.
     pub(super) async fn stop(self) {
         let incumbents = self.reconciler.incumbents();
-        let Reconciler { ports, devices, .. } = self.reconciler;
-        devices.stop(ports.into_values().map(|port| port.handle)).await;
+        let Reconciler { ports, backend, .. } = self.reconciler;
+        backend.stop(ports.into_handles()).await;
         self.incumbents.close(incumbents).await;
         self.session.close().await;
     }

@@ -5,10 +5,10 @@
 //! What may wait in the kernel runs on threads of its own (`rtnl_thread`, [`links`]), and its outcome is one more event.
 
 mod af_xdp;
+mod backend;
 mod bound_elsewhere;
 mod daemon;
 mod desired;
-mod devices;
 mod event_log;
 mod follow;
 mod incumbent_store;
@@ -42,8 +42,8 @@ use crate::logging::LogLoss;
 use crate::nb::{self, NbError};
 use crate::worker::WorkerPoolError;
 use crate::xsk::ArenaError;
+pub use backend::{BackendEvent, LinkBackend, LostReason};
 use daemon::Daemon;
-pub use devices::{DeviceEvent, Devices};
 pub use follow::{Follower, News};
 use links::{LinkWatch, LinksError};
 use nb_session::NbSession;
@@ -219,7 +219,7 @@ async fn serve(
                 }
             }
             event = link_watch.next() => daemon.see(event?).await?,
-            event = daemon.reconciler.devices.next() => daemon.reconciler.note(event),
+            event = daemon.reconciler.backend.next() => daemon.reconciler.push_backend_event(event),
             Some(call) = questions.recv() => {
                 daemon.answer(call).await;
                 continue;
@@ -231,7 +231,7 @@ async fn serve(
                 daemon.events.tick();
                 daemon.store_incumbents().await;
                 daemon.look().await?;
-                if !revived && !daemon.reconciler.has_news() {
+                if !revived && !daemon.reconciler.has_events() {
                     continue;
                 }
             }

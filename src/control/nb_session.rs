@@ -1,6 +1,5 @@
 //! What we see of the NB DB, and what it hears of us.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,7 +13,7 @@ use super::snapshot_cache::SnapshotCache;
 use crate::api::model::{ChassisRecord, NbState, NbView, StaleReason};
 use crate::config::Config;
 use crate::nb::{self, NbError, NorthboundDb, Reports, Revision, Snapshot};
-use crate::types::Problem;
+use crate::types::{Id, Problem};
 
 /// How long the end may take to say goodbye to a DB that does not answer. What we reported ends by itself then.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -41,8 +40,6 @@ pub(super) struct NbSession {
     known: Known,
     revision: Option<Revision>,
     lost: Option<Lost>,
-    /// Ports that forward, as reported.
-    up: BTreeSet<String>,
 }
 
 /// Where the records that are in force come from.
@@ -86,7 +83,6 @@ impl NbSession {
             known: copy.as_ref().map_or(Known::Nothing, |copy| Known::Copy(copy.confirmed)),
             revision: copy.as_ref().map(|copy| copy.snapshot.revision),
             lost: None,
-            up: BTreeSet::new(),
         };
         Ok((session, copy.map(|copy| copy.snapshot)))
     }
@@ -130,15 +126,9 @@ impl NbSession {
         }
     }
 
-    /// Says of ports whether they forward now.
-    pub(super) fn report(&mut self, ports: impl Iterator<Item = (String, bool)>) {
-        let mut changed = false;
-        for (lport, up) in ports {
-            changed |= if up { self.up.insert(lport) } else { self.up.remove(&lport) };
-        }
-        if changed {
-            self.reports.set_up(self.up.clone());
-        }
+    /// Reports of ports, each with whether it forwards now.
+    pub(super) fn report<'a>(&self, ports: impl Iterator<Item = (&'a Id, bool)>) {
+        self.reports.set(ports.map(|(lport, is_up)| (lport.as_str(), is_up)));
     }
 
     /// Why the DB is not being followed. It may be again without having anything new.

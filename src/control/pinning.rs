@@ -75,7 +75,7 @@ impl Pinning {
     }
 
     /// Looks whether another configuration wants pins that the start did not prepare.
-    pub(super) fn reconsider(&mut self, config: &Config) {
+    pub(super) fn apply_config(&mut self, config: &Config) {
         self.wanted = config.pins_wanted;
         if !config.drops_without_socket() {
             self.failure = None;
@@ -93,7 +93,7 @@ impl Pinning {
     }
 
     /// Takes the outcome of pinning the program on `link`.
-    pub(super) fn note(&mut self, link: &Link, failure: Option<PinError>) {
+    pub(super) fn record(&mut self, link: &Link, failure: Option<PinError>) {
         let Some(error) = failure else {
             self.unpinned.remove(&link.ifindex);
             return;

@@ -1,12 +1,11 @@
 //! The answers of the API, built from what the control thread holds.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::daemon::Daemon;
+use super::desired::NoLink;
 use super::reconciler::Evidence;
 use super::trace::trace;
 use crate::api::model::{
@@ -17,7 +16,7 @@ use crate::api::{ApiError, Call, Query, Reply};
 use crate::kernel::inspect;
 use crate::nb::{self, ChildPortSegmentation, LogicalPort};
 use crate::tables::{self, PortTotals};
-use crate::types::{IfIndex, Problem};
+use crate::types::Problem;
 use crate::worker::{SocketReport, WorkerReport};
 
 /// The name in the counters for frames that belong to no port.
@@ -30,7 +29,7 @@ impl Daemon {
     /// Answers a request of the API. The comparison for [`Query::Drift`] runs on a task of its own.
     pub(super) async fn answer(&self, call: Call) {
         let Call { query, reply } = call;
-        let age_secs = self.reconciler.devices.age().as_secs();
+        let age_secs = self.reconciler.backend.age().as_secs();
         let outcome = match query {
             Query::Ports => json(&self.ports_view()),
             Query::Subports => json(&self.subports_view()),
@@ -38,7 +37,7 @@ impl Daemon {
             Query::Workers => json(&self.workers_view()),
             Query::Problems => json(&self.problems_view()),
             Query::Nb => json(&self.session.view(self.reconciler.compiler().problems().len())),
-            Query::Stats => match self.reconciler.devices.workers.report().await {
+            Query::Stats => match self.reconciler.backend.workers.report().await {
                 Ok(reports) => json(&self.stats_view(&reports)),
                 Err(error) => Err(error.into()),
             },
@@ -58,12 +57,10 @@ impl Daemon {
 
     fn ports_view(&self) -> Vec<PortView> {
         let nb = self.reconciler.compiler.northbound();
-        let opened: BTreeMap<&str, _> =
-            self.reconciler.ports.values().map(|open| (&*open.lport, open)).collect();
-        let ports = self.reconciler.desired.ports(&self.reconciler.links).filter_map(|(lport, device)| {
+        let ports = self.reconciler.desired.ports(&self.reconciler.links).filter_map(|(lport, found)| {
             let port = nb.lports().get(lport)?;
-            let open = opened.get(lport).copied();
-            let ifindex = open.map(|open| open.ifindex).or(device.ok());
+            let open = self.reconciler.ports.of_lport(lport);
+            let ifindex = open.map(|open| open.ifindex).or(found.ok());
             let options = self.reconciler.config.port(lport);
             Some(PortView {
                 lport: lport.to_owned(),
@@ -93,11 +90,12 @@ impl Daemon {
         if let Some(report) = self.reconciler.compiler.report(lport) {
             return port_state(report.state);
         }
-        match self.reconciler.desired.device_of(lport, &self.reconciler.links) {
-            Some(Err(reason)) if reason.ends_with(" is down") => PortState::down(DownKind::LinkDown, reason),
-            Some(Err(reason)) => PortState::down(DownKind::NoLink, reason),
+        match self.reconciler.desired.link_of(lport, &self.reconciler.links) {
+            Some(Err(reason @ NoLink::Down(_))) => PortState::down(DownKind::LinkDown, reason.to_string()),
+            Some(Err(reason)) => PortState::down(DownKind::NoLink, reason.to_string()),
             Some(Ok(ifindex)) => {
-                match (self.reconciler.refused.get(&ifindex), self.reconciler.opening_for(ifindex)) {
+                let openings = &self.reconciler.openings;
+                match (openings.refusal(ifindex), openings.opening_for(ifindex)) {
                     (Some(refusal), _) => PortState::down(DownKind::LinkRefused, &*refusal.reason),
                     (None, Some(waiting)) => PortState::down(
                         DownKind::Opening,
@@ -142,7 +140,7 @@ impl Daemon {
 
     /// Whether the port is in the tables, or bound to this chassis.
     fn is_here(&self, lport: &str) -> bool {
-        self.reconciler.compiler.report(lport).is_some() || self.reconciler.desired.wants(lport)
+        self.reconciler.compiler.report(lport).is_some() || self.reconciler.desired.contains(lport)
     }
 
     fn networks_view(&self) -> Vec<NetworkView> {
@@ -175,18 +173,18 @@ impl Daemon {
 
     fn workers_view(&self) -> Vec<WorkerView> {
         let queues = |worker| {
-            let ports = self.reconciler.ports.values();
+            let ports = self.reconciler.ports.iter();
             ports.flat_map(move |port| {
                 let owned = port.queues.iter().enumerate().filter(move |(_, owner)| **owner == worker);
-                owned.map(|(queue, _)| format!("{}/{queue}", port.device))
+                owned.map(|(queue, _)| format!("{}/{queue}", port.link_name))
             })
         };
-        let workers = self.reconciler.devices.workers.cpus().enumerate().map(|(worker, cpu)| WorkerView {
+        let workers = self.reconciler.backend.workers.cpus().enumerate().map(|(worker, cpu)| WorkerView {
             worker,
             cpu,
             queues: queues(worker).collect(),
-            sleeping: self.reconciler.devices.workers.is_asleep(worker),
-            handover_queued: self.reconciler.devices.workers.handed_over(worker) as u64,
+            sleeping: self.reconciler.backend.workers.is_asleep(worker),
+            handover_queued: self.reconciler.backend.workers.handed_over(worker) as u64,
         });
         workers.collect()
     }
@@ -197,18 +195,16 @@ impl Daemon {
         problems.extend(self.panic_problems());
         problems.extend(self.log_problem());
         problems.extend(self.incumbents_problem());
-        problems.extend(self.reconciler.devices.problem());
+        problems.extend(self.reconciler.backend.problem());
         problems.extend(self.sighting_problems());
-        let name = |ifindex: IfIndex| {
-            self.reconciler.links.get(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name.clone())
-        };
         let reconciler = &self.reconciler;
+        let name = |ifindex| reconciler.link_name(ifindex);
         let is_taken = |ifindex| {
-            reconciler.ports.contains_key(&ifindex)
-                || reconciler.refused.contains_key(&ifindex)
-                || reconciler.opening.contains_key(&ifindex)
+            reconciler.ports.contains(ifindex)
+                || reconciler.openings.refusal(ifindex).is_some()
+                || reconciler.openings.opening_for(ifindex).is_some()
         };
-        problems.extend(self.reconciler.devices.pinning.problems(name, is_taken));
+        problems.extend(self.reconciler.backend.pinning.problems(name, is_taken));
         problems.sort();
         problems.dedup();
         truncate(&mut problems);
@@ -229,7 +225,7 @@ impl Daemon {
             ports.push(port_stats(NO_PORT, &without_port));
         }
         let transmit_drops = inspect::transmit_drops().unwrap_or_default();
-        let links = self.reconciler.ports.values().map(|port| {
+        let links = self.reconciler.ports.iter().map(|port| {
             let counters = port.handle.program.counters().unwrap_or_default();
             let mut sockets: Vec<_> = sockets
                 .iter()
@@ -238,11 +234,11 @@ impl Daemon {
                 .collect();
             sockets.sort_by_key(|socket| socket.queue);
             LinkStats {
-                link: port.device.clone(),
+                link: port.link_name.clone(),
                 redirected: counters.redirected,
                 passed: counters.passed,
                 dropped: counters.dropped,
-                transmit_dropped: transmit_drops.get(&port.device).copied().unwrap_or_default(),
+                transmit_dropped: transmit_drops.get(&port.link_name).copied().unwrap_or_default(),
                 sockets,
             }
         });
@@ -252,15 +248,15 @@ impl Daemon {
     /// The place of each chunk: from the arena, and for the rings from the workers' reports.
     fn chunk_census(&self, reports: &[WorkerReport]) -> ChunkCensus {
         let sockets = || reports.iter().flat_map(|report| &report.sockets);
-        let arena = self.reconciler.devices.arena.census();
+        let arena = self.reconciler.backend.arena.census();
         let pooled = reports.iter().map(|report| report.pool).sum::<usize>().min(arena.held);
         let handed_over: usize =
-            (0..reports.len()).map(|worker| self.reconciler.devices.workers.handed_over(worker)).sum();
+            (0..reports.len()).map(|worker| self.reconciler.backend.workers.handed_over(worker)).sum();
         let between_workers = handed_over.min(arena.held - pooled);
         let rx = sockets().map(|socket| socket.rings.rx).sum::<usize>().min(arena.receiving);
         let tx = sockets().map(|socket| socket.rings.tx).sum::<usize>().min(arena.transmitting);
         ChunkCensus {
-            total: self.reconciler.devices.arena.chunk_count() as u64,
+            total: self.reconciler.backend.arena.chunk_count() as u64,
             pool: (arena.free + pooled) as u64,
             fill: (arena.receiving - rx) as u64,
             rx: rx as u64,

@@ -23,9 +23,9 @@ const MAX_NAMED: usize = 4;
 /// Sends the frame of `request` through the tables in force, and nowhere else.
 pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView, ApiError> {
     let reconciler = &daemon.reconciler;
-    let open = reconciler.ports.values().find(|port| port.lport == request.port);
+    let open = reconciler.ports.of_lport(&request.port);
     let link = open.map(|port| port.slot).ok_or_else(|| daemon.untraceable(&request.port))?;
-    let arena = reconciler.devices.arena;
+    let arena = reconciler.backend.arena;
     let no_chunks = || ApiError::NoChunks { bytes: request.frame.0.len() };
     let mut frame = arena.take().ok_or_else(no_chunks)?;
     frame.clear();
@@ -219,8 +219,8 @@ impl Outlet for Witness<'_> {
     }
 
     fn transmit(&mut self, frame: Frame, to: &Exit<'_>) {
-        let link = self.daemon.reconciler.ports.values().find(|open| open.slot == to.slot.link);
-        let link = link.map_or_else(|| "?".to_owned(), |open| open.device.clone());
+        let link = self.daemon.reconciler.ports.at_slot(to.slot.link);
+        let link = link.map_or_else(|| "?".to_owned(), |open| open.link_name.clone());
         let (lport, name) = (self.id(to.slot), self.name(to.slot));
         let Wrap::Tags(tags) = &to.port.wrap;
         let tags: Vec<_> = tags.iter().map(|vid| format!("VLAN {vid}")).collect();

@@ -101,7 +101,7 @@ impl Lab {
         let mut daemon =
             Daemon::start(config, links, session, pins, LogLoss::default()).await.expect("a daemon");
         daemon.hear(News::All(snapshot));
-        let arena = daemon.reconciler.devices.arena;
+        let arena = daemon.reconciler.backend.arena;
         let guests = GUESTS.iter().zip(FIRST_GUEST_SOCKET..).map(|(guest, id)| {
             XskSocket::open(arena, id, &format!("{guest}-guest"), QueueId(0)).expect("a guest's socket")
         });
@@ -120,12 +120,12 @@ impl Lab {
 
     /// Who has the port of a guest.
     fn worker_of(&self, guest: usize) -> WorkerId {
-        self.daemon.reconciler.ports[&ifindex(GUESTS[guest])].queues[0]
+        self.daemon.reconciler.ports.get(ifindex(GUESTS[guest])).unwrap().queues[0]
     }
 
     /// A burst from one guest to the other.
     fn send(&mut self, from: usize) {
-        let arena = self.daemon.reconciler.devices.arena;
+        let arena = self.daemon.reconciler.backend.arena;
         let mut bytes = [address(1 - from), address(from), [0x88, 0xb5, 0, 0, 0, 0]].concat();
         bytes.resize(64, 0x5a);
         let frame = || {
@@ -151,7 +151,7 @@ impl Lab {
             let before = self.sent_to(1 - from);
             self.send(from);
             while self.sent_to(1 - from) < before + BURST_FRAMES as u64 {
-                assert_eq!(self.daemon.reconciler.devices.workers.dead(), [0; 0]);
+                assert_eq!(self.daemon.reconciler.backend.workers.dead(), [0; 0]);
                 std::thread::yield_now();
             }
         }
@@ -159,12 +159,8 @@ impl Lab {
 
     /// What the program of a guest's link dropped since it was put there.
     fn dropped(&self, guest: usize) -> u64 {
-        self.daemon.reconciler.ports[&ifindex(GUESTS[guest])]
-            .handle
-            .program
-            .counters()
-            .expect("counters")
-            .dropped
+        let port = self.daemon.reconciler.ports.get(ifindex(GUESTS[guest])).expect("an open link");
+        port.handle.program.counters().expect("counters").dropped
     }
 
     /// The program on a guest's link.
@@ -193,7 +189,7 @@ fn a_worker_that_panics_is_started_again_and_costs_others_nothing() {
         assert_ne!(dies, lives);
         let program_of_other = Lab::program_on(1);
         for panics in 1..=3 {
-            lab.daemon.reconciler.devices.workers.kill(dies);
+            lab.daemon.reconciler.backend.workers.kill(dies);
             lab.send(0);
             assert_eq!(lab.dropped(0), BURST_FRAMES as u64, "no socket, and the policy is to drop");
             assert!(lab.daemon.revive_workers().await.expect("a new worker"));
@@ -208,7 +204,7 @@ fn a_worker_that_panics_is_started_again_and_costs_others_nothing() {
         assert!(!lab.daemon.revive_workers().await.expect("no change"));
 
         let Lab { daemon, guests, folder } = lab;
-        let arena = daemon.reconciler.devices.arena;
+        let arena = daemon.reconciler.backend.arena;
         daemon.stop().await;
         XskSocket::close_all(guests);
         let census = arena.census();
@@ -224,7 +220,7 @@ fn a_worker_that_panics_ends_the_daemon_if_it_is_to_and_its_programs_drop_on() {
     in_lab(test, OnWorkerPanic::Exit, |mut lab| async move {
         lab.assert_served();
         let dies = lab.worker_of(0);
-        lab.daemon.reconciler.devices.workers.kill(dies);
+        lab.daemon.reconciler.backend.workers.kill(dies);
         let ended = lab.daemon.revive_workers().await;
         assert!(matches!(ended, Err(WorkerPoolError::Died { worker }) if worker == dies), "{ended:?}");
 

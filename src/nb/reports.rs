@@ -59,11 +59,18 @@ impl Reports {
         Self { up, outcome, renewing }
     }
 
-    /// From now on exactly these logical ports forward here. Does not wait for the store.
-    pub fn set_up(&self, lports: BTreeSet<String>) {
+    /// Sets for each of `lports` whether it forwards here; other ports keep their state. Does not wait for the store. The
+    /// cost does not depend on the number of ports that forward.
+    pub fn set<'a>(&self, lports: impl IntoIterator<Item = (&'a str, bool)>) {
         self.up.send_if_modified(|up| {
-            let differs = *up != lports;
-            *up = lports;
+            let mut differs = false;
+            for (lport, is_up) in lports {
+                if is_up && !up.contains(lport) {
+                    differs |= up.insert(lport.to_owned());
+                } else if !is_up {
+                    differs |= up.remove(lport);
+                }
+            }
             differs
         });
     }

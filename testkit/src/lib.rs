@@ -43,6 +43,8 @@ pub mod frames;
 pub mod installed;
 #[cfg(feature = "host")]
 pub mod large;
+#[cfg(feature = "host")]
+pub mod many_ports;
 pub mod model;
 #[cfg(feature = "host")]
 pub mod nb_servers;

@@ -5,9 +5,9 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use trunkpath::nb::{self, Reports};
 
-/// Reports these ports as forwarding.
+/// Reports these ports as forwarding, and the others of `a`, `b` and `c` as not.
 pub fn up(reports: &Reports, ports: &[&str]) {
-    reports.set_up(ports.iter().map(ToString::to_string).collect());
+    reports.set(["a", "b", "c"].map(|port| (port, ports.contains(&port))));
 }
 
 /// The chassis `one`, which reports port `a` as forwarding.

@@ -88,7 +88,7 @@ impl Shape {
         let a = with(bound(port(0)), "id", json!("a"));
         let records =
             [network("n1", 1), with(a, "unique_key", json!(1))].into_iter().chain(self.records(count));
-        reconciler.read(&Snapshot { revision: Revision(1), records: records.collect() });
+        reconciler.apply_snapshot(&Snapshot { revision: Revision(1), records: records.collect() });
         runtime.block_on(reconciler.reconcile()).unwrap();
         drop(reconciler.take_reported());
         reconciler
@@ -118,7 +118,7 @@ pub fn follow(
 ) -> usize {
     let mut rebuilt = 0;
     for record in records {
-        reconciler.follow(&ChangeSet { revision: Revision(2), changes: vec![Change::Put(record)] });
+        reconciler.apply_changes(&ChangeSet { revision: Revision(2), changes: vec![Change::Put(record)] });
         runtime.block_on(reconciler.reconcile()).unwrap();
         rebuilt += reconciler.take_reported().len();
     }

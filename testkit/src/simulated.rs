@@ -5,7 +5,7 @@ use std::future::pending;
 
 use trunkpath::config::{Config, PortOptions, Settings};
 use trunkpath::control::links::{Link, Links};
-use trunkpath::control::{DeviceEvent, Devices, Reconciler};
+use trunkpath::control::{BackendEvent, LinkBackend, Reconciler};
 use trunkpath::tables::LinkSlot;
 use trunkpath::types::IfIndex;
 use trunkpath::worker::WorkerPoolError;
@@ -13,22 +13,23 @@ use trunkpath::worker::WorkerPoolError;
 /// Opens every link at once, except [held](is_held) ones.
 #[derive(Debug, Default)]
 pub struct Simulated {
-    events: VecDeque<DeviceEvent<()>>,
+    events: VecDeque<BackendEvent<(), &'static str>>,
 }
 
-impl Devices for Simulated {
+impl LinkBackend for Simulated {
     type Handle = ();
+    type Error = &'static str;
 
     fn open(&mut self, link: &Link, _: LinkSlot, _: PortOptions) {
         let outcome = if is_held(link) {
-            Err("another program holds the link".to_owned())
+            Err("another program holds the link")
         } else {
             Ok(((), vec![0; usize::from(link.rx_queues)]))
         };
-        self.events.push_back(DeviceEvent::Opened { ifindex: link.ifindex, outcome });
+        self.events.push_back(BackendEvent::Opened { ifindex: link.ifindex, outcome });
     }
 
-    async fn next(&mut self) -> DeviceEvent<()> {
+    async fn next(&mut self) -> BackendEvent<(), &'static str> {
         match self.events.pop_front() {
             Some(event) => event,
             None => pending().await,
@@ -41,7 +42,7 @@ impl Devices for Simulated {
 
     async fn release(&mut self, _: LinkSlot, (): ()) {}
 
-    fn keep(&mut self, _: impl Fn(IfIndex) -> bool) {}
+    fn discard(&mut self, _: IfIndex) {}
 }
 
 /// Whether another program holds the link: it has the name `held`.

@@ -40,7 +40,7 @@ impl FollowingReconciler {
 
     pub fn apply_link_event(&mut self, event: LinkEvent) {
         event.clone().apply(&mut self.links);
-        self.reconciler.see(event);
+        self.reconciler.apply_link_event(event);
     }
 
     /// Number of subports that forward.
@@ -51,8 +51,8 @@ impl FollowingReconciler {
 
     fn apply(&mut self, news: News) {
         match news {
-            News::All(snapshot) => self.reconciler.read(&snapshot),
-            News::Changes(changes) => self.reconciler.follow(&changes),
+            News::All(snapshot) => self.reconciler.apply_snapshot(&snapshot),
+            News::Changes(changes) => self.reconciler.apply_changes(&changes),
             News::Lost(_) => {}
         }
     }
@@ -87,7 +87,7 @@ impl FollowingReconciler {
     async fn devices_differ(&self, snapshot: &Snapshot) -> Option<String> {
         let mut fresh = simulated::reconciler(HERE, self.links.iter().cloned());
         fresh.remember(self.reconciler.incumbents());
-        fresh.read(snapshot);
+        fresh.apply_snapshot(snapshot);
         fresh.reconcile().await.unwrap();
         // A link that is down, or that another program holds now, is kept if it was in use before.
         let is_free = |ifindex: IfIndex| {
@@ -95,7 +95,7 @@ impl FollowingReconciler {
         };
         let taken = |reconciler: &Reconciler<Simulated>| -> BTreeSet<_> {
             reconciler
-                .taken()
+                .open_links()
                 .filter(|(ifindex, _)| is_free(*ifindex))
                 .map(|(_, lport)| lport.to_owned())
                 .collect()

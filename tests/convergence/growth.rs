@@ -1,9 +1,10 @@
-//! Cost of one change with many records that claim the same or form a chain: it grows at most in proportion
-//! to their number. Counts allocations, not time.
+//! Cost of one change with many records. With records that claim the same or form a chain it grows at most in proportion
+//! to their number; with ports that have nothing in common it does not grow. Counts allocations, not time.
 
 use allocation_counter::measure;
 use tokio::runtime::Builder;
 
+use testkit::many_ports;
 use testkit::shapes::{Shape, follow};
 
 const FEW: u32 = 100;
@@ -40,5 +41,26 @@ fn a_thousand_records_that_claim_the_same_are_read_and_changed() {
         let problems = reconciler.problems().len();
         follow(&mut reconciler, [shape.changed_record(1000), shape.last_record(1000)], &runtime);
         assert_eq!(reconciler.problems().len(), problems, "{shape:?}");
+    }
+}
+
+/// Allocations of a start, of a change of one port and of one link event.
+fn work_of_many(count: u32) -> [u64; 3] {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let mut reconciler = many_ports::unstarted(count);
+    let start = measure(|| assert_eq!(many_ports::reconcile(&mut reconciler, &runtime), count as usize));
+    many_ports::change_port(&mut reconciler, count, &runtime);
+    let port = measure(|| many_ports::change_port(&mut reconciler, count, &runtime));
+    let link = measure(|| many_ports::change_link(&mut reconciler, count, &runtime));
+    [start, port, link].map(|work| work.count_total)
+}
+
+#[test]
+fn one_of_many_ports_costs_the_same_however_many_there_are() {
+    let [few, many] = [FEW, 10 * FEW].map(work_of_many);
+    println!("start, change of a port, link event: {few:?} -> {many:?}");
+    assert!(many[0] <= 12 * few[0], "a start: {} allocations became {}", few[0], many[0]);
+    for (few, many) in few.iter().zip(many).skip(1) {
+        assert!(many <= few + few / 4, "a change: {few} allocations became {many}");
     }
 }

@@ -30,12 +30,12 @@ impl BlockingReconciler {
         });
         let records = [network].into_iter().chain(ports);
         let puts = records.map(|(id, table, json)| Change::Put(Record { table, id: id.to_owned(), json }));
-        self.0.follow(&ChangeSet { revision: Revision(1), changes: puts.collect() });
+        self.0.apply_changes(&ChangeSet { revision: Revision(1), changes: puts.collect() });
         self.reconcile();
     }
 
     fn see(&mut self, link: Link) {
-        self.0.see(LinkEvent::Changed(link));
+        self.0.apply_link_event(LinkEvent::Changed(link));
         self.reconcile();
     }
 
@@ -45,7 +45,7 @@ impl BlockingReconciler {
 
     /// Ports with a link, and its ifindex.
     fn taken(&self) -> Vec<(u32, &str)> {
-        self.0.taken().map(|(ifindex, lport)| (ifindex.get(), lport)).collect()
+        self.0.open_links().map(|(ifindex, lport)| (ifindex.get(), lport)).collect()
     }
 
     fn problems(&self) -> Vec<String> {

@@ -92,7 +92,7 @@ async fn a_host_needs_no_more_rights_than_the_docs_name() {
     let refused = nb::write_chassis(&*db, "two", ip).await.unwrap_err().to_string();
     assert!(refused.contains("no permission"), "{refused}");
     let reports = nb::reports(&url, "one").await.unwrap();
-    reports.set_up(["p".to_owned()].into());
+    reports.set([("p", true)]);
     let reported = async {
         while root.get("/df/trunkpath/port_up/p", None).await.unwrap().kvs().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -82,7 +82,7 @@ async fn a_host_needs_no_more_rights_than_the_docs_name() {
         assert!(error.contains("docs/northbound.md"), "{error}");
     }
     let reports = nb::reports(&url, "one").await.unwrap();
-    reports.set_up(["p".to_owned()].into());
+    reports.set([("p", true)]);
     let there = || server.does::<u32>(&["EXISTS", "/trunkpath/port_up/p"]) == 1;
     let reported = async {
         while !there() {

@@ -1,7 +1,7 @@
 //! Opening links for real. The calls that may wait in the kernel run on a thread of their own; workers get the sockets,
 //! and the programs steer frames into them.
 
-mod look;
+mod link_check;
 mod opener;
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::devices::{DeviceEvent, Devices};
+use super::backend::{BackendEvent, LinkBackend};
 use super::links::Link;
 use super::pinning::Pinning;
 use super::rtnl_thread::RtnlThread;
@@ -23,8 +23,8 @@ use crate::tables::{LinkSlot, Publisher};
 use crate::types::{IfIndex, Problem};
 use crate::worker::{WorkerPool, WorkerPoolError};
 use crate::xsk::{Arena, ArenaError, CHUNK_BYTES, XskSocket};
-pub(super) use look::Look;
-use opener::{OpenLink, Opener};
+pub(super) use link_check::LinkCheck;
+use opener::{OpenLink, OpenLinkError, Opener};
 
 /// The first and the longest pause before the packet memory is registered again.
 const RETRY_FIRST: Duration = Duration::from_millis(5);
@@ -42,11 +42,11 @@ pub(super) struct AfXdp {
     rtnl: RtnlThread<Opener>,
     events: UnboundedReceiver<Event>,
     sender: UnboundedSender<Event>,
-    /// Links without sockets that may have a program of ours.
+    /// Links without sockets that may have a program of this process.
     closed: BTreeSet<IfIndex>,
-    /// When the last look at all links was begun that has ended.
-    looked_at: Instant,
-    is_looking: bool,
+    /// When the last check of all links began that has ended.
+    checked_at: Instant,
+    is_checking: bool,
 }
 
 #[derive(Debug)]
@@ -54,11 +54,11 @@ enum Event {
     Opened {
         link: Link,
         slot: LinkSlot,
-        outcome: Result<OpenLink, String>,
+        outcome: Result<OpenLink, OpenLinkError>,
     },
-    Found(DeviceEvent<OpenLink>),
-    /// A look that was begun at this moment has ended.
-    Looked(Instant),
+    Detected(BackendEvent<OpenLink, OpenLinkError>),
+    /// A check that began at this time has ended.
+    Checked(Instant),
 }
 
 impl AfXdp {
@@ -95,8 +95,8 @@ impl AfXdp {
             events,
             sender,
             closed: BTreeSet::new(),
-            looked_at: Instant::now(),
-            is_looking: false,
+            checked_at: Instant::now(),
+            is_checking: false,
         })
     }
 
@@ -121,21 +121,21 @@ impl AfXdp {
         }
     }
 
-    /// Begins to look at links, unless the last look is still under way.
-    pub(super) fn look(&mut self, look: Look) {
-        if mem::replace(&mut self.is_looking, true) {
+    /// Starts a check, unless the last one has not ended: then `check` is not called.
+    pub(super) fn start_check(&mut self, check: impl FnOnce() -> LinkCheck) {
+        if mem::replace(&mut self.is_checking, true) {
             return;
         }
-        let (begun, events) = (Instant::now(), self.sender.clone());
+        let (check, begun, events) = (check(), Instant::now(), self.sender.clone());
         self.rtnl.submit("looking at the links", move |_| {
-            look.take(|event| drop(events.send(Event::Found(event))));
-            drop(events.send(Event::Looked(begun)));
+            check.run(|event| drop(events.send(Event::Detected(event))));
+            drop(events.send(Event::Checked(begun)));
         });
     }
 
-    /// How old the knowledge of the links' state in the kernel is.
+    /// Age of the link states.
     pub(super) fn age(&self) -> Duration {
-        self.looked_at.elapsed()
+        self.checked_at.elapsed()
     }
 
     /// Whether the thread for the kernel still runs. It does not after a panic.
@@ -152,16 +152,16 @@ impl AfXdp {
         Some(Problem::new("kernel", reason))
     }
 
-    fn found(&mut self, event: Event) -> Option<DeviceEvent<OpenLink>> {
+    fn apply(&mut self, event: Event) -> Option<BackendEvent<OpenLink, OpenLinkError>> {
         match event {
-            Event::Found(event) => Some(event),
-            Event::Looked(begun) => {
-                (self.looked_at, self.is_looking) = (begun, false);
+            Event::Detected(event) => Some(event),
+            Event::Checked(begun) => {
+                (self.checked_at, self.is_checking) = (begun, false);
                 None
             }
             Event::Opened { link, slot, outcome } => {
                 let outcome = outcome.map(|mut open| {
-                    self.pinning.note(&link, open.unpinned.take());
+                    self.pinning.record(&link, open.unpinned.take());
                     let queues = open.sockets.iter().map(XskSocket::queue);
                     let owners = queues.map(|queue| self.workers.owner_of(slot, queue)).collect();
                     (open, owners)
@@ -170,29 +170,30 @@ impl AfXdp {
                 if outcome.is_err() {
                     self.closed.insert(link.ifindex);
                 }
-                Some(DeviceEvent::Opened { ifindex: link.ifindex, outcome })
+                Some(BackendEvent::Opened { ifindex: link.ifindex, outcome })
             }
         }
     }
 }
 
-impl Devices for AfXdp {
+impl LinkBackend for AfXdp {
     type Handle = OpenLink;
+    type Error = OpenLinkError;
 
     fn open(&mut self, link: &Link, slot: LinkSlot, options: PortOptions) {
         self.closed.remove(&link.ifindex);
         let (link, pins, events) = (link.clone(), self.pinning.pins(), self.sender.clone());
         self.rtnl.submit(format!("opening link {}", link.name), move |opener| {
-            let outcome = opener.open(&link, options, pins.as_deref()).map_err(|error| error.to_string());
+            let outcome = opener.open(&link, options, pins.as_deref());
             drop(events.send(Event::Opened { link, slot, outcome }));
         });
     }
 
-    async fn next(&mut self) -> DeviceEvent<OpenLink> {
+    async fn next(&mut self) -> BackendEvent<OpenLink, OpenLinkError> {
         loop {
-            // A sender of our own keeps the channel open.
+            // `self.sender` keeps the channel open.
             let Some(event) = self.events.recv().await else { std::future::pending().await };
-            if let Some(event) = self.found(event) {
+            if let Some(event) = self.apply(event) {
                 return event;
             }
         }
@@ -217,8 +218,8 @@ impl Devices for AfXdp {
         self.rtnl.submit(format!("closing link {}", open.name), move |opener| opener.close(open));
     }
 
-    fn keep(&mut self, wanted: impl Fn(IfIndex) -> bool) {
-        for ifindex in self.closed.extract_if(.., |ifindex| !wanted(*ifindex)) {
+    fn discard(&mut self, ifindex: IfIndex) {
+        if self.closed.remove(&ifindex) {
             self.rtnl.submit("taking a program off", move |opener| opener.discard(ifindex));
             self.pinning.forget(ifindex);
         }

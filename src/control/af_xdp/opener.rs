@@ -39,7 +39,7 @@ pub(in crate::control) struct OpenLink {
 
 /// Why a link could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TakeError {
+pub(in crate::control) enum OpenLinkError {
     #[error("its MTU {0} is too large: packets of up to {LARGEST_MTU} bytes can be sent; set a smaller MTU")]
     Mtu(u32),
     #[error(transparent)]
@@ -68,9 +68,9 @@ impl Opener {
         link: &Link,
         options: PortOptions,
         pins: Option<&Pins>,
-    ) -> Result<OpenLink, TakeError> {
+    ) -> Result<OpenLink, OpenLinkError> {
         if link.mtu > LARGEST_MTU {
-            return Err(TakeError::Mtu(link.mtu));
+            return Err(OpenLinkError::Mtu(link.mtu));
         }
         let mut program = self.put_program(link, options, pins)?;
         let unpinned = pins.and_then(|pins| program.update_pin(options.no_socket, pins).err());
@@ -86,16 +86,16 @@ impl Opener {
     }
 
     /// Opens a socket on each queue of a link that has the program.
-    fn open_sockets(&mut self, link: &Link, open: &mut OpenLink) -> Result<(), TakeError> {
+    fn open_sockets(&mut self, link: &Link, open: &mut OpenLink) -> Result<(), OpenLinkError> {
         for queue in (0..link.rx_queues).map(QueueId) {
-            let id = self.socket_ids.allocate(MAX_SOCKETS).ok_or(TakeError::TooMany)? as u16;
+            let id = self.socket_ids.allocate(MAX_SOCKETS).ok_or(OpenLinkError::TooMany)? as u16;
             open.socket_ids.push(id);
             open.sockets.push(XskSocket::open(self.arena, id, &link.name, queue)?);
         }
         // A program is attached by index, but a socket is bound by name, which may be another link's by now: its frames
         // would leave by the wrong link.
         if inspect::ifindex_of(&link.name) != Some(link.ifindex) {
-            return Err(TakeError::Renamed(link.name.clone()));
+            return Err(OpenLinkError::Renamed(link.name.clone()));
         }
         Ok(())
     }
@@ -106,7 +106,7 @@ impl Opener {
         link: &Link,
         options: PortOptions,
         pins: Option<&Pins>,
-    ) -> Result<SteerProgram, TakeError> {
+    ) -> Result<SteerProgram, OpenLinkError> {
         let PortOptions { no_socket, allow_generic, .. } = options;
         let options = ProgramOptions { queues: link.rx_queues, no_socket, allow_generic };
         match self.standing.remove(&link.ifindex) {

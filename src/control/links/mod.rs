@@ -1,132 +1,20 @@
-//! The links of our network namespace, live.
+//! The links of the network namespace, kept up to date.
 //!
-//! A socket is not told when its device goes away, so the kernel's announcements are the only way to know.
-//! Links are compared by index: a device made again under its old name is another device.
+//! The kernel does not notify a socket when its link is removed, so its announcements of links are the only notice. Links
+//! are compared by ifindex: a link that is created again under its old name is another link.
 
+mod attachments;
+mod event;
+mod link;
 mod lookup;
 mod table;
 mod watch;
 
-use rtnetlink::packet_route::AddressFamily;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
-
-pub use lookup::{TAP_ID_CHARS, device_for, wanted_device};
-pub use table::Links;
-pub use watch::{LinkEvent, LinkWatch, LinksError};
-
-use crate::kernel::inspect;
-use crate::packet::Header;
-use crate::packet::dot1q::TAG_LEN;
-use crate::tables::MAX_NESTING;
-use crate::types::{IfIndex, MacAddr};
-use crate::xsk::LONGEST_FRAME_BYTES;
-
-/// The largest MTU of a port, in bytes: a packet that long, with all tags, is a frame that can be sent.
-pub const LARGEST_MTU: u32 = (LONGEST_FRAME_BYTES - Header::LEN - MAX_NESTING * TAG_LEN) as u32;
-
-/// A network device as the kernel describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Its index.
-    pub ifindex: IfIndex,
-    /// Its name; may change.
-    pub name: String,
-    /// What an operator wrote with `ip link set DEV alias TEXT`. Not announced while the link is down, but with
-    /// the next thing that is.
-    pub alias: Option<String>,
-    /// `veth`, `tun` (a tap too), `bridge`, ...; a physical NIC has none.
-    pub kind: Option<String>,
-    /// Bytes of payload after the Ethernet header.
-    pub mtu: u32,
-    /// Its own address, if it is an Ethernet device.
-    pub mac: Option<MacAddr>,
-    /// Switched on (`IFF_UP`).
-    pub up: bool,
-    /// The other side is there and on (`IFF_LOWER_UP`).
-    pub carrier: bool,
-    /// RX queues in use.
-    pub rx_queues: u16,
-    /// TX queues in use.
-    pub tx_queues: u16,
-}
-
-impl Link {
-    /// Reads an announcement, and asks for the queues in use, which it does not tell. `None` for one that does
-    /// not describe a whole link: a bridge announces its members under a family of its own (a member that
-    /// leaves is no link that goes), and Wi-Fi events carry a name only.
-    fn read(message: &LinkMessage) -> Option<Self> {
-        if message.header.interface_family != AddressFamily::Unspec {
-            return None;
-        }
-        let flags = message.header.flags;
-        let mut link = Self {
-            ifindex: IfIndex::new(message.header.index)?,
-            name: String::new(),
-            alias: None,
-            kind: None,
-            mtu: 0,
-            mac: None,
-            up: flags.contains(LinkFlags::Up),
-            carrier: flags.contains(LinkFlags::LowerUp),
-            rx_queues: 0,
-            tx_queues: 0,
-        };
-        message.attributes.iter().for_each(|attribute| link.take(attribute));
-        if link.name.is_empty() || link.rx_queues == 0 {
-            return None;
-        }
-        if let Some(in_use) = inspect::queue_counts(&link.name, link.ifindex) {
-            (link.rx_queues, link.tx_queues) = (in_use.rx, in_use.tx);
-        }
-        Some(link)
-    }
-
-    /// Bytes of the longest frame that it takes from us, with tags. A veth drops what is longer without a word
-    /// (`is_skb_forwardable`: MTU, Ethernet header and one tag; its peer's MTU, which we take to be the same). Others do
-    /// not count tags.
-    #[must_use]
-    pub fn longest_frame(&self) -> usize {
-        let tags = if self.kind.as_deref() == Some("veth") { 1 } else { MAX_NESTING };
-        (self.mtu as usize + Header::LEN + tags * TAG_LEN).min(LONGEST_FRAME_BYTES)
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a link has some 70 attributes; these are ours")]
-    fn take(&mut self, attribute: &LinkAttribute) {
-        match attribute {
-            LinkAttribute::IfName(name) => self.name.clone_from(name),
-            LinkAttribute::IfAlias(alias) => self.alias = (!alias.is_empty()).then(|| alias.clone()),
-            LinkAttribute::Mtu(mtu) => self.mtu = *mtu,
-            LinkAttribute::Address(bytes) => self.mac = bytes.as_slice().try_into().ok().map(MacAddr::new),
-            LinkAttribute::NumRxQueues(queues) => self.rx_queues = queue_count(*queues),
-            LinkAttribute::NumTxQueues(queues) => self.tx_queues = queue_count(*queues),
-            LinkAttribute::LinkInfo(infos) => {
-                self.kind = infos.iter().find_map(|info| match info {
-                    LinkInfo::Kind(kind) => Some(kind.to_string()),
-                    _ => None,
-                });
-            }
-            _ => {}
-        }
-    }
-}
-
-fn queue_count(queues: u32) -> u16 {
-    u16::try_from(queues).unwrap_or(u16::MAX)
-}
-
-/// A link that is on, for unit tests.
+pub use attachments::Attachments;
+pub use event::LinkEvent;
 #[cfg(test)]
-pub(super) fn test_link(ifindex: u32, name: &str, alias: Option<&str>) -> Link {
-    Link {
-        ifindex: IfIndex::new(ifindex).unwrap(),
-        name: name.to_owned(),
-        alias: alias.map(str::to_owned),
-        kind: None,
-        mtu: 1500,
-        mac: None,
-        up: true,
-        carrier: true,
-        rx_queues: 1,
-        tx_queues: 1,
-    }
-}
+pub(super) use link::test_link;
+pub use link::{LARGEST_MTU, Link};
+pub use lookup::{LinkConflict, TAP_ID_CHARS, affected_ports, describe_missing, find_link, tap_ports};
+pub use table::Links;
+pub use watch::{LinkWatch, LinksError};

@@ -1,5 +1,5 @@
-//! The kernel's announcements of links (rtnetlink, group `RTNLGRP_LINK`), on a thread of their own: both the list of all
-//! links and the questions that each announcement leads to may wait for the RTNL lock.
+//! The kernel's announcements of links (rtnetlink, group `RTNLGRP_LINK`), received by a thread of their own: both the list
+//! of all links and the ioctls that each announcement leads to may wait for the RTNL lock.
 
 use std::io;
 use std::thread;
@@ -14,53 +14,32 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::{Link, Links};
-use crate::types::IfIndex;
+use super::event::LinkEvent;
+use super::link::Link;
+use super::table::Links;
 
-/// The links cannot be watched.
+/// Why the links cannot be watched.
 #[derive(Debug, thiserror::Error)]
 pub enum LinksError {
-    /// No netlink socket.
+    /// The kernel rejects the netlink socket.
     #[error("cannot open a netlink socket: {0}")]
     Open(#[from] io::Error),
-    /// The thread that watches them panicked, which is a bug.
+    /// The thread that receives the announcements panicked, which is a bug.
     #[error("the thread that watches the links has died")]
     Died,
-    /// The list of links could not be read.
+    /// The kernel rejects the request for the list of links.
     #[error("cannot list the links: {0}")]
     Dump(#[from] rtnetlink::Error),
 }
 
-/// Something happened to the links.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LinkEvent {
-    /// A link is new, or is now like this.
-    Changed(Link),
-    /// A link was deleted, or moved to another namespace.
-    Gone(IfIndex),
-    /// Announcements were lost (the socket's buffer was full): these are all links now.
-    Resync(Links),
-}
-
-impl LinkEvent {
-    /// Brings `links` up to date.
-    pub fn apply(self, links: &mut Links) {
-        match self {
-            Self::Changed(link) => links.insert(link),
-            Self::Gone(ifindex) => links.remove(ifindex),
-            Self::Resync(all) => *links = all,
-        }
-    }
-}
-
-/// The links of the namespace that it was opened in, and what happens to them. Its thread ends with it.
+/// Link events of the namespace that it was opened in. Its thread ends when this is dropped.
 #[derive(Debug)]
 pub struct LinkWatch {
     events: mpsc::UnboundedReceiver<Result<LinkEvent, LinksError>>,
 }
 
 impl LinkWatch {
-    /// Lists all links and subscribes to what happens from then on.
+    /// Lists all links, and subscribes to the changes after that.
     ///
     /// # Errors
     /// [`LinksError`] when the kernel refuses the socket or the list.
@@ -72,7 +51,7 @@ impl LinkWatch {
         Ok((links, Self { events }))
     }
 
-    /// Waits for the next event. May be dropped while it waits: nothing is lost.
+    /// Waits for the next event. Cancel-safe.
     ///
     /// # Errors
     /// [`LinksError`] when announcements were lost and the links cannot be listed again.
@@ -81,7 +60,7 @@ impl LinkWatch {
     }
 }
 
-/// Sends the links to `first`, and then events to `events` until nobody receives them.
+/// Sends the links to `first`, and then events to `events` until the receiver is dropped.
 fn watch(
     first: oneshot::Sender<Result<Links, LinksError>>,
     events: &mpsc::UnboundedSender<Result<LinkEvent, LinksError>>,
@@ -111,26 +90,26 @@ fn watch(
     });
 }
 
-/// A subscription to announcements.
+/// A netlink socket in the group of link announcements.
 #[derive(Debug)]
 struct Subscription {
     announcements: UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>,
-    /// Reads the socket; ends with us.
+    /// Reads the socket; aborted when this is dropped.
     _reader: JoinSet<()>,
-    /// Survives a dropped `next`, so that what was lost is never forgotten.
+    /// Whether announcements were lost. A field, because `next` may be dropped before all links are listed again.
     lost: bool,
 }
 
 impl Subscription {
     async fn open() -> Result<(Links, Self), LinksError> {
-        // Subscribed before the dump: what happens during it is announced, and no change falls between.
+        // Subscribed before the dump, so that a change during it is announced.
         let (connection, handle, announcements) = new_multicast_connection(&[MulticastGroup::Link])?;
         let mut reader = JoinSet::new();
         reader.spawn(connection);
         let mut links = Links::default();
         let mut dump = handle.link().get().execute();
         while let Some(message) = dump.try_next().await? {
-            if let Some(link) = Link::read(&message) {
+            if let Some(link) = Link::parse(&message) {
                 links.insert(link);
             }
         }
@@ -142,7 +121,7 @@ impl Subscription {
     async fn next(&mut self) -> Result<LinkEvent, LinksError> {
         while !self.lost {
             match self.announcements.next().await {
-                Some((message, _)) => match read(message) {
+                Some((message, _)) => match parse(message) {
                     Announcement::Event(event) => return Ok(event),
                     Announcement::Overrun => self.lost = true,
                     Announcement::Other => {}
@@ -157,11 +136,10 @@ impl Subscription {
         Ok(LinkEvent::Resync(links))
     }
 
-    /// Applies what was announced during the dump. One by one, they would take links through states that
-    /// are over already.
+    /// Applies the announcements that arrived during the dump, which would otherwise take links through former states.
     fn catch_up(&mut self, links: &mut Links) {
         while let Ok((message, _)) = self.announcements.try_recv() {
-            match read(message) {
+            match parse(message) {
                 Announcement::Event(event) => event.apply(links),
                 Announcement::Overrun => self.lost = true,
                 Announcement::Other => {}
@@ -177,14 +155,14 @@ enum Announcement {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink has some 50 messages; two are about links")]
-fn read(message: NetlinkMessage<RouteNetlinkMessage>) -> Announcement {
+fn parse(message: NetlinkMessage<RouteNetlinkMessage>) -> Announcement {
     let event = match message.payload {
         NetlinkPayload::Overrun(_) => return Announcement::Overrun,
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => {
-            Link::read(&message).map(LinkEvent::Changed)
+            Link::parse(&message).map(LinkEvent::Changed)
         }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(message)) => {
-            Link::read(&message).map(|link| LinkEvent::Gone(link.ifindex))
+            Link::parse(&message).map(|link| LinkEvent::Gone(link.ifindex))
         }
         _ => None,
     };

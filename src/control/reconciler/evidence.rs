@@ -1,12 +1,12 @@
-//! Whether the tables in force are those that the records and links call for.
+//! The check whether the tables in force are those that records and links require.
 
-use super::Reconciler;
-use crate::control::devices::Devices;
+use super::state::Reconciler;
+use crate::control::backend::LinkBackend;
 use crate::nb::Snapshot;
 use crate::tables::{Compiler, LocalLink, Policy, TableDump};
 use crate::types::Incumbents;
 
-/// The tables that were in force at a moment, and the devices then.
+/// The tables that were in force at one moment, and the links then.
 #[derive(Debug)]
 pub struct Evidence {
     in_force: TableDump,
@@ -17,8 +17,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Compiles `snapshot` from nothing for the same devices, and says in what the tables differ from that. While changes
-    /// are under way, they may.
+    /// Compiles `snapshot` with an empty compiler for the same links, and returns the differences to the tables, which may
+    /// exist while changes are under way.
     #[must_use]
     pub fn differences(self, snapshot: &Snapshot) -> Vec<String> {
         let mut fresh = Compiler::new(self.workers, self.policy);
@@ -30,13 +30,13 @@ impl Evidence {
     }
 }
 
-impl<D: Devices> Reconciler<D> {
-    /// What it takes to compare the tables in force with what they should be.
+impl<B: LinkBackend> Reconciler<B> {
+    /// A copy of the tables in force for the comparison with records.
     #[must_use]
     pub fn evidence(&self) -> Evidence {
         Evidence {
             in_force: TableDump::of(&self.compiler, &self.publisher.current()),
-            links: self.ports.values().map(|port| self.local_link(port)).collect(),
+            links: self.ports.iter().map(|port| self.local_link(port)).collect(),
             workers: self.config.workers.len(),
             policy: self.config.policy.clone(),
             incumbents: self.compiler.incumbents(),

@@ -1,32 +1,28 @@
-//! One round: closes what is no longer wanted, opens what is, publishes what follows.
+//! One round of the reconciler: searches links, closes and opens some, publishes the tables that result.
+//!
+//! A round examines the links that changed since the last one, never all. What such a change may concern is added to
+//! [`Changed`](super::state::Changed): a link event its link and the ports that the link may belong to, a record its port.
 
+use std::collections::BTreeSet;
 use std::mem;
-use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::time::Instant;
 
-use super::{OpenPort, Opening, Reconciler, Refusal};
-use crate::control::devices::{DeviceEvent, Devices};
+use super::open_ports::OpenPort;
+use super::openings::Opening;
+use super::state::Reconciler;
+use crate::control::backend::{BackendEvent, LinkBackend, LostReason};
 use crate::tables::{LinkSlot, WorkerId};
 use crate::types::IfIndex;
 use crate::worker::WorkerPoolError;
 
-/// The first and the longest pause before a device that refused is tried again. A socket closed a moment ago is
-/// released some milliseconds later; another program's hold may last.
-const RETRY_FIRST: Duration = Duration::from_millis(5);
-const RETRY_LONGEST: Duration = Duration::from_secs(1);
-
-/// Devices that are being opened at a time. The kernel opens one after the other; what is no longer wanted by the time
-/// of its turn is opened in vain.
-const OPENINGS_AT_ONCE: usize = 8;
-
 /// More links than [`LinkSlot`] has numbers.
 const MAX_LINKS: u32 = u16::MAX as u32;
 
-impl<D: Devices> Reconciler<D> {
-    /// Makes everything true that can be now. What the kernel takes its time for ends with an event of a device, and
-    /// that wants another call.
+impl<B: LinkBackend> Reconciler<B> {
+    /// Makes rounds until no event of the backend is left. Operations that the backend has started by then end with
+    /// later events, each of which requires another call.
     ///
     /// # Errors
     /// A worker has died.
@@ -43,103 +39,108 @@ impl<D: Devices> Reconciler<D> {
     }
 
     fn collect_events(&mut self) {
-        while let Some(event) = self.devices.next().now_or_never() {
+        while let Some(event) = self.backend.next().now_or_never() {
             self.events.push(event);
         }
     }
 
-    async fn round(&mut self, events: Vec<DeviceEvent<D::Handle>>) -> Result<(), WorkerPoolError> {
-        let settled = !events.is_empty();
-        let opened: Vec<_> = events.into_iter().filter_map(|event| self.settle(event)).collect();
-        let links_changed = mem::take(&mut self.links_changed);
-        let nb = self.compiler.northbound();
-        let mut moved = self.desired.look_for(self.compiler.dirty(), nb, &self.links, &self.config);
-        if links_changed {
-            self.desired.look_for_all(nb, &self.links, &self.config);
-            moved = true;
-        }
-        if moved {
-            self.close_unwanted().await;
-        }
-        if links_changed {
-            let links: Vec<_> = self.ports.values().map(|port| self.local_link(port)).collect();
-            for link in links {
+    async fn round(&mut self, events: Vec<BackendEvent<B::Handle, B::Error>>) -> Result<(), WorkerPoolError> {
+        let opened: Vec<_> = events.into_iter().filter_map(|event| self.apply_backend_event(event)).collect();
+        let changed = self.search_links();
+        let unwanted = changed.iter().filter_map(|ifindex| self.ports.get(*ifindex));
+        let unwanted: Vec<_> = unwanted.filter(|port| !self.is_kept(port)).map(|port| port.ifindex).collect();
+        self.close(&unwanted).await;
+        for ifindex in &changed {
+            if let Some(link) = self.ports.get(*ifindex).map(|port| self.local_link(port)) {
                 self.compiler.set_link(link);
             }
         }
         self.publish();
         let connected = self.connect(opened).await;
-        if settled {
-            self.forget_unwanted();
+        for ifindex in changed {
+            self.queue_or_discard(ifindex);
         }
-        if moved || self.more_to_open || self.next_retry().is_some_and(|next| next <= Instant::now()) {
-            self.open_wanted();
-        }
+        self.open_queued();
         connected
     }
 
-    /// Deals with an event. Returns a port whose device is open.
-    fn settle(&mut self, event: DeviceEvent<D::Handle>) -> Option<OpenPort<D::Handle>> {
+    /// Searches the links of the ports that may have another one now. Returns the links to examine.
+    fn search_links(&mut self) -> BTreeSet<IfIndex> {
+        let changed = mem::take(&mut self.changed);
+        let lports = changed.lports.union(self.compiler.dirty());
+        let nb = self.compiler.northbound();
+        let chassis = &self.config.chassis;
+        let moved = self.desired.search(lports, chassis, nb, &self.links, &self.attachments);
+        self.incumbents_changed |= !moved.lports.is_empty();
+        let mut links = changed.links;
+        links.extend(moved.links);
+        // A port that has found a link, or has inherited one, may have another one open.
+        let owners = links.iter().filter_map(|ifindex| self.desired.owner_of(*ifindex));
+        let others = owners.chain(&moved.lports).filter_map(|lport| self.ports.of_lport(lport));
+        let others: Vec<_> = others.map(|port| port.ifindex).collect();
+        links.extend(others);
+        links
+    }
+
+    /// Applies an event. Returns the port of a link that was opened.
+    fn apply_backend_event(
+        &mut self,
+        event: BackendEvent<B::Handle, B::Error>,
+    ) -> Option<OpenPort<B::Handle>> {
         match event {
-            DeviceEvent::Opened { ifindex, outcome } => {
-                let opening = self.opening.remove(&ifindex)?;
+            BackendEvent::Opened { ifindex, outcome } => {
+                self.changed.links.insert(ifindex);
+                let opening = self.openings.end(ifindex)?;
                 match outcome {
                     Ok((handle, queues)) => {
-                        self.refused.remove(&ifindex);
+                        self.openings.forget(ifindex);
                         let Opening { lport, slot, options, .. } = opening;
-                        let device = self
-                            .links
-                            .get(ifindex)
-                            .map_or_else(|| ifindex.to_string(), |link| link.name.clone());
+                        let link_name = self.link_name(ifindex);
                         let lost = None;
-                        return Some(OpenPort {
-                            ifindex,
-                            device,
-                            lport,
-                            slot,
-                            queues,
-                            options,
-                            handle,
-                            lost,
-                        });
+                        let port =
+                            OpenPort { ifindex, link_name, lport, slot, queues, options, handle, lost };
+                        return Some(port);
                     }
-                    Err(reason) => self.refuse(ifindex, &opening, reason),
+                    Err(error) => self.refuse(ifindex, &opening, error.to_string()),
                 }
             }
-            DeviceEvent::Queues { ifindex, rx, tx } => {
-                self.links_changed |= self.links.set_queues(ifindex, rx, tx);
+            BackendEvent::QueueCounts { ifindex, rx, tx } => {
+                if self.links.set_queue_counts(ifindex, rx, tx) {
+                    self.changed.links.insert(ifindex);
+                }
             }
-            DeviceEvent::Lost { ifindex, reason } => self.lose(ifindex, reason),
+            BackendEvent::Lost { ifindex, reason } => self.mark_lost(ifindex, reason),
         }
         None
     }
 
     fn refuse(&mut self, ifindex: IfIndex, opening: &Opening, reason: String) {
         self.slots.release(u32::from(opening.slot.0));
-        let before = self.refused.get(&ifindex).and_then(|refusal| refusal.pause);
-        let pause = before.map_or(RETRY_FIRST, |pause| (pause * 2).min(RETRY_LONGEST));
-        if before.is_none() {
+        if self.openings.refuse(ifindex, reason.clone(), Instant::now()) {
             let device = self.links.get(ifindex).map_or("?", |link| &link.name);
             tracing::warn!(device, lport = opening.lport.as_str(), "{reason}");
         }
-        self.refused.insert(ifindex, Refusal { reason, next: Instant::now() + pause, pause: Some(pause) });
     }
 
-    /// Has an open device opened again, which is not as it was opened.
-    fn lose(&mut self, ifindex: IfIndex, reason: String) {
-        if let Some(port) = self.ports.get_mut(&ifindex) {
-            tracing::warn!(device = port.device, lport = port.lport.as_str(), "{reason}: it is opened again");
+    /// Marks an open link that has to be opened again.
+    fn mark_lost(&mut self, ifindex: IfIndex, reason: LostReason) {
+        if let Some(port) = self.ports.get_mut(ifindex) {
+            tracing::warn!(
+                device = port.link_name,
+                lport = port.lport.as_str(),
+                "{reason}: it is opened again"
+            );
             port.lost = Some(reason);
-            self.links_changed = true;
+            self.changed.links.insert(ifindex);
         }
     }
 
-    /// Publishes tables with ports that were opened, and lets their frames flow. Closes those that are no longer wanted.
-    async fn connect(&mut self, opened: Vec<OpenPort<D::Handle>>) -> Result<(), WorkerPoolError> {
+    /// Publishes tables with the ports whose links were opened, and lets their frames flow. Closes those that are no
+    /// longer wanted.
+    async fn connect(&mut self, opened: Vec<OpenPort<B::Handle>>) -> Result<(), WorkerPoolError> {
         let (wanted, unwanted): (Vec<_>, Vec<_>) = opened.into_iter().partition(|port| self.is_kept(port));
         for port in unwanted {
             self.release(port).await;
-            self.more_to_open = true;
         }
         for port in &wanted {
             let link = self.local_link(port);
@@ -148,39 +149,26 @@ impl<D: Devices> Reconciler<D> {
         self.publish();
         let mut outcome = Ok(());
         for mut port in wanted {
-            match self.devices.connect(port.slot, &mut port.handle).await {
-                Ok(()) => tracing::info!(device = port.device, lport = port.lport.as_str(), "port open"),
-                // It is ours all the same: `reopen` sees to it with the worker's others.
+            match self.backend.connect(port.slot, &mut port.handle).await {
+                Ok(()) => tracing::info!(device = port.link_name, lport = port.lport.as_str(), "port open"),
+                // The port counts as open: `reopen` closes it with the other ports of the worker.
                 Err(died) => outcome = Err(died),
             }
-            self.ports.insert(port.ifindex, port);
+            self.ports.insert(port);
         }
         outcome
     }
 
-    /// Lets go the devices with a queue at `worker`, which lost its sockets. The next round opens them again.
+    /// Closes the links with a queue at `worker`, which lost its sockets. The next round opens them again.
     pub(in crate::control) async fn reopen(&mut self, worker: WorkerId) {
-        let lost = self.ports.values().filter(|port| port.queues.contains(&worker));
+        let lost = self.ports.iter().filter(|port| port.queues.contains(&worker));
         let lost: Vec<_> = lost.map(|port| port.ifindex).collect();
         self.close(&lost).await;
-        self.links_changed = true;
-    }
-
-    async fn close_unwanted(&mut self) {
-        let unwanted: Vec<_> =
-            self.ports.values().filter(|port| !self.is_kept(port)).map(|port| port.ifindex).collect();
-        self.close(&unwanted).await;
-        self.forget_unwanted();
-    }
-
-    /// Leaves nothing of devices that are closed and not to be opened again.
-    fn forget_unwanted(&mut self) {
-        self.refused.retain(|ifindex, _| self.desired.owner_of(*ifindex).is_some());
-        self.devices.keep(|ifindex| self.desired.owner_of(ifindex).is_some());
+        self.changed.links.extend(lost);
     }
 
     async fn close(&mut self, unwanted: &[IfIndex]) {
-        let unwanted: Vec<_> = unwanted.iter().filter_map(|ifindex| self.ports.remove(ifindex)).collect();
+        let unwanted: Vec<_> = unwanted.iter().filter_map(|ifindex| self.ports.remove(*ifindex)).collect();
         if unwanted.is_empty() {
             return;
         }
@@ -190,21 +178,20 @@ impl<D: Devices> Reconciler<D> {
         }
         self.publish();
         for mut port in unwanted {
-            tracing::info!(device = port.device, lport = port.lport.as_str(), "port closed");
+            tracing::info!(device = port.link_name, lport = port.lport.as_str(), "port closed");
             if let Some(reason) = port.lost.take().filter(|_| self.desired.owner_of(port.ifindex).is_some()) {
-                let reason = format!("{reason}: it is opened again");
-                self.refused.insert(port.ifindex, Refusal { reason, next: Instant::now(), pause: None });
+                self.openings.suspend(port.ifindex, format!("{reason}: it is opened again"));
             }
             self.release(port).await;
         }
     }
 
-    async fn release(&mut self, port: OpenPort<D::Handle>) {
-        self.devices.release(port.slot, port.handle).await;
+    async fn release(&mut self, port: OpenPort<B::Handle>) {
+        self.backend.release(port.slot, port.handle).await;
         self.slots.release(u32::from(port.slot.0));
     }
 
-    fn is_kept(&self, port: &OpenPort<D::Handle>) -> bool {
+    fn is_kept(&self, port: &OpenPort<B::Handle>) -> bool {
         let Some(link) = self.links.get(port.ifindex).filter(|_| port.lost.is_none()) else { return false };
         match self.desired.owner_of(port.ifindex) {
             // Each queue needs a socket of its own, and each set of options its own program.
@@ -213,41 +200,47 @@ impl<D: Devices> Reconciler<D> {
                     && usize::from(link.rx_queues) == port.queues.len()
                     && self.config.port(lport) == port.options
             }
-            // One that is only switched off keeps its sockets, which work again when it comes back; unless the
-            // port has another device meanwhile.
+            // A link that is only switched off keeps its sockets, which work again when it is switched on; unless the
+            // port has another link by then.
             None => {
-                !link.up
-                    && self.desired.device_of(&port.lport, &self.links).is_some_and(|found| found.is_err())
+                !link.up && self.desired.link_of(&port.lport, &self.links).is_some_and(|found| found.is_err())
             }
         }
     }
 
-    /// Begins to open devices that should be ours, [`OPENINGS_AT_ONCE`] at most.
-    fn open_wanted(&mut self) {
+    /// Queues a closed link that should be open, and gives up one that should not.
+    fn queue_or_discard(&mut self, ifindex: IfIndex) {
+        if self.desired.owner_of(ifindex).is_none() {
+            self.openings.forget(ifindex);
+            self.backend.discard(ifindex);
+        } else if !self.ports.contains(ifindex) {
+            self.openings.enqueue(ifindex);
+        }
+    }
+
+    /// Starts to open queued links, as many as may be opened at a time.
+    fn open_queued(&mut self) {
         let now = Instant::now();
-        self.more_to_open = false;
-        for (ifindex, lport) in self.desired.devices() {
-            let waiting = self.refused.get(&ifindex).is_some_and(|refusal| refusal.next > now);
-            let Some(link) = self.links.get(ifindex) else { continue };
-            if waiting || self.ports.contains_key(&ifindex) || self.opening.contains_key(&ifindex) {
+        while let Some(ifindex) = self.openings.pop(now) {
+            let (Some(lport), Some(link)) = (self.desired.owner_of(ifindex), self.links.get(ifindex)) else {
+                continue;
+            };
+            if self.ports.contains(ifindex) {
                 continue;
             }
-            if self.opening.len() == OPENINGS_AT_ONCE {
-                self.more_to_open = true;
-                break;
-            }
-            let options = self.config.port(lport);
             let Some(slot) = self.slots.allocate(MAX_LINKS).map(|number| LinkSlot(number as u16)) else {
+                self.openings.enqueue(ifindex);
                 break;
             };
-            self.devices.open(link, slot, options);
-            let opening = Opening { lport: lport.clone(), slot, options, since: Instant::now() };
-            self.opening.insert(ifindex, opening);
+            let options = self.config.port(lport);
+            self.backend.open(link, slot, options);
+            self.openings.begin(ifindex, Opening { lport: lport.clone(), slot, options, since: now });
         }
     }
 
     fn publish(&mut self) {
         if !self.compiler.dirty().is_empty() {
+            self.incumbents_changed = true;
             self.publisher.publish(self.compiler.compile());
         }
     }

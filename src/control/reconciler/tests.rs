@@ -5,31 +5,35 @@ use std::future::pending;
 
 use futures::FutureExt;
 use serde_json::json;
+use tokio::time::Instant;
 
-use super::*;
-use crate::config::Settings;
-use crate::control::links::test_link;
-use crate::nb::{Record, Revision, Table};
-use crate::tables::PortState;
+use super::Reconciler;
+use crate::config::{Config, PortOptions, Settings};
+use crate::control::backend::{BackendEvent, LinkBackend, LostReason};
+use crate::control::links::{Link, LinkEvent, test_link};
+use crate::nb::{Record, Revision, Snapshot, Table};
+use crate::tables::{LinkSlot, PortState, Publisher};
+use crate::types::IfIndex;
 use crate::worker::WorkerPoolError;
 
 /// Openings end when the test says so.
 #[derive(Debug, Default)]
 struct SlowKernel {
-    events: VecDeque<DeviceEvent<IfIndex>>,
+    events: VecDeque<BackendEvent<IfIndex, String>>,
     asked: Vec<IfIndex>,
     released: Vec<IfIndex>,
     discarded: BTreeSet<IfIndex>,
 }
 
-impl Devices for SlowKernel {
+impl LinkBackend for SlowKernel {
     type Handle = IfIndex;
+    type Error = String;
 
     fn open(&mut self, link: &Link, _: LinkSlot, _: PortOptions) {
         self.asked.push(link.ifindex);
     }
 
-    async fn next(&mut self) -> DeviceEvent<IfIndex> {
+    async fn next(&mut self) -> BackendEvent<IfIndex, String> {
         match self.events.pop_front() {
             Some(event) => event,
             None => pending().await,
@@ -44,8 +48,10 @@ impl Devices for SlowKernel {
         self.released.push(ifindex);
     }
 
-    fn keep(&mut self, wanted: impl Fn(IfIndex) -> bool) {
-        self.discarded.extend(self.released.iter().filter(|ifindex| !wanted(**ifindex)));
+    fn discard(&mut self, ifindex: IfIndex) {
+        if self.released.contains(&ifindex) {
+            self.discarded.insert(ifindex);
+        }
     }
 }
 
@@ -75,7 +81,7 @@ fn reconciler(ports: u32) -> Reconciler<SlowKernel> {
         record(Table::Lport, &id, json)
     };
     let records = [record(Table::Lswitch, "n", network)].into_iter().chain((1..=ports).map(port));
-    reconciler.read(&Snapshot { revision: Revision(1), records: records.collect() });
+    reconciler.apply_snapshot(&Snapshot { revision: Revision(1), records: records.collect() });
     reconciler
 }
 
@@ -87,7 +93,7 @@ impl Reconciler<SlowKernel> {
     /// Ends the opening of a link, and does a round.
     fn answer(&mut self, number: u32, outcome: Result<(), &str>) {
         let outcome = outcome.map(|()| (index(number), vec![0])).map_err(str::to_owned);
-        self.devices.events.push_back(DeviceEvent::Opened { ifindex: index(number), outcome });
+        self.backend.events.push_back(BackendEvent::Opened { ifindex: index(number), outcome });
         self.round_now();
     }
 
@@ -104,16 +110,16 @@ impl Reconciler<SlowKernel> {
 fn an_opening_that_does_not_end_delays_nothing_else() {
     let mut reconciler = reconciler(2);
     reconciler.round_now();
-    assert_eq!(reconciler.devices.asked, [index(1), index(2)]);
+    assert_eq!(reconciler.backend.asked, [index(1), index(2)]);
     reconciler.answer(2, Ok(()));
     assert!(reconciler.is_up(2) && !reconciler.is_up(1));
-    assert!(reconciler.opening_for(index(1)).is_some());
+    assert!(reconciler.openings.opening_for(index(1)).is_some());
     assert_eq!((reconciler.next_retry(), reconciler.problem_texts()), (None, vec![]));
 
     reconciler.round_now();
-    assert_eq!(reconciler.devices.asked.len(), 2, "it is asked for once");
+    assert_eq!(reconciler.backend.asked.len(), 2, "it is asked for once");
     reconciler.answer(1, Ok(()));
-    assert!(reconciler.is_up(1) && reconciler.opening_for(index(1)).is_none());
+    assert!(reconciler.is_up(1) && reconciler.openings.opening_for(index(1)).is_none());
 }
 
 #[test]
@@ -123,7 +129,7 @@ fn a_refusal_is_a_problem_until_a_later_opening_ends_well() {
     reconciler.answer(1, Err("it is held"));
     assert!(reconciler.problem_texts()[0].contains("link1: it is held"), "{:?}", reconciler.problem_texts());
     let retry = reconciler.next_retry().unwrap();
-    while reconciler.devices.asked.len() < 2 {
+    while reconciler.backend.asked.len() < 2 {
         std::thread::sleep(retry.saturating_duration_since(Instant::now()));
         reconciler.round_now();
     }
@@ -138,44 +144,45 @@ fn a_port_whose_link_is_not_as_it_was_is_down_with_a_reason_and_opened_again() {
     let mut reconciler = reconciler(2);
     reconciler.round_now();
     (1..=2).for_each(|number| reconciler.answer(number, Ok(())));
-    reconciler.note(DeviceEvent::Lost { ifindex: index(1), reason: "its program is gone".to_owned() });
+    reconciler
+        .push_backend_event(BackendEvent::Lost { ifindex: index(1), reason: LostReason::SocketsUnbound });
     reconciler.round_now();
     assert!(!reconciler.is_up(1) && reconciler.is_up(2));
-    assert_eq!(reconciler.devices.released, [index(1)]);
+    assert_eq!(reconciler.backend.released, [index(1)]);
     assert!(
-        reconciler.problem_texts()[0].contains("link1: its program is gone"),
+        reconciler.problem_texts()[0].contains("link1: its sockets are no longer bound"),
         "{:?}",
         reconciler.problem_texts()
     );
-    assert_eq!(reconciler.devices.asked, [1, 2, 1].map(index));
+    assert_eq!(reconciler.backend.asked, [1, 2, 1].map(index));
     reconciler.answer(1, Ok(()));
     assert!(reconciler.is_up(1));
-    assert_eq!((reconciler.problem_texts(), reconciler.devices.discarded.len()), (vec![], 0));
+    assert_eq!((reconciler.problem_texts(), reconciler.backend.discarded.len()), (vec![], 0));
 }
 
 #[test]
 fn what_is_no_longer_wanted_when_its_opening_ends_is_closed_and_given_up() {
     let mut reconciler = reconciler(1);
     reconciler.round_now();
-    reconciler.see(LinkEvent::Gone(index(1)));
+    reconciler.apply_link_event(LinkEvent::Gone(index(1)));
     reconciler.round_now();
     reconciler.answer(1, Ok(()));
     assert!(!reconciler.is_up(1));
-    assert_eq!(reconciler.devices.released, [index(1)]);
-    assert!(reconciler.devices.discarded.contains(&index(1)));
-    assert_eq!(reconciler.devices.asked.len(), 1);
+    assert_eq!(reconciler.backend.released, [index(1)]);
+    assert!(reconciler.backend.discarded.contains(&index(1)));
+    assert_eq!(reconciler.backend.asked.len(), 1);
 }
 
 #[test]
 fn no_more_than_a_few_are_being_opened_at_a_time() {
     let mut reconciler = reconciler(20);
     reconciler.round_now();
-    let first = reconciler.devices.asked.len() as u32;
+    let first = reconciler.backend.asked.len() as u32;
     assert!(first < 20);
     assert_eq!(reconciler.next_retry(), None);
     for number in 1..=20 {
         reconciler.answer(number, Ok(()));
         assert!(reconciler.is_up(number));
     }
-    assert_eq!(reconciler.devices.asked.len(), 20);
+    assert_eq!(reconciler.backend.asked.len(), 20);
 }

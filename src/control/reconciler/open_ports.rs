@@ -1,0 +1,92 @@
+//! The open links, found by index, port or slot.
+
+use std::collections::BTreeMap;
+
+use crate::config::PortOptions;
+use crate::control::backend::LostReason;
+use crate::tables::{LinkSlot, WorkerId};
+use crate::types::{Id, IfIndex};
+
+/// A port whose link is open.
+#[derive(Debug)]
+pub(in crate::control) struct OpenPort<H> {
+    pub(in crate::control) ifindex: IfIndex,
+    /// The link's last name: a link that was deleted still has one in the log.
+    pub(in crate::control) link_name: String,
+    pub(in crate::control) lport: Id,
+    pub(in crate::control) slot: LinkSlot,
+    /// The owner of each queue, by queue.
+    pub(in crate::control) queues: Vec<WorkerId>,
+    pub(in crate::control) options: PortOptions,
+    pub(in crate::control) handle: H,
+    /// Set when the link has to be opened again.
+    pub(super) lost: Option<LostReason>,
+}
+
+/// The open ports. A port has one open link, a slot too.
+#[derive(Debug)]
+pub(in crate::control) struct OpenPorts<H> {
+    by_ifindex: BTreeMap<IfIndex, OpenPort<H>>,
+    by_lport: BTreeMap<Id, IfIndex>,
+    by_slot: BTreeMap<LinkSlot, IfIndex>,
+}
+
+impl<H> Default for OpenPorts<H> {
+    fn default() -> Self {
+        Self { by_ifindex: BTreeMap::new(), by_lport: BTreeMap::new(), by_slot: BTreeMap::new() }
+    }
+}
+
+impl<H> OpenPorts<H> {
+    pub(super) fn insert(&mut self, port: OpenPort<H>) {
+        self.by_lport.insert(port.lport.clone(), port.ifindex);
+        self.by_slot.insert(port.slot, port.ifindex);
+        self.by_ifindex.insert(port.ifindex, port);
+    }
+
+    pub(super) fn remove(&mut self, ifindex: IfIndex) -> Option<OpenPort<H>> {
+        let port = self.by_ifindex.remove(&ifindex)?;
+        self.by_lport.remove(&port.lport);
+        self.by_slot.remove(&port.slot);
+        Some(port)
+    }
+
+    pub(in crate::control) fn get(&self, ifindex: IfIndex) -> Option<&OpenPort<H>> {
+        self.by_ifindex.get(&ifindex)
+    }
+
+    pub(super) fn get_mut(&mut self, ifindex: IfIndex) -> Option<&mut OpenPort<H>> {
+        self.by_ifindex.get_mut(&ifindex)
+    }
+
+    pub(in crate::control) fn of_lport(&self, lport: &str) -> Option<&OpenPort<H>> {
+        self.by_lport.get(lport).and_then(|ifindex| self.get(*ifindex))
+    }
+
+    pub(in crate::control) fn at_slot(&self, slot: LinkSlot) -> Option<&OpenPort<H>> {
+        self.by_slot.get(&slot).and_then(|ifindex| self.get(*ifindex))
+    }
+
+    pub(in crate::control) fn contains(&self, ifindex: IfIndex) -> bool {
+        self.by_ifindex.contains_key(&ifindex)
+    }
+
+    /// The ports in the order of their ifindexes.
+    pub(in crate::control) fn iter(&self) -> impl Iterator<Item = &OpenPort<H>> {
+        self.by_ifindex.values()
+    }
+
+    pub(in crate::control) fn iter_mut(&mut self) -> impl Iterator<Item = &mut OpenPort<H>> {
+        self.by_ifindex.values_mut()
+    }
+
+    pub(in crate::control) fn into_handles(self) -> impl Iterator<Item = H> {
+        self.by_ifindex.into_values().map(|port| port.handle)
+    }
+
+    /// Number of the open ports, for tests.
+    #[cfg(test)]
+    pub(in crate::control) fn len(&self) -> usize {
+        self.by_ifindex.len()
+    }
+}
