@@ -75,7 +75,7 @@ pub fn rebase(context: Option<&Context>, instructions: Option<&Path>) -> Result<
 }
 
 fn plan() -> Plan {
-    let kinds = [&[Kind::Ours][..], &OTHERS].concat();
+    let kinds = [&[Kind::Trunkpath][..], &OTHERS].concat();
     let conditions = Conditions { window: Duration::from_secs(1), cap: None, way: Way::Live };
     Plan { kinds, jobs: JOBS.to_vec(), rounds: ROUNDS, rounds_of_others: 0, conditions }
 }
@@ -84,10 +84,10 @@ fn add_ratios(now: &mut Baseline, results: &Results) {
     for (place, job) in JOBS.iter().enumerate() {
         for other in OTHERS {
             let samples = |kind| results.samples.get(&(place, kind));
-            if let (Some(ours), Some(others)) = (samples(Kind::Ours), samples(other))
-                && let Some(ratio) = ratio(ours, others)
+            if let (Some(trunkpath), Some(others)) = (samples(Kind::Trunkpath), samples(other))
+                && let Some(ratio) = ratio(trunkpath, others)
             {
-                now.ratios.insert(format!("{job} ours/{other}"), Entry::ratio(ratio));
+                now.ratios.insert(format!("{job} trunkpath/{other}"), Entry::ratio(ratio));
             }
         }
     }

@@ -13,8 +13,8 @@ use testkit::switch::{Sent, Switch};
 /// The same scenario in the switch and, as a bridge, in Open vSwitch.
 pub struct Both<'a> {
     scenario: Scenario,
-    ours: Switch,
-    theirs: Bridge<'a>,
+    switch: Switch,
+    bridge: Bridge<'a>,
     listed: BTreeSet<Difference>,
 }
 
@@ -22,9 +22,9 @@ impl<'a> Both<'a> {
     /// Creates the bridge `name`.
     pub fn new(open_vswitch: &'a OpenVswitch, name: &str, scenario: Scenario, pipeline: Pipeline) -> Self {
         let links = scenario.links.iter().map(|link| link.port.clone());
-        let theirs = open_vswitch.bridge(name, links, &flows(&scenario, pipeline));
+        let bridge = open_vswitch.bridge(name, links, &flows(&scenario, pipeline));
         let listed = pipeline.differences().collect();
-        Self { ours: Switch::new(&scenario), theirs, scenario, listed }
+        Self { switch: Switch::new(&scenario), bridge, scenario, listed }
     }
 
     pub fn scenario(&self) -> &Scenario {
@@ -35,30 +35,30 @@ impl<'a> Both<'a> {
     /// matter: those without any of which Open vSwitch would behave otherwise. The error describes an
     /// unlisted difference.
     pub fn send(&mut self, from: &str, frame: &[u8]) -> Result<BTreeSet<Difference>, String> {
-        let ours = by_link(self.ours.send(from, frame));
-        self.compare(from, frame, &ours)
+        let switch = by_link(self.switch.send(from, frame));
+        self.compare(from, frame, &switch)
             .map_err(|error| format!("{from} sends {:?}\n{error}", Hex(frame.into())))?;
-        let theirs = self.expected(from, frame, &self.listed);
+        let bridge = self.expected(from, frame, &self.listed);
         let matters = |difference: &Difference| {
             let mut others = self.listed.clone();
             others.remove(difference);
-            self.expected(from, frame, &others) != theirs
+            self.expected(from, frame, &others) != bridge
         };
-        let differs = ours != theirs;
+        let differs = switch != bridge;
         Ok(self.listed.iter().copied().filter(|difference| differs && matters(difference)).collect())
     }
 
     /// Compares the output of the switch with the expected one, and that of Open vSwitch with the list.
-    fn compare(&mut self, from: &str, frame: &[u8], ours: &Output) -> Result<(), String> {
-        let ours_expected = self.expected(from, frame, &BTreeSet::new());
-        check("the switch", ours, &ours_expected)?;
-        let theirs_expected = self.expected(from, frame, &self.listed);
+    fn compare(&mut self, from: &str, frame: &[u8], switch: &Output) -> Result<(), String> {
+        let switch_expected = self.expected(from, frame, &BTreeSet::new());
+        check("the switch", switch, &switch_expected)?;
+        let bridge_expected = self.expected(from, frame, &self.listed);
         // The first frame is classified by the flows, the second one by a cache.
         for cache in ["cold", "warm"] {
-            let theirs = sorted(self.theirs.send(from, frame));
-            let who = format!("the switch gives {}\nOpen vSwitch ({cache})", shown(ours));
-            check(&who, &theirs, &theirs_expected)
-                .map_err(|error| format!("{error}\n{}", self.theirs.explain(from, frame)))?;
+            let bridge = sorted(self.bridge.send(from, frame));
+            let who = format!("the switch gives {}\nOpen vSwitch ({cache})", shown(switch));
+            check(&who, &bridge, &bridge_expected)
+                .map_err(|error| format!("{error}\n{}", self.bridge.explain(from, frame)))?;
         }
         Ok(())
     }

@@ -2,9 +2,9 @@
 //! while others are measured.
 
 mod bare;
+mod daemon;
 mod dpdk;
 mod kernel;
-mod ours;
 mod ovs;
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::sink::Sink;
 use crate::testbed::Testbed;
 
 pub use bare::{Forward, forward};
-pub use ours::{NETWORK, Ours, PARENT_KEY, Setup, subport_key};
+pub use daemon::{NETWORK, PARENT_KEY, Setup, Trunkpath, subport_key};
 pub use ovs::{Ovs, Ports};
 
 /// Programs, folder and CPUs for every datapath.
@@ -51,7 +51,7 @@ impl Context {
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// trunkpath run, one worker
-    Ours,
+    Trunkpath,
     /// The same sockets and rings without tables: each frame is stripped or pushed by the way it goes
     Bare,
     /// tc-BPF with one table, on the generator's core
@@ -72,7 +72,7 @@ pub enum Kind {
     TestpmdStrip,
     /// testpmd on `net_af_packet`, mac forwarding, VLAN insert
     TestpmdInsert,
-    /// No datapath: the first device drops all
+    /// No datapath: the first link drops all
     Ceiling,
 }
 
@@ -85,17 +85,20 @@ impl fmt::Display for Kind {
 impl Kind {
     /// The datapaths of a short run.
     pub const QUICK: [Self; 6] =
-        [Self::Ours, Self::Bare, Self::Tc, Self::XdpOwnCore, Self::OvsAfxdp, Self::Ceiling];
+        [Self::Trunkpath, Self::Bare, Self::Tc, Self::XdpOwnCore, Self::OvsAfxdp, Self::Ceiling];
 
     /// Whether it needs a package that may be missing.
     pub const fn is_foreign(self) -> bool {
-        !matches!(self, Self::Ours | Self::Bare | Self::Tc | Self::Xdp | Self::XdpOwnCore | Self::Ceiling)
+        !matches!(
+            self,
+            Self::Trunkpath | Self::Bare | Self::Tc | Self::Xdp | Self::XdpOwnCore | Self::Ceiling
+        )
     }
 
     /// Starts the datapath. The error names what is missing.
     pub fn start(self, context: &Context) -> Result<Box<dyn Peer>> {
         Ok(match self {
-            Self::Ours => Box::new(Ours::start(context, &Setup::new(context))?),
+            Self::Trunkpath => Box::new(Trunkpath::start(context, &Setup::new(context))?),
             Self::Bare => Box::new(bare::Bare::start(context)?),
             Self::Tc | Self::Xdp | Self::XdpOwnCore => Box::new(kernel::Kernel::start(context, self)?),
             Self::Ceiling => Box::new(kernel::Ceiling::start(context)?),

@@ -16,7 +16,7 @@ const HEAD: i32 = 56;
 const LABELS: i32 = 290;
 const RIGHT: i32 = 70;
 
-const OURS: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
+const TRUNKPATH: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
 const OTHERS: RGBColor = RGBColor(0xb0, 0xb8, 0xc0);
 const RANGE: RGBColor = RGBColor(0x33, 0x33, 0x33);
 
@@ -55,7 +55,7 @@ fn paint<B: DrawingBackend>(
             canvas.draw(&Text::new(job.to_owned(), (10, y), left.clone()))?;
         }
         canvas.draw(&Text::new(row.peer.to_string(), (LABELS - 8, y), right.clone()))?;
-        let colour = if row.peer == Kind::Ours { OURS } else { OTHERS };
+        let colour = if row.peer == Kind::Trunkpath { TRUNKPATH } else { OTHERS };
         let colour = if row.too_noisy { colour.mix(0.4) } else { colour.mix(1.0) };
         canvas.draw(&Rectangle::new([(LABELS, y - 6), (x(row.median_mpps), y + 6)], colour.filled()))?;
         canvas.draw(&PathElement::new([(x(row.min_mpps), y), (x(row.max_mpps), y)], RANGE))?;

@@ -41,7 +41,7 @@ pub struct Row {
     pub spread: f64,
     pub too_noisy: bool,
     /// Median over the rounds of trunkpath's rate divided by this one.
-    pub ours_by_this: Option<f64>,
+    pub trunkpath_by_this: Option<f64>,
     /// Offered frames in millions per second, the median.
     pub offered_mpps: f64,
     pub on_cpu_ns: f64,
@@ -60,10 +60,10 @@ pub struct Row {
 pub fn rows(plan: &Plan, results: &Results, mhz: f64) -> Vec<Row> {
     let mut rows = Vec::new();
     for (place, job) in plan.jobs.iter().enumerate() {
-        let ours = results.samples.get(&(place, Kind::Ours));
+        let trunkpath = results.samples.get(&(place, Kind::Trunkpath));
         for kind in &plan.kinds {
             if let Some(samples) = results.samples.get(&(place, *kind)) {
-                rows.extend(row(*job, *kind, samples, ours.map(Vec::as_slice), mhz));
+                rows.extend(row(*job, *kind, samples, trunkpath.map(Vec::as_slice), mhz));
             }
         }
     }
@@ -74,7 +74,7 @@ fn row(
     job: Job,
     peer: Kind,
     rounds: &[Option<Sample>],
-    ours: Option<&[Option<Sample>]>,
+    trunkpath: Option<&[Option<Sample>]>,
     mhz: f64,
 ) -> Option<Row> {
     let samples: Vec<_> = rounds.iter().flatten().collect();
@@ -98,7 +98,7 @@ fn row(
         max_mpps: max,
         spread,
         too_noisy: samples.len() >= FEWEST_ROUNDS && spread > NOISE_BOUND,
-        ours_by_this: ours.and_then(|ours| ratio(ours, rounds)),
+        trunkpath_by_this: trunkpath.and_then(|trunkpath| ratio(trunkpath, rounds)),
         offered_mpps: of(&|sample| sample.offered / 1e6),
         on_cpu_ns,
         on_generators_cpu: matches!(peer, Kind::Tc | Kind::Xdp | Kind::Ceiling),

@@ -40,7 +40,7 @@ fn table(rows: &[Row]) -> Table {
         "Mpps",
         "min",
         "max",
-        "ours ÷ it",
+        "trunkpath ÷ it",
         "offered",
         "on-CPU ns",
         "cycles",
@@ -70,7 +70,7 @@ fn cells(row: &Row, job: &str) -> Vec<String> {
         median,
         format!("{:.3}", row.min_mpps),
         format!("{:.3}", row.max_mpps),
-        row.ours_by_this.map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
+        row.trunkpath_by_this.map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
         format!("{:.2}", row.offered_mpps),
         format!("{:.0}{}", row.on_cpu_ns, if row.on_generators_cpu { "+" } else { "" }),
         format!("{}{:.0}", if row.cycles_are_busy { "" } else { "≤" }, row.cycles),
@@ -93,7 +93,7 @@ fn legend() {
     println!(
         "Mpps: median over the rounds of the frames that arrived with the right length and tag; \"too noisy\": the rounds \
          are further apart than {:.0} % of it.\n\
-         ours ÷ it: the median of the ratios within each round. on-CPU ns: for each such frame, of the datapath's threads \
+         trunkpath ÷ it: the median of the ratios within each round. on-CPU ns: for each such frame, of the datapath's threads \
          (+: the generator's are in it).\n\
          cycles: busy ones by the datapath's own account; ≤: all on-CPU time, waiting included. Drops are parts of the \
          frames sent; one frame can be counted at two places.",

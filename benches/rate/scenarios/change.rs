@@ -10,7 +10,7 @@ use crate::generator::Way;
 use crate::interrupt::{self, nap};
 use crate::job::{Job, subport};
 use crate::measure::{all_drops, more, offer};
-use crate::peers::{Context, NETWORK, Ours, Ovs, PARENT_KEY, Peer, Ports, Setup, subport_key};
+use crate::peers::{Context, NETWORK, Ovs, PARENT_KEY, Peer, Ports, Setup, Trunkpath, subport_key};
 use testkit::records::{port, segmentation};
 
 /// Rate of the observed flow, in frames per second.
@@ -25,11 +25,11 @@ const DRAIN: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_secs(5);
 
 pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
-    let ours = Ours::start(context, &Setup::new(context))?;
-    watched(context, &ours, "ours, no change", notes, || nap(QUIET))?;
-    let what = format!("ours, {} subports added and removed one by one", VIDS.len());
-    watched(context, &ours, &what, notes, || change_ours(&ours))?;
-    drop(ours);
+    let trunkpath = Trunkpath::start(context, &Setup::new(context))?;
+    watched(context, &trunkpath, "trunkpath, no change", notes, || nap(QUIET))?;
+    let what = format!("trunkpath, {} subports added and removed one by one", VIDS.len());
+    watched(context, &trunkpath, &what, notes, || change_trunkpath(&trunkpath))?;
+    drop(trunkpath);
     match Ovs::start(context, Ports::Afxdp) {
         Ok(ovs) => {
             watched(context, &ovs, "ovs-afxdp, no change", notes, || nap(QUIET))?;
@@ -73,10 +73,10 @@ fn watched(
     Ok(())
 }
 
-fn change_ours(ours: &Ours) -> Result<()> {
+fn change_trunkpath(trunkpath: &Trunkpath) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let db = nb::open(&ours.db()).await?;
+        let db = nb::open(&trunkpath.db()).await?;
         let ports = VIDS.map(|vid| port(subport_key(vid), NETWORK, "sub", subport(vid), false));
         db.transact(
             ports.map(|line| Op::Put { table: Table::Lport, json: line["record"].clone() }).collect(),

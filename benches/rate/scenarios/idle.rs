@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Notes;
 use crate::interrupt::nap;
-use crate::peers::{Context, Ours, Setup};
+use crate::peers::{Context, Setup, Trunkpath};
 use crate::threads;
 
 const PORTS: usize = 16;
@@ -14,9 +14,9 @@ const CALM_DOWN: Duration = Duration::from_secs(2);
 const WINDOW: Duration = Duration::from_secs(10);
 
 pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
-    let ours = Ours::start(context, &Setup { ports: PORTS, ..Setup::new(context) })?;
+    let trunkpath = Trunkpath::start(context, &Setup { ports: PORTS, ..Setup::new(context) })?;
     nap(CALM_DOWN)?;
-    let ran = || threads::on_cpu_ns(&threads::named(ours.daemon.pid(), "")) as f64;
+    let ran = || threads::on_cpu_ns(&threads::named(trunkpath.daemon.pid(), "")) as f64;
     let (before, since) = (ran(), Instant::now());
     nap(WINDOW)?;
     let share = (ran() - before) / since.elapsed().as_nanos() as f64;

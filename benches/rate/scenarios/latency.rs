@@ -14,7 +14,7 @@ use super::packet_socket::PacketSocket;
 use crate::frames::Frames;
 use crate::interrupt;
 use crate::job::Job;
-use crate::peers::{Context, Kind, Ours, Peer, Setup};
+use crate::peers::{Context, Kind, Peer, Setup, Trunkpath};
 use crate::threads;
 
 /// Round trips of one round, and the pause between two, in which a switch that sleeps when idle goes to
@@ -36,13 +36,13 @@ struct Course {
 }
 
 pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
-    let ours = |arguments: &[&str]| -> Result<Box<dyn Peer>> {
+    let trunkpath = |arguments: &[&str]| -> Result<Box<dyn Peer>> {
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        Ok(Box::new(Ours::start(context, &Setup { arguments, ..Setup::new(context) })?))
+        Ok(Box::new(Trunkpath::start(context, &Setup { arguments, ..Setup::new(context) })?))
     };
     let peers = [
-        ("ours, adaptive", ours(&[])),
-        ("ours, busy", ours(&["--idle", "busy"])),
+        ("trunkpath, adaptive", trunkpath(&[])),
+        ("trunkpath, busy", trunkpath(&["--idle", "busy"])),
         ("ovs-afxdp", Kind::OvsAfxdp.start(context)),
         ("tc", Kind::Tc.start(context)),
     ];

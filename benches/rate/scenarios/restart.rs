@@ -12,7 +12,7 @@ use crate::generator::Way;
 use crate::interrupt::nap;
 use crate::job::Job;
 use crate::measure::offer;
-use crate::peers::{Context, Ours, Ovs, Peer, Ports, Setup};
+use crate::peers::{Context, Ovs, Peer, Ports, Setup, Trunkpath};
 use crate::report::median;
 use crate::sink::Counter;
 
@@ -44,15 +44,15 @@ struct Times {
 
 pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
     for ports in PORTS {
-        let mut ours = Ours::start(context, &Setup { ports, ..Setup::new(context) })?;
+        let mut trunkpath = Trunkpath::start(context, &Setup { ports, ..Setup::new(context) })?;
         for (how, signal) in [("ended by SIGTERM", Signal::SIGTERM), ("ended by SIGKILL", Signal::SIGKILL)] {
-            let what = format!("ours, {ports} ports, {how}");
-            several(context, &mut ours, &what, notes, |ours| {
-                ours.daemon.signal(signal);
-                ours.daemon.wait()?;
+            let what = format!("trunkpath, {ports} ports, {how}");
+            several(context, &mut trunkpath, &what, notes, |trunkpath| {
+                trunkpath.daemon.signal(signal);
+                trunkpath.daemon.wait()?;
                 let exec = Instant::now();
-                ours.start_again()?;
-                ours.wait_until_up()?;
+                trunkpath.start_again()?;
+                trunkpath.wait_until_up()?;
                 Ok(Restarted { exec, all_up: Instant::now() })
             })?;
         }

@@ -6,7 +6,7 @@ use nix::unistd::Pid;
 use super::{FULL_LOAD, Notes};
 use crate::job::{Job, MANY_VIDS};
 use crate::measure::{Sample, measure};
-use crate::peers::{Context, Ours, Peer as _, Setup};
+use crate::peers::{Context, Peer as _, Setup, Trunkpath};
 use crate::report::{median, ratio};
 
 const PORTS: [usize; 4] = [2, 16, 128, 500];
@@ -15,9 +15,9 @@ const JOBS: [Job; 2] = [Job::UP, Job::DOWN];
 
 pub fn run(context: &Context, notes: &mut Notes<'_>) -> Result<()> {
     let start = |ports| {
-        let ours = Ours::start(context, &Setup { ports, ..Setup::new(context) })?;
-        ours.pause();
-        anyhow::Ok(ours)
+        let trunkpath = Trunkpath::start(context, &Setup { ports, ..Setup::new(context) })?;
+        trunkpath.pause();
+        anyhow::Ok(trunkpath)
     };
     let daemons = PORTS.into_iter().map(start).collect::<Result<Vec<_>>>()?;
     for job in JOBS {

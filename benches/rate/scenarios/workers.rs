@@ -11,7 +11,7 @@ use crate::interrupt::nap;
 use crate::job::{Job, P2, P4};
 use crate::machine::Machine;
 use crate::measure::SETTLE;
-use crate::peers::{Context, Ours, Peer as _, Setup};
+use crate::peers::{Context, Peer as _, Setup, Trunkpath};
 use crate::report::median;
 
 const ROUNDS: usize = 5;
@@ -28,9 +28,9 @@ pub fn run(context: &Context, machine: &Machine, notes: &mut Notes<'_>) -> Resul
     };
     let start = |workers: &[usize]| {
         let workers = workers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let ours = Ours::start(context, &Setup { workers, ..Setup::new(context) })?;
-        ours.pause();
-        anyhow::Ok(ours)
+        let trunkpath = Trunkpath::start(context, &Setup { workers, ..Setup::new(context) })?;
+        trunkpath.pause();
+        anyhow::Ok(trunkpath)
     };
     let (one, two) = (start(&workers[..1])?, start(&workers)?);
     let (mut of_one, mut of_two) = (Vec::new(), Vec::new());
@@ -46,15 +46,15 @@ pub fn run(context: &Context, machine: &Machine, notes: &mut Notes<'_>) -> Resul
 }
 
 /// Rate of both pairs together, in Mpps.
-fn both_pairs(context: &Context, ours: &Ours, cpus: [usize; 2]) -> Result<f64> {
-    ours.resume();
-    let outcome = while_up(context, ours, cpus);
-    ours.pause();
+fn both_pairs(context: &Context, trunkpath: &Trunkpath, cpus: [usize; 2]) -> Result<f64> {
+    trunkpath.resume();
+    let outcome = while_up(context, trunkpath, cpus);
+    trunkpath.pause();
     outcome
 }
 
-fn while_up(context: &Context, ours: &Ours, cpus: [usize; 2]) -> Result<f64> {
-    let testbed = ours.testbed();
+fn while_up(context: &Context, trunkpath: &Trunkpath, cpus: [usize; 2]) -> Result<f64> {
+    let testbed = trunkpath.testbed();
     let tagged = Frames::of(Job::UP);
     let plain = Frames::untagged(P2, P4, 60);
     let sinks = [testbed.sink(3), testbed.sink(2)];

@@ -32,7 +32,7 @@ pub fn subport_key(vid: u16) -> u32 {
 
 /// A running daemon, and its command line for a restart.
 #[derive(Debug)]
-pub struct Ours {
+pub struct Trunkpath {
     pub daemon: Child,
     command: Launch,
     ports: usize,
@@ -57,18 +57,19 @@ impl Setup {
     }
 }
 
-impl Ours {
+impl Trunkpath {
     /// Starts a daemon; returns when it forwards.
     pub fn start(context: &Context, setup: &Setup) -> Result<Self> {
-        let testbed = Testbed::with_cables(&context.programs, "ours", Hook::Tc, setup.ports.max(CABLES))?;
+        let testbed =
+            Testbed::with_cables(&context.programs, "trunkpath", Hook::Tc, setup.ports.max(CABLES))?;
         let files = context.folder.join(testbed.dut.name());
         std::fs::create_dir(&files)?;
         let command = Launch { files, setup: setup.clone() };
         succeed(Command::new(TRUNKPATH).args(["nb", "--nb", &command.db(), "apply", "-"]), &records(setup));
         let daemon = command.launch(&testbed)?;
-        let mut ours = Self { daemon, command, ports: setup.ports, testbed };
-        ours.wait_until_up()?;
-        Ok(ours)
+        let mut trunkpath = Self { daemon, command, ports: setup.ports, testbed };
+        trunkpath.wait_until_up()?;
+        Ok(trunkpath)
     }
 
     /// Waits until every port and subport is served.
@@ -129,7 +130,7 @@ impl Launch {
         for cable in cables(self.setup.ports) {
             command.args(["--attach", &format!("{}=p{cable}", port_id(cable))]);
         }
-        Child::start("ours", &mut command, &self.files)
+        Child::start("trunkpath", &mut command, &self.files)
     }
 }
 
@@ -138,7 +139,7 @@ fn cables(count: usize) -> impl Iterator<Item = u32> {
     [1, 3, 4, 2].into_iter().chain(5..).take(count)
 }
 
-impl Peer for Ours {
+impl Peer for Trunkpath {
     fn testbed(&self) -> &Testbed {
         &self.testbed
     }
