@@ -1,4 +1,4 @@
-"""What the tests share. scripts/test-neutron runs them in a network and process namespace of their own."""
+"""Fixtures. scripts/test-neutron runs the tests in a network and process namespace of their own."""
 
 import os
 import subprocess
@@ -9,11 +9,13 @@ from servers import Etcd, MariaDb, Neutron
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _alone():
-    """Ports are made in this namespace: not in anybody else's."""
+def _require_namespace():
+    """The tests create links, which must not be in the host's namespace."""
     links = subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True).stdout.splitlines()
-    assert len(links) == 1, "run scripts/test-neutron: it makes a namespace for the tests"
-    assert os.environ.get("TRUNKPATH"), "run scripts/test-neutron: it says where trunkpath is"
+    assert len(links) == 1, "lo must be the only link: run scripts/test-neutron, which creates a namespace"
+    assert os.environ.get("TRUNKPATH"), (
+        "TRUNKPATH must be the path of the datapath: run scripts/test-neutron, which sets it"
+    )
 
 
 @pytest.fixture
@@ -32,13 +34,13 @@ def mariadb(tmp_path):
 
 @pytest.fixture
 def neutron_on(tmp_path):
-    """Makes a Neutron on a northbound DB."""
-    made = []
+    """Function that creates a Neutron with the URL of a northbound DB."""
+    created = []
 
-    def make(nb, **options):
-        made.append(Neutron(tmp_path, nb, **options))
-        return made[-1]
+    def create(nb, **options):
+        created.append(Neutron(tmp_path, nb, **options))
+        return created[-1]
 
-    yield make
-    for neutron in made:
-        neutron.end()
+    yield create
+    for neutron in created:
+        neutron.stop()

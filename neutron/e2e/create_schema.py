@@ -1,6 +1,6 @@
-"""Makes all tables from their models. Argument: the URL of the database.
+"""Creates all tables from their models. Argument: the URL of the database.
 
-neutron-db-manage cannot: its migrations alter constraints, which SQLite does not do.
+neutron-db-manage does not work with SQLite, which lacks the ALTER of constraints in its migrations.
 """
 
 import sys
@@ -8,6 +8,6 @@ import sys
 import sqlalchemy
 from neutron.db.migration.models import head
 
-from networking_trunkpath import duty, journal  # noqa: F401  their tables
+from networking_trunkpath import journal, leader_lease  # noqa: F401  their tables
 
 head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))

@@ -1,6 +1,6 @@
 """Serves the real Neutron API with waitress. Arguments: PORT THREADS [DELAY].
 
-DELAY makes the worker slow, for tests of races: it sleeps up to that many seconds before and after it reads Neutron.
+DELAY provokes races: the driver sleeps a random time of up to DELAY seconds before and after it reads Neutron's tables.
 """
 
 import os
@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 
 
 def prepare_sqlite() -> None:
-    """Makes transactions that will write wait for each other from their beginning, and none wait for a reader.
+    """Serializes writing transactions from their beginning; readers do not block them.
 
-    By default two that have both read cannot both write in SQLite: one fails at once. Neutron is not made for that; it
-    runs on servers with row locks.
+    By default SQLite fails the second of two transactions that have both read and then write. Neutron expects the row
+    locks of a database server instead.
     """
     create = enginefacade._TransactionFactory._create_session
 
@@ -31,37 +31,37 @@ def prepare_sqlite() -> None:
     enginefacade._TransactionFactory._create_session = create_session
 
     @event.listens_for(sqlalchemy.Engine, "connect")
-    def connected(connection, _record):
+    def set_pragmas(connection, _record):
         if type(connection).__module__.startswith("sqlite3"):
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA busy_timeout = 60000")
 
     @event.listens_for(Session, "after_begin")
-    def begun(session, _transaction, connection):
+    def acquire_write_lock(session, _transaction, connection):
         if session.info.get("writes") and connection.dialect.name == "sqlite":
-            # Changes nothing, and takes the lock.
-            connection.exec_driver_sql("UPDATE trunkpath_duties SET name = name WHERE name IS NULL")
+            # Changes no row, and acquires the write lock.
+            connection.exec_driver_sql("UPDATE trunkpath_leases SET name = name WHERE name IS NULL")
 
 
 def slow_down(delay: float) -> None:
-    """Opens the window in which another process may be faster."""
-    from networking_trunkpath import truth
+    """Delays the driver's reads of Neutron, so that other processes commit in between."""
+    from networking_trunkpath import neutron_reader
 
-    read = truth.read
+    read_records = neutron_reader.read_records
 
-    def slow_read(*arguments):
+    def slow_read_records(*arguments):
         time.sleep(random.uniform(0, delay))
-        found = read(*arguments)
+        found = read_records(*arguments)
         time.sleep(random.uniform(0, delay))
         return found
 
-    truth.read = slow_read
+    neutron_reader.read_records = slow_read_records
 
 
 def main() -> None:
     port, threads, *delay = sys.argv[1:]
-    # Neutron reads the arguments too.
+    # Neutron parses the remaining arguments.
     del sys.argv[1:]
     prepare_sqlite()
     if delay:

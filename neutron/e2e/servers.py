@@ -1,4 +1,4 @@
-"""The processes of a small cloud: etcd, redis, MariaDB, Neutron's API, and the datapath. Each ends with the tests."""
+"""The processes of a small cloud: etcd, redis, MariaDB, Neutron's API, and the datapath."""
 
 import contextlib
 import json
@@ -15,11 +15,11 @@ from api import Api
 HERE = Path(__file__).parent
 
 
-def until(what, condition, seconds=120):
-    """Waits until condition() gives something true, and gives that."""
+def wait_until(what, condition, seconds=120):
+    """Polls condition() until its result is true, and returns that."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        assert time.monotonic() < deadline, f"timeout after {seconds} s: {what}"
         time.sleep(0.05)
     return result
 
@@ -31,7 +31,7 @@ def free_port():
 
 
 class Process:
-    """A program with its log. Killed at the end if it has not ended by then."""
+    """A child process whose output goes to a log file; the caller must kill it."""
 
     def __init__(self, folder, name, command, env=None):
         self.log = folder / f"{name}.log"
@@ -57,8 +57,8 @@ class Process:
         finally:
             self.signal(signal.SIGCONT)
 
-    def answers(self, port):
-        assert self.child.poll() is None, f"it has ended: {self.log.read_text(errors='replace')[-3000:]}"
+    def listens_on(self, port):
+        assert self.child.poll() is None, f"the process has exited: {self.log.read_text(errors='replace')[-3000:]}"
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -83,7 +83,7 @@ class Etcd:
                 *("--initial-cluster", f"default={peer}"),
             ],
         )
-        until("etcd answers", lambda: self.process.answers(port))
+        wait_until("etcd listens", lambda: self.process.listens_on(port))
 
     def ctl(self, *arguments, text=None):
         command = ["etcdctl", "--endpoints", self.endpoint, *arguments]
@@ -94,7 +94,7 @@ class Etcd:
         return sorted(line for line in self.ctl("get", "--prefix", "--keys-only", f"/{table}/").splitlines() if line)
 
     def records(self):
-        """What is in the tables, without the numbers: one that was deleted gets another."""
+        """All records by key, without their unique_key: a record that is deleted and written again has another."""
         found = {}
         for table in ("lswitch", "lsubnet", "lport", "child_port_segmentation"):
             lines = self.ctl("get", "--prefix", f"/{table}/").splitlines()
@@ -123,7 +123,7 @@ class Redis:
                 *("--notify-keyspace-events", "Kg$x"),
             ],
         )
-        until("redis answers", lambda: self.process.answers(port))
+        wait_until("redis listens", lambda: self.process.listens_on(port))
         import redis
 
         self.client = redis.Redis(port=port)
@@ -139,10 +139,10 @@ class MariaDb:
         install += ["--auth-root-authentication-method=normal"]
         subprocess.run(install, check=True, capture_output=True)
         options = [f"--datadir={data}", f"--socket={data}/socket", f"--port={port}", "--bind-address=127.0.0.1"]
-        # Nothing here outlives the test: no need to wait for the disk.
+        # Durability is not needed: no wait for the disk.
         options += ["--user=root", "--innodb-flush-log-at-trx-commit=0", f"--pid-file={data}/pid"]
         self.process = Process(folder, "mariadb", ["mariadbd", "--no-defaults", *options])
-        until("MariaDB answers", lambda: self.process.answers(port))
+        wait_until("MariaDB listens", lambda: self.process.listens_on(port))
         statements = (
             "CREATE DATABASE neutron CHARACTER SET utf8mb4; CREATE USER neutron@'127.0.0.1' IDENTIFIED BY 'x'; "
             "GRANT ALL ON neutron.* TO neutron@'127.0.0.1'"
@@ -192,7 +192,7 @@ network_vlan_ranges = physnet1:100:4000
 
 
 class Neutron:
-    """A Neutron: its configuration and database, and any number of API processes on them."""
+    """Configuration and database of a Neutron, and any number of API processes on them."""
 
     def __init__(self, folder, nb, database=None, options=""):
         self.folder, self.running = folder, []
@@ -204,9 +204,9 @@ class Neutron:
         text = CONFIG.format(folder=folder, paste=paste, database=self.database, nb=nb) + options
         (self.config / "neutron.conf").write_text(text)
         (self.config / "ml2_conf.ini").write_text(ML2_CONFIG)
-        self._make_tables()
+        self._create_tables()
 
-    def _make_tables(self):
+    def _create_tables(self):
         if self.database.startswith("sqlite"):
             command = [sys.executable, "-W", "ignore", HERE / "create_schema.py", self.database]
         else:
@@ -218,34 +218,34 @@ class Neutron:
         return ["--config-file", str(self.config / "neutron.conf"), "--config-file", str(self.config / "ml2_conf.ini")]
 
     def start(self, delay=None):
-        """Another API process on the same database."""
+        """Starts another API process on the same database and returns a client of it."""
         port = free_port()
-        # SQLite has one writer: a second thread would only wait.
+        # SQLite has one writer, so a second thread is of no use.
         threads = 1 if self.database.startswith("sqlite") else 4
         command = [sys.executable, "-W", "ignore", HERE / "serve_neutron.py", port, threads]
         command += [] if delay is None else [delay]
         process = Process(self.folder, f"neutron-{port}", command, {"OS_NEUTRON_CONFIG_DIR": str(self.config)})
         self.running.append(process)
-        until("Neutron answers", lambda: process.answers(port), 300)
+        wait_until("Neutron listens", lambda: process.listens_on(port), 300)
         return Api(port, process)
 
-    def end(self):
+    def stop(self):
         for process in self.running:
             process.kill()
 
     def sync(self, *arguments):
-        """trunkpath-neutron-sync: its exit status and what it printed."""
+        """Runs trunkpath-neutron-sync; returns exit status, stdout and stderr."""
         command = [Path(sys.executable).with_name("trunkpath-neutron-sync"), *self.files(), *arguments]
         done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True)
         return done.returncode, done.stdout, done.stderr
 
 
 class Daemon:
-    """trunkpath run."""
+    """The datapath: a process of `trunkpath run`."""
 
     def __init__(self, folder, nb, chassis="compute1"):
         run = [os.environ["TRUNKPATH"], "run", "--nb", nb, "--chassis", chassis, "--api", folder / "api.sock"]
-        run += ["--state", folder / "last-good.db", "--local-ip", "10.99.0.2"]
+        run += ["--state", folder / "snapshot.db", "--local-ip", "10.99.0.2"]
         self.process = Process(folder, "trunkpath", run)
 
     def stop(self):

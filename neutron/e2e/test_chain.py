@@ -1,64 +1,66 @@
-"""From a REST call to a frame."""
+"""Tests of the whole chain, from a REST request to a frame."""
 
 import pytest
 
-from servers import Daemon, Etcd, Neutron, Redis, until
+from servers import Daemon, Etcd, Neutron, Redis, wait_until
 from wire import Vm
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
 
-class Site:
-    """A VM on a LAN with a spare port on another network, and a neighbour on each of the two."""
+class Testbed:
+    """Two networks: parent and lan_peer on one, subport and other_peer on the other."""
+
+    __test__ = False
 
     def __init__(self, api):
         self.api = api
         self.lan, self.other = api.create("network", name="lan"), api.create("network", name="other")
         for number, network in enumerate((self.lan, self.other)):
             api.create("subnet", network_id=network["id"], ip_version=4, cidr=f"10.{number}.0.0/24")
-        self.parent, self.child = api.port(self.lan), api.port(self.other)
+        self.parent, self.subport = api.port(self.lan), api.port(self.other)
         self.lan_peer, self.other_peer = (
             api.port(network, **{"binding:host_id": "compute1"}) for network in (self.lan, self.other)
         )
         self.vms = {}
 
     def boot(self, *ports):
-        """What nova does: the device first, then it waits for ACTIVE."""
+        """Creates the links of the ports, as nova does before it waits for ACTIVE."""
         for port in ports:
             self.vms[port["id"]] = Vm(port)
 
     def wait_active(self, *ports):
         for port in ports:
-            until(f"port {port['id']} is ACTIVE", lambda port=port: self.api.status("port", port) == "ACTIVE")
+            wait_until(f"port {port['id']} is ACTIVE", lambda port=port: self.api.status("port", port) == "ACTIVE")
 
     def vm(self, port):
         return self.vms[port["id"]]
 
-    def end(self):
+    def close(self):
         for vm in self.vms.values():
             vm.unplug()
 
 
 @pytest.fixture(scope="module")
 def region(request, tmp_path_factory):
-    """A northbound DB, a Neutron on it and a host: to start them takes longer than the tests."""
+    """A northbound DB and a Neutron on it, shared by the module: their start takes longer than the tests."""
     folder = tmp_path_factory.mktemp("region")
     store = request.param(folder)
     neutron = Neutron(folder, store.url)
     yield folder, store, neutron.start()
-    neutron.end()
+    neutron.stop()
     store.process.kill()
 
 
 @pytest.fixture
-def cloud(region):
-    """A site, and the datapath that serves it."""
+def testbed(region):
+    """A Testbed with a running datapath."""
     folder, store, api = region
     daemon = Daemon(folder, store.url)
-    site = Site(api)
-    site.store, site.daemon = store, daemon
-    yield site
-    site.end()
+    testbed = Testbed(api)
+    testbed.store, testbed.daemon = store, daemon
+    yield testbed
+    testbed.close()
     daemon.process.kill()
 
 
@@ -67,90 +69,90 @@ on_etcd = pytest.mark.parametrize("region", [Etcd], ids=["etcd"], indirect=True)
 
 
 @on_both
-def test_a_tag_works_while_it_is_a_subports_and_active_means_that_frames_flow(cloud):
-    api, parent, child = cloud.api, cloud.parent, cloud.child
-    trunk = api.trunk(parent, (child, 100))
+def test_frames_of_a_subport_are_forwarded_while_it_is_active(testbed):
+    api, parent, subport = testbed.api, testbed.parent, testbed.subport
+    trunk = api.trunk(parent, (subport, 100))
     assert api.status("trunk", trunk) == "DOWN"
     bound = api.update("port", parent, **{"binding:host_id": "compute1"})
     assert (bound["binding:vif_type"], bound["status"]) == ("tap", "DOWN")
-    cloud.boot(parent, cloud.lan_peer, cloud.other_peer)
-    cloud.wait_active(parent, child, cloud.lan_peer, cloud.other_peer)
-    until("the trunk is ACTIVE", lambda: api.status("trunk", trunk) == "ACTIVE")
+    testbed.boot(parent, testbed.lan_peer, testbed.other_peer)
+    testbed.wait_active(parent, subport, testbed.lan_peer, testbed.other_peer)
+    wait_until("the trunk is ACTIVE", lambda: api.status("trunk", trunk) == "ACTIVE")
 
-    vm, lan_peer, other_peer = map(cloud.vm, (parent, cloud.lan_peer, cloud.other_peer))
-    # One frame each: ACTIVE has said that it will arrive.
-    vm.send(child["mac_address"], other_peer.mac, b"tagged to other", tag=100)
+    vm, lan_peer, other_peer = map(testbed.vm, (parent, testbed.lan_peer, testbed.other_peer))
+    # One frame each, without a retry: an ACTIVE port forwards.
+    vm.send(subport["mac_address"], other_peer.mac, b"tagged to other", tag=100)
     assert other_peer.receive(b"tagged to other") is None
-    other_peer.send(other_peer.mac, child["mac_address"], b"and back")
+    other_peer.send(other_peer.mac, subport["mac_address"], b"and back")
     assert vm.receive(b"and back") == 100
     vm.send(vm.mac, lan_peer.mac, b"untagged to lan")
     assert lan_peer.receive(b"untagged to lan") is None
-    vm.send(child["mac_address"], BROADCAST, b"tagged to all", tag=100)
+    vm.send(subport["mac_address"], BROADCAST, b"tagged to all", tag=100)
     assert other_peer.receive(b"tagged to all") is None
     assert lan_peer.receive(b"tagged to all", 0.5) is False
 
-    api.remove(trunk, child)
-    until("the subport is DOWN", lambda: api.status("port", child) == "DOWN")
-    vm.send(child["mac_address"], other_peer.mac, b"after removal", tag=100)
-    # What comes after it shows that it is not only late.
+    api.remove(trunk, subport)
+    wait_until("the subport is DOWN", lambda: api.status("port", subport) == "DOWN")
+    vm.send(subport["mac_address"], other_peer.mac, b"after removal", tag=100)
+    # The arrival of a later frame shows that the first one was dropped, not delayed.
     vm.send(vm.mac, lan_peer.mac, b"and nothing else")
     assert lan_peer.receive(b"and nothing else") is None
     assert other_peer.receive(b"after removal", 0.5) is False
-    until("the trunk is ACTIVE without it", lambda: api.status("trunk", trunk) == "ACTIVE")
+    wait_until("the trunk is ACTIVE without it", lambda: api.status("trunk", trunk) == "ACTIVE")
 
-    api.add(trunk, (child, 200))
-    cloud.wait_active(child)
-    vm.send(child["mac_address"], other_peer.mac, b"another tag", tag=200)
+    api.add(trunk, (subport, 200))
+    testbed.wait_active(subport)
+    vm.send(subport["mac_address"], other_peer.mac, b"another tag", tag=200)
     assert other_peer.receive(b"another tag") is None
 
     api.delete("trunk", trunk)
-    until("no segmentation is left", lambda: cloud.store.keys("child_port_segmentation") == [])
-    until("the subport is DOWN", lambda: api.status("port", child) == "DOWN")
-    vm.send(child["mac_address"], other_peer.mac, b"after deletion", tag=200)
+    wait_until("no segmentation is left", lambda: testbed.store.keys("child_port_segmentation") == [])
+    wait_until("the subport is DOWN", lambda: api.status("port", subport) == "DOWN")
+    vm.send(subport["mac_address"], other_peer.mac, b"after deletion", tag=200)
     assert other_peer.receive(b"after deletion", 0.5) is False
     assert api.status("port", parent) == "ACTIVE"
 
-    for port in (parent, child, cloud.lan_peer, cloud.other_peer):
+    for port in (parent, subport, testbed.lan_peer, testbed.other_peer):
         api.delete("port", port)
-    for network in (cloud.lan, cloud.other):
+    for network in (testbed.lan, testbed.other):
         api.delete("network", network)
     for table in ("lport", "lsubnet", "lswitch"):
-        until(f"{table} is empty", lambda table=table: cloud.store.keys(table) == [])
+        wait_until(f"{table} is empty", lambda table=table: testbed.store.keys(table) == [])
 
 
 @on_etcd
-def test_status_follows_the_device_and_the_host(cloud):
-    api, parent, child = cloud.api, cloud.parent, cloud.child
+def test_status_follows_the_link_and_the_daemon(testbed):
+    api, parent, subport = testbed.api, testbed.parent, testbed.subport
     api.update("port", parent, **{"binding:host_id": "compute1"})
-    cloud.boot(parent)
-    cloud.wait_active(parent)
-    # A subport that is added after the parent is bound.
+    testbed.boot(parent)
+    testbed.wait_active(parent)
+    # The subport is added after the parent was bound.
     trunk = api.trunk(parent)
-    api.add(trunk, (child, 100))
-    cloud.wait_active(child)
-    until("the trunk is ACTIVE", lambda: api.status("trunk", trunk) == "ACTIVE")
+    api.add(trunk, (subport, 100))
+    testbed.wait_active(subport)
+    wait_until("the trunk is ACTIVE", lambda: api.status("trunk", trunk) == "ACTIVE")
 
     def all_down():
-        statuses = [api.status("port", parent), api.status("port", child), api.status("trunk", trunk)]
+        statuses = [api.status("port", parent), api.status("port", subport), api.status("trunk", trunk)]
         return statuses == ["DOWN"] * 3
 
     def all_active():
-        statuses = [api.status("port", parent), api.status("port", child), api.status("trunk", trunk)]
+        statuses = [api.status("port", parent), api.status("port", subport), api.status("trunk", trunk)]
         return statuses == ["ACTIVE"] * 3
 
-    disabled = api.port(cloud.other, admin_state_up=False)
+    disabled = api.port(testbed.other, admin_state_up=False)
     api.add(trunk, (disabled, 300))
-    until("one subport does not forward", lambda: api.status("trunk", trunk) == "DEGRADED")
+    wait_until("one subport does not forward", lambda: api.status("trunk", trunk) == "DEGRADED")
     api.remove(trunk, disabled)
-    until("all subports forward", all_active)
+    wait_until("all subports forward", all_active)
 
-    cloud.vms.pop(parent["id"]).unplug()
-    until("all are DOWN without the device", all_down)
-    cloud.boot(parent)
-    until("all are ACTIVE with it", all_active)
+    testbed.vms.pop(parent["id"]).unplug()
+    wait_until("all are DOWN without the link", all_down)
+    testbed.boot(parent)
+    wait_until("all are ACTIVE with it", all_active)
 
-    cloud.daemon.stop()
-    until("all are DOWN without the daemon", all_down)
+    testbed.daemon.stop()
+    wait_until("all are DOWN without the daemon", all_down)
 
     api.update("port", parent, **{"binding:host_id": "compute2"})
     assert api.show("port", parent)["binding:vif_type"] == "tap"

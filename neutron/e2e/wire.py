@@ -1,4 +1,4 @@
-"""VMs, as far as the datapath sees them: a device with nova's name for it, and frames at its other end."""
+"""Stand-ins for VMs: a veth with nova's name for the link, and frames at its other end."""
 
 import contextlib
 import socket
@@ -17,19 +17,19 @@ def ip(*arguments):
 
 
 class Vm:
-    """A port's device, made as nova would for vif_type tap, and the VM's end of it."""
+    """The link of a port, named as nova does for vif_type tap, and the VM's end of it."""
 
     def __init__(self, port):
         self.mac = port["mac_address"]
-        # nova's name for it.
+        # nova's name for the link, and any for its other end.
         tap, guest = f"tap{port['id'][:11]}", f"vm{port['id'][:11]}"
         one_queue = ("numrxqueues", "1", "numtxqueues", "1")
         ip("link", "add", tap, *one_queue, "type", "veth", "peer", "name", guest, *one_queue)
-        for dev in (tap, guest):
-            ip("link", "set", dev, "up")
+        for link in (tap, guest):
+            ip("link", "set", link, "up")
         self.tap = tap
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
-        # A tag comes beside the frame, not in it.
+        # The kernel removes an 802.1Q tag from the frame; the auxiliary data has it.
         self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         self._socket.bind((guest, _ALL))
 
@@ -39,22 +39,22 @@ class Vm:
 
     def send(self, source, destination, payload, tag=None):
         tagged = b"" if tag is None else struct.pack("!HH", 0x8100, tag)
-        frame = _mac(destination) + _mac(source) + tagged + struct.pack("!H", ETHERTYPE) + payload.ljust(50, b".")
-        self._socket.send(frame)
+        header = _mac_bytes(destination) + _mac_bytes(source) + tagged + struct.pack("!H", ETHERTYPE)
+        self._socket.send(header + payload.ljust(50, b"."))
 
-    def receive(self, payload, seconds=5):
-        """The tag (None without one) of the frame with this payload; False when it does not come in this time."""
-        deadline = time.monotonic() + seconds
+    def receive(self, payload, timeout_s=5):
+        """VID of the first frame with this payload, None if it is untagged; False after the timeout."""
+        deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
             self._socket.settimeout(left)
             with contextlib.suppress(TimeoutError):
                 frame, extra, _, origin = self._socket.recvmsg(2048, 256)
                 if origin[2] != socket.PACKET_OUTGOING and payload in frame:
-                    return _tag(frame, extra)
+                    return _parse_tag(frame, extra)
         return False
 
 
-def _tag(frame, extra):
+def _parse_tag(frame, extra):
     for level, kind, data in extra:
         if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA):
             status, *_, tci, _ = struct.unpack("=IIIHHHH", data)
@@ -64,5 +64,5 @@ def _tag(frame, extra):
     return tci & 0xFFF if kind == 0x8100 else None
 
 
-def _mac(text):
+def _mac_bytes(text):
     return bytes.fromhex(text.replace(":", ""))

@@ -1,13 +1,16 @@
-"""Neutron's side of trunkpath.
+"""Neutron drivers of trunkpath: ML2 mechanism driver and trunk driver.
 
-A change takes this way:
+Modules, in the order of a change:
 
-    mech_driver, trunk_driver   mark in Neutron's own transaction what it touches
-    journal                     keeps the marks until the northbound DB has it
-    worker                      wakes after the commit, in every API process
-    drain                       reads both DBs and makes the northbound record what Neutron says now
-      truth, records            ... what Neutron says, as Dragonflow's records
-      store                     ... the northbound DB, in etcd or redis
-    status                      tells Neutron which ports forward, from what the hosts report
-    reconcile                   marks everything in which the two DBs differ
+    mech_driver, trunk_driver   insert journal entries in Neutron's own transaction
+    journal                     stores the entries until the northbound DB has the change
+    background                  runs two threads in each API process: journal worker and status sync
+    journal_worker              processes the pending entries
+      record_writer             ... makes northbound records equal to Neutron's, in optimistic transactions
+      neutron_reader, records   ... reads Neutron's tables as Dragonflow's records
+      store                     ... accesses the northbound DB in etcd or redis
+    leader_lease                selects the API process whose status sync is active
+      sync_status               ... sets the status of ports and trunks from the reports of the hosts
+      reconcile                 ... inserts an entry for each difference between the two DBs
+    sync_command                trunkpath-neutron-sync, the same comparison on demand
 """

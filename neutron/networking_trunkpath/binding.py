@@ -1,4 +1,4 @@
-"""Which ports our datapath can have, and how nova plugs them."""
+"""Constants of port binding, and the check of a port's VNIC type."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
 
-# The name under which Neutron's setup knows the driver, and writes into bindings who made them.
+# Name of the driver in setup's entry points and option mechanism_drivers, and in the binding levels that it makes.
 DRIVER = "trunkpath"
 
-# nova makes a device tap<first 11 characters of the port's id>, and the datapath takes it by that name.
+# nova creates a link named tap<first 11 characters of the port's id>; the datapath attaches to it by that name.
 VIF_TYPE = portbindings.VIF_TYPE_TAP
 VIF_DETAILS: dict[str, Any] = {
-    # Security groups are not enforced: nothing of ours filters by them.
+    # Security groups are not enforced.
     portbindings.CAP_PORT_FILTER: False,
     portbindings.VIF_DETAILS_CONNECTIVITY: portbindings.CONNECTIVITY_L2,
 }
 
-# On none of them another host is reached yet, so that one is as good as another.
+# The datapath does not reach other hosts yet, so the network type makes no difference.
 NETWORK_TYPES = frozenset(
     {
         constants.TYPE_FLAT,
@@ -30,11 +30,13 @@ NETWORK_TYPES = frozenset(
 )
 
 
-def refusal(port: Mapping[str, Any]) -> str | None:
-    """Why a port cannot be bound here, whatever its network; None when it can."""
+def rejection_reason(port: Mapping[str, Any]) -> str | None:
+    """Reason why the port's VNIC type cannot be bound; None if it can."""
     vnic_type = port.get(portbindings.VNIC_TYPE, portbindings.VNIC_NORMAL)
     if vnic_type == portbindings.VNIC_NORMAL:
         return None
     if vnic_type == portbindings.VNIC_VIRTIO_FORWARDER:
-        return f"binding:vnic_type {vnic_type} wants a vhost-user socket, which the datapath does not have: use normal"
-    return f"binding:vnic_type {vnic_type} wants a device that passes the host's datapath by: use normal"
+        return (
+            f"binding:vnic_type {vnic_type} requires a vhost-user socket, which the datapath does not have: use normal"
+        )
+    return f"binding:vnic_type {vnic_type} requires a device that bypasses the host's datapath: use normal"

@@ -1,8 +1,8 @@
-"""The journal: what changed in Neutron and is not known to be in the northbound DB yet.
+"""Journal of changes in Neutron that may be missing in the northbound DB.
 
-A row says *that* something changed, not what: who writes the record reads Neutron again, and so never writes an older
-state over a newer one, whatever the order of rows. Rows are written in the transaction of the change itself, so there
-is a row exactly when there was a change.
+An entry identifies a record, not its content: the journal worker reads Neutron again, so the order of entries does not
+matter and an older state never replaces a newer one. Entries are inserted in the transaction of the change itself, so
+an entry exists exactly if the change was committed.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -17,21 +17,21 @@ from networking_trunkpath.store import Key
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A record that may differ from what Neutron says."""
+class JournalEntry:
+    """A record of the northbound DB that may differ from Neutron's state."""
 
     key: Key
-    """Where the record is, or would be."""
+    """Key of the record, whether or not it exists."""
     source: str
-    """The id of what it is made from in Neutron: of the subport's port for a segmentation, else the record's own."""
+    """Id of the Neutron object behind it: of the subport's port for a segmentation, else the record's own id."""
 
 
 class JournalRow(model_base.BASEV2):
-    """A mark and when it was made."""
+    """Table row of one journal entry."""
 
     __tablename__ = "trunkpath_journal"
 
-    # SQLite counts INTEGER columns only.
+    # SQLite autoincrements INTEGER columns only.
     seqno = sa.Column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
     record_table = sa.Column(sa.String(64), nullable=False)
     record_id = sa.Column(sa.String(64), nullable=False)
@@ -40,37 +40,37 @@ class JournalRow(model_base.BASEV2):
     created_at = sa.Column(sa.DateTime, nullable=False, server_default=sa.func.now())
 
 
-def mark(context: Any, marks: Iterable[Mark]) -> None:
-    """Writes the marks, in the transaction that `context` is in or in one of its own."""
+def insert(context: Any, entries: Iterable[JournalEntry]) -> None:
+    """Inserts the entries in the active transaction of `context`, or in a new one."""
     rows = [
-        {"record_table": m.key.table, "record_id": m.key.id, "topic": m.key.topic, "source": m.source} for m in marks
+        {"record_table": e.key.table, "record_id": e.key.id, "topic": e.key.topic, "source": e.source} for e in entries
     ]
     if rows:
         with db_api.CONTEXT_WRITER.using(context):
             context.session.execute(sa.insert(JournalRow), rows)
 
 
-def pending(context: Any, limit: int, passed_over: Collection[int] = ()) -> dict[Mark, list[int]]:
-    """The oldest marks, each with the numbers of its rows, which are at most `limit`, without those passed over."""
+def get_pending(context: Any, limit: int, excluded: Collection[int] = ()) -> dict[JournalEntry, list[int]]:
+    """The entries of the oldest `limit` rows without the `excluded` seqnos; each entry with the seqnos of its rows."""
     columns = (JournalRow.seqno, JournalRow.record_table, JournalRow.topic, JournalRow.record_id, JournalRow.source)
     query = sa.select(*columns).order_by(JournalRow.seqno).limit(limit)
-    if passed_over:
-        query = query.where(JournalRow.seqno.not_in(passed_over))
-    marks: dict[Mark, list[int]] = {}
+    if excluded:
+        query = query.where(JournalRow.seqno.not_in(excluded))
+    entries: dict[JournalEntry, list[int]] = {}
     with db_api.CONTEXT_READER.using(context):
         for seqno, table, topic, record_id, source in context.session.execute(query):
-            marks.setdefault(Mark(Key(table, topic, record_id), source), []).append(seqno)
-    return marks
+            entries.setdefault(JournalEntry(Key(table, topic, record_id), source), []).append(seqno)
+    return entries
 
 
 @db_api.retry_if_session_inactive()
-def done(context: Any, seqnos: Sequence[int]) -> None:
-    """Deletes these rows. Not all up to the last: a row with a lower number may have been committed since."""
+def remove(context: Any, seqnos: Sequence[int]) -> None:
+    """Deletes exactly these rows; a row with a lower seqno may have been committed after they were read."""
     with db_api.CONTEXT_WRITER.using(context):
         context.session.execute(sa.delete(JournalRow).where(JournalRow.seqno.in_(seqnos)))
 
 
-def size(context: Any) -> int:
-    """How many rows there are."""
+def count(context: Any) -> int:
+    """Number of rows, several of which may belong to one entry."""
     with db_api.CONTEXT_READER.using(context):
         return context.session.scalar(sa.select(sa.func.count(JournalRow.seqno)))

@@ -1,4 +1,4 @@
-"""The ML2 mechanism driver: marks what changes, binds ports as taps, and waits for their reports."""
+"""ML2 mechanism driver: inserts journal entries, binds ports as taps, and keeps them DOWN until a host reports them."""
 
 import re
 from typing import Any
@@ -14,50 +14,50 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from networking_trunkpath import binding, journal, options, records
-from networking_trunkpath.journal import Mark
+from networking_trunkpath.background import BackgroundThreads
+from networking_trunkpath.journal import JournalEntry
 from networking_trunkpath.store import Key, factory
 from networking_trunkpath.trunk_driver import TrunkpathTrunkDriver
-from networking_trunkpath.worker import Worker
 
 LOG = logging.getLogger(__name__)
 
 
 class TrunkpathMechanismDriver(api.MechanismDriver):
-    """What ML2 calls: *_precommit in the transaction of the change, *_postcommit behind it."""
+    """ML2 calls *_precommit in the transaction of the change, and *_postcommit after its commit."""
 
     def initialize(self) -> None:
-        """Called once, before processes are forked. Raises AddressError, so that Neutron does not start."""
+        """Called once, before API processes are forked. An AddressError prevents the start of Neutron."""
         options.register(cfg.CONF)
-        self._where = factory.address(cfg.CONF)
-        self._worker = Worker()
-        self._trunk_driver = TrunkpathTrunkDriver(self._worker.wake)
-        registry.subscribe(self._start_worker, resources.PROCESS, events.AFTER_INIT)
+        self._nb_address = factory.parse_address(cfg.CONF)
+        self._threads = BackgroundThreads()
+        self._trunk_driver = TrunkpathTrunkDriver(self._threads.wake_journal_worker)
+        registry.subscribe(self._start_threads, resources.PROCESS, events.AFTER_INIT)
 
-    def _start_worker(self, resource: str, event: str, trigger: Any, payload: Any = None) -> None:
-        LOG.info("the northbound DB is %s", self._where)
-        self._worker.start()
+    def _start_threads(self, resource: str, event: str, trigger: Any, payload: Any = None) -> None:
+        LOG.info("northbound DB: %s", self._nb_address)
+        self._threads.start()
 
     @property
     def connectivity(self) -> str:
-        """Ports without an IP address are bound too."""
+        """Layer 2: ports without an IP address are bound as well."""
         return portbindings.CONNECTIVITY_L2
 
     def check_vlan_transparency(self, context: Any) -> bool:
-        """False: a host may be set to drop unknown tags, and those of a trunk's subports are never the network's."""
+        """False: unknown_tags may be set to drop, and the tags of a parent's subports do not reach its network."""
         return False
 
     def check_vlan_qinq(self, context: Any) -> bool:
-        """False, for the same reasons."""
+        """False, for the reasons of check_vlan_transparency."""
         return False
 
     # --- binding ------------------------------------------------------------------------------------------------
 
     def bind_port(self, context: Any) -> None:
-        """Binds by the first segment, without ACTIVE: that comes when the host reports that the port forwards."""
+        """Binds to the first segment of a supported type. The status stays DOWN until the host reports the port."""
         port = context.current
-        problem = binding.refusal(port)
-        if problem:
-            LOG.warning("port %s is not bound to %s: %s", port["id"], context.host, problem)
+        reason = binding.rejection_reason(port)
+        if reason:
+            LOG.warning("port %s is not bound to %s: %s", port["id"], context.host, reason)
             return
         for segment in context.segments_to_bind:
             if segment[api.NETWORK_TYPE] in binding.NETWORK_TYPES:
@@ -71,9 +71,9 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
             " or ".join(sorted(binding.NETWORK_TYPES)),
         )
 
-    def _wait_for_report(self, context: Any) -> None:
+    def _require_report(self, context: Any) -> None:
         port = context.current
-        if not context.host or port["status"] == constants.PORT_STATUS_ACTIVE or binding.refusal(port):
+        if not context.host or port["status"] == constants.PORT_STATUS_ACTIVE or binding.rejection_reason(port):
             return
         provisioning_blocks.add_provisioning_component(
             context.plugin_context, port["id"], resources.PORT, provisioning_blocks.L2_AGENT_ENTITY
@@ -82,8 +82,7 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
     # --- networks -----------------------------------------------------------------------------------------------
 
     def create_network_precommit(self, context: Any) -> None:
-        """See MechanismDriver."""
-        self._mark_own(context, records.LSWITCH)
+        self._insert_own_entry(context, records.LSWITCH)
 
     update_network_precommit = create_network_precommit
     delete_network_precommit = create_network_precommit
@@ -91,10 +90,10 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
     # --- subnets ------------------------------------------------------------------------------------------------
 
     def create_subnet_precommit(self, context: Any) -> None:
-        """The network gets a new revision number with each of its subnets."""
-        self._mark_own(context, records.LSUBNET)
+        """Includes the network, whose revision number increases with each change of a subnet."""
+        self._insert_own_entry(context, records.LSUBNET)
         network = context.network.current
-        journal.mark(context.plugin_context, [_mark(records.LSWITCH, network["project_id"], network["id"])])
+        journal.insert(context.plugin_context, [_entry(records.LSWITCH, network["project_id"], network["id"])])
 
     update_subnet_precommit = create_subnet_precommit
     delete_subnet_precommit = create_subnet_precommit
@@ -102,27 +101,25 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
     # --- ports --------------------------------------------------------------------------------------------------
 
     def create_port_precommit(self, context: Any) -> None:
-        """Raises BadRequest for what a record cannot hold."""
+        """Raises BadRequest for addresses that Dragonflow's records cannot represent."""
         _check_addresses(context.current)
-        self._mark_port(context)
-        self._wait_for_report(context)
+        self._insert_port_entry(context)
+        self._require_report(context)
 
     def update_port_precommit(self, context: Any) -> None:
-        """Raises BadRequest for what a record cannot hold."""
+        """Raises BadRequest for addresses that Dragonflow's records cannot represent."""
         _check_addresses(context.current)
-        self._mark_port(context)
+        self._insert_port_entry(context)
         if context.host != context.original_host:
-            self._wait_for_report(context)
+            self._require_report(context)
 
     def delete_port_precommit(self, context: Any) -> None:
-        """See MechanismDriver."""
-        self._mark_port(context)
+        self._insert_port_entry(context)
 
-    # --- behind each of them --------------------------------------------------------------------------------------
+    # --- after the commit -----------------------------------------------------------------------------------------
 
     def create_network_postcommit(self, context: Any) -> None:
-        """See MechanismDriver."""
-        self._worker.wake()
+        self._threads.wake_journal_worker()
 
     update_network_postcommit = create_network_postcommit
     delete_network_postcommit = create_network_postcommit
@@ -133,24 +130,24 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
     update_port_postcommit = create_network_postcommit
     delete_port_postcommit = create_network_postcommit
 
-    # --- marks --------------------------------------------------------------------------------------------------
+    # --- journal entries ------------------------------------------------------------------------------------------
 
-    def _mark_own(self, context: Any, table: str) -> None:
+    def _insert_own_entry(self, context: Any, table: str) -> None:
         current = context.current
-        journal.mark(context.plugin_context, [_mark(table, current["project_id"], current["id"])])
+        journal.insert(context.plugin_context, [_entry(table, current["project_id"], current["id"])])
 
-    def _mark_port(self, context: Any) -> None:
+    def _insert_port_entry(self, context: Any) -> None:
         port = context.current
-        # Ports of no project, as those of floating IPs, are their network's.
+        # Ports without a project, such as those of floating IPs, belong to the project of their network.
         project = port["project_id"] or context.network.current["project_id"]
-        journal.mark(context.plugin_context, [_mark(records.LPORT, project, port["id"])])
+        journal.insert(context.plugin_context, [_entry(records.LPORT, project, port["id"])])
 
 
-def _mark(table: str, project: str | None, source: str) -> Mark:
-    return Mark(Key(table, project or "", source), source)
+def _entry(table: str, project: str | None, source: str) -> JournalEntry:
+    return JournalEntry(Key(table, project or "", source), source)
 
 
-# As the switch reads it. netaddr takes one digit an octet as well.
+# The form that the switch accepts. netaddr also accepts octets of one digit.
 _MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", re.IGNORECASE)
 
 
@@ -163,7 +160,7 @@ def _check_mac(field: str, mac: str) -> None:
 
 
 def _check_addresses(port: dict[str, Any]) -> None:
-    """Dragonflow's records have addresses in the pairs, and its readers fail at a prefix."""
+    """Raises BadRequest, also for an address range: Dragonflow's readers fail at a prefix in a pair."""
     _check_mac("mac_address", str(port["mac_address"]))
     for pair in port.get("allowed_address_pairs") or []:
         if pair.get("mac_address"):

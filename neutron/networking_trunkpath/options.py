@@ -1,4 +1,4 @@
-"""The options in group [trunkpath] of neutron.conf or ml2_conf.ini."""
+"""Options of group [trunkpath] in neutron.conf or ml2_conf.ini."""
 
 from collections.abc import Iterable
 
@@ -12,11 +12,11 @@ OPTIONS: list[cfg.Opt] = [
         default="etcd://127.0.0.1:2379",
         secret=True,
         help=(
-            "URL of the northbound DB, the same that the hosts have (trunkpath run --nb): "
+            "URL of the northbound DB, equal to --nb of `trunkpath run` on the hosts: "
             "etcd://[USER:PASSWORD@]HOST[:PORT],...[/PREFIX] or redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]. "
-            "etcds:// and rediss:// speak TLS, with ?ca=FILE for the CAs that may have signed the server's certificate "
-            "(the system's when left out) and &cert=FILE&key=FILE for a certificate of our own. In user and password "
-            "%40 stands for @, %3A for :, %2F for /."
+            "etcds:// and rediss:// use TLS; ?ca=FILE has the CAs of the server's certificate (default: those of the "
+            "system), &cert=FILE&key=FILE a client certificate and its key. User and password are percent-encoded: "
+            "%40 is @, %3A is :, %2F is /."
         ),
     ),
     cfg.FloatOpt(
@@ -24,51 +24,52 @@ OPTIONS: list[cfg.Opt] = [
         default=3,
         min=0.1,
         max=60,
-        help="Seconds that one server of the northbound DB may take to answer before it counts as away. "
-        "No API request waits for it.",
+        help="Timeout in seconds for a response from one server of the northbound DB. API requests do not depend on "
+        "it: background threads access the northbound DB.",
     ),
     cfg.DictOpt(
         "chassis",
         default={},
-        help="Names of compute hosts under which their datapath runs (trunkpath run --chassis), where that is not the "
-        "host name that nova binds ports to: HOST:CHASSIS, separated by commas.",
+        help="Chassis names (trunkpath run --chassis) of hosts where they differ from the host name in "
+        "binding:host_id: HOST:CHASSIS, separated by commas.",
     ),
     cfg.FloatOpt(
         "status_interval",
         default=1,
         min=0.1,
         max=60,
-        help="Seconds between two looks at what the hosts report, so how late ACTIVE and DOWN may be. With so many "
-        "ports that a look takes long, the pause is three times what it took.",
+        help="Pause in seconds between two reads of the hosts' reports, and so the delay of ACTIVE and DOWN. If a "
+        "read takes more than a third of it, the pause is three times the duration of the read.",
     ),
     cfg.FloatOpt(
-        "drain_interval",
+        "journal_interval",
+        deprecated_name="drain_interval",
         default=2,
         min=0.1,
         max=60,
-        help="Seconds after which a process also writes what others have marked and not written, as those that died. "
-        "What it has marked itself it writes at once.",
+        help="Seconds after which a process also writes pending changes of other processes, such as those that died. "
+        "It writes its own changes immediately.",
     ),
     cfg.FloatOpt(
         "reconcile_interval",
         default=300,
         min=1,
         help="Seconds between two comparisons of the whole northbound DB with Neutron's, which repair every "
-        "difference. One API process at a time does them.",
+        "difference. One API process at a time compares them.",
     ),
 ]
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Makes conf.trunkpath known."""
+    """Registers the options, so that conf.trunkpath has them."""
     conf.register_opts(OPTIONS, GROUP)
 
 
 def list_opts() -> Iterable[tuple[str, list[cfg.Opt]]]:
-    """What oslo-config-generator writes for us."""
+    """Entry point of oslo-config-generator (oslo.config.opts)."""
     return [(GROUP, OPTIONS)]
 
 
 def chassis_of(conf: cfg.ConfigOpts, host: str) -> str:
-    """The name in the northbound DB of the host with this name in Neutron."""
+    """Chassis name of the host with this name in Neutron."""
     return conf.trunkpath.chassis.get(host, host)

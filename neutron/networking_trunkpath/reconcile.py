@@ -1,4 +1,4 @@
-"""Compares the whole northbound DB with Neutron's, and marks what differs, so that it is written anew."""
+"""Compares the whole northbound DB with Neutron's, and inserts a journal entry for each difference."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from neutron_lib import context as n_context
 from oslo_log import log as logging
 
-from networking_trunkpath import journal, records, truth
-from networking_trunkpath.drain import parse
-from networking_trunkpath.journal import Mark
+from networking_trunkpath import journal, neutron_reader, records
+from networking_trunkpath.journal import JournalEntry
+from networking_trunkpath.record_writer import parse_record
 from networking_trunkpath.records import Record
 from networking_trunkpath.store import Key, Store
 
@@ -17,87 +17,90 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Difference:
-    """A record that is not what Neutron says."""
+    """A record that differs from Neutron's state."""
 
-    mark: Mark
-    what: str
-    """For a person: "is missing", "is not Neutron's", or the fields that differ."""
+    entry: JournalEntry
+    description: str
+    """For the log: "is missing", "is not Neutron's", or the fields that differ."""
 
     def __str__(self) -> str:
-        return f"{self.mark.key.table} {self.mark.key.id} {self.what}"
+        return f"{self.entry.key.table} {self.entry.key.id} {self.description}"
 
 
 @dataclass
 class Comparison:
-    """In what the two differ, also by what is being written at this moment."""
+    """Differences between the two DBs, including changes that are being written."""
 
-    wanted: int = 0
-    """How many records there should be."""
-    wrong: list[Difference] = field(default_factory=list)
-    """Those of Neutron's that are missing or different."""
+    desired_count: int = 0
+    """Number of records that Neutron's state requires."""
+    mismatched: list[Difference] = field(default_factory=list)
+    """Neutron's records that are missing or different."""
     foreign: list[Difference] = field(default_factory=list)
-    """Those that Neutron knows nothing of."""
+    """Records without an object in Neutron."""
 
     @property
-    def all(self) -> list[Difference]:
-        """All differences."""
-        return self.wrong + self.foreign
+    def differences(self) -> list[Difference]:
+        """Mismatched records first, foreign ones second."""
+        return self.mismatched + self.foreign
 
 
 def compare(store: Store) -> Comparison:
-    """Reads both. Raises StoreError."""
+    """Reads both DBs table by table. Raises StoreError."""
     comparison = Comparison()
     for table in records.TABLES:
-        held = {store.place(key): (key, value) for key, value in store.table(table)}
-        for mark, wanted in truth.read_all(n_context.get_admin_context(), table):
-            comparison.wanted += 1
-            _, value = held.pop(store.place(mark.key), (None, None))
-            what = _difference(table, wanted, parse(mark.key, value))
-            if what:
-                comparison.wrong.append(Difference(mark, what))
-        for key, value in held.values():
-            comparison.foreign.append(Difference(Mark(key, _source(key, parse(key, value))), "is not Neutron's"))
+        actual = {store.encode_key(key): (key, value) for key, value in store.read_table(table)}
+        for entry, desired in neutron_reader.read_table(n_context.get_admin_context(), table):
+            comparison.desired_count += 1
+            _, value = actual.pop(store.encode_key(entry.key), (None, None))
+            description = _describe_mismatch(table, desired, parse_record(entry.key, value))
+            if description:
+                comparison.mismatched.append(Difference(entry, description))
+        for key, value in actual.values():
+            entry = JournalEntry(key, _source_of_foreign(key, parse_record(key, value)))
+            comparison.foreign.append(Difference(entry, "is not Neutron's"))
     return comparison
 
 
 def repair(store: Store) -> int:
-    """Marks all differences and says how many. Raises StoreError.
+    """Inserts journal entries for all differences and returns their number. Raises StoreError.
 
-    What is not Neutron's is deleted so, but not where that is most of what there is: then this is another cloud's DB.
+    The journal worker then deletes foreign records. If they outnumber Neutron's, they are kept: the DB is probably
+    another cloud's.
     """
     comparison = compare(store)
-    found = comparison.all
-    if len(comparison.foreign) > comparison.wanted:
+    differences = comparison.differences
+    if len(comparison.foreign) > comparison.desired_count:
         LOG.error(
-            "the northbound DB has %d records that are not Neutron's, beside %d that should be there: is [trunkpath] "
-            "nb another cloud's? They are left alone. `trunkpath-neutron-sync` deletes them",
+            "the northbound DB has %d records that are not Neutron's, beside %d that Neutron requires; they are kept. "
+            "Check that [trunkpath] nb is not another cloud's DB; if it is not, `trunkpath-neutron-sync` deletes them",
             len(comparison.foreign),
-            comparison.wanted,
+            comparison.desired_count,
         )
-        found = comparison.wrong
-    for difference in found:
-        LOG.info("the northbound DB differs from Neutron, and is made the same: %s", difference)
-    journal.mark(n_context.get_admin_context(), (difference.mark for difference in found))
-    return len(found)
+        differences = comparison.mismatched
+    for difference in differences:
+        LOG.info("the northbound DB differs from Neutron, and is repaired: %s", difference)
+    journal.insert(n_context.get_admin_context(), (difference.entry for difference in differences))
+    return len(differences)
 
 
-def _difference(table: str, wanted: Record, held: Record | None) -> str | None:
-    if held is None:
+def _describe_mismatch(table: str, desired: Record, actual: Record | None) -> str | None:
+    """None if the records are equal."""
+    if actual is None:
         return "is missing"
     if table in records.NUMBERED:
-        held = dict(held)
-        number = held.pop("unique_key", None)
+        actual = dict(actual)
+        number = actual.pop("unique_key", None)
         if not isinstance(number, int) or number < 1:
             return "has no unique_key"
-    fields = sorted(name for name in wanted.keys() | held.keys() if wanted.get(name) != held.get(name))
+    fields = sorted(name for name in desired.keys() | actual.keys() if desired.get(name) != actual.get(name))
     if not fields:
         return None
-    shown = (f"{name} is {json.dumps(held.get(name))}, not {json.dumps(wanted.get(name))}" for name in fields)
+    shown = (f"{name} is {json.dumps(actual.get(name))}, not {json.dumps(desired.get(name))}" for name in fields)
     return "; ".join(shown)
 
 
-def _source(key: Key, held: Record | None) -> str:
-    """What a record that should not be there would be made from: drain asks Neutron once more."""
-    if key.table == records.SEGMENTATION and held:
-        return str(held.get("port", key.id))[:64]
+def _source_of_foreign(key: Key, actual: Record | None) -> str:
+    """Id of the object that Neutron would have for this record; the journal worker reads it before the deletion."""
+    if key.table == records.SEGMENTATION and actual:
+        return str(actual.get("port", key.id))[:64]
     return key.id

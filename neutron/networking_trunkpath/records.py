@@ -1,7 +1,7 @@
-"""Dragonflow's records, made from Neutron's rows. Pure.
+"""Builds Dragonflow's records from Neutron's rows, without I/O.
 
-Fields and their meaning are those of Dragonflow's model classes (df/db/models). Its readers are strict: a field that
-they do not know makes them fail, so nothing may be added. A record is a dict; `unique_key` is given when it is written.
+The fields are those of Dragonflow's model classes (df/db/models). Its readers fail at an unknown field, so none may be
+added. A record is a dict; record_writer adds `unique_key`.
 """
 
 import uuid
@@ -12,25 +12,26 @@ LSUBNET = "lsubnet"
 LPORT = "lport"
 SEGMENTATION = "child_port_segmentation"
 
-# The tables that are ours, referenced before those that refer to them: what Dragonflow reads in this order it can use.
+# The tables that Neutron owns. A table comes after those that its records refer to, so that a reader that receives
+# records in this order can resolve each reference.
 TABLES = (LSWITCH, LSUBNET, LPORT, SEGMENTATION)
 
-# Those whose records have a number from the table's counter.
+# Tables whose records have a `unique_key`, allocated from the table's counter.
 NUMBERED = frozenset({LSWITCH, LPORT})
 
 Record = dict[str, Any]
 
-# Dragonflow's own namespace: everybody must come to the same id.
+# Dragonflow's own namespace, so that all writers derive the same id.
 _SEGMENTATION_IDS = uuid.UUID("a11fee2a-d833-4e22-be31-f915b55f1f77")
 
 
-def segmentation_id(parent: str, child: str) -> str:
-    """The id of the segmentation that makes port `child` a subport of port `parent`."""
-    return str(uuid.uuid5(_SEGMENTATION_IDS, f"{parent}/{child}"))
+def segmentation_id(parent: str, subport: str) -> str:
+    """Id of the segmentation record that joins the two ports: a UUID of version 5, as Dragonflow derives it."""
+    return str(uuid.uuid5(_SEGMENTATION_IDS, f"{parent}/{subport}"))
 
 
 def lswitch(network: Any, segment: Any | None, is_external: bool) -> Record:
-    """A network, with the first of its segments: Dragonflow has one."""
+    """Record of a network with at most one segment, as Dragonflow has it; the caller passes the first."""
     record = {
         "id": network.id,
         "topic": network.project_id or "",
@@ -41,12 +42,12 @@ def lswitch(network: Any, segment: Any | None, is_external: bool) -> Record:
     }
     if segment is not None:
         record["network_type"] = segment.network_type
-        record |= _given(physical_network=segment.physical_network, segmentation_id=segment.segmentation_id)
+        record |= _without_none(physical_network=segment.physical_network, segmentation_id=segment.segmentation_id)
     return record
 
 
 def lsubnet(subnet: Any) -> Record:
-    """A subnet."""
+    """Record of a subnet; `gateway_ip` is left out if there is none."""
     return {
         "id": subnet.id,
         "topic": subnet.project_id or "",
@@ -57,17 +58,17 @@ def lsubnet(subnet: Any) -> Record:
         "enable_dhcp": bool(subnet.enable_dhcp),
         "dns_nameservers": [server.address for server in subnet.dns_nameservers],
         "host_routes": [{"destination": route.destination, "nexthop": route.nexthop} for route in subnet.routes],
-    } | _given(gateway_ip=subnet.gateway_ip)
+    } | _without_none(gateway_ip=subnet.gateway_ip)
 
 
 def lport(port: Any, topic: str, vnic_type: str, chassis: str | None) -> Record:
-    """A port, bound to `chassis` or to none. Security groups and DHCP options are not written: they are empty."""
+    """Record of a port; unbound if `chassis` is None. Security groups and DHCP options are always empty."""
     fixed_ips = sorted(port.fixed_ips, key=lambda fixed: (fixed.subnet_id, fixed.ip_address))
-    # Neutron keeps a single address also as 10.0.0.1/32. Ranges are refused before they come here.
+    # Neutron also stores a single address as 10.0.0.1/32. mech_driver has rejected ranges.
     pairs = sorted(
         (str(pair.ip_address).partition("/")[0], str(pair.mac_address).lower()) for pair in port.allowed_address_pairs
     )
-    # A network without the extension leaves its ports unguarded, as Neutron itself does.
+    # Without the extension port_security the row is None: Neutron then has no port security, and so has the record.
     security = port.port_security
     record = {
         "id": port.id,
@@ -92,18 +93,18 @@ def lport(port: Any, topic: str, vnic_type: str, chassis: str | None) -> Record:
     return record
 
 
-def segmentation(topic: str, parent: str, child: str, kind: str, tag: int) -> Record:
-    """A subport: frames of `parent` with this tag are those of `child`. The topic is the trunk's project."""
+def segmentation(topic: str, parent: str, subport: str, segmentation_type: str, tag: int) -> Record:
+    """Record that joins parent, tag and subport. The topic is the project of Neutron's trunk."""
     return {
-        "id": segmentation_id(parent, child),
+        "id": segmentation_id(parent, subport),
         "topic": topic,
         "parent": parent,
-        "port": child,
-        "segmentation_type": kind,
+        "port": subport,
+        "segmentation_type": segmentation_type,
         "segmentation_id": tag,
     }
 
 
-def _given(**fields: Any) -> Record:
-    """Those that have a value: Dragonflow leaves others out."""
+def _without_none(**fields: Any) -> Record:
+    """Removes fields without a value: Dragonflow leaves them out."""
     return {name: value for name, value in fields.items() if value is not None}

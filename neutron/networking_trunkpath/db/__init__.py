@@ -1,1 +1,1 @@
-"""Our own tables in Neutron's database."""
+"""Migrations of the driver's tables in Neutron's database."""

@@ -1,36 +1,36 @@
-"""The northbound DB: the same operations on etcd and on redis.
+"""The northbound DB: one interface for etcd and redis.
 
-Every transaction of ours compares and changes one key, /trunkpath/writer, as `trunkpath nb` does. So of two that
-overlap one fails and is done again on what it then reads; and as it is read before Neutron is, an older state of its
-is never written over a newer one. Dragonflow compares nothing: what it writes between our reading and our writing
-is noticed by the record's own revision.
+Every transaction of this driver and of `trunkpath nb` compares and changes the key /trunkpath/writer. So one of two
+that overlap fails and reads again. As that key is read before Neutron is, an older state of Neutron never replaces a
+newer one. Dragonflow does not compare keys: its writes between the read and the commit are detected by the version of
+the record itself.
 """
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-# How many records may be in one transaction. etcd takes 128 operations: two counters and the writer's key come too.
-BATCH = 100
+# etcd accepts 128 operations in a transaction; up to two counters and the writer's key come with the records.
+MAX_TRANSACTION_RECORDS = 100
 
 WRITER_KEY = "/trunkpath/writer"
 PORT_UP_PREFIX = "/trunkpath/port_up/"
 
 
 class StoreError(Exception):
-    """The northbound DB did not do it. The text says who must do what; what was asked may be asked again."""
+    """An operation failed; it may be retried. The message has the cause and the remedy."""
 
 
 class StoreUnavailable(StoreError):
-    """It does not answer."""
+    """No server of the northbound DB responds."""
 
 
-class StoreRefused(StoreError):
-    """It answers, and refuses: a wrong password, a missing right, a request that it cannot take."""
+class StoreRejected(StoreError):
+    """A server rejected the operation: wrong password, missing permission, invalid request."""
 
 
 class Key(NamedTuple):
-    """Where a record is. In etcd the topic does not count: see Store.place."""
+    """Identifies a record. etcd ignores the topic: see Store.encode_key."""
 
     table: str
     topic: str
@@ -39,48 +39,48 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Records as they were at one moment."""
+    """Consistent state of some records and counters."""
 
     values: Mapping[Key, bytes | None]
-    """Each record's JSON, None where there is none."""
+    """JSON of each record; None if it does not exist."""
     counters: Mapping[str, bytes | None]
-    """The last unique key of each table that has them, a decimal number."""
-    marks: Mapping[str, Any] = field(default_factory=dict)
-    """The store's own: what each key is compared with at the commit."""
+    """Last allocated unique key of each table, in decimal; None if there is none."""
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    """By encoded key, the value with which the commit compares: a mod revision in etcd, the value itself on redis."""
 
 
 class Store(Protocol):
-    """A connection, for one thread. Every method but `place` may raise StoreError."""
+    """Connection for one thread. Every method but `encode_key` and `close` may raise StoreError."""
 
-    def place(self, key: Key) -> str:
-        """The store's own key: what has the same one is one record."""
+    def encode_key(self, key: Key) -> str:
+        """Encodes the key as the store has it. Keys with the same encoding identify the same record."""
 
     def read(self, keys: Collection[Key], counters: Collection[str]) -> Snapshot:
-        """Reads records and counters of tables, at most BATCH and two, as of one moment."""
+        """Reads at most MAX_TRANSACTION_RECORDS records and two counters (by table) consistently."""
 
     def commit(self, snapshot: Snapshot, changes: Mapping[Key, str | None], counters: Mapping[str, int]) -> bool:
-        """Writes these records (None deletes) and counters, all or nothing. Each must be in the snapshot.
+        """Writes records (None deletes) and counters of the snapshot atomically.
 
-        False when somebody changed one of them since, or when any other of our transactions was done since: read again.
+        False, and nothing is written, if one of them has changed since the snapshot, or if another transaction that
+        compares /trunkpath/writer was committed since. The caller then reads again.
         """
 
-    def table(self, table: str) -> Iterator[tuple[Key, bytes]]:
-        """All records of a table. Not of one moment; on redis one that moves may come twice or not at all."""
+    def read_table(self, table: str) -> Iterator[tuple[Key, bytes]]:
+        """Reads all records of a table. On redis the result is not consistent: a record may be missing or repeated."""
 
-    def ports_up(self, ports: Collection[str]) -> dict[str, str]:
-        """Which of these ports forward, each with the name of its chassis, as the hosts report."""
+    def read_port_reports(self, ports: Collection[str]) -> dict[str, str]:
+        """Reads which of these ports are reported to forward, each with the chassis that reports it."""
 
-    def close(self) -> None:
-        """Closes the connection."""
+    def close(self) -> None: ...
 
 
-def counter_of(value: bytes | None) -> int | None:
-    """A counter as a number; None when there is none, or when it is not one."""
+def parse_counter(value: bytes | None) -> int | None:
+    """Parses a counter; None if it does not exist or is not a decimal number."""
     return int(value) if value is not None and value.isdigit() else None
 
 
-def innermost(error: BaseException) -> BaseException:
-    """The reason behind all others: libraries wrap it, some three times, each with its address in memory."""
+def root_cause(error: BaseException) -> BaseException:
+    """First exception of the chain: libraries wrap it up to three times, with memory addresses in the messages."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
     return error

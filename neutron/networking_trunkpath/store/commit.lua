@@ -1,6 +1,6 @@
--- Does all or nothing: nothing unless every key to be written still holds what was read.
--- KEYS: what is written. ARGV: for each of them what was read and what to write, '=' and the value or '-' for no such key;
--- then the messages for Dragonflow's controllers.
+-- Writes all keys, or none if the value of one has changed since it was read.
+-- KEYS: keys to write. ARGV: two for each key, the value that was read and the value to write, each as '=' and the value,
+-- or '-' for no such key; then the messages for Dragonflow's controllers.
 for i, key in ipairs(KEYS) do
     local held = redis.call('GET', key)
     if (held and '=' .. held or '-') ~= ARGV[2 * i - 1] then
@@ -16,7 +16,7 @@ for i, key in ipairs(KEYS) do
     end
 end
 for i = 2 * #KEYS + 1, #ARGV do
-    -- Who may not publish may still write: controllers and hosts read everything now and then.
+    -- Errors are ignored, such as a missing permission: controllers and hosts also read all records periodically.
     redis.pcall('PUBLISH', 'D', ARGV[i])
 end
 return 1

@@ -1,4 +1,4 @@
-"""The northbound DB in etcd 3.4 or later, through its JSON gateway, which is on the same port as gRPC."""
+"""The northbound DB in etcd 3.4 or later, by its JSON gateway, which has the same port as gRPC."""
 
 import base64
 import json
@@ -13,23 +13,23 @@ from networking_trunkpath.store import (
     WRITER_KEY,
     Key,
     Snapshot,
-    StoreRefused,
+    StoreRejected,
     StoreUnavailable,
-    innermost,
+    root_cause,
 )
 from networking_trunkpath.store.address import Address
 
-# Records of a table that are asked for at once: far below the 4 MiB that an answer may have.
-_PAGE = 500
+# Records per range request, so that a response stays far below gRPC's limit of 4 MiB.
+_PAGE_RECORDS = 500
 
-# gRPC's numbers in the gateway's errors.
+# gRPC status codes in errors of the gateway.
 _PERMISSION_DENIED, _UNAUTHENTICATED = 7, 16
-# Another server may do better: deadline exceeded, internal, unavailable.
-_OF_THIS_SERVER = {4, 13, 14}
+# DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: another server of the cluster may succeed.
+_SERVER_FAILURES = {4, 13, 14}
 
 
 class EtcdStore:
-    """A client of all servers of one cluster: it stays with one until that does not answer."""
+    """Client of a cluster. It uses one server until that does not respond."""
 
     def __init__(self, address: Address, timeout: float) -> None:
         scheme = "https" if address.tls else "http"
@@ -38,75 +38,76 @@ class EtcdStore:
         self._prefix = f"/{address.path}" if address.path else ""
         self._timeout = timeout
         self._session = requests.Session()
-        # Proxies and netrc of the environment are not for us.
+        # Ignores proxies and netrc of the environment.
         self._session.trust_env = False
         if address.ca:
             self._session.verify = address.ca
         if address.cert:
             self._session.cert = (address.cert, address.key)
 
-    def place(self, key: Key) -> str:
-        """See Store."""
+    def encode_key(self, key: Key) -> str:
         return f"{self._prefix}/{key.table}/{key.id}"
 
     def read(self, keys: Collection[Key], counters: Collection[str]) -> Snapshot:
-        """See Store."""
-        places = [self._writer(), *map(self._counter, counters), *map(self.place, keys)]
-        answer = self._post("kv/txn", {"success": [{"request_range": {"key": _b64(place)}} for place in places]})
+        encoded_keys = [self._writer_key(), *map(self._counter_key, counters), *map(self.encode_key, keys)]
+        answer = self._post(
+            "kv/txn", {"success": [{"request_range": {"key": _b64(encoded)}} for encoded in encoded_keys]}
+        )
         found = [(response["response_range"].get("kvs") or [None])[0] for response in answer["responses"]]
         values = [_value(pair) for pair in found]
         return Snapshot(
             values=dict(zip(keys, values[1 + len(counters) :], strict=True)),
             counters=dict(zip(counters, values[1 : 1 + len(counters)], strict=True)),
-            marks={place: pair["mod_revision"] if pair else "0" for place, pair in zip(places, found, strict=True)},
+            versions={
+                encoded: pair["mod_revision"] if pair else "0"
+                for encoded, pair in zip(encoded_keys, found, strict=True)
+            },
         )
 
     def commit(self, snapshot: Snapshot, changes: Mapping[Key, str | None], counters: Mapping[str, int]) -> bool:
-        """See Store."""
-        writes: dict[str, str | None] = {self._writer(): uuidutils.generate_uuid()}
-        writes |= {self._counter(table): str(last) for table, last in counters.items()}
-        writes |= {self.place(key): text for key, text in changes.items()}
+        writes: dict[str, str | None] = {self._writer_key(): uuidutils.generate_uuid()}
+        writes |= {self._counter_key(table): str(last) for table, last in counters.items()}
+        writes |= {self.encode_key(key): text for key, text in changes.items()}
         compare = [
-            {"key": _b64(place), "target": "MOD", "result": "EQUAL", "mod_revision": snapshot.marks[place]}
-            for place in writes
+            {"key": _b64(encoded), "target": "MOD", "result": "EQUAL", "mod_revision": snapshot.versions[encoded]}
+            for encoded in writes
         ]
         success = [
-            {"request_delete_range": {"key": _b64(place)}}
+            {"request_delete_range": {"key": _b64(encoded)}}
             if text is None
-            else {"request_put": {"key": _b64(place), "value": _b64(text)}}
-            for place, text in writes.items()
+            else {"request_put": {"key": _b64(encoded), "value": _b64(text)}}
+            for encoded, text in writes.items()
         ]
         return bool(self._post("kv/txn", {"compare": compare, "success": success}).get("succeeded"))
 
-    def table(self, table: str) -> Iterator[tuple[Key, bytes]]:
-        """See Store."""
+    def read_table(self, table: str) -> Iterator[tuple[Key, bytes]]:
         prefix = f"{self._prefix}/{table}/"
-        for place, value in self._all(prefix):
-            yield Key(table, "", place.removeprefix(prefix)), value
+        for encoded, value in self._read_range(prefix):
+            yield Key(table, "", encoded.removeprefix(prefix)), value
 
-    def ports_up(self, ports: Collection[str]) -> dict[str, str]:
-        """See Store."""
+    def read_port_reports(self, ports: Collection[str]) -> dict[str, str]:
         prefix = self._prefix + PORT_UP_PREFIX
         wanted = set(ports)
-        reports = ((place.removeprefix(prefix), value) for place, value in self._all(prefix)) if wanted else ()
-        return {port: chassis_in(value) for port, value in reports if port in wanted}
+        reports = (
+            ((encoded.removeprefix(prefix), value) for encoded, value in self._read_range(prefix)) if wanted else ()
+        )
+        return {port: parse_report(value) for port, value in reports if port in wanted}
 
     def close(self) -> None:
-        """See Store."""
         self._session.close()
 
-    def _counter(self, table: str) -> str:
+    def _counter_key(self, table: str) -> str:
         return f"{self._prefix}/unique_key/{table}"
 
-    def _writer(self) -> str:
+    def _writer_key(self) -> str:
         return self._prefix + WRITER_KEY
 
-    def _all(self, prefix: str) -> Iterator[tuple[str, bytes]]:
-        """All keys that begin so, with their values, of one moment."""
-        # The first key behind them: '0' comes after '/'.
+    def _read_range(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """Reads all keys with the prefix, and their values, at one revision."""
+        # The end of the range is exclusive; '0' is the character after the prefix's last one, '/'.
         end, start, revision = prefix[:-1] + "0", prefix, "0"
         while True:
-            request = {"key": _b64(start), "range_end": _b64(end), "limit": _PAGE, "revision": revision}
+            request = {"key": _b64(start), "range_end": _b64(end), "limit": _PAGE_RECORDS, "revision": revision}
             answer = self._post("kv/range", request)
             revision = answer["header"]["revision"]
             pairs = answer.get("kvs", [])
@@ -118,73 +119,73 @@ class EtcdStore:
             start += "\0"
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Asks the servers, each once, until one answers."""
+        """Posts to the servers in turn, at most once to each, until one responds."""
         reasons = []
         for _ in self._servers:
             server = self._servers[0]
             try:
-                return self._ask(server, path, body)
+                return self._post_to(server, path, body)
             except StoreUnavailable as failure:
                 reasons.append(str(failure))
                 self._servers.append(self._servers.pop(0))
         raise StoreUnavailable("; ".join(reasons))
 
-    def _ask(self, server: str, path: str, body: Mapping[str, Any]) -> Any:
+    def _post_to(self, server: str, path: str, body: Mapping[str, Any]) -> Any:
         if self._address.user and "Authorization" not in self._session.headers:
             self._log_in(server)
         response = self._send(server, path, body)
-        if self._address.user and _code(response) == _UNAUTHENTICATED:
-            # A token holds for five minutes after its last use.
+        if self._address.user and _grpc_code(response) == _UNAUTHENTICATED:
+            # The token has expired: by default five minutes after its last use.
             self._log_in(server)
             response = self._send(server, path, body)
-        return self._judge(server, response)
+        return self._check_response(server, response)
 
     def _log_in(self, server: str) -> None:
         self._session.headers.pop("Authorization", None)
         login = {"name": self._address.user, "password": self._address.password}
         response = self._send(server, "auth/authenticate", login)
-        self._session.headers["Authorization"] = self._judge(server, response)["token"]
+        self._session.headers["Authorization"] = self._check_response(server, response)["token"]
 
     def _send(self, server: str, path: str, body: Mapping[str, Any]) -> requests.Response:
         try:
             return self._session.post(f"{server}/v3/{path}", json=body, timeout=self._timeout)
         except requests.exceptions.SSLError as error:
-            raise StoreRefused(f"{server}: TLS: {error}: see ca, cert and key in [trunkpath] nb") from error
+            raise StoreRejected(f"{server}: TLS: {error}: see ca, cert and key in [trunkpath] nb") from error
         except requests.RequestException as error:
-            cause = innermost(error)
+            cause = root_cause(error)
             raise StoreUnavailable(f"{server}: {str(cause) or type(cause).__name__}") from error
 
-    def _judge(self, server: str, response: requests.Response) -> Any:
+    def _check_response(self, server: str, response: requests.Response) -> Any:
         try:
             answer = response.json()
         except ValueError as error:
-            raise StoreRefused(
-                f"{server} is no etcd 3.4: it answers {response.status_code}: see [trunkpath] nb"
+            raise StoreRejected(
+                f"{server} is not etcd 3.4 or later: HTTP {response.status_code} without JSON: see [trunkpath] nb"
             ) from error
         if response.ok:
             return answer
         text = answer.get("error") or answer.get("message") or response.text
-        if _code(response) in _OF_THIS_SERVER:
+        if _grpc_code(response) in _SERVER_FAILURES:
             raise StoreUnavailable(f"{server}: {text}")
-        if _code(response) == _PERMISSION_DENIED:
-            everything = f"{self._prefix}/"
-            raise StoreRefused(
-                f"{server}: user {self._address.user} may not do this: "
-                f"etcdctl role grant-permission --prefix=true ROLE readwrite {everything}"
+        if _grpc_code(response) == _PERMISSION_DENIED:
+            all_keys = f"{self._prefix}/"
+            raise StoreRejected(
+                f"{server}: user {self._address.user} lacks a permission: "
+                f"etcdctl role grant-permission --prefix=true ROLE readwrite {all_keys}"
             )
-        raise StoreRefused(f"{server}: {text}: see user and password in [trunkpath] nb")
+        raise StoreRejected(f"{server}: {text}: see user and password in [trunkpath] nb")
 
 
-def chassis_in(report: bytes) -> str:
-    """The chassis that a report is of; empty when it cannot be read."""
+def parse_report(report: bytes) -> str:
+    """Parses the chassis of a report; empty if the report is invalid."""
     try:
         return str(json.loads(report)["chassis"])
     except (ValueError, TypeError, KeyError):
         return ""
 
 
-def _code(response: requests.Response) -> int:
-    """gRPC's number of an error; 0 when it is none."""
+def _grpc_code(response: requests.Response) -> int:
+    """Status code of gRPC: 0 for success, -1 for an error without a code."""
     if response.ok:
         return 0
     try:
@@ -202,5 +203,5 @@ def _b64(text: str) -> str:
 
 
 def _value(pair: Mapping[str, str] | None) -> bytes | None:
-    # The gateway leaves an empty value out.
+    # The gateway omits the field of an empty value.
     return None if pair is None else base64.b64decode(pair.get("value", ""))

@@ -1,4 +1,4 @@
-"""Opens the northbound DB that the options name."""
+"""Opens the northbound DB of option nb."""
 
 import os
 
@@ -12,16 +12,16 @@ from networking_trunkpath.store.redis import RedisStore
 _STORES = {"etcd": EtcdStore, "redis": RedisStore}
 
 
-def address(conf: cfg.ConfigOpts) -> Address:
-    """Where it is. Raises AddressError, also for files that cannot be read."""
-    where = parse(conf.trunkpath.nb)
-    for file in (where.ca, where.cert, where.key):
+def parse_address(conf: cfg.ConfigOpts) -> Address:
+    """Parses option nb. Raises AddressError, also for certificate files that cannot be read."""
+    address = parse(conf.trunkpath.nb)
+    for file in (address.ca, address.cert, address.key):
         if file and not os.access(file, os.R_OK):
-            raise AddressError(f'there is no file "{file}" that user {os.geteuid()} may read')
-    return where
+            raise AddressError(f'file "{file}" does not exist, or user {os.geteuid()} may not read it')
+    return address
 
 
 def open_store(conf: cfg.ConfigOpts) -> Store:
-    """A connection for one thread; it is made when it is first used. Raises AddressError."""
-    where = address(conf)
-    return _STORES[where.kind](where, conf.trunkpath.timeout)
+    """Opens a store for one thread; it connects at the first operation. Raises AddressError."""
+    address = parse_address(conf)
+    return _STORES[address.kind](address, conf.trunkpath.timeout)

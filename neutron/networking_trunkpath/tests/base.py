@@ -1,4 +1,4 @@
-"""Tests on the real ML2 and trunk plugins, with SQLite in memory and no sockets."""
+"""Base of the tests on the real ML2 and trunk plugins, with SQLite in memory and without sockets."""
 
 from unittest import mock
 
@@ -8,15 +8,15 @@ from neutron_lib.api.definitions import portbindings
 from neutron_lib.plugins import directory
 from oslo_config import cfg
 
-from networking_trunkpath import drain, options, records, status
+from networking_trunkpath import journal_worker, options, records, sync_status
 from networking_trunkpath.tests.memory import MemoryStore
 
 
 class _NoNestedRead:
-    """In place of the core plugin, where the trunk plugin asks it for MAC addresses of subports.
+    """Replaces the core plugin where the trunk plugin reads the MAC addresses of subports.
 
-    It does so in the middle of others' transactions, in a session of its own. In memory SQLite has one connection, so
-    that the end of that session would roll back the transaction.
+    The trunk plugin reads them within another transaction, in a session of its own. SQLite in memory has one
+    connection, so the end of that session would roll back the outer transaction.
     """
 
     @staticmethod
@@ -29,7 +29,7 @@ class _NoNestedRead:
 
 
 class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
-    """A Neutron with our driver. What its worker would do at some time is done by drain() and follow()."""
+    """Neutron with this driver, without its threads: process_journal() and report() do their work."""
 
     _mechanism_drivers = ("trunkpath",)
 
@@ -40,7 +40,7 @@ class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
         options.register(cfg.CONF)
         cfg.CONF.set_override("nb", "etcd://127.0.0.1:1", "trunkpath")
         for patch in (
-            mock.patch("networking_trunkpath.worker.Worker.start"),
+            mock.patch("networking_trunkpath.background.BackgroundThreads.start"),
             mock.patch("neutron.services.trunk.plugin.directory", _NoNestedRead),
         ):
             patch.start()
@@ -53,7 +53,7 @@ class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
     def make_store(self):
         return MemoryStore()
 
-    # --- what users do ---
+    # --- API requests ---
 
     def network(self, **fields):
         return super()._make_network(self.fmt, fields.pop("name", "net"), True, as_admin=True, **fields)["network"]
@@ -83,15 +83,15 @@ class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
     def delete_trunk(self, trunk):
         self.trunks.delete_trunk(self.admin(), trunk["id"])
 
-    # --- what follows ---
+    # --- work of the background threads, and results ---
 
-    def drain(self):
-        return drain.drain(self.store)
+    def process_journal(self):
+        return journal_worker.process_journal(self.store)
 
     def report(self, *ports, host="compute1"):
-        """From now on exactly these are reported to forward, and Neutron has looked."""
+        """Replaces the reports of all hosts by those of these ports, and syncs the status."""
         self.store.reports = {port["id"]: host for port in ports}
-        status.follow(self.store)
+        sync_status.sync(self.store)
 
     def port_status(self, port):
         return self._show("ports", port["id"])["port"]["status"]
@@ -100,10 +100,10 @@ class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
         return self.trunks.get_trunk(self.admin(), trunk["id"])["status"]
 
     def segmentations(self):
-        """(parent, child, tag) of each segmentation that the northbound DB has after a drain."""
-        self.drain()
-        held = self.store.held(records.SEGMENTATION).values()
-        return {(record["parent"], record["port"], record["segmentation_id"]) for record in held}
+        """Processes the journal and returns (parent, subport, tag) of each segmentation in the northbound DB."""
+        self.process_journal()
+        segmentations = self.store.records_by_id(records.SEGMENTATION).values()
+        return {(record["parent"], record["port"], record["segmentation_id"]) for record in segmentations}
 
     @staticmethod
     def admin():

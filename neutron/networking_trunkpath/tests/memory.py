@@ -1,12 +1,12 @@
-"""A northbound DB in memory, for tests in which the real one is not the point. It compares as etcd does."""
+"""A northbound DB in memory that compares versions as etcd does."""
 
 import json
 
-from networking_trunkpath.store import BATCH, WRITER_KEY, Snapshot
+from networking_trunkpath.store import MAX_TRANSACTION_RECORDS, WRITER_KEY, Snapshot
 
 
 class MemoryStore:
-    """Records, counters and reports, as attributes."""
+    """Implements Store; tests read and modify its records, counters and reports directly."""
 
     def __init__(self):
         self.records = {}
@@ -14,47 +14,46 @@ class MemoryStore:
         self.reports = {}
         self.commits = 0
         self.failure = None
-        self._written = {}
+        self._versions = {}
 
-    def place(self, key):
+    def encode_key(self, key):
         return repr(key)
 
     def read(self, keys, counters):
-        self._answer()
-        assert len(keys) <= BATCH
+        self._raise_failure()
+        assert len(keys) <= MAX_TRANSACTION_RECORDS
         return Snapshot(
             values={key: self.records.get(key) for key in keys},
             counters={table: self.counters.get(table) for table in counters},
-            marks={place: self._written.get(place) for place in [WRITER_KEY, *counters, *keys]},
+            versions={name: self._versions.get(name) for name in [WRITER_KEY, *counters, *keys]},
         )
 
     def commit(self, snapshot, changes, counters):
-        self._answer()
-        places = [WRITER_KEY, *counters, *changes]
-        if any(self._written.get(place) != snapshot.marks[place] for place in places):
+        self._raise_failure()
+        names = [WRITER_KEY, *counters, *changes]
+        if any(self._versions.get(name) != snapshot.versions[name] for name in names):
             return False
         self.commits += 1
-        self._written |= dict.fromkeys(places, self.commits)
+        self._versions |= dict.fromkeys(names, self.commits)
         self.counters |= {table: str(last).encode() for table, last in counters.items()}
         self.records |= {key: text and text.encode() for key, text in changes.items()}
         self.records = {key: value for key, value in self.records.items() if value is not None}
         return True
 
-    def table(self, table):
-        self._answer()
+    def read_table(self, table):
+        self._raise_failure()
         yield from [(key, value) for key, value in self.records.items() if key.table == table]
 
-    def ports_up(self, ports):
-        self._answer()
+    def read_port_reports(self, ports):
+        self._raise_failure()
         return {port: self.reports[port] for port in ports if port in self.reports}
 
     def close(self):
         pass
 
-    def held(self, table):
-        """What the records of a table say, by id."""
+    def records_by_id(self, table):
         return {key.id: json.loads(value) for key, value in self.records.items() if key.table == table}
 
-    def _answer(self):
+    def _raise_failure(self):
         if self.failure:
             raise self.failure

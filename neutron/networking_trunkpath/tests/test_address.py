@@ -1,4 +1,4 @@
-"""URLs of northbound DBs."""
+"""URLs of northbound DBs: parsed values and messages."""
 
 import pytest
 
@@ -15,35 +15,35 @@ from networking_trunkpath.store.address import Address, AddressError, parse
         ("rediss://h?cert=/a&key=/b", Address("redis", (("h", 6379),), True, cert="/a", key="/b")),
     ],
 )
-def test_url_is_read(url, expected):
+def test_url_is_parsed(url, expected):
     assert parse(url) == expected
 
 
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("sqlite:/x", 'the scheme "sqlite" is not known'),
-        ("10.0.0.1:2379", 'the scheme "" is not known'),
-        ("etcd://", 'there is no host in ""'),
-        ("etcd://a,", 'there is no host in ""'),
-        ("etcd://a:0x", '"a:0x" is no HOST:PORT'),
-        ("etcd://user@a", "a user comes with a password"),
-        ("redis://a,b", "redis is one server here"),
-        ("redis://a/x", '"x" is no number of a database'),
-        ("etcd://a?ca=/c", "ca, cert and key are for TLS"),
-        ("etcds://a?cert=/c", "cert and key come together"),
-        ("etcds://a?reread=3", '"reread" is no option'),
-        ("etcd://[::1", "this is no URL"),
+        ("sqlite:/x", 'unknown scheme "sqlite"'),
+        ("10.0.0.1:2379", 'unknown scheme ""'),
+        ("etcd://", 'no host in ""'),
+        ("etcd://a,", 'no host in ""'),
+        ("etcd://a:0x", '"a:0x" is not HOST:PORT'),
+        ("etcd://user@a", "a user requires a password"),
+        ("redis://a,b", "redis must be one server"),
+        ("redis://a/x", '"x" is not a database number'),
+        ("etcd://a?ca=/c", "ca, cert and key require TLS"),
+        ("etcds://a?cert=/c", "cert and key require each other"),
+        ("etcds://a?reread=3", 'unknown option "reread"'),
+        ("etcd://[::1", "not a URL"),
     ],
 )
-def test_what_is_wrong_with_a_url_is_said(url, problem):
+def test_message_names_the_error_of_a_url(url, problem):
     with pytest.raises(AddressError) as error:
         parse(url)
     assert problem in str(error.value)
     assert "expected etcd://" in str(error.value)
 
 
-def test_password_is_never_shown():
+def test_messages_do_not_contain_the_password():
     assert str(parse("etcds://user:secret@a,b/p?ca=/c")) == "etcds://a:2379,b:2379/p"
     with pytest.raises(AddressError) as error:
         parse("zookeeper://user:secret@a")

@@ -1,4 +1,4 @@
-"""What is in the records, compared with those that Dragonflow's own code writes."""
+"""Content of the records, compared with records that Dragonflow's own code wrote."""
 
 import json
 from pathlib import Path
@@ -11,29 +11,28 @@ from networking_trunkpath import mech_driver, records
 from networking_trunkpath.store import Key
 from networking_trunkpath.tests.base import TrunkpathTestCase
 
-_DRAGONFLOWS = Path(__file__).parents[3] / "tests" / "data" / "dragonflow-nb-records.jsonl"
+_DRAGONFLOW_RECORDS = Path(__file__).parents[3] / "tests" / "data" / "dragonflow-nb-records.jsonl"
 
 
-def dragonflows(table):
-    """The records of a table that Dragonflow wrote."""
-    lines = map(json.loads, _DRAGONFLOWS.read_text().splitlines())
+def dragonflow_records(table):
+    lines = map(json.loads, _DRAGONFLOW_RECORDS.read_text().splitlines())
     return [line["record"] for line in lines if line["table"] == table]
 
 
 class TestRecords(TrunkpathTestCase):
     def record(self, table, resource):
-        self.drain()
-        return self.store.held(table)[resource["id"]]
+        self.process_journal()
+        return self.store.records_by_id(table)[resource["id"]]
 
     def assert_same_shape(self, record, table):
-        """Dragonflow's readers fail at a field that they do not know, and at one of another type."""
-        theirs = {}
-        for example in dragonflows(table):
-            theirs |= {name: type(value) for name, value in example.items()}
-        self.assertEqual({}, {name: value for name, value in record.items() if type(value) is not theirs.get(name)})
+        """Dragonflow's readers fail at an unknown field, and at one of another type."""
+        types = {}
+        for example in dragonflow_records(table):
+            types |= {name: type(value) for name, value in example.items()}
+        self.assertEqual({}, {name: value for name, value in record.items() if type(value) is not types.get(name)})
 
-    def test_segmentation_has_dragonflows_id(self):
-        for example in dragonflows(records.SEGMENTATION):
+    def test_segmentation_id_is_dragonflows(self):
+        for example in dragonflow_records(records.SEGMENTATION):
             self.assertEqual(example["id"], records.segmentation_id(example["parent"], example["port"]))
 
     def test_network(self):
@@ -59,7 +58,7 @@ class TestRecords(TrunkpathTestCase):
     def update_network(self, network, **fields):
         self._update("networks", network["id"], {"network": fields}, as_admin=True)
 
-    def test_subnet_and_the_networks_new_version(self):
+    def test_subnet_is_written_with_the_new_version_of_its_network(self):
         network = self.network()
         with self.subnet(
             network={"network": network},
@@ -69,7 +68,7 @@ class TestRecords(TrunkpathTestCase):
             host_routes=[{"destination": "10.99.0.0/16", "nexthop": "10.10.0.254"}],
         ) as made:
             subnet = made["subnet"]
-        (example,) = dragonflows(records.LSUBNET)
+        (example,) = dragonflow_records(records.LSUBNET)
         own = {name: subnet[name] for name in ("id", "name")} | {
             "topic": subnet["project_id"],
             "lswitch": network["id"],
@@ -79,10 +78,10 @@ class TestRecords(TrunkpathTestCase):
         shown = self._show("networks", network["id"], as_admin=True)["network"]
         self.assertEqual(shown["revision_number"], self.record(records.LSWITCH, network)["version"])
         self._delete("subnets", subnet["id"])
-        self.drain()
-        self.assertEqual({}, self.store.held(records.LSUBNET))
+        self.process_journal()
+        self.assertEqual({}, self.store.records_by_id(records.LSUBNET))
 
-    def test_port_has_the_fields_and_types_of_dragonflows(self):
+    def test_port_has_the_fields_and_types_of_dragonflow(self):
         network = self.network()
         with self.subnet(network={"network": network}, cidr="10.10.0.0/24") as made:
             subnet = made["subnet"]
@@ -98,7 +97,7 @@ class TestRecords(TrunkpathTestCase):
         )
         record = self.record(records.LPORT, port)
         self.assert_same_shape(record, records.LPORT)
-        example = dragonflows(records.LPORT)[0]
+        example = dragonflow_records(records.LPORT)[0]
         own = {name: port[name] for name in ("id",)} | {
             "topic": port["project_id"],
             "lswitch": network["id"],
@@ -112,38 +111,38 @@ class TestRecords(TrunkpathTestCase):
         }
         self.assertEqual(example | own, record)
 
-    def test_unbound_port_has_no_binding_and_an_unguarded_one_says_so(self):
+    def test_unbound_port_without_port_security(self):
         port = self.port(self.network(), port_security_enabled=False, admin_state_up=False)
         record = self.record(records.LPORT, port)
         self.assertNotIn("binding", record)
         self.assertEqual((False, False), (record["port_security_enabled"], record["enabled"]))
 
-    def test_host_has_the_name_of_its_chassis(self):
+    def test_binding_has_the_chassis_name_of_the_host(self):
         cfg.CONF.set_override("chassis", {"compute1": "rack1-compute1"}, "trunkpath")
         port = self.bind(self.port(self.network()))
         self.assertEqual({"type": "chassis", "chassis": "rack1-compute1"}, self.record(records.LPORT, port)["binding"])
 
-    def test_port_without_a_project_is_its_networks(self):
+    def test_port_without_a_project_has_the_topic_of_its_network(self):
         network = self.network()
         port = self.port(network, project_id="", tenant_id="", arg_list=())
         self.plugin.update_port(self.admin(), port["id"], {"port": {"name": "fip"}})
         topics = {key.topic for key in self.store.records if key.id == port["id"]}
-        self.drain()
+        self.process_journal()
         topics = {key.topic for key in self.store.records if key.id == port["id"]}
         self.assertEqual({self.record(records.LPORT, port)["topic"]}, topics)
 
-    def test_ranges_of_addresses_are_refused(self):
+    def test_address_ranges_are_rejected(self):
         network = self.network()
-        self.drain()
+        self.process_journal()
         body = {"network_id": network["id"], "project_id": network["project_id"]}
         pairs = [{"ip_address": "10.10.0.0/24"}]
         request = self.new_create_request("ports", {"port": body | {"allowed_address_pairs": pairs}}, as_admin=True)
         response = request.get_response(self.api)
         self.assertEqual(400, response.status_int)
         self.assertIn("10.10.0.0/24 is a range of addresses; give single addresses", response.text)
-        self.assertEqual(0, self.drain())
+        self.assertEqual(0, self.process_journal())
 
-    def test_an_octet_of_one_digit_is_refused(self):
+    def test_an_octet_of_one_digit_is_rejected(self):
         good = "fa:16:3e:00:01:07"
         for field, port in (
             ("mac_address", {"mac_address": "fa:16:3e:00:01:7"}),
@@ -159,18 +158,18 @@ class TestRecords(TrunkpathTestCase):
                 mech_driver._check_addresses(port)
         mech_driver._check_addresses({"mac_address": good})
 
-    def test_unique_keys_are_never_used_twice(self):
+    def test_unique_keys_are_not_reused(self):
         network = self.network()
         first = self.record(records.LPORT, self.port(network))
         self._delete("ports", first["id"])
         second = self.record(records.LPORT, self.port(network))
         self.assertEqual([1, 2], [first["unique_key"], second["unique_key"]])
-        # The counter is lost: the table says what is taken.
+        # Without the counter the highest key in the table counts.
         self.store.counters.clear()
         third = self.record(records.LPORT, self.port(network))
         self.assertEqual(3, third["unique_key"])
 
-    def test_what_is_no_record_is_replaced(self):
+    def test_invalid_records_are_replaced(self):
         network = self.network()
         key = Key(records.LSWITCH, network["project_id"], network["id"])
         for garbage in (b"", b"no JSON", b"[1]", b'{"unique_key": "x"}', b"\xff"):

@@ -1,4 +1,4 @@
-"""The two stores against real servers, which the tests start."""
+"""Both stores on real servers, which the tests start."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ import trustme
 from oslo_config import cfg
 
 from networking_trunkpath import options
-from networking_trunkpath.store import BATCH, Key, StoreRefused, StoreUnavailable, factory
+from networking_trunkpath.store import MAX_TRANSACTION_RECORDS, Key, StoreRejected, StoreUnavailable, factory
 from networking_trunkpath.store.address import AddressError, parse
 from networking_trunkpath.store.etcd import EtcdStore
 from networking_trunkpath.store.redis import RedisStore
@@ -28,12 +28,12 @@ def free_port():
 
 @contextlib.contextmanager
 def running(port, *command):
-    assert shutil.which(command[0]), f"there is no {command[0]}: run scripts/setup neutron"
+    assert shutil.which(command[0]), f"{command[0]} is not installed: run scripts/setup neutron"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
         while socket.socket().connect_ex(("127.0.0.1", port)):
-            assert time.monotonic() < deadline, f"{command[0]} does not start"
+            assert time.monotonic() < deadline, f"{command[0]} does not listen after 20 s"
             time.sleep(0.05)
         yield
     finally:
@@ -76,10 +76,10 @@ def connect(url, timeout=3):
 
 @pytest.fixture
 def stores(server):
-    """Two connections to one empty store."""
+    """Two connections to the same empty DB."""
     first, second = connect(server), connect(server)
     for table in ("lport", "lswitch"):
-        for key, _ in list(first.table(table)):
+        for key, _ in list(first.read_table(table)):
             assert write(first, {key: None})
     return first, second
 
@@ -89,43 +89,45 @@ def write(store, changes, counters=None):
     return store.commit(snapshot, changes, counters or {})
 
 
-def test_what_is_written_is_read(stores):
+def test_written_records_are_read(stores):
     store, other = stores
     text = json.dumps({"topic": "topic", "name": "ä"})
     assert write(store, {PORT: text}, {"lport": 7})
     snapshot = other.read([PORT, Key("lport", "topic", "none")], ["lport"])
     assert snapshot.values == {PORT: text.encode(), Key("lport", "topic", "none"): None}
     assert snapshot.counters == {"lport": b"7"}
-    assert [(other.place(key), value) for key, value in other.table("lport")] == [(other.place(PORT), text.encode())]
+    assert [(other.encode_key(key), value) for key, value in other.read_table("lport")] == [
+        (other.encode_key(PORT), text.encode())
+    ]
     assert write(store, {PORT: None})
-    assert list(other.table("lport")) == []
+    assert list(other.read_table("lport")) == []
 
 
-def test_of_two_that_overlap_one_reads_again(stores):
+def test_of_two_overlapping_transactions_one_fails(stores):
     store, other = stores
     record = json.dumps({"topic": "topic"})
     early, late = store.read([PORT], ["lport"]), other.read([PORT], ["lport"])
     assert store.commit(early, {PORT: record}, {"lport": 1})
     assert not other.commit(late, {PORT: None}, {"lport": 2})
-    # Also when the record is as it was: it may have been made and deleted meanwhile.
+    # Also if the record is equal: it was deleted and created again in between.
     late = other.read([PORT], [])
     assert write(store, {PORT: None})
     assert write(store, {PORT: record})
     assert not other.commit(late, {PORT: record}, {})
-    # And when nothing was changed: who read Neutron earlier must not write.
+    # Also after an empty commit: the other writer has read an older state of Neutron.
     late = other.read([PORT], [])
     assert write(store, {})
     assert not other.commit(late, {PORT: None}, {})
     assert store.read([PORT], ["lport"]).values == {PORT: record.encode()}
 
 
-def test_a_full_batch_is_one_transaction_and_a_table_comes_in_pages(stores):
+def test_a_full_transaction_and_a_table_of_several_pages(stores):
     store, _ = stores
-    keys = [Key("lport", "topic", f"port{number:04}") for number in range(12 * BATCH)]
-    for start in range(0, len(keys), BATCH):
-        batch = dict.fromkeys(keys[start : start + BATCH], '{"topic": "topic"}')
-        assert write(store, batch, {"lport": start, "lswitch": start})
-    assert sorted(key.id for key, _ in store.table("lport")) == [key.id for key in keys]
+    keys = [Key("lport", "topic", f"port{number:04}") for number in range(12 * MAX_TRANSACTION_RECORDS)]
+    for start in range(0, len(keys), MAX_TRANSACTION_RECORDS):
+        changes = dict.fromkeys(keys[start : start + MAX_TRANSACTION_RECORDS], '{"topic": "topic"}')
+        assert write(store, changes, {"lport": start, "lswitch": start})
+    assert sorted(key.id for key, _ in store.read_table("lport")) == [key.id for key in keys]
 
 
 def test_reports_are_read(server, stores):
@@ -134,7 +136,7 @@ def test_reports_are_read(server, stores):
     put = {"etcd": put_etcd, "redis": put_redis}[parse(server).kind]
     for port, value in (("a", report), ("b", "garbage"), ("c", report)):
         put(server, f"/trunkpath/port_up/{port}", value)
-    assert store.ports_up(["a", "b", "d"]) == {"a": "compute1", "b": ""}
+    assert store.read_port_reports(["a", "b", "d"]) == {"a": "compute1", "b": ""}
 
 
 def put_etcd(server, key, value):
@@ -148,7 +150,7 @@ def put_redis(server, key, value):
     subprocess.run(["redis-cli", "-p", port, "set", key, value], check=True, capture_output=True)
 
 
-def test_another_server_is_asked_when_one_does_not_answer(server):
+def test_another_server_is_used_when_one_is_unreachable(server):
     if server.startswith("redis"):
         return
     dead = free_port()
@@ -157,57 +159,57 @@ def test_another_server_is_asked_when_one_does_not_answer(server):
 
 
 @pytest.mark.parametrize("kind", ["etcd", "redis"])
-def test_who_is_not_there_is_named(kind):
+def test_message_names_the_unreachable_server(kind):
     port = free_port()
     with pytest.raises(StoreUnavailable) as error:
         connect(f"{kind}://127.0.0.1:{port}").read([PORT], [])
     assert str(port) in str(error.value)
-    # "ECONNREFUSED" where eventlet is at work, as up to 2025.1.
+    # "ECONNREFUSED" with eventlet, which Neutron uses up to 2025.1.
     assert "refused" in str(error.value).lower()
 
 
-def test_a_refused_password_is_said_without_it(server):
+def test_message_of_a_rejected_password_does_not_contain_it(server):
     if server.startswith("etcd"):
-        # Without users etcd says so.
-        with pytest.raises(StoreRefused) as error:
+        # etcd without users rejects the login itself.
+        with pytest.raises(StoreRejected) as error:
             connect(server.replace("//", "//user:secret@")).read([PORT], [])
         assert "authentication is not enabled" in str(error.value)
         return
-    with pytest.raises(StoreRefused) as error:
+    with pytest.raises(StoreRejected) as error:
         connect(server.replace("//", "//user:secret@")).read([PORT], [])
     assert "see user and password in [trunkpath] nb" in str(error.value)
     assert "secret" not in str(error.value)
 
 
-def test_missing_files_of_certificates_are_named():
+def test_message_names_missing_certificate_files():
     conf = cfg.ConfigOpts()
     options.register(conf)
     conf.set_override("nb", "etcds://127.0.0.1?ca=/nonexistent/ca.pem", "trunkpath")
     with pytest.raises(AddressError) as error:
         factory.open_store(conf)
-    assert 'there is no file "/nonexistent/ca.pem" that user' in str(error.value)
+    assert 'file "/nonexistent/ca.pem" does not exist, or user' in str(error.value)
 
 
-def test_messages_are_in_dragonflows_msgpack():
-    from networking_trunkpath.store.redis import _message
+def test_messages_have_dragonflows_msgpack_encoding():
+    from networking_trunkpath.store.redis import _encode_message
 
     expected = b"\x85\xa5table\xa5lport\xa3key\xa2p1\xa6action\xa6delete\xa5value\xc0\xa5topic\xa1D"
-    assert _message(Key("lport", "t", "p1"), b"{}", None) == expected
+    assert _encode_message(Key("lport", "t", "p1"), b"{}", None) == expected
 
 
 @pytest.fixture(scope="module", params=[("etcd", etcd), ("redis", redis)], ids=["etcd", "redis"])
 def secure_server(request, tmp_path_factory):
-    """The URL of a server that wants certificates, our files for it, and the CA of another."""
+    """URL of a server that requires client certificates, the files for it, and the file of another CA."""
     kind, start = request.param
     folder = tmp_path_factory.mktemp(kind)
-    ours = certificates(folder, "ours")
-    port, process = start(folder, ours)
+    files = certificates(folder, "own")
+    port, process = start(folder, files)
     with process:
-        yield f"{kind}s://127.0.0.1:{port}", ours, certificates(folder, "other")[0]
+        yield f"{kind}s://127.0.0.1:{port}", files, certificates(folder, "other")[0]
 
 
 def certificates(folder, name):
-    """Files of a CA, and of a certificate by it and its key, which serves a server as well as a client."""
+    """Files of a CA, and of a certificate and its key for both server and client."""
     ca = trustme.CA()
     issued = ca.issue_cert("127.0.0.1")
     files = [folder / f"{name}-{part}.pem" for part in ("ca", "cert", "key")]
@@ -216,9 +218,9 @@ def certificates(folder, name):
     return [str(file) for file in files]
 
 
-def test_tls_with_certificates_of_both(secure_server):
+def test_tls_with_server_and_client_certificates(secure_server):
     url, (ca, cert, key), other = secure_server
     assert write(connect(f"{url}?ca={ca}&cert={cert}&key={key}"), {PORT: None})
     for bad in (f"ca={other}&cert={cert}&key={key}", f"ca={ca}"):
-        with pytest.raises(StoreRefused, match="see ca, cert and key in"):
+        with pytest.raises(StoreRejected, match="see ca, cert and key in"):
             connect(f"{url}?{bad}").read([PORT], [])

@@ -1,10 +1,10 @@
-"""What alembic runs for `neutron-db-manage --subproject networking-trunkpath`."""
+"""Environment of alembic for `neutron-db-manage --subproject networking-trunkpath`."""
 
 from alembic import context
 from neutron.db.migration.connection import DBConnection
 from neutron_lib.db import model_base
 
-from networking_trunkpath import duty, journal  # noqa: F401  their tables are in the metadata
+from networking_trunkpath import journal, leader_lease  # noqa: F401  their tables are in the metadata
 
 _VERSION_TABLE = "alembic_version_trunkpath"
 

@@ -1,4 +1,4 @@
-"""Where the expand and contract branches begin."""
+"""Common base of the expand and contract branches."""
 
 revision = "start_trunkpath"
 down_revision = None

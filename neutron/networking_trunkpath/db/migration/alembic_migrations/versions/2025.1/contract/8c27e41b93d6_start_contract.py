@@ -1,4 +1,4 @@
-"""Where the contract branch begins."""
+"""Start of the contract branch."""
 
 from neutron.db.migration import cli
 

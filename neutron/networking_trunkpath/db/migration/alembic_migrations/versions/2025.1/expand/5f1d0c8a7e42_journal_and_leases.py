@@ -1,4 +1,4 @@
-"""The journal of changes that are not in the northbound DB yet, and who watches the hosts."""
+"""Tables of the journal and of leader leases."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,8 +20,8 @@ def upgrade():
         sa.Column("created_at", sa.DateTime(), nullable=False, server_default=sa.func.now()),
     )
     op.create_table(
-        "trunkpath_duties",
+        "trunkpath_leases",
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("holder", sa.String(64), nullable=False),
-        sa.Column("until", sa.DateTime(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=False),
     )

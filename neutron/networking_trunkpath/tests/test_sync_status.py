@@ -1,13 +1,13 @@
-"""ACTIVE and DOWN, as the hosts report."""
+"""Status of ports and trunks for given reports of the hosts."""
 
 from neutron_lib.api.definitions import portbindings
 
-from networking_trunkpath import status
+from networking_trunkpath import sync_status
 from networking_trunkpath.store import StoreUnavailable
 from networking_trunkpath.tests.base import TrunkpathTestCase
 
 
-class TestStatus(TrunkpathTestCase):
+class TestSyncStatus(TrunkpathTestCase):
     def setUp(self):
         super().setUp()
         self.parent = self.port(self.network())
@@ -18,13 +18,13 @@ class TestStatus(TrunkpathTestCase):
         ports = [self.port_status(port) for port in (self.parent, self.a, self.b)]
         return [*ports, self.trunk_status(trunk)]
 
-    def test_nothing_is_active_before_it_is_reported(self):
+    def test_status_is_down_before_the_first_report(self):
         trunk = self.trunk(self.parent, (self.a, 100), (self.b, 200))
         self.bind(self.parent)
         self.report()
         self.assertEqual(["DOWN"] * 4, self.statuses(trunk))
 
-    def test_all_follow_the_reports(self):
+    def test_status_follows_the_reports(self):
         trunk = self.trunk(self.parent, (self.a, 100), (self.b, 200))
         self.bind(self.parent)
         self.report(self.parent, self.a, self.b)
@@ -61,11 +61,11 @@ class TestStatus(TrunkpathTestCase):
         self.bind(self.parent)
         self.report(self.parent, self.a, self.b)
         self.bind(self.parent, "")
-        # The host has not noticed yet.
+        # The host has not withdrawn its reports yet.
         self.report(self.parent, self.a, self.b)
         self.assertEqual(["DOWN"] * 4, self.statuses(trunk))
 
-    def test_reports_of_the_host_that_a_port_has_left_do_not_count(self):
+    def test_reports_of_the_previous_host_are_ignored(self):
         trunk = self.trunk(self.parent, (self.a, 100), (self.b, 200))
         self.bind(self.parent)
         self.report(self.parent, self.a, self.b)
@@ -75,15 +75,15 @@ class TestStatus(TrunkpathTestCase):
         self.report(self.parent, self.a, self.b, host="compute2")
         self.assertEqual(["ACTIVE"] * 4, self.statuses(trunk))
 
-    def test_statuses_stay_while_the_northbound_db_says_nothing(self):
+    def test_status_stays_while_the_northbound_db_is_unreachable(self):
         trunk = self.trunk(self.parent, (self.a, 100), (self.b, 200))
         self.bind(self.parent)
         self.report(self.parent, self.a, self.b)
         self.store.failure = StoreUnavailable("frozen")
-        self.assertRaises(StoreUnavailable, status.follow, self.store)
+        self.assertRaises(StoreUnavailable, sync_status.sync, self.store)
         self.assertEqual(["ACTIVE"] * 4, self.statuses(trunk))
 
-    def test_trunk_without_subports_is_what_its_parent_is(self):
+    def test_trunk_without_subports_has_the_status_of_its_parent(self):
         trunk = self.trunk(self.parent)
         self.bind(self.parent)
         self.report()
@@ -91,20 +91,20 @@ class TestStatus(TrunkpathTestCase):
         self.report(self.parent)
         self.assertEqual("ACTIVE", self.trunk_status(trunk))
 
-    def test_ports_bind_as_taps_and_what_cannot_be_had_is_refused(self):
+    def test_ports_bind_as_taps_and_other_vnic_types_are_rejected(self):
         bound = self.bind(self.parent)
         self.assertEqual("tap", bound[portbindings.VIF_TYPE])
         self.assertEqual(
             {"port_filter": False, "connectivity": "l2", "bound_drivers": {"0": "trunkpath"}},
             bound[portbindings.VIF_DETAILS],
         )
-        for vnic_type, reason in (("direct", "passes the host's datapath by"), ("virtio-forwarder", "vhost-user")):
+        for vnic_type, reason in (("direct", "bypasses the host's datapath"), ("virtio-forwarder", "vhost-user")):
             with self.assertLogs("networking_trunkpath.mech_driver", "WARNING") as logs:
                 port = self.port(self.network(), **{"binding:vnic_type": vnic_type, "binding:host_id": "compute1"})
             self.assertEqual("binding_failed", port[portbindings.VIF_TYPE])
             self.assertIn(reason, logs.output[0])
 
-    def test_vlan_transparency_is_not_promised(self):
+    def test_vlan_transparency_is_rejected(self):
         driver = self.driver.mechanism_manager.mech_drivers["trunkpath"].obj
         self.assertIs(False, driver.check_vlan_transparency(None))
         self.assertIs(False, driver.check_vlan_qinq(None))

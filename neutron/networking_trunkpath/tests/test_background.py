@@ -1,51 +1,51 @@
-"""What the worker does: what it says of a store that fails, who watches, and what is repaired."""
+"""Background threads: retries and their log, isolation of failing entries, the leader lease, reconciliation."""
 
 import datetime
 from unittest import mock
 
 from oslo_utils import timeutils
 
-from networking_trunkpath import duty, reconcile, worker
+from networking_trunkpath import background, leader_lease, reconcile
 from networking_trunkpath.store import Key, StoreUnavailable
 from networking_trunkpath.tests.base import TrunkpathTestCase
 
 
-class TestLoop(TrunkpathTestCase):
-    def test_a_failure_is_logged_when_it_begins_and_ends_only(self):
+class TestBackgroundThreads(TrunkpathTestCase):
+    def test_first_failure_and_recovery_are_logged_once(self):
         self.network()
-        step = mock.Mock(side_effect=[*[StoreUnavailable("etcd is away")] * 3, None, None])
-        loop = worker._Loop("drain", step, mock.Mock())
-        with self.assertLogs("networking_trunkpath.worker", "INFO") as logs:
-            outcomes = [loop.once(self.store) for _ in range(5)]
+        operation = mock.Mock(side_effect=[*[StoreUnavailable("etcd is down")] * 3, None, None])
+        loop = background.RetryLoop("journal worker", operation, mock.Mock())
+        with self.assertLogs("networking_trunkpath.background", "INFO") as logs:
+            outcomes = [loop.run_once(self.store) for _ in range(5)]
         self.assertEqual([False, False, False, True, True], outcomes)
         begin, end = logs.output
-        self.assertIn("the northbound DB: etcd is away. Changes that wait in the journal: 1", begin)
-        self.assertIn("drain works again", end)
+        self.assertIn("the northbound DB: etcd is down. Pending journal rows: 1", begin)
+        self.assertIn("journal worker recovered", end)
 
-    def test_a_record_that_cannot_be_made_does_not_keep_others(self):
+    def test_a_failing_entry_does_not_block_others(self):
         bad, good = self.network(name="bad"), self.network(name="good")
         with mock.patch("networking_trunkpath.records.lswitch", side_effect=_fail_for(bad)):
-            self.drain()
-            self.assertEqual({good["id"]}, set(self.store.held("lswitch")))
-        self.drain()
-        self.assertEqual({good["id"], bad["id"]}, set(self.store.held("lswitch")))
+            self.process_journal()
+            self.assertEqual({good["id"]}, set(self.store.records_by_id("lswitch")))
+        self.process_journal()
+        self.assertEqual({good["id"], bad["id"]}, set(self.store.records_by_id("lswitch")))
 
-    def test_one_process_watches_at_a_time(self):
+    def test_one_process_holds_the_lease_at_a_time(self):
         context = self.admin()
-        self.assertTrue(duty.is_ours(context, "watch", "a"))
-        self.assertFalse(duty.is_ours(context, "watch", "b"))
-        self.assertTrue(duty.is_ours(context, "watch", "a"))
+        self.assertTrue(leader_lease.acquire(context, "status_sync", "a"))
+        self.assertFalse(leader_lease.acquire(context, "status_sync", "b"))
+        self.assertTrue(leader_lease.acquire(context, "status_sync", "a"))
         later = timeutils.utcnow() + datetime.timedelta(seconds=60)
         with mock.patch.object(timeutils, "utcnow", return_value=later):
-            self.assertTrue(duty.is_ours(context, "watch", "b"))
-            self.assertFalse(duty.is_ours(context, "watch", "a"))
+            self.assertTrue(leader_lease.acquire(context, "status_sync", "b"))
+            self.assertFalse(leader_lease.acquire(context, "status_sync", "a"))
 
 
 class TestReconcile(TrunkpathTestCase):
     def test_every_difference_is_repaired(self):
         network = self.network()
         port = self.port(network)
-        self.drain()
+        self.process_journal()
         good = dict(self.store.records)
         for key, value in good.items():
             for damage in (None, b"no JSON", value.replace(b'"version"', b'"mtu"'), value.replace(b'"name"', b'"nom"')):
@@ -53,23 +53,23 @@ class TestReconcile(TrunkpathTestCase):
                 if damage is None:
                     del self.store.records[key]
                 self.assertEqual(1, reconcile.repair(self.store), damage)
-                self.drain()
-                self.assertEqual([], reconcile.compare(self.store).all)
+                self.process_journal()
+                self.assertEqual([], reconcile.compare(self.store).differences)
         foreign = Key("lport", "x", "foreign")
         self.store.records[foreign] = b"{}"
         self.assertEqual(1, reconcile.repair(self.store))
-        self.drain()
+        self.process_journal()
         self.assertNotIn(foreign, self.store.records)
-        self.assertIn(port["id"], self.store.held("lport"))
+        self.assertIn(port["id"], self.store.records_by_id("lport"))
 
-    def test_another_clouds_records_are_left_alone(self):
+    def test_records_of_another_cloud_are_kept(self):
         network = self.network()
         foreign = {Key("lport", "x", str(number)): b"{}" for number in range(3)}
         self.store.records |= foreign
         with self.assertLogs("networking_trunkpath.reconcile", "ERROR") as logs:
             reconcile.repair(self.store)
-        self.assertIn("3 records that are not Neutron's, beside 1 that should be there", logs.output[0])
-        self.drain()
+        self.assertIn("3 records that are not Neutron's, beside 1 that Neutron requires", logs.output[0])
+        self.process_journal()
         self.assertEqual({*foreign, Key("lswitch", network["project_id"], network["id"])}, set(self.store.records))
 
 
