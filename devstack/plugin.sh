@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# devstack sources this in each of its phases: plugin.sh stack install|post-config|extra, unstack, clean.
+# devstack sources this in each phase: plugin.sh stack install|post-config|extra, unstack, clean.
 
-# shellcheck disable=SC2154  # devstack's: DEST, HOST_IP, HOST_NAME, STACK_USER, SYSTEMCTL, SYSTEMD_DIR, Q_PLUGIN_CONF_FILE
+# shellcheck disable=SC2154  # variables of devstack: DEST, HOST_IP, HOST_NAME, STACK_USER, SYSTEMCTL, SYSTEMD_DIR, Q_PLUGIN_CONF_FILE
 TRUNKPATH_DIR=${TRUNKPATH_DIR:-$DEST/trunkpath}
 TRUNKPATH_BIN=/usr/local/bin/trunkpath
 TRUNKPATH_CONF=/etc/trunkpath/trunkpath.toml
 TRUNKPATH_UNIT=devstack@trunkpath.service
 
-# The datapath is built: a Rust toolchain must be there.
+# Builds the datapath, which requires a Rust toolchain, and installs the Neutron drivers.
 function install_trunkpath {
     if is_service_enabled trunkpath; then
         (cd "$TRUNKPATH_DIR" && scripts/setup build && cargo build --release --locked)
@@ -15,7 +15,7 @@ function install_trunkpath {
     fi
     if is_service_enabled q-svc neutron-api; then
         pip_install -e "$TRUNKPATH_DIR/neutron"
-        # Before Neutron is configured, so that its configuration has it.
+        # In this phase, before devstack writes service_plugins to neutron.conf.
         if is_service_enabled q-trunk; then
             neutron_service_plugin_class_add trunk
         fi
@@ -30,12 +30,12 @@ function configure_trunkpath {
         sudo install -d -o "$STACK_USER" "$(dirname "$TRUNKPATH_CONF")" /var/lib/trunkpath /run/trunkpath
         {
             printf 'nb = "%s"\n' "$TRUNKPATH_NB"
-            # nova binds ports to this name.
+            # The name in binding:host_id of ports.
             printf 'chassis = "%s"\n' "$HOST_NAME"
             printf 'local_ip = "%s"\n' "$HOST_IP"
             printf '%s' "${TRUNKPATH_RUN_OPTIONS:+$TRUNKPATH_RUN_OPTIONS$'\n'}"
         } | sudo tee "$TRUNKPATH_CONF" >/dev/null
-        # The URL may have a password in it.
+        # The URL may contain a password.
         sudo chown "$STACK_USER" "$TRUNKPATH_CONF"
         sudo chmod 600 "$TRUNKPATH_CONF"
     fi
@@ -46,7 +46,7 @@ function start_trunkpath {
     local unit=$SYSTEMD_DIR/$TRUNKPATH_UNIT
     write_user_unit_file "$TRUNKPATH_UNIT" "$TRUNKPATH_BIN run --config $TRUNKPATH_CONF" "" "$STACK_USER"
     iniset -sudo "$unit" Service AmbientCapabilities "CAP_NET_ADMIN CAP_NET_RAW CAP_BPF CAP_IPC_LOCK"
-    # For its API socket, also after a reboot.
+    # Folder of its API socket, created at each start because /run is empty after a reboot.
     iniset -sudo "$unit" Service RuntimeDirectory trunkpath
     iniset -sudo "$unit" Service Restart always
     $SYSTEMCTL daemon-reload
