@@ -7,9 +7,8 @@ use std::cell::RefCell;
 use libfuzzer_sys::fuzz_target;
 use trunkpath::tables::LinkSlot;
 
-
-use testkit::switch::Switch;
 use testkit::scenario::Scenario;
+use testkit::switch::Switch;
 
 /// So small that short inputs exceed it, and that header lengths matter.
 const MTU: usize = 120;

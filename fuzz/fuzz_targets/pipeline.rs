@@ -6,13 +6,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use trunkpath::types::DropReason;
 use trunkpath::tables::LinkSlot;
-
+use trunkpath::types::DropReason;
 
 use testkit::model::{self, Holders};
-use testkit::switch::Switch;
 use testkit::scenario::Scenario;
+use testkit::switch::Switch;
 
 type Drops = BTreeMap<(Option<String>, DropReason), u64>;
 

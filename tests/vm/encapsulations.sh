@@ -1,5 +1,5 @@
-# Runs in a VM: a switch with three guests on veths, whose offloads nobody touched. They speak TCP inside of each kind of
-# tunnel, and SCTP: guest a by its own port with b, and by a subport with c.
+# Runs in a VM: a switch with three guests on veths with default offloads. They send TCP inside each kind of tunnel, and
+# SCTP: guest a by its own port to b, and by a subport to c.
 # shellcheck shell=dash
 set -u
 IP=/usr/bin/ip
@@ -55,7 +55,7 @@ until [ "$($IP link | grep -c prog/xdp)" = 3 ]; do
     sleep 0.1
 done
 
-# An address as socat wants it.
+# An address in the syntax of socat.
 bracketed() { case $1 in *:*) echo "[$1]" ;; *) echo "$1" ;; esac }
 
 # The data from one guest to the address of another.
@@ -76,7 +76,7 @@ transfer() { # KIND PROTOCOL FROM TO ADDRESS
     echo "passed $1 $2 $3 $4"
 }
 
-# Both ways by a tunnel device that `create NAMESPACE LOCAL REMOTE` makes in each guest.
+# In both directions by a tunnel link that `create NAMESPACE LOCAL REMOTE` creates in each guest.
 tunnel() { # KIND LINK PEER NETWORK
     kind=$1 link=$2 peer=$3 network=$4
     create "$kind" a "10.$network.0.1" "10.$network.0.2" "$link" || fail "$kind in a"
@@ -130,7 +130,7 @@ mpls() { # LINK PEER NETWORK
     transfer mpls TCP "$2" a 172.17.0.1
 }
 
-# By the port, each kind; by the subport, whose tag is off before the tunnel is looked at, some.
+# Each kind by the port; some kinds by the subport, whose tag is stripped before the tunnel is parsed.
 for kind in vxlan vxlan-csum geneve geneve-csum gre gre-csum gretap ipip sit; do
     tunnel $kind eth0 b 1
 done

@@ -1,5 +1,5 @@
-# Runs in a VM: removes links and namespaces under a living, a killed and a pinned switch, ROUNDS times each, twenty at a
-# time.
+# Runs in a VM: removes links and namespaces under a running, a killed and a pinned switch, ROUNDS times each, twenty at
+# a time.
 # shellcheck shell=dash
 set -u
 ROUNDS=$1
@@ -19,7 +19,7 @@ trunkpath nb --nb sqlite:/tmp/nb.db apply /tmp/records || exit 1
 
 programs() { $IP link | grep -c prog/xdp; }
 
-# The commands of all guests in one process each: starting one takes its time in an emulated machine.
+# One process per command for all guests: starting a process is slow in an emulated machine.
 plug() {
     for guest in $GUESTS; do
         echo "netns add g$guest"
@@ -28,18 +28,18 @@ plug() {
     done | $IP -batch -
 }
 
-# Namespaces of the even ones, links of the odd ones.
+# Removes the namespaces of the even guests and the links of the odd ones.
 unplug() {
     for guest in $GUESTS; do
         if [ $((guest % 2)) = 0 ]; then echo "netns del g$guest"; else echo "link del v$guest"; fi
     done | $IP -batch - || exit 1
     removed=$((removed + 20))
-    # Namespaces go in the background: all of their links must be gone before the next round.
+    # The kernel removes namespaces in the background: waits until all of their links are removed.
     while $IP link | grep -q ' v[0-9]*@'; do sleep 0.1; done
     for guest in $GUESTS; do [ $((guest % 2)) = 0 ] || echo "netns del g$guest"; done | $IP -batch -
 }
 
-# Returns when each link has its program.
+# Waits until each link has its program.
 start() {
     trunkpath run --nb sqlite:/tmp/nb.db --chassis c1 --api /tmp/api.sock --state /tmp/state --umem-mib 16 \
         --pin-folder /tmp/pins/tp "$@" >>/tmp/log 2>&1 &
@@ -58,9 +58,9 @@ end() {
 removed=0
 round=0
 while [ $round -lt "$ROUNDS" ]; do
-    # Living.
+    # Running.
     plug && start && unplug && end -TERM
-    # Killed: the kernel takes its programs off some time after.
+    # Killed: the kernel detaches its programs some time later.
     plug && start --port '*:no_socket=pass' && end -KILL
     unplug
     # Killed, and its programs pinned.
@@ -70,7 +70,7 @@ while [ $round -lt "$ROUNDS" ]; do
     echo "removed $removed"
 done
 
-# RTNL is alive.
+# The RTNL lock is free.
 $IP link add alive type veth peer name alive-peer && $IP link del alive || exit 1
 dmesg | grep -E 'BUG:|Oops|WARNING:|page fault|self-detected stall|blocked for more than' && exit 1
 exit 0
