@@ -1,6 +1,6 @@
 //! Cost of one change and of a list of all problems, with N records that claim the same or form a chain: N =
-//! 1000, 2000 and 4000. Cost of a start, of a change of one port and of one link event with 100, 1,000 and 10,000 ports
-//! that have nothing in common. `cargo bench --bench growth`.
+//! 1000, 2000 and 4000. Cost of a start, of a change of one port and of one link event with 100, 1,000 and
+//! 10,000 ports that have nothing in common. `cargo bench --bench growth`.
 #![allow(clippy::unwrap_used, reason = "a bench ends when it cannot go on")]
 
 use std::time::Duration;

@@ -25,7 +25,7 @@ struct Arguments {
     /// Writes the figures to this file, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Runs this case instead of counting: what callgrind is to start.
+    /// Runs this case instead of counting. Callgrind starts the program with this option.
     #[arg(long, hide = true, value_name = "CASE")]
     run: Option<String>,
     /// Passed by `cargo bench`, and ignored.

@@ -44,7 +44,7 @@ impl Machine {
 
     /// CPUs of the generator and of the datapath; the same one if there is only one.
     pub fn split(&self) -> Result<(usize, usize)> {
-        let generator = *self.cpus.first().context("no CPU that we may use")?;
+        let generator = *self.cpus.first().context("this process may use no CPU")?;
         Ok((generator, self.cpus.get(1).copied().unwrap_or(generator)))
     }
 }

@@ -85,7 +85,7 @@ struct Run {
     /// Write them into benches/baseline.json
     #[arg(long, conflicts_with = "check")]
     rebase: bool,
-    /// What `cargo bench --bench instructions -- --json FILE` wrote; scripts/bench gives it
+    /// Output of `cargo bench --bench instructions -- --json FILE`, passed by scripts/bench
     #[arg(long, value_name = "FILE", hide = true)]
     instructions: Option<PathBuf>,
     /// Measure only these datapaths

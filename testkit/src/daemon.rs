@@ -1,4 +1,4 @@
-//! A running `trunkpath run`, its files, and the commands that ask it.
+//! A running `trunkpath run`, its files, and the commands that use its API.
 
 use std::fs::{self, File};
 use std::os::unix::fs::chown;

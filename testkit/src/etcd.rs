@@ -45,5 +45,5 @@ pub async fn leader(endpoints: &[String]) -> usize {
             return index;
         }
     }
-    panic!("nobody leads");
+    panic!("no member is the leader");
 }

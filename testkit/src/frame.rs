@@ -7,7 +7,7 @@ pub const BROADCAST: Mac = [0xff; 6];
 /// Local experimental `EtherType` 1 (IEEE Std 802): no protocol of any kernel answers it.
 pub const TEST: u16 = 0x88b5;
 
-/// Local experimental `EtherType` 2: marker frames of the testbed, which tests do not see.
+/// Local experimental `EtherType` 2: marker frames of the testbed, which it does not pass to tests.
 pub const MARKER: u16 = 0x88b6;
 
 /// TPID of 802.1Q; [`STAG`] is that of 802.1ad.

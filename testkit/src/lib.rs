@@ -1,7 +1,8 @@
 //! Rigs that tests, benches and fuzz targets share.
 //!
 //! * [`testbed`]: a host with the daemon and guests, in network namespaces of the real kernel.
-//! * [`scenario`]: records and links, the input of a switch without sockets; [`switch`] runs the real datapath on them.
+//! * [`scenario`]: records and links, the input of a switch without sockets; [`switch`] runs the real
+//!   datapath on them.
 //! * [`model`]: the naive switch that the datapath is compared with.
 //! * [`stores`], [`simulated`]: NB DBs on loopback, and links without a kernel, for a reconciler.
 #![allow(

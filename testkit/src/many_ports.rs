@@ -1,4 +1,5 @@
-//! Many ports, each with a link of its own, on networks of [`NETWORK_PORTS`] ports; and one change of one of them.
+//! Many ports, each with a link of its own, on networks of [`NETWORK_PORTS`] ports; and one change of one of
+//! them.
 
 use serde_json::json;
 use trunkpath::control::Reconciler;

@@ -40,8 +40,8 @@ pub fn with_etcd(count: usize, test: impl FnOnce(&mut Testbed, &mut NbServers)) 
     with_servers(format!("etcd://{}", endpoints.join(",")), lines, test);
 }
 
-/// Runs `test` on a testbed whose NB DB is a redis server with notifications, which the daemon also reads again
-/// every second.
+/// Runs `test` on a testbed whose NB DB is a redis server with notifications, which the daemon also reads
+/// again every second.
 pub fn with_redis(test: impl FnOnce(&mut Testbed, &mut NbServers)) {
     let line = |folder: &TempDir| {
         let line = format!(

@@ -24,8 +24,8 @@ pub struct Netns {
 }
 
 impl Netns {
-    /// A new namespace with `lo`, which is up. IPv6 is disabled on new links, so that it has no frames but those of
-    /// the test.
+    /// A new namespace with `lo`, which is up. IPv6 is disabled on new links, so that it has no frames but
+    /// those of the test.
     pub fn new(name: &str) -> Self {
         let netns = Self::untouched(name);
         netns.ip("link set lo up");

@@ -1,4 +1,4 @@
-//! A host that reports its ports, and that dies without withdrawing them.
+//! A host that reports its ports, and ends without withdrawing the reports.
 
 use std::thread::JoinHandle;
 

@@ -75,7 +75,7 @@ impl fmt::Display for Held {
         let count = |kind| descriptors.get(kind).copied().unwrap_or_default();
         write!(
             f,
-            "{} file descriptors, {} BPF links and {} maps among them, {} BPF objects of nobody, \
+            "{} file descriptors, {} BPF links and {} maps among them, {} BPF objects without a holder, \
              {af_xdp_sockets} AF_XDP sockets, {} KiB resident",
             descriptors.values().sum::<usize>(),
             count("anon_inode:bpf_link"),

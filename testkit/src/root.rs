@@ -9,7 +9,7 @@ const REQUIRE_ROOT: &str = "TRUNKPATH_REQUIRE_ROOT";
 pub fn is_root(test: &str) -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        skip(test, "it needs root (scripts/test knows how)");
+        skip(test, "it needs root (see scripts/test)");
     }
     root
 }

@@ -45,7 +45,7 @@ impl Drop for Server {
     }
 }
 
-/// A free port. The kernel gives it to nobody who does not ask for this very number.
+/// A port that is free at the time of the call.
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 const AGE_SECS: u64 = 7;
 
-/// A server that answers each query with the path of the query, and refuses traces.
+/// A server that answers each query with the path of the query, and rejects traces.
 async fn daemon(path: &Path) -> JoinSet<()> {
     let server = Server::bind(path).await.unwrap();
     let (calls, mut incoming) = mpsc::channel::<Call>(1);
@@ -50,7 +50,7 @@ fn trace() -> Query {
 }
 
 #[tokio::test]
-async fn one_connection_carries_every_query_and_refusals_keep_their_words() {
+async fn one_connection_carries_every_query_and_errors_keep_their_text() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("made/by/us/api.sock");
     let _daemon = daemon(&path).await;
@@ -100,7 +100,7 @@ async fn plain_http_works_as_curl_sends_it() {
 }
 
 #[tokio::test]
-async fn requests_that_are_never_finished_keep_nobody_out() {
+async fn unfinished_requests_block_no_other_client() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.sock");
     let _daemon = daemon(&path).await;
@@ -123,7 +123,7 @@ async fn requests_that_are_never_finished_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_too_long_is_refused() {
+async fn a_request_that_is_too_long_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.sock");
     let _daemon = daemon(&path).await;
@@ -145,7 +145,7 @@ async fn a_lock_on_its_folder_stops_no_start() {
 }
 
 #[tokio::test]
-async fn only_the_owner_may_connect_and_the_file_goes_with_the_server() {
+async fn only_the_owner_may_connect_and_the_file_is_removed_with_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.sock");
     let server = Server::bind(&path).await.unwrap();
@@ -178,7 +178,7 @@ async fn a_file_that_is_no_socket_is_left_alone() {
 }
 
 #[tokio::test]
-async fn without_a_daemon_the_client_says_how_to_get_one() {
+async fn without_a_daemon_the_error_has_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.sock");
     let missing = Client::connect(&path, PATIENCE).await.unwrap_err();
@@ -190,7 +190,7 @@ async fn without_a_daemon_the_client_says_how_to_get_one() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_stops_answers_its_last_caller() {
+async fn a_daemon_that_stops_answers_the_last_request() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.sock");
     let (calls, incoming) = mpsc::channel(1);
@@ -204,7 +204,7 @@ async fn a_daemon_that_stops_answers_its_last_caller() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_waited_for_as_long_as_asked() {
+async fn the_timeout_bounds_the_wait_for_an_answer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.sock");
     let (calls, _never_answered) = mpsc::channel(1);

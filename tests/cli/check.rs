@@ -100,8 +100,8 @@ fn missing_capabilities_are_named() {
     assert!(!screen.contains("CAP_BPF is not held"), "CAP_SYS_ADMIN contains it: {screen}");
 }
 
-/// Opens a tap with the offloads of a guest as qemu does, and holds it until its input ends. (`TUNSETIFF` and
-/// `TUNSETOFFLOAD` in `linux/if_tun.h`.)
+/// Opens a tap with the offloads of a guest as qemu does, until its input ends (`TUNSETIFF` and
+/// `TUNSETOFFLOAD` in `linux/if_tun.h`).
 const HOLD_TAP: &str = "
 import fcntl, struct, sys
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, TUNSETIFF, TUNSETOFFLOAD = 0x2, 0x1000, 0x4000, 0x400454ca, 0x400454d0

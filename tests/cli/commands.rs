@@ -205,7 +205,7 @@ fn json_is_the_daemons_answer() {
 }
 
 #[test]
-fn stats_show_what_was_lost_and_where_and_hide_zeros() {
+fn stats_list_drops_by_place_without_zeros() {
     let stats = Daemon::start().shown("stats");
     assert!(has_line(&stats, &[LPORT, "12", "1200", "5", "400", "7"]), "{stats}");
     assert!(has_line(&stats, &[LPORT, "locate_unknown", "7"]), "{stats}");
@@ -218,7 +218,7 @@ fn stats_show_what_was_lost_and_where_and_hide_zeros() {
 }
 
 #[test]
-fn watching_goes_on_until_it_is_interrupted() {
+fn watch_ends_when_it_is_interrupted() {
     let daemon = Daemon::start();
     for (words, first_line) in [("stats --watch", "LPORT"), ("stats --watch --json", "{")] {
         let mut child = daemon.command(words).stdout(Stdio::piped()).spawn().unwrap();
@@ -252,7 +252,7 @@ fn trace_sends_the_frame_that_was_described() {
 }
 
 #[test]
-fn bad_questions_are_answered_with_the_value_and_a_way_out() {
+fn errors_have_the_value_and_the_remedy() {
     let daemon = Daemon::start();
     for (words, part) in [
         ("trace --port nowhere --hex 00", "there is one named nowhere: id-of-nowhere"),
@@ -276,12 +276,12 @@ fn bad_questions_are_answered_with_the_value_and_a_way_out() {
     ] {
         let message = refused(&trunkpath(words).output().unwrap());
         assert!(parts.iter().all(|part| message.contains(part)), "{words}: {message}");
-        assert!(message.matches("No such file").count() < 2, "said once: {message}");
+        assert!(message.matches("No such file").count() < 2, "repeated: {message}");
     }
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let daemon = Daemon::start();
     let mut child =
         daemon.command("show ports").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

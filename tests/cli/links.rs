@@ -19,15 +19,15 @@ fn watching<F: Future<Output = ()>>(namespace: &Netns, test: impl FnOnce(Links, 
     });
 }
 
-/// Applies events until `wanted` holds.
-async fn until(links: &mut Links, watch: &mut LinkWatch, wanted: impl Fn(&Links) -> bool) {
-    while !wanted(links) {
+/// Applies events until `condition` holds.
+async fn until(links: &mut Links, watch: &mut LinkWatch, condition: impl Fn(&Links) -> bool) {
+    while !condition(links) {
         watch.next().await.unwrap().apply(links);
     }
 }
 
 #[test]
-fn links_that_are_there_are_listed_as_they_are() {
+fn existing_links_are_listed() {
     let Some(namespace) = Netns::for_test("links_that_are_there") else { return };
     namespace.ip("link add v0 numrxqueues 4 numtxqueues 2 type veth peer name v1");
     namespace.ip("link set v0 mtu 1400 address fa:16:3e:00:01:66 alias c0a80101-1111");
@@ -80,8 +80,8 @@ fn every_change_is_announced() {
 }
 
 #[test]
-fn a_link_that_leaves_a_bridge_is_not_gone() {
-    let Some(namespace) = Netns::for_test("a_link_that_leaves_a_bridge_is_not_gone") else { return };
+fn a_link_that_leaves_a_bridge_remains() {
+    let Some(namespace) = Netns::for_test("a_link_that_leaves_a_bridge_remains") else { return };
     namespace.ip("link add b0 type bridge");
     namespace.ip("link add v0 type veth peer name v1");
     namespace.ip("link set v0 up master b0");
@@ -100,11 +100,11 @@ fn a_link_that_leaves_a_bridge_is_not_gone() {
 }
 
 #[test]
-fn announcements_that_are_lost_bring_the_whole_list() {
+fn lost_announcements_cause_a_full_list() {
     let Some(namespace) = Netns::for_test("announcements_that_are_lost") else { return };
     namespace.ip("link add v0 up type veth peer name v1");
     watching(&namespace, async |mut links, mut watch| {
-        // This thread does not read the socket meanwhile, so its buffer overflows.
+        // This thread does not read the socket meanwhile, so the socket's buffer overflows.
         let flips = "link set v0 down\nlink set v0 up\n".repeat(2000);
         let batch = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(batch.path(), flips + "link set v0 alias last\n").unwrap();
@@ -123,8 +123,8 @@ fn announcements_that_are_lost_bring_the_whole_list() {
 }
 
 #[test]
-fn a_wait_that_is_given_up_loses_nothing() {
-    let Some(namespace) = Netns::for_test("a_wait_that_is_given_up_loses_nothing") else { return };
+fn a_cancelled_wait_loses_no_event() {
+    let Some(namespace) = Netns::for_test("a_cancelled_wait_loses_no_event") else { return };
     watching(&namespace, async |mut links, mut watch| {
         assert!(watch.next().now_or_never().is_none(), "nothing happened yet");
         namespace.ip("link add v0 type veth peer name v1");

@@ -117,7 +117,7 @@ fn an_address_moves_once_a_second_and_moves_and_refusals_are_counted() {
 }
 
 #[test]
-fn arp_and_neighbour_discovery_announce_whatever_the_frames_source() {
+fn arp_and_neighbour_discovery_announce_regardless_of_the_frames_source() {
     const ADVERTISEMENT: u8 = 136;
     let ip6 = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
     let advertisement = neighbour(ADVERTISEMENT, ip6, &link_layer(2, VIRTUAL));
@@ -150,7 +150,7 @@ fn what_port_security_drops_announces_nothing() {
 }
 
 #[test]
-fn a_frame_that_cannot_be_read_announces_its_source() {
+fn a_frame_that_cannot_be_parsed_announces_its_source() {
     let mut switch = Switch::new(&router_and_backups());
     let mut cut = arp(VIRTUAL, 2, VIRTUAL, VIRTUAL_IP);
     cut.truncate(30);
@@ -220,7 +220,7 @@ fn a_pair_never_takes_the_own_address_of_a_port_even_of_one_that_is_down_or_else
 }
 
 #[test]
-fn ports_behind_one_device_share_an_address() {
+fn ports_behind_one_link_share_an_address() {
     let scenario = Scenario::vm_and_peers()
         .port("pod", 3, "a", PEER_C)
         .segmentation("s2", "vm", 200, "pod")
@@ -237,7 +237,7 @@ fn ports_behind_one_device_share_an_address() {
 }
 
 #[test]
-fn the_holder_outlives_other_tables_and_another_device_of_its_port() {
+fn the_holder_outlives_other_tables_and_another_link_of_its_port() {
     let scenario = router_and_backups();
     let mut switch = Switch::new(&scenario);
     announce(&mut switch, "peer-c");
@@ -263,7 +263,7 @@ fn the_holder_is_no_difference_between_tables() {
 }
 
 #[test]
-fn a_pair_with_a_group_address_is_named() {
+fn a_pair_with_a_group_address_is_reported() {
     let switch = Switch::new(&Scenario::vm_and_peers().pair("vm", [1, 0, 0, 0, 0, 1]));
     let problems = switch.problems();
     assert!(

@@ -52,7 +52,7 @@ proptest! {
 }
 
 #[test]
-fn a_packet_that_would_leave_in_too_many_segments_is_the_senders_loss() {
+fn a_packet_with_too_many_segments_is_dropped_at_the_sender() {
     let mut switch = Switch::with_frames(&scenario(1500, 0), 4096);
     assert_eq!(switch.send("vm", &super_packet(PEER_A, 1400)), []);
     assert_eq!(drops(&switch), [(Some("vm".to_owned()), DropReason::Fit(Fit::TooManySegments), 1)]);
@@ -70,7 +70,7 @@ fn a_super_packet_to_a_group_is_not_cut() {
 }
 
 #[test]
-fn segments_beyond_what_the_bytes_would_fill_count_against_the_ration() {
+fn surplus_segments_count_against_the_flood_rate() {
     // 103 segments where 44 full ones would be enough: 15 beyond twice as many.
     let mut switch = Switch::with_frames(&scenario(1500, 1000), 4096);
     let packet = super_packet(PEER_A, 816);
@@ -86,7 +86,7 @@ fn segments_beyond_what_the_bytes_would_fill_count_against_the_ration() {
 }
 
 #[test]
-fn honest_super_packets_are_not_rationed() {
+fn ordinary_super_packets_are_not_limited() {
     for (mtu, segments) in [(1500, 46), (9000, 8), (576, 126)] {
         let mut switch = Switch::with_frames(&scenario(mtu, 1), 4096);
         for _ in 0..10 {
@@ -100,7 +100,7 @@ fn honest_super_packets_are_not_rationed() {
 }
 
 #[test]
-fn a_copy_of_a_long_frame_costs_as_much_as_it_has_buffers() {
+fn a_copy_of_a_long_frame_costs_as_much_as_it_has_chunks() {
     let mut switch = Switch::with_frames(&scenario(9000, 1000), 4096);
     let long = frame(BROADCAST, VM, &[], &[&[0x88, 0xb5][..], &[9; 8900]].concat());
     let mut sent = 0;
@@ -108,6 +108,6 @@ fn a_copy_of_a_long_frame_costs_as_much_as_it_has_buffers() {
         switch.outlet.now = 1_000_000_000 + tick * 1_000_000;
         sent += switch.send("vm", &long).len();
     }
-    // 8,914 bytes in five buffers.
+    // 8,914 bytes in five chunks.
     assert!((1100 / 5..=1100 / 5 + 1).contains(&sent), "{sent}");
 }

@@ -78,7 +78,7 @@ fn ipv4_must_come_from_an_address_that_goes_with_the_mac_address() {
 }
 
 #[test]
-fn without_an_address_a_guest_may_ask_for_one() {
+fn without_an_address_a_guest_may_request_one() {
     let discover = dhcp(VM, [255; 4], [0; 4], VM);
     assert_passes(&discover);
     assert_dropped(&udp(VM, [0; 4], (67, 68)), DropReason::Antispoof(Antispoof::SourceIp));
@@ -91,7 +91,7 @@ fn without_an_address_a_guest_may_ask_for_one() {
 }
 
 #[test]
-fn a_dhcp_client_asks_for_itself() {
+fn a_dhcp_client_requests_for_itself() {
     assert_passes(&dhcp(VM, [10, 0, 0, 2], OWN_IP, VM));
     assert_dropped(&dhcp(VM, [255; 4], [0; 4], OTHER), DropReason::Antispoof(Antispoof::SourceMac));
     assert_dropped(&dhcp(VM, [10, 0, 0, 2], OWN_IP, OTHER), DropReason::Antispoof(Antispoof::SourceMac));
@@ -294,7 +294,7 @@ fn neighbour_discovery_cannot_be_hidden() {
 }
 
 #[test]
-fn relatives_of_neighbour_discovery_are_judged_too() {
+fn relatives_of_neighbour_discovery_are_checked_too() {
     // Inverse discovery claims lists of addresses.
     for kind in [141, 142] {
         let message = [&[kind, 0, 0, 0, 0, 0, 0, 0][..], &link_layer(1, VM), &link_layer(2, OTHER)].concat();
@@ -342,13 +342,13 @@ fn a_subport_has_addresses_of_its_own() {
 }
 
 #[test]
-fn a_port_without_port_security_sends_what_it_likes() {
+fn a_port_without_port_security_sends_from_any_address() {
     let sent = Switch::new(&scenario()).send("peer-a", &udp(OTHER, OTHER_IP, (1, 2)));
     assert_eq!(sent.len(), 1);
 }
 
 #[test]
-fn a_pair_that_cannot_be_read_closes_the_port_and_is_named() {
+fn an_invalid_pair_closes_the_port_and_is_reported() {
     let mut bad = scenario();
     bad.port_mut("vm").security = Some((vec![], vec![("10.0.0.0/33", VM)]));
     let mut switch = Switch::new(&bad);

@@ -33,7 +33,7 @@ fn assert_web_is_gone(switch: &mut Switch) {
     assert_eq!(switch.send("peer-b", &tagged(BROADCAST, PEER_B, &[])), []);
 }
 
-/// Asserts that a frame of the VM with tag `vid` belongs to the VM itself, tag as it came.
+/// Asserts that a frame of the VM with tag `vid` belongs to the VM itself, with its tag.
 fn assert_tag_is_the_parents(switch: &mut Switch, vid: u16) {
     let frame = tagged(PEER_A, VM, &[vid]);
     assert_eq!(switch.send("vm", &frame), [by("peer-a", frame)]);
@@ -83,7 +83,7 @@ fn b5_a_changed_vid_replaces_the_old_one() {
 }
 
 #[test]
-fn b6_a_child_deleted_before_its_segmentation_leaves_nothing() {
+fn b6_a_subport_deleted_before_its_segmentation_leaves_nothing() {
     let mut scenario = Scenario::vm_and_peers();
     let mut switch = Switch::new(&scenario);
     scenario.ports.remove("web");
@@ -108,7 +108,7 @@ fn b8_a_changed_address_replaces_the_old_one() {
 }
 
 #[test]
-fn b9_of_two_segmentations_with_one_tag_the_lower_id_has_it_until_it_goes() {
+fn b9_of_two_segmentations_with_one_tag_the_lower_id_has_it_until_its_deletion() {
     let both = || Scenario::vm_and_peers().port("db", 3, "b", DB).segmentation("s2", "vm", 100, "db");
     let mut switch = Switch::new(&both());
     assert_web_has_tag(&mut switch, 100);
@@ -129,7 +129,7 @@ fn assert_web_is_not_reached_but_db_is(switch: &mut Switch) {
 }
 
 #[test]
-fn b9_of_two_segmentations_with_one_child_the_lower_id_has_it_until_it_goes() {
+fn b9_of_two_segmentations_with_one_subport_the_lower_id_has_it_until_its_deletion() {
     let mut scenario = Scenario::vm_and_peers().segmentation("s2", "peer-a", 200, "web");
     let mut switch = Switch::new(&scenario);
     assert_web_has_tag(&mut switch, 100);
@@ -142,7 +142,7 @@ fn b9_of_two_segmentations_with_one_child_the_lower_id_has_it_until_it_goes() {
 }
 
 #[test]
-fn b10_a_child_that_is_down_when_its_segmentation_comes_stays_down() {
+fn b10_a_subport_that_is_down_when_its_segmentation_is_added_stays_down() {
     let mut scenario = Scenario::vm_and_peers();
     scenario.segmentations.clear();
     scenario.port_mut("web").enabled = false;

@@ -3,7 +3,7 @@
 
 use testkit::frames::ones_complement_sum;
 
-/// Whether a checksum is partial, left to the hardware.
+/// Whether a checksum is partial, as with checksum offload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sum {
     Partial,

@@ -61,8 +61,8 @@ fn geneve(options: &[u8], packet: &[u8], sum: Option<Sum>) -> Vec<u8> {
     ip(false, UDP, &udp(false, 6081, &payload, sum), Place::default())
 }
 
-/// The frame with all checksums complete, and the same with the inner one partial and the outer ones as
-/// `outer` says: complete for the complete inner packet, or partial as well.
+/// The frame with all checksums complete, and the same with the inner one partial and the outer ones
+/// according to `outer`: complete for the complete inner packet, or partial as well.
 fn pair((_, encapsulate): Encapsulation, protocol: u8, v6: bool, outer: Sum) -> (Vec<u8>, Vec<u8>) {
     let packet = |sum| {
         let data: Vec<u8> = (0..77).collect();
@@ -119,9 +119,9 @@ fn complete_sums_stay_inside_of_tunnels() {
 }
 
 #[test]
-fn sums_of_frames_in_several_buffers_are_completed_inside_of_tunnels() {
+fn sums_of_frames_in_several_chunks_are_completed_inside_of_tunnels() {
     all_pairs(|what, whole, partial| {
-        // All headers are in the first buffer, and 76 bytes of data are not.
+        // All headers are in the first chunk, and 76 bytes of data are not.
         let (first, rest) = partial.split_at(partial.len() - 76);
         let mut first = first.to_vec();
         assert_eq!(complete(&mut first, rest.chunks(7)), Completion::Completed, "{what}");

@@ -1,4 +1,4 @@
-//! No chunk is lost or duplicated, whatever the outcome of the frames: free chunks + chunks sent = all
+//! No chunk is lost or duplicated, regardless of the outcome of the frames: free chunks + chunks sent = all
 //! chunks.
 
 use proptest::collection::vec;

@@ -61,7 +61,7 @@ fn the_tags_are_those_of_the_newest_tables() {
         let arrived = tagged(WEB, PEER_B, &[tci(6, 0, vid), tci(6, 0, 7)]);
         arrives(&scenario, &with_vid(Scenario::vm_and_peers(), vid), &to_web(), arrived);
     }
-    // A level deeper, and a level up: the priority is that of the frame as it came in.
+    // A level deeper, and a level up: the priority is that of the received frame.
     let nested = Scenario::vm_and_peers().port("mid", 3, "a", [2, 0, 0, 0, 0, 3]);
     let nested = nested.segmentation("s1", "mid", 100, "web").segmentation("s2", "vm", 200, "mid");
     let deep = tagged(WEB, PEER_B, &[tci(6, 0, 200), tci(6, 0, 100), tci(6, 0, 7)]);
@@ -88,7 +88,7 @@ fn a_receiver_that_left_the_network_gets_nothing_of_it() {
 }
 
 #[test]
-fn a_tag_that_means_a_subport_by_now_is_refused() {
+fn a_tag_that_selects_a_subport_by_now_is_dropped() {
     let scenario = Scenario::vm_and_peers();
     let nested = Scenario::vm_and_peers().port("inner", 3, "a", [2, 0, 0, 0, 0, 3]);
     let nested = nested.segmentation("s2", "web", 7, "inner");
@@ -114,7 +114,7 @@ fn what_is_too_long_by_now_is_dropped_or_cut() {
 
 /// The sender of a packet may have been deleted, and another port may have its slot.
 #[test]
-fn a_sender_that_left_is_not_the_port_that_has_its_place() {
+fn a_deleted_sender_is_not_the_port_that_has_its_slot() {
     let scenario = Scenario::vm_and_peers();
     let mut replaced = Scenario::vm_and_peers();
     replaced.ports.remove("peer-b");
@@ -155,7 +155,7 @@ fn a_flood_hands_one_packet_to_each_worker_with_receivers() {
 
 /// The receivers of a waiting flood are the present ports of the network.
 #[test]
-fn a_flood_reaches_who_is_on_the_network_by_now() {
+fn a_flood_reaches_the_present_ports_of_the_network() {
     let mut switch = Switch::new(&crowd());
     switch.receive_on(PEER_A_LINK, &tagged(BROADCAST, PEER_A, &[]));
     switch.sent();
@@ -168,7 +168,7 @@ fn a_flood_reaches_who_is_on_the_network_by_now() {
 }
 
 #[test]
-fn each_receiver_of_a_flood_that_finds_no_room_counts_a_drop() {
+fn each_receiver_of_a_flood_without_room_counts_a_drop() {
     let drops = |reason: DropReason| -> Drops {
         ["vm", "sub-1", "sub-2"].map(|port| ((Some(port.to_owned()), reason), 1)).into()
     };
@@ -184,7 +184,7 @@ fn each_receiver_of_a_flood_that_finds_no_room_counts_a_drop() {
 }
 
 #[test]
-fn a_unicast_that_finds_no_room_is_dropped_on_account_of_its_receiver() {
+fn a_unicast_without_room_is_dropped_at_its_receiver() {
     let mut switch = Switch::new(&crowd());
     switch.outlet.waiting.shrink_to_fit();
     assert_eq!(switch.send("peer-a", &tagged(VM, PEER_A, &[])), []);

@@ -1,4 +1,4 @@
-//! Frames that need several chunks: jumbo frames, and TCP packets that a VM leaves to others to segment.
+//! Frames in several chunks: jumbo frames, and TCP packets whose segmentation a VM offloads.
 
 use proptest::prelude::*;
 use trunkpath::types::DropReason;
@@ -21,8 +21,8 @@ fn switch(mtu: usize) -> Switch {
     Switch::with_frames(&Scenario::vm_and_peers().mtu("vm", 9000).mtu("peer-a", mtu).mtu("peer-b", mtu), 4096)
 }
 
-/// A TCP packet with these flags: EtherType and packet, its checksum partial, and where its TCP header
-/// begins.
+/// A TCP packet with these flags: EtherType and packet, its checksum partial, and the offset of its TCP
+/// header.
 fn tcp(v6: bool, options: u16, flags: u8, data: &[u8]) -> (Vec<u8>, usize) {
     let packet = Packet { odd_header: options, ..Packet::new(v6, 6, Checksum::Partial, data) };
     let mut bytes = packet.bytes();
@@ -71,7 +71,7 @@ fn segments(packet: &[u8], tcp: usize, mtu: usize) -> Vec<Vec<u8>> {
 
 proptest! {
     #[test]
-    fn a_long_tcp_packet_leaves_as_the_segments_that_a_card_would_make(
+    fn a_long_tcp_packet_leaves_as_the_segments_of_a_nic_with_tso(
         v6: bool,
         len in 1_usize..60_000,
         flags in 0_u8..=255,
@@ -208,7 +208,7 @@ fn spoofed_behind(options: usize) -> Vec<u8> {
 }
 
 #[test]
-fn neighbour_discovery_behind_the_first_buffer_is_dropped() {
+fn neighbour_discovery_behind_the_first_chunk_is_dropped() {
     let mut scenario = Scenario::vm_and_peers().mtu("vm", 9000).mtu("peer-a", 9000);
     scenario.port_mut("vm").security = Some((vec!["10.0.0.1"], vec![]));
     for (options, reason) in [

@@ -1,4 +1,4 @@
-//! A record that claims what a working one holds does not change the working one, whatever its id.
+//! A record that claims what a working one holds does not change the working one, regardless of its id.
 
 use trunkpath::tables::Compiler;
 use trunkpath::types::{Claim, Incumbents};
@@ -69,7 +69,7 @@ fn a_newcomer_of_a_lower_id_changes_nothing_for_what_works() {
 }
 
 #[test]
-fn a_restart_does_not_turn_the_winner() {
+fn a_restart_does_not_change_the_holder() {
     for (with_newcomer, newcomer, words) in newcomers() {
         let mut switch = Switch::new(&Scenario::vm_and_peers());
         switch.follow(&with_newcomer);
@@ -82,7 +82,7 @@ fn a_restart_does_not_turn_the_winner() {
 }
 
 #[test]
-fn an_incumbent_that_gives_up_its_claim_is_one_no_longer() {
+fn an_incumbent_without_its_claim_is_one_no_longer() {
     let with_newcomer =
         Scenario::vm_and_peers().port("aaa", 2, "b", OTHER).segmentation("s0", "vm", 101, "aaa");
     let mut switch = Switch::new(&Scenario::vm_and_peers());
@@ -110,7 +110,7 @@ fn an_edit_of_the_incumbent_that_keeps_its_claim_keeps_it() {
 }
 
 #[test]
-fn a_port_that_was_down_gets_its_address_back_and_a_third_takes_it_from_nobody() {
+fn a_port_that_was_down_gets_its_address_back_before_a_third() {
     let down = |mut scenario: Scenario| {
         scenario.links.iter_mut().filter(|link| link.port == "peer-a").for_each(|link| link.up = false);
         scenario

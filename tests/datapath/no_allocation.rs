@@ -1,4 +1,4 @@
-//! A burst of frames allocates no memory, whatever the outcome of the frames. Checked with a counting
+//! A burst of frames allocates no memory, regardless of the outcome of the frames. Checked with a counting
 //! allocator.
 
 use allocation_counter::measure;

@@ -38,7 +38,7 @@ fn a_tag_that_no_segmentation_has_stays_as_it_came() {
 }
 
 #[test]
-fn a_port_that_takes_no_unknown_tags_still_takes_priority_tags_and_its_segmentations() {
+fn a_port_that_drops_unknown_tags_accepts_priority_tags_and_its_segmentations() {
     let scenario = Scenario::vm_and_peers().strict("vm");
     for vid in [1, 99, 101, 4094, 4095] {
         let unknown = tagged(PEER_A, VM, &[tci(3, 1, vid)]);
@@ -68,7 +68,7 @@ fn a_neighbour_cannot_send_a_guest_a_frame_that_looks_like_one_of_its_subports()
 }
 
 #[test]
-fn a_guest_that_floods_has_its_copies_rationed_and_the_others_have_not() {
+fn only_a_guest_that_floods_has_its_copies_limited() {
     let mut scenario = Scenario::vm_and_peers().port("third", 12, "a", [2, 0, 0, 0, 0, 0x0c]).link("third");
     scenario.flood_rate = 1000;
     let mut switch = Switch::with_frames(&scenario, 8);
@@ -83,7 +83,7 @@ fn a_guest_that_floods_has_its_copies_rationed_and_the_others_have_not() {
 }
 
 #[test]
-fn only_the_outermost_tag_is_looked_at() {
+fn only_the_outermost_tag_selects_a_subport() {
     assert_passes_as_is(&tagged(PEER_A, VM, &[7, 100]));
     let sent = Switch::new(&Scenario::vm_and_peers()).send("vm", &tagged(PEER_B, WEB, &[100, 100]));
     assert_eq!(sent, by("peer-b", tagged(PEER_B, WEB, &[100])));
@@ -154,7 +154,7 @@ fn a_source_address_is_a_stations() {
 }
 
 #[test]
-fn what_no_bridge_forwards_is_dropped_unless_it_is_to_pass() {
+fn reserved_multicasts_are_dropped_unless_configured_to_pass() {
     let to = |last| frame([0x01, 0x80, 0xc2, 0, 0, last], VM, &[], &payload());
     let mut scenario = Scenario::vm_and_peers();
     let mut switch = Switch::new(&scenario);
@@ -171,7 +171,7 @@ fn what_no_bridge_forwards_is_dropped_unless_it_is_to_pass() {
 }
 
 #[test]
-fn what_has_nowhere_to_go_is_dropped() {
+fn a_frame_without_a_receiver_is_dropped() {
     let scenario = Scenario::vm_and_peers();
     let stranger: Mac = [2, 0, 0, 0, 0, 0x55];
     assert_dropped(&scenario, "vm", &tagged(stranger, VM, &[]), "vm", DropReason::Locate(Locate::Unknown));
@@ -220,7 +220,7 @@ fn a_subport_is_down_with_its_parent() {
 }
 
 #[test]
-fn a_partial_checksum_is_completed_if_the_link_says_so() {
+fn a_partial_checksum_is_completed_if_the_link_requires_it() {
     let packet = |checksum| Packet::new(false, 17, checksum, b"hello").bytes();
     let [partial, complete] = [Checksum::Partial, Checksum::Complete].map(packet);
     let mut scenario = Scenario::vm_and_peers();

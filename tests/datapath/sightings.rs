@@ -1,4 +1,4 @@
-//! Mistakes of guests are recorded by value, whatever the outcome of the frame.
+//! Mistakes of guests are recorded by value, regardless of the outcome of the frame.
 
 use trunkpath::packet::TagId;
 use trunkpath::tables::Sighting;
@@ -49,7 +49,7 @@ fn a_tag_that_no_segmentation_has_is_counted_by_vid_whether_it_passes_or_not() {
 }
 
 #[test]
-fn tags_that_mean_something_are_not_counted() {
+fn tags_with_a_meaning_are_not_counted() {
     let mut switch = Switch::new(&Scenario::vm_and_peers());
     // No tag, a priority tag, the tag of a segmentation; and any tag on a port without segmentations.
     for frame in [tagged(PEER_A, VM, &[]), tagged(PEER_A, VM, &[tci(5, 1, 0)]), tagged(PEER_B, WEB, &[100])] {
@@ -62,7 +62,7 @@ fn tags_that_mean_something_are_not_counted() {
 }
 
 #[test]
-fn a_tag_behind_a_segmentations_is_the_subports_mistake() {
+fn a_tag_behind_that_of_a_segmentation_is_counted_at_the_subport() {
     let scenario =
         Scenario::vm_and_peers().port("deep", 3, "b", OTHER).segmentation("s2", "web", 200, "deep");
     let mut switch = Switch::new(&scenario);

@@ -52,7 +52,7 @@ fn a_port_waits_for_its_network() {
 }
 
 #[test]
-fn of_two_new_ports_with_one_key_the_lower_id_has_it_until_it_goes() {
+fn of_two_new_ports_with_one_key_the_lower_id_has_it_until_its_deletion() {
     let mut scenario = Scenario::vm_and_peers().port("aaa", 2, "b", [2, 0, 0, 0, 0, 9]);
     let mut switch = Switch::new(&scenario);
     assert_problem(&switch, &["lport web", "unique_key 2 belongs to aaa", "give it a free one"]);
@@ -65,7 +65,7 @@ fn of_two_new_ports_with_one_key_the_lower_id_has_it_until_it_goes() {
 }
 
 #[test]
-fn of_two_new_networks_with_one_key_the_lower_id_has_it_until_it_goes() {
+fn of_two_new_networks_with_one_key_the_lower_id_has_it_until_its_deletion() {
     let mut scenario = Scenario::vm_and_peers().network("aa", 2);
     let mut switch = Switch::new(&scenario);
     assert!(!reaches_web(&mut switch));

@@ -1,4 +1,5 @@
-//! A guest whose frames become very many: guests of another network lose at most one frame in a hundred.
+//! A guest whose frames cause very many others: guests of another network lose at most one frame in a
+//! hundred.
 
 use std::sync::atomic::Ordering;
 use std::thread::sleep;

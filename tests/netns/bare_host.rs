@@ -1,4 +1,4 @@
-//! A host without a bpffs: the missing part is named, and what does not need it works.
+//! A host without a bpffs: the missing part is reported, and all functions without pins work.
 
 use super::life::Pair;
 use testkit::command::output;
@@ -6,7 +6,7 @@ use testkit::daemon::Daemon;
 use testkit::testbed::on_testbed;
 
 #[test]
-fn default_that_cannot_be_had_is_no_problem() {
+fn unavailable_default_is_no_problem() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.write_records();

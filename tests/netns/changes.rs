@@ -1,4 +1,4 @@
-//! Changes of the records while frames flow: no frame of an untouched port is lost.
+//! Changes of the records under traffic: no frame of an unchanged port is lost.
 
 use testkit::frame::{Frame, tci};
 use testkit::stream::{Running, Stream};

@@ -50,7 +50,7 @@ fn links_change_a_thousand_times_under_traffic() {
 }
 
 #[test]
-fn link_that_was_elsewhere_while_announcements_were_lost_is_taken_again() {
+fn link_that_was_elsewhere_while_announcements_were_lost_is_attached_again() {
     on_testbed(|testbed| {
         let one = testbed.network();
         let (vm, peer) = (testbed.guest("vm", one), testbed.guest("peer", one));

@@ -15,7 +15,7 @@ fn pins(testbed: &Testbed) -> Vec<PathBuf> {
 }
 
 #[test]
-fn programs_that_are_detached_are_noticed_and_attached_again() {
+fn detached_programs_are_detected_and_attached_again() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.start();
@@ -43,7 +43,7 @@ fn programs_that_are_detached_are_noticed_and_attached_again() {
 }
 
 #[test]
-fn a_pin_that_is_removed_is_made_again() {
+fn a_removed_pin_is_created_again() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.start();
@@ -58,7 +58,7 @@ fn a_pin_that_is_removed_is_made_again() {
 }
 
 #[test]
-fn what_happens_to_ports_and_links_is_in_the_log() {
+fn changes_of_ports_and_links_are_in_the_log() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.start();

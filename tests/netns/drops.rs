@@ -5,7 +5,7 @@ use testkit::testbed::on_testbed;
 use testkit::wait::until;
 
 #[test]
-fn frames_for_nobody_are_dropped_and_counted() {
+fn frames_without_a_receiver_are_dropped_and_counted() {
     on_testbed(|testbed| {
         let (one, two) = (testbed.network(), testbed.network());
         let vm = testbed.guest("vm", one);

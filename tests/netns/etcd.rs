@@ -62,7 +62,7 @@ fn each_server_is_frozen_in_turn_under_traffic() {
 }
 
 #[test]
-fn history_is_compacted_behind_our_back_under_traffic() {
+fn history_is_compacted_under_traffic() {
     with_etcd(1, |testbed, servers| {
         let ports = VmPorts::new(testbed, 2);
         testbed.start();

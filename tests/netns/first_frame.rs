@@ -59,7 +59,7 @@ fn time(testbed: &Testbed, servers: &NbServers, ports: &VmPorts, vid: u16, chang
 }
 
 #[test]
-fn first_frame_follows_a_commit_with_many_segmentations_of_others_there() {
+fn first_frame_follows_a_commit_with_many_segmentations_of_other_hosts() {
     with_etcd(1, |testbed, servers| {
         let ports = VmPorts::new(testbed, 1);
         testbed.start();

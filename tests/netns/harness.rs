@@ -1,4 +1,4 @@
-//! The testbed itself, with a plain veth: it must not change a byte of what it sends and captures.
+//! The testbed itself, with a plain veth: sent and captured frames are equal to the byte.
 
 use std::sync::Arc;
 

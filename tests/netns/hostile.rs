@@ -73,7 +73,7 @@ fn model(seed: u64, ports: &BTreeMap<String, Value>) -> Child {
 }
 
 #[test]
-fn a_hundred_thousand_frames_go_where_an_independent_model_says() {
+fn a_hundred_thousand_frames_agree_with_an_independent_model() {
     on_testbed(|testbed| {
         let ports = ports(testbed);
         let seed = std::env::var("TRUNKPATH_SEED").map_or(1, |seed| seed.parse().unwrap());

@@ -24,7 +24,7 @@ fn assert_served(testbed: &mut Testbed, (a, b): &(Port, Port)) {
 }
 
 #[test]
-fn device_is_found_by_alias() {
+fn link_is_found_by_alias() {
     on_testbed(|testbed| {
         let pair = pair(testbed, FoundBy::Alias);
         testbed.start();
@@ -33,7 +33,7 @@ fn device_is_found_by_alias() {
 }
 
 #[test]
-fn device_is_found_by_attach() {
+fn link_is_found_by_attach() {
     on_testbed(|testbed| {
         let pair = pair(testbed, FoundBy::Attach);
         testbed.start();
@@ -42,7 +42,7 @@ fn device_is_found_by_attach() {
 }
 
 #[test]
-fn device_is_found_by_tap_name() {
+fn link_is_found_by_tap_name() {
     on_testbed(|testbed| {
         let pair = pair(testbed, FoundBy::TapName);
         testbed.start();
@@ -51,7 +51,7 @@ fn device_is_found_by_tap_name() {
 }
 
 #[test]
-fn device_may_come_after_the_daemon() {
+fn link_may_appear_after_the_daemon() {
     on_testbed(|testbed| {
         let pair = pair(testbed, FoundBy::Alias);
         let dev = testbed.dev(&pair.0).to_owned();
@@ -77,7 +77,7 @@ fn veths_are_served_in_native_mode() {
 }
 
 #[test]
-fn link_for_generic_mode_only_is_refused_unless_allowed() {
+fn link_for_generic_mode_only_is_rejected_unless_allowed() {
     on_testbed(|testbed| {
         let pair = pair(testbed, FoundBy::Attach);
         // A macvlan takes all frames of the veth; no program can be attached to it in native mode.
@@ -129,7 +129,7 @@ fn foreign_program_is_left_alone() {
 }
 
 #[test]
-fn port_leaves_by_its_device_though_another_has_its_old_name() {
+fn port_leaves_by_its_link_though_another_has_its_old_name() {
     on_testbed(|testbed| {
         let (a, b) = pair(testbed, FoundBy::Alias);
         let dev = testbed.dev(&b).to_owned();
@@ -151,7 +151,7 @@ fn port_leaves_by_its_device_though_another_has_its_old_name() {
 }
 
 #[test]
-fn port_whose_switched_off_device_is_replaced_is_served_by_the_new_one() {
+fn port_whose_switched_off_link_is_replaced_is_served_by_the_new_one() {
     on_testbed(|testbed| {
         let one = testbed.network();
         let _peer = testbed.guest("peer", one);

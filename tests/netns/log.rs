@@ -51,7 +51,7 @@ fn a_log_pipe_without_a_reader_does_not_end_the_switch() {
 }
 
 #[test]
-fn a_log_pipe_that_nobody_reads_blocks_neither_the_switch_nor_its_end() {
+fn an_unread_log_pipe_blocks_neither_the_switch_nor_its_end() {
     on_testbed(|testbed| {
         let (mut reader, mut writer) = pipe();
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();

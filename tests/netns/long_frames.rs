@@ -49,7 +49,7 @@ fn jumbo_frames_pass_with_and_without_a_tag() {
 }
 
 #[test]
-fn what_a_receiver_cannot_take_is_dropped_and_counted() {
+fn frames_too_long_for_a_receiver_are_dropped_and_counted() {
     on_testbed(|testbed| {
         let one = testbed.network();
         let (jumbo, usual) = (testbed.guest("jumbo", one), testbed.guest("usual", one));
@@ -77,7 +77,7 @@ fn what_a_receiver_cannot_take_is_dropped_and_counted() {
 }
 
 #[test]
-fn an_mtu_that_cannot_be_served_is_refused() {
+fn an_mtu_that_is_too_large_is_rejected() {
     on_testbed(|testbed| {
         let one = testbed.network();
         let huge = testbed.guest("huge", one);
@@ -91,7 +91,7 @@ fn an_mtu_that_cannot_be_served_is_refused() {
 
 /// Behind a macvlan in generic mode a guest keeps TSO: its packets of up to 64 KiB are received unsegmented.
 #[test]
-fn packets_that_a_guest_leaves_to_others_to_cut_are_cut() {
+fn packets_with_offloaded_segmentation_are_cut() {
     on_testbed(|testbed| {
         let one = testbed.network();
         let guest = testbed.guest_found_by(FoundBy::Attach, "guest", one);

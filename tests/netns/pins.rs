@@ -262,7 +262,7 @@ fn mount_that_ends_with_the_switch_is_a_problem() {
 }
 
 #[test]
-fn without_the_right_to_mount_the_switch_runs_and_says_what_is_lost() {
+fn without_the_right_to_mount_the_switch_runs_and_reports_the_loss() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.files.pin_folder = testbed.files.path("pins");

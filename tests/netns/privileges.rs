@@ -39,7 +39,7 @@ fn surplus_capabilities_are_dropped() {
 }
 
 #[test]
-fn root_keeps_what_it_takes_to_see_who_holds_a_device() {
+fn root_keeps_the_capabilities_to_determine_the_holder_of_a_link() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.start();
@@ -67,7 +67,7 @@ fn only_the_daemons_user_may_use_its_files() {
 }
 
 #[test]
-fn names_do_nothing_to_a_terminal() {
+fn names_cannot_control_a_terminal() {
     const EVIL: &str = "x\u{1b}[2J\nFORGED \u{9b}31m\u{202e}";
     // Ids have no blanks or control characters.
     const EVIL_ID: &str = "x\u{202e}FORGED";

@@ -6,7 +6,7 @@ use super::vm_ports::VmPorts;
 use testkit::nb_servers::with_redis;
 
 #[test]
-fn changes_are_not_told_under_traffic() {
+fn changes_without_notifications_are_applied_under_traffic() {
     with_redis(|testbed, servers| {
         let ports = VmPorts::new(testbed, 2);
         testbed.start();

@@ -36,7 +36,7 @@ fn reported_exactly_while_it_forwards(testbed: &mut Testbed, servers: &mut NbSer
     // Without a stop: the reports expire.
     testbed.take_daemon().kill();
     servers.wait_for_reports(&[]);
-    // The next start takes over what a killed daemon left on the links.
+    // The next start adopts the programs that the killed daemon left on the links.
     testbed.relaunch();
     servers.wait_for_reports(&ports.all());
 }

@@ -1,4 +1,4 @@
-//! Another process holds the kernel's RTNL lock: every call that attaches, binds, or asks for a link waits.
+//! Another process holds the kernel's RTNL lock: every call that attaches, binds or queries a link waits.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ impl Drop for Holder {
 }
 
 #[test]
-fn what_waits_for_the_lock_keeps_nothing_else_waiting() {
+fn calls_that_wait_for_the_lock_block_nothing_else() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.start();
@@ -75,7 +75,7 @@ fn what_waits_for_the_lock_keeps_nothing_else_waiting() {
         testbed.set_enabled(&pair.peer, true);
         testbed.wait_until_all_up();
         pair.assert_served(testbed);
-        until("an answer that says how old it is", || {
+        until("an answer with its age", || {
             testbed
                 .daemon()
                 .stats_for_people()
@@ -91,7 +91,7 @@ fn what_waits_for_the_lock_keeps_nothing_else_waiting() {
 }
 
 #[test]
-fn stop_during_a_hold_says_what_stays_and_ends_with_the_hold() {
+fn stop_during_a_hold_reports_remaining_links_and_ends_with_the_hold() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.start();
@@ -101,7 +101,7 @@ fn stop_during_a_hold_says_what_stays_and_ends_with_the_hold() {
         testbed.daemon().wait_for_problem("RTNL");
         let daemon = testbed.take_daemon();
         let stopping = std::thread::spawn(|| daemon.stop());
-        until("the log to say what stays", || {
+        until("a log line about the remaining links", || {
             testbed.files.log().contains("stay on their links").then_some(())
         });
         holder.release();

@@ -1,4 +1,4 @@
-//! Mistakes of guests in `trunkpath show` and `trace`, until the record permits what they send.
+//! Mistakes of guests in `trunkpath show` and `trace`, until the record permits their frames.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn wait_for_no_problem(testbed: &Testbed) {
 }
 
 #[test]
-fn a_guest_on_a_wrong_vlan_is_named_until_it_has_that_vlan() {
+fn a_guest_on_a_wrong_vlan_is_reported_until_it_has_that_vlan() {
     on_testbed(|testbed| {
         let (one, two) = (testbed.network(), testbed.network());
         let vm = testbed.guest("vm", one);
@@ -63,7 +63,7 @@ fn a_guest_on_a_wrong_vlan_is_named_until_it_has_that_vlan() {
 }
 
 #[test]
-fn a_refused_mac_address_is_named_until_the_port_may_use_it() {
+fn a_refused_mac_address_is_reported_until_the_port_may_use_it() {
     on_testbed(|testbed| {
         let (one, two) = (testbed.network(), testbed.network());
         let vm = testbed.guest("vm", one);

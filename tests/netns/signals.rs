@@ -56,7 +56,7 @@ fn reload(testbed: &Testbed, text: &str) {
 }
 
 #[test]
-fn sighup_applies_what_can_change_and_names_what_cannot() {
+fn sighup_applies_changeable_settings_and_reports_the_others() {
     on_testbed(|testbed| {
         let one = testbed.network();
         let (vm, peer) = (testbed.guest("vm", one), testbed.guest("peer", one));
@@ -96,7 +96,7 @@ fn sighup_applies_what_can_change_and_names_what_cannot() {
 }
 
 #[test]
-fn sighup_without_a_file_says_that_there_is_none() {
+fn sighup_without_a_file_is_reported() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.start();

@@ -87,7 +87,7 @@ fn assert_unnoticed(testbed: &mut Testbed, ports: &VmPorts, frame: &Frame) {
 }
 
 #[test]
-fn a_broadcast_storm_is_rationed_and_unnoticed_under_traffic() {
+fn a_broadcast_storm_is_limited_and_disturbs_no_other_port_under_traffic() {
     on_testbed(|testbed| {
         let ports = ports(testbed);
         let frame = Frame::new(ports.subport.mac, BROADCAST).tagged(tci(0, false, 100));
@@ -98,7 +98,7 @@ fn a_broadcast_storm_is_rationed_and_unnoticed_under_traffic() {
 }
 
 #[test]
-fn small_frames_at_full_rate_are_unnoticed_under_traffic() {
+fn small_frames_at_full_rate_disturb_no_other_port_under_traffic() {
     on_testbed(|testbed| {
         let ports = ports(testbed);
         let nobody = [2, 0xde, 0xad, 0, 0, 1];
@@ -109,7 +109,7 @@ fn small_frames_at_full_rate_are_unnoticed_under_traffic() {
 }
 
 #[test]
-fn a_receiver_that_never_reads_is_unnoticed_under_traffic() {
+fn a_receiver_that_never_reads_disturbs_no_other_port_under_traffic() {
     on_testbed(|testbed| {
         let ports = ports(testbed);
         testbed.host.ip(&format!("link delete dev {}", testbed.dev(&ports.stuck)));

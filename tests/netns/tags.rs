@@ -1,4 +1,4 @@
-//! Tags through the switch: stripped, pushed, kept and refused.
+//! Tags through the switch: stripped, pushed, kept and rejected.
 
 use testkit::frame::{Frame, STAG, tci};
 use testkit::testbed::{Port, Testbed, on_testbed};
@@ -101,7 +101,7 @@ fn only_an_802_1q_tag_is_a_subports() {
 }
 
 #[test]
-fn only_the_outer_tag_is_looked_at() {
+fn only_the_outer_tag_selects_a_subport() {
     on_testbed(|testbed| {
         let Trunk { vm, sub, peer1, peer2 } = trunk(testbed);
         testbed.start();
@@ -200,7 +200,7 @@ fn one_mac_on_two_networks() {
 }
 
 #[test]
-fn child_of_a_child() {
+fn subport_of_a_subport() {
     on_testbed(|testbed| {
         let (one, two, three) = (testbed.network(), testbed.network(), testbed.network());
         let (vm, _peer1) = (testbed.guest("vm", one), testbed.guest("peer1", one));
@@ -210,7 +210,7 @@ fn child_of_a_child() {
         testbed.start();
 
         let to3 = Frame::new(grandchild.mac, peer3.mac);
-        // VID 201 selects no subport, so the frame belongs to the child, tag as it came.
+        // VID 201 selects no subport, so the frame belongs to the first subport, with its tag.
         let to2 = Frame::new(child.mac, peer2.mac).tagged(vid(201));
         testbed.exchange(
             &vm,
@@ -223,7 +223,7 @@ fn child_of_a_child() {
 }
 
 #[test]
-fn accelerated_tag_is_seen() {
+fn accelerated_tag_selects_a_subport() {
     on_testbed(|testbed| {
         let (one, two) = (testbed.network(), testbed.network());
         let (vm, other) = (testbed.guest("vm", one), testbed.guest("other", one));

@@ -92,7 +92,7 @@ fn tcp_and_udp_in_a_tunnel_in_a_vlan() {
 
 /// An overlay of the guests, as of containers in a VM: VXLAN with and without an outer checksum.
 fn converse_in_tunnels(testbed: &Testbed, (port, dev): (&Port, &str), peer: &Port) {
-    // The last datagrams fill what VXLAN leaves of an MTU of 1500.
+    // The last datagrams fill an MTU of 1500 less the headers of VXLAN.
     const STEP: u16 = 28;
     let (a_ips, b_ips) = (address(testbed, port, dev, 1), address(testbed, peer, "eth0", 2));
     let (a, b) = (testbed.netns(port), testbed.netns(peer));

@@ -70,7 +70,7 @@ impl<'a> Both<'a> {
 
 fn check(who: &str, output: &Output, expected: &Output) -> Result<(), String> {
     let is_expected = output == expected;
-    let error = || format!("{who} gives {}\nthe list says {}", shown(output), shown(expected));
+    let error = || format!("{who} gives {}\nexpected by the list: {}", shown(output), shown(expected));
     is_expected.then_some(()).ok_or_else(error)
 }
 

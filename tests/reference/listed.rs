@@ -12,7 +12,7 @@ use testkit::frames::tagged;
 use testkit::installed::is_installed;
 
 #[test]
-fn each_edge_frame_differs_in_what_its_row_says() {
+fn each_edge_frame_differs_as_listed() {
     if !is_installed("edge frames and Open vSwitch", "ovs-vswitchd") {
         return;
     }
@@ -56,7 +56,7 @@ fn each_listed_difference_has_an_edge_frame() {
 
 /// Asserts that the rows of the table in the handbook end with the names of the differences.
 #[test]
-fn the_handbook_has_the_list() {
+fn behaviour_md_has_the_list() {
     let handbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/behaviour.md");
     let text = std::fs::read_to_string(handbook).unwrap();
     let (_, section) = text.split_once("## Differences from Open vSwitch").expect("the section");

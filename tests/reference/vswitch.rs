@@ -1,5 +1,5 @@
-//! Open vSwitch in user space, on its *dummy* datapath: no kernel module, no device, no root. Each port is a
-//! Unix socket on which frames go in and out behind their length (two bytes, big-endian).
+//! Open vSwitch in user space, on its *dummy* datapath: no kernel module, no links, no root. Each port is a
+//! Unix socket on which each frame follows its length (two bytes, big-endian).
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};

@@ -147,7 +147,7 @@ impl Vm {
 impl Drop for Vm {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- the VM's kernel said\n{}", std::fs::read_to_string(&self.log).unwrap_or_default());
+            eprintln!("--- kernel log of the VM\n{}", std::fs::read_to_string(&self.log).unwrap_or_default());
         }
         // It may have exited already, and a drop must not panic.
         drop(self.qemu.kill());

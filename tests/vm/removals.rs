@@ -10,8 +10,8 @@ const ROUNDS: usize = 4;
 const PROGRAMS: [&str; 2] = [env!("CARGO_BIN_EXE_trunkpath"), "ip"];
 
 #[test]
-fn removing_links_and_namespaces_under_programs_leaves_the_kernel_well() {
-    let test = "removing_links_and_namespaces_under_programs_leaves_the_kernel_well";
+fn removing_links_and_namespaces_under_programs_does_not_crash_the_kernel() {
+    let test = "removing_links_and_namespaces_under_programs_does_not_crash_the_kernel";
     let Some(image) = Image::for_test(test, Kernel::Newest, &PROGRAMS) else { return };
     let mut vm = Vm::boot_host(&image);
     let (status, printed) = vm.run_script(include_str!("removals.sh"), &ROUNDS.to_string());
@@ -20,8 +20,8 @@ fn removing_links_and_namespaces_under_programs_leaves_the_kernel_well() {
 }
 
 #[test]
-fn a_kernel_that_is_too_old_is_named_with_what_is_needed() {
-    let test = "a_kernel_that_is_too_old_is_named_with_what_is_needed";
+fn a_kernel_that_is_too_old_is_reported_with_the_required_one() {
+    let test = "a_kernel_that_is_too_old_is_reported_with_the_required_one";
     let Some(image) = Image::for_test(test, Kernel::Stable, &PROGRAMS) else { return };
     let mut vm = Vm::boot_host(&image);
     let (status, printed) =

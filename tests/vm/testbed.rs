@@ -1,4 +1,4 @@
-//! A host with the daemon, a tap for each VM, and on each network a namespace for it to speak with.
+//! A host with the daemon, a tap for each VM, and on each network a namespace as its peer.
 //!
 //! ```text
 //!   VM                     peer 1 ... peer 4     namespaces, on networks 1 to 4
@@ -215,7 +215,7 @@ impl VmTestbed {
 impl Drop for VmTestbed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- trunkpath said\n{}", self.files.log());
+            eprintln!("--- log of trunkpath\n{}", self.files.log());
             if let Some(daemon) = &self.daemon {
                 for what in ["ports", "subports", "problems"] {
                     eprintln!("--- {what}\n{:#?}", daemon.show(what));

@@ -23,7 +23,7 @@ fn converse_on_all(testbed: &VmTestbed, vm: &mut Vm, own: &[Interface]) {
 }
 
 #[test]
-fn a_vm_speaks_on_each_of_its_networks() {
+fn a_vm_communicates_on_each_of_its_networks() {
     on_testbed(|testbed| {
         let own = trunk_and_subports(testbed);
         testbed.start();
@@ -33,7 +33,7 @@ fn a_vm_speaks_on_each_of_its_networks() {
 }
 
 #[test]
-fn two_vms_speak_by_different_vids() {
+fn two_vms_communicate_by_different_vids() {
     on_testbed(|testbed| {
         let (one, two) = (testbed.parent(), testbed.parent());
         let (here, there) = (testbed.subport(&one, 100, 2), testbed.subport(&two, 300, 2));
@@ -100,7 +100,7 @@ fn while_echoed(mut stream: TcpStream, work: impl FnOnce()) {
         });
         work();
         drop(end);
-        assert!(echoed.join().unwrap() > 0, "nothing was said");
+        assert!(echoed.join().unwrap() > 0, "no bytes were echoed");
     });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Makes each frame of a job. BPF_PROG_TEST_RUN runs this over "live" frames, whose memory goes round and comes back as
-// the datapath under test left it: so every run writes the headers anew.
+// Writes each frame of a job. BPF_PROG_TEST_RUN runs this over "live" frames, whose memory returns as the datapath under
+// test has changed it: so every run writes the headers again.
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -15,10 +15,10 @@ struct shape {
 
 // generator.rs writes it, before loading.
 struct plan {
-	__u32 ifindex;    // the device whose far end receives the frames
-	__u32 vary_at;    // offset of the 16 bits, big-endian, that tell frames apart
+	__u32 ifindex;    // the link whose far end receives the frames
+	__u32 vary_at;    // offset of the 16 bits, big-endian, that distinguish frames
 	__u32 vary_from;  // their first value
-	__u32 vary_count; // how many values they go through; at least 1
+	__u32 vary_count; // number of their values; at least 1
 	__u32 shape_count;
 	struct shape shapes[SHAPES];
 };

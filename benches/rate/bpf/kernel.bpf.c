@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The job in the kernel, as lean as it can be: one table says for (device, VID, destination) which tag goes on and
-// which device is next. No flooding, no counters, no checksums.
+// The job in the kernel with minimal cost: one table has the tag and the egress link for (ingress link, VID,
+// destination). No flooding, no counters, no checksums.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The far end: counts what arrives as the job wants it, and what does not, and drops all of it.
+// The far end: counts the frames that the job expects, and all others, and drops all of them.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
@@ -11,7 +11,7 @@
 #define ADDRESSES_LEN 12
 #define TAG_LEN 4
 
-// What is right; sink.rs writes it, at any time.
+// The expected frames; sink.rs writes it, at any time.
 struct expected {
 	__u32 lengths[SIZES]; // with tag, without FCS; 0: none
 	__u32 first_vid;
@@ -25,7 +25,7 @@ struct counts {
 	__u64 right[SIZES]; // by length
 	__u64 wrong_length;
 	__u64 wrong_tag;
-	__u64 foreign; // no frame of a generator's
+	__u64 foreign; // not from a generator
 };
 
 struct {
@@ -59,7 +59,7 @@ static __always_inline void count(__u32 length, int tagged, __u32 vid, __be16 ty
 // For peers whose frames leave as socket buffers.
 SEC("tc") int sink_tc(struct __sk_buff *skb)
 {
-	int tagged = skb->vlan_present; // the kernel has taken the tag off
+	int tagged = skb->vlan_present; // the kernel has stripped the tag
 
 	count(skb->len + (tagged ? TAG_LEN : 0), tagged && skb->vlan_proto == bpf_htons(ETH_P_8021Q),
 	      skb->vlan_tci & 0xfff, skb->protocol);

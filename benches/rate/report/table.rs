@@ -20,7 +20,7 @@ pub fn print(machine: &Machine, rows: &[Row], not_run: &[NotRun]) {
         machine.date
     );
     if machine.cpus.len() == 1 {
-        println!("ONE CPU: generator and datapath share it, and the rates say little");
+        println!("ONE CPU: generator and datapath share it, so the rates are not meaningful");
     }
     if !rows.is_empty() {
         println!("{}", table(rows));

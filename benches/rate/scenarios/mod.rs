@@ -30,7 +30,7 @@ pub enum Scenario {
     Workers,
     /// There and back through a subport
     Latency,
-    /// What a daemon without traffic takes
+    /// CPU time of a daemon without traffic
     Idle,
     /// Subports added and removed under traffic
     Change,

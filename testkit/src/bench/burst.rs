@@ -144,8 +144,8 @@ impl<'a> Maker<'a> {
 }
 
 impl Burst {
-    /// Asserts that the frames had the outcome that the traffic implies. Otherwise something else was
-    /// measured than the name says.
+    /// Asserts that the frames had the outcome that the traffic implies, so that the measurement matches its
+    /// name.
     pub fn check(&self) {
         let left = self.received.len() + self.classified.len();
         let done = self.kind.frames - left;

@@ -245,7 +245,7 @@ impl Testbed {
 impl Drop for Testbed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- trunkpath said\n{}", self.files.log());
+            eprintln!("--- log of trunkpath\n{}", self.files.log());
             if let Some(daemon) = &self.daemon {
                 for what in ["problems", "nb", "drift"] {
                     eprintln!("--- {what}\n{:#?}", daemon.show(what));

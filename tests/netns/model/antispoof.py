@@ -12,7 +12,7 @@ FROM_UNSPECIFIED = (131, 132, 133, 135, 143, 148)
 
 
 class Unreadable(Exception):
-    """The addresses cannot be read with certainty."""
+    """The addresses cannot be determined with certainty."""
 
 
 def violation(port, frame):

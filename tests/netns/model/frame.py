@@ -3,7 +3,7 @@
 import struct
 
 C_TAG, S_TAG, IPV4, ARP, RARP, IPV6 = 0x8100, 0x88A8, 0x0800, 0x0806, 0x8035, 0x86DD
-# TPIDs of all tags that a receiver may accept; port security looks behind each of them.
+# TPIDs of all tags that a receiver may accept; port security parses the headers behind each of them.
 ALL_TAGS = (C_TAG, S_TAG, 0x9100, 0x9200, 0x9300)
 
 

@@ -100,7 +100,7 @@ class Scenario:
         raise Dropped(sender.name, "locate_unknown")
 
     def refuses_tag(self, receiver, frame):
-        """Whether the tag of the frame is that of a subport of the receiver, or is not wanted there."""
+        """Whether the tag of the frame selects a subport of the receiver, or is dropped there."""
         tag = first_tag(frame)
         if tag is None:
             return False
