@@ -56,7 +56,10 @@ pub enum ApiError {
     Workers(#[from] WorkerPoolError),
     /// The comparison with the NB DB panicked.
     #[error("the comparison with the NB DB failed, which is a bug: {0}")]
-    Comparison(#[from] JoinError),
+    Comparison(JoinError),
+    /// The task that builds a view panicked.
+    #[error("the answer could not be built, which is a bug: {0}")]
+    Build(JoinError),
     /// A view has no form in JSON.
     #[error("the answer cannot be encoded, which is a bug: {0}")]
     Encode(#[from] serde_json::Error),
@@ -75,7 +78,9 @@ impl ApiError {
             Self::NoSuchPort { .. } | Self::IsSubport { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::PortDown { .. } => StatusCode::CONFLICT,
             Self::Nb(_) => StatusCode::BAD_GATEWAY,
-            Self::Workers(_) | Self::Comparison(_) | Self::Encode(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Workers(_) | Self::Comparison(_) | Self::Build(_) | Self::Encode(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::NoChunks { .. } | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

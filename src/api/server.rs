@@ -1,6 +1,7 @@
 //! The server's end of the socket.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -10,11 +11,11 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, oneshot};
 
 use super::connections::Connections;
 use super::error::ApiError;
-use super::query::{Call, Query, Reply};
+use super::query::{Query, Reply};
+use super::responder::Responder;
 use super::socket_file::{ListenError, SocketFile};
 
 /// A listening socket. Its file is removed when this is dropped.
@@ -34,24 +35,26 @@ impl Server {
         Ok(Self { listener, file })
     }
 
-    /// Answers requests through `calls` until the future is dropped.
-    pub async fn serve(self, calls: mpsc::Sender<Call>) {
+    /// Answers requests by `responder` until the future is dropped.
+    pub async fn serve(self, responder: impl Responder) {
         let Self { listener, file: _file } = self;
-        Connections::new(router(calls)).accept_from(listener).await;
+        Connections::new(router(Arc::new(responder))).accept_from(listener).await;
     }
 }
 
-fn router(calls: mpsc::Sender<Call>) -> Router {
+type SharedResponder = Arc<dyn Responder>;
+
+fn router(responder: SharedResponder) -> Router {
     let reads = Query::READS.into_iter().fold(Router::new(), |router, query| {
-        router.route(query.path(), get(|State(calls): State<mpsc::Sender<Call>>| ask(calls, query)))
+        router.route(query.path(), get(|State(responder): State<SharedResponder>| answer(responder, query)))
     });
-    reads.route(Query::TRACE_PATH, post(trace)).fallback(not_found).with_state(calls)
+    reads.route(Query::TRACE_PATH, post(trace)).fallback(not_found).with_state(responder)
 }
 
 /// Accepts any content type, so that `curl -d '{...}'` needs no header.
-async fn trace(State(calls): State<mpsc::Sender<Call>>, body: Bytes) -> Response {
+async fn trace(State(responder): State<SharedResponder>, body: Bytes) -> Response {
     match serde_json::from_slice(&body) {
-        Ok(request) => ask(calls, Query::Trace(request)).await,
+        Ok(request) => answer(responder, Query::Trace(request)).await,
         Err(error) => reject(&ApiError::InvalidTrace(error)),
     }
 }
@@ -61,13 +64,8 @@ async fn not_found() -> Response {
     reject(&ApiError::NoSuchPath(format!("GET {reads} or POST {}", Query::TRACE_PATH)))
 }
 
-async fn ask(calls: mpsc::Sender<Call>, query: Query) -> Response {
-    let (reply, answer) = oneshot::channel();
-    let answer = match calls.send(Call { query, reply }).await {
-        Ok(()) => answer.await.ok(),
-        Err(_) => None,
-    };
-    let Some(Reply { outcome, age_secs }) = answer else {
+async fn answer(responder: SharedResponder, query: Query) -> Response {
+    let Some(Reply { outcome, age_secs }) = responder.respond(query).await else {
         return reject(&ApiError::Stopping);
     };
     let answered = match outcome {

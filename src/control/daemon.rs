@@ -1,13 +1,14 @@
 //! The daemon: the reconciler on real devices, and the NB session above it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::af_xdp::{AfXdp, LinkCheck};
-use super::backend::{BackendEvent, LostReason};
 use super::event_log::{EventLog, PortRecord};
 use super::follow::News;
 use super::incumbent_store::IncumbentStore;
 use super::links::{LinkEvent, Links};
+use super::live_views::LiveViews;
 use super::nb_session::NbSession;
 use super::pinning::{Folder, Pinning};
 use super::reconciler::Reconciler;
@@ -66,33 +67,18 @@ impl Daemon {
         self.session.note(news);
     }
 
-    /// Takes news of a link.
-    ///
-    /// # Errors
-    /// A worker has died.
-    pub(super) async fn see(&mut self, event: LinkEvent) -> Result<(), WorkerPoolError> {
-        let news_were_lost = matches!(event, LinkEvent::Resync(_));
+    /// Applies a change of the links.
+    pub(super) fn apply_link_event(&mut self, event: LinkEvent) {
+        let is_resync = matches!(event, LinkEvent::Resync(_));
+        self.reconciler.backend.registry.apply_link_event(&event);
         if let Some((before, now)) = self.reconciler.link_change(&event) {
             self.events.link(before, now);
         }
         self.reconciler.apply_link_event(event);
-        if news_were_lost {
-            // A link that is there may have been elsewhere meanwhile, which nothing but its sockets tells.
-            self.look_at_sockets().await?;
+        if is_resync {
+            // A link that exists may have been in another namespace meanwhile: only its sockets show that.
+            self.reconciler.backend.start_socket_check();
         }
-        Ok(())
-    }
-
-    /// Finds the sockets that the kernel has unbound, which it says only to who asks.
-    async fn look_at_sockets(&mut self) -> Result<(), WorkerPoolError> {
-        let reports = self.reconciler.backend.workers.report().await?;
-        let sockets = reports.iter().flat_map(|report| &report.sockets);
-        for socket in sockets.filter(|socket| !socket.is_bound) {
-            let Some(port) = self.reconciler.ports.at_slot(socket.link) else { continue };
-            let event = BackendEvent::Lost { ifindex: port.ifindex, reason: LostReason::SocketsUnbound };
-            self.reconciler.push_backend_event(event);
-        }
-        Ok(())
     }
 
     /// Writes down who holds what several records claim; once a second or so.
@@ -131,8 +117,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// Looks whether everything is as it was when the links were opened. What is not comes as events of devices.
-    pub(super) async fn look(&mut self) -> Result<(), ControlError> {
+    /// Starts to compare the links with what was opened. Each difference is an event of the backend.
+    pub(super) fn check_links(&mut self) -> Result<(), ControlError> {
         if !self.reconciler.backend.is_alive() {
             return Err(ControlError::RtnlThread);
         }
@@ -141,10 +127,18 @@ impl Daemon {
             links: desired.links().filter_map(|ifindex| links.get_shared(ifindex)).collect(),
             programs: ports.iter().map(|port| port.handle.program.attached().clone()).collect(),
         });
-        match self.look_at_sockets().await {
-            // The next look after the workers sees to it.
-            Err(WorkerPoolError::Died { .. }) => Ok(()),
-            looked => Ok(looked?),
+        backend.start_socket_check();
+        Ok(())
+    }
+
+    /// The views of counters and workers, for the tasks of the API.
+    pub(super) fn live_views(&self) -> LiveViews {
+        let AfXdp { arena, workers, registry, .. } = &self.reconciler.backend;
+        LiveViews {
+            arena,
+            workers: workers.reporter().clone(),
+            links: Arc::clone(registry),
+            counters: self.reconciler.compiler.counters().clone(),
         }
     }
 

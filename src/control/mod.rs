@@ -5,6 +5,7 @@
 //! What may wait in the kernel runs on threads of its own (`rtnl_thread`, [`links`]), and its outcome is one more event.
 
 mod af_xdp;
+mod answer;
 mod backend;
 mod bound_elsewhere;
 mod daemon;
@@ -12,12 +13,15 @@ mod desired;
 mod event_log;
 mod follow;
 mod incumbent_store;
+mod link_registry;
 pub mod links;
+mod live_views;
 mod nb_session;
 mod pinning;
 mod reconciler;
 mod reload;
 mod render;
+mod responder;
 mod rtnl_thread;
 mod sightings;
 mod signals;
@@ -50,6 +54,7 @@ use nb_session::NbSession;
 use pinning::Folder;
 pub use reconciler::{Evidence, Reconciler};
 pub use reload::ReadConfig;
+use responder::ApiResponder;
 use signals::{Request, Signals};
 
 #[cfg(test)]
@@ -203,7 +208,8 @@ async fn serve(
     daemon.reconcile().await?;
 
     let (calls, mut questions) = mpsc::channel::<Call>(16);
-    tokio::spawn(api.serve(calls));
+    let views = daemon.live_views();
+    tokio::spawn(api.serve(ApiResponder { views, calls }));
     let mut health = interval(Duration::from_secs(1));
     tracing::info!(chassis, "forwarding");
     loop {
@@ -218,10 +224,10 @@ async fn serve(
                     daemon.hear(news);
                 }
             }
-            event = link_watch.next() => daemon.see(event?).await?,
+            event = link_watch.next() => daemon.apply_link_event(event?),
             event = daemon.reconciler.backend.next() => daemon.reconciler.push_backend_event(event),
             Some(call) = questions.recv() => {
-                daemon.answer(call).await;
+                daemon.answer(call);
                 continue;
             }
             () = sleep_until(retry) => {}
@@ -230,7 +236,7 @@ async fn serve(
                 daemon.session.tick();
                 daemon.events.tick();
                 daemon.store_incumbents().await;
-                daemon.look().await?;
+                daemon.check_links()?;
                 if !revived && !daemon.reconciler.has_events() {
                     continue;
                 }

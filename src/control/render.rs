@@ -1,61 +1,17 @@
-//! The answers of the API, built from what the control thread holds.
-
-use serde::Serialize;
-use serde_json::Value;
-use tokio::task::spawn_blocking;
+//! The views of ports, networks and problems, built from the state of the control thread.
 
 use super::daemon::Daemon;
 use super::desired::NoLink;
-use super::reconciler::Evidence;
-use super::trace::trace;
-use crate::api::model::{
-    ChunkCensus, DownKind, LinkStats, NetworkPortView, NetworkView, PairView, PortState, PortStats, PortView,
-    SocketStats, StatsView, SubportView, WorkerView,
-};
-use crate::api::{ApiError, Call, Query, Reply};
-use crate::kernel::inspect;
-use crate::nb::{self, ChildPortSegmentation, LogicalPort};
-use crate::tables::{self, PortTotals};
+use crate::api::model::{DownKind, NetworkPortView, NetworkView, PairView, PortState, PortView, SubportView};
+use crate::nb::{ChildPortSegmentation, LogicalPort};
+use crate::tables;
 use crate::types::Problem;
-use crate::worker::{SocketReport, WorkerReport};
-
-/// The name in the counters for frames that belong to no port.
-const NO_PORT: &str = "(no port)";
 
 /// Upper bound of the problems in an answer: more than an operator reads, some 200 KB.
 const MAX_PROBLEMS: usize = 1000;
 
 impl Daemon {
-    /// Answers a request of the API. The comparison for [`Query::Drift`] runs on a task of its own.
-    pub(super) async fn answer(&self, call: Call) {
-        let Call { query, reply } = call;
-        let age_secs = self.reconciler.backend.age().as_secs();
-        let outcome = match query {
-            Query::Ports => json(&self.ports_view()),
-            Query::Subports => json(&self.subports_view()),
-            Query::Networks => json(&self.networks_view()),
-            Query::Workers => json(&self.workers_view()),
-            Query::Problems => json(&self.problems_view()),
-            Query::Nb => json(&self.session.view(self.reconciler.compiler().problems().len())),
-            Query::Stats => match self.reconciler.backend.workers.report().await {
-                Ok(reports) => json(&self.stats_view(&reports)),
-                Err(error) => Err(error.into()),
-            },
-            Query::Trace(request) => trace(self, &request).and_then(|view| json(&view)),
-            Query::Drift => {
-                let (url, evidence) = (self.reconciler.config.nb.clone(), self.reconciler.evidence());
-                tokio::spawn(async move {
-                    let outcome = drift(&url, evidence).await.and_then(|found| json(&found));
-                    drop(reply.send(Reply { outcome, age_secs }));
-                });
-                return;
-            }
-        };
-        // Fails when the client has closed its connection.
-        drop(reply.send(Reply { outcome, age_secs }));
-    }
-
-    fn ports_view(&self) -> Vec<PortView> {
+    pub(super) fn ports_view(&self) -> Vec<PortView> {
         let nb = self.reconciler.compiler.northbound();
         let ports = self.reconciler.desired.ports(&self.reconciler.links).filter_map(|(lport, found)| {
             let port = nb.lports().get(lport)?;
@@ -111,7 +67,7 @@ impl Daemon {
         }
     }
 
-    fn subports_view(&self) -> Vec<SubportView> {
+    pub(super) fn subports_view(&self) -> Vec<SubportView> {
         let nb = self.reconciler.compiler.northbound();
         let subports = nb.lports().values().filter_map(|port| {
             let segmentation = nb.segmentation_above(&port.id)?;
@@ -143,7 +99,7 @@ impl Daemon {
         self.reconciler.compiler.report(lport).is_some() || self.reconciler.desired.contains(lport)
     }
 
-    fn networks_view(&self) -> Vec<NetworkView> {
+    pub(super) fn networks_view(&self) -> Vec<NetworkView> {
         let nb = self.reconciler.compiler.northbound();
         let networks = nb.lswitches().values().map(|network| {
             let ports = nb.lports_on(&network.id).filter(|port| self.is_here(&port.id));
@@ -171,25 +127,7 @@ impl Daemon {
         macs.map(|mac| PairView { mac: *mac, holder: holder(*mac) }).collect()
     }
 
-    fn workers_view(&self) -> Vec<WorkerView> {
-        let queues = |worker| {
-            let ports = self.reconciler.ports.iter();
-            ports.flat_map(move |port| {
-                let owned = port.queues.iter().enumerate().filter(move |(_, owner)| **owner == worker);
-                owned.map(|(queue, _)| format!("{}/{queue}", port.link_name))
-            })
-        };
-        let workers = self.reconciler.backend.workers.cpus().enumerate().map(|(worker, cpu)| WorkerView {
-            worker,
-            cpu,
-            queues: queues(worker).collect(),
-            sleeping: self.reconciler.backend.workers.is_asleep(worker),
-            handover_queued: self.reconciler.backend.workers.handed_over(worker) as u64,
-        });
-        workers.collect()
-    }
-
-    fn problems_view(&self) -> Vec<Problem> {
+    pub(super) fn problems_view(&self) -> Vec<Problem> {
         let mut problems = self.reconciler.problems();
         problems.extend(self.session.problems());
         problems.extend(self.panic_problems());
@@ -210,63 +148,6 @@ impl Daemon {
         truncate(&mut problems);
         problems
     }
-
-    fn stats_view(&self, reports: &[WorkerReport]) -> StatsView {
-        let sockets: Vec<_> = reports.iter().flat_map(|report| &report.sockets).collect();
-        let mut ports: Vec<_> = self
-            .reconciler
-            .compiler
-            .counters()
-            .totals()
-            .map(|(lport, totals)| port_stats(lport, &totals))
-            .collect();
-        let without_port = self.reconciler.compiler.counters().no_port().totals();
-        if without_port != PortTotals::default() {
-            ports.push(port_stats(NO_PORT, &without_port));
-        }
-        let transmit_drops = inspect::transmit_drops().unwrap_or_default();
-        let links = self.reconciler.ports.iter().map(|port| {
-            let counters = port.handle.program.counters().unwrap_or_default();
-            let mut sockets: Vec<_> = sockets
-                .iter()
-                .filter(|socket| socket.link == port.slot)
-                .map(|socket| socket_stats(socket))
-                .collect();
-            sockets.sort_by_key(|socket| socket.queue);
-            LinkStats {
-                link: port.link_name.clone(),
-                redirected: counters.redirected,
-                passed: counters.passed,
-                dropped: counters.dropped,
-                transmit_dropped: transmit_drops.get(&port.link_name).copied().unwrap_or_default(),
-                sockets,
-            }
-        });
-        StatsView { ports, links: links.collect(), chunks: self.chunk_census(reports) }
-    }
-
-    /// The place of each chunk: from the arena, and for the rings from the workers' reports.
-    fn chunk_census(&self, reports: &[WorkerReport]) -> ChunkCensus {
-        let sockets = || reports.iter().flat_map(|report| &report.sockets);
-        let arena = self.reconciler.backend.arena.census();
-        let pooled = reports.iter().map(|report| report.pool).sum::<usize>().min(arena.held);
-        let handed_over: usize =
-            (0..reports.len()).map(|worker| self.reconciler.backend.workers.handed_over(worker)).sum();
-        let between_workers = handed_over.min(arena.held - pooled);
-        let rx = sockets().map(|socket| socket.rings.rx).sum::<usize>().min(arena.receiving);
-        let tx = sockets().map(|socket| socket.rings.tx).sum::<usize>().min(arena.transmitting);
-        ChunkCensus {
-            total: self.reconciler.backend.arena.chunk_count() as u64,
-            pool: (arena.free + pooled) as u64,
-            fill: (arena.receiving - rx) as u64,
-            rx: rx as u64,
-            in_hand: (arena.held - pooled - between_workers) as u64,
-            tx: tx as u64,
-            completion: (arena.transmitting - tx) as u64,
-            between_workers: between_workers as u64,
-            sum: (arena.free + arena.held + arena.receiving + arena.transmitting) as u64,
-        }
-    }
 }
 
 /// Keeps the first [`MAX_PROBLEMS`], and adds one with the number of the others.
@@ -279,12 +160,6 @@ fn truncate(problems: &mut Vec<Problem>) {
     }
 }
 
-/// Compares the tables in force with a fresh read of the NB DB, by a connection of its own.
-async fn drift(url: &str, evidence: Evidence) -> Result<Vec<String>, ApiError> {
-    let snapshot = nb::open_existing(url).await?.snapshot().await?;
-    Ok(spawn_blocking(move || evidence.differences(&snapshot)).await?)
-}
-
 fn port_state(state: tables::PortState) -> PortState {
     let kind = match state {
         tables::PortState::Up => return PortState::Up,
@@ -294,34 +169,4 @@ fn port_state(state: tables::PortState) -> PortState {
         tables::PortState::NoNetwork => DownKind::NoNetwork,
     };
     PortState::down(kind, state.to_string())
-}
-
-fn port_stats(lport: &str, totals: &PortTotals) -> PortStats {
-    PortStats {
-        lport: lport.to_owned(),
-        received_frames: totals.received_frames,
-        received_bytes: totals.received_bytes,
-        sent_frames: totals.sent_frames,
-        sent_bytes: totals.sent_bytes,
-        drops: totals.drops_by_reason().map(|(reason, count)| (reason.to_string(), count)).collect(),
-        address_moves: totals.address_moves,
-        refused_address_moves: totals.refused_address_moves,
-    }
-}
-
-fn socket_stats(report: &SocketReport) -> SocketStats {
-    let kernel = report.statistics;
-    SocketStats {
-        queue: report.queue.0,
-        rx_dropped: kernel.rx_dropped,
-        rx_invalid: kernel.rx_invalid,
-        tx_invalid: kernel.tx_invalid,
-        rx_ring_full: kernel.rx_ring_full,
-        fill_ring_empty: kernel.fill_ring_empty,
-        tx_ring_empty: kernel.tx_ring_empty,
-    }
-}
-
-fn json(view: &impl Serialize) -> Result<Value, ApiError> {
-    Ok(serde_json::to_value(view)?)
 }

@@ -7,7 +7,7 @@ use super::daemon::Daemon;
 use crate::api::model::{RefusedMacView, UnknownTagView};
 use crate::nb::LogicalPort;
 use crate::packet::{ETHERTYPE_DOT1Q, TagId};
-use crate::tables::{PortCounters, RECENT, Sighting};
+use crate::tables::{RECENT, Sighting};
 use crate::types::{MacAddr, Problem, Segmentation, UnknownTags, shorten};
 use crate::worker::monotonic_ns;
 
@@ -58,7 +58,8 @@ impl Daemon {
     /// Without the tags that have become a segmentation's since they were seen.
     fn unknown_tags(&self, lport: &str) -> Vec<Sighting<TagId>> {
         let compiler = &self.reconciler.compiler;
-        let mut seen = compiler.counters().get(lport).map(PortCounters::unknown_tags).unwrap_or_default();
+        let mut seen =
+            compiler.counters().get(lport).map(|counters| counters.unknown_tags()).unwrap_or_default();
         seen.retain(|seen| {
             let TagId { tpid, vid } = seen.value;
             let mut tags = compiler.northbound().tags_of(lport);
@@ -71,7 +72,8 @@ impl Daemon {
     fn refused_macs(&self, lport: &str) -> Vec<Sighting<MacAddr>> {
         let compiler = &self.reconciler.compiler;
         let allowed = compiler.northbound().lports().get(lport).and_then(LogicalPort::allowed_sources);
-        let mut seen = compiler.counters().get(lport).map(PortCounters::refused_macs).unwrap_or_default();
+        let mut seen =
+            compiler.counters().get(lport).map(|counters| counters.refused_macs()).unwrap_or_default();
         seen.retain(|seen| allowed.is_some_and(|allowed| !allowed.has(seen.value)));
         seen
     }

@@ -6,12 +6,15 @@ use std::process::Command;
 use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 
 use super::daemon::Daemon;
 use super::follow::News;
 use super::links::LinkWatch;
 use super::nb_session::NbSession;
 use super::pinning::Folder;
+use super::responder::ApiResponder;
+use crate::api::{Query, Responder};
 use crate::config::{OnWorkerPanic, Settings};
 use crate::kernel::{clean_pins, inspect};
 use crate::logging::LogLoss;
@@ -157,10 +160,10 @@ impl Lab {
         }
     }
 
-    /// What the program of a guest's link dropped since it was put there.
+    /// Frames that the program of a guest's link dropped since it was attached.
     fn dropped(&self, guest: usize) -> u64 {
         let port = self.daemon.reconciler.ports.get(ifindex(GUESTS[guest])).expect("an open link");
-        port.handle.program.counters().expect("counters").dropped
+        port.handle.program.counters().read().expect("counters").dropped
     }
 
     /// The program on a guest's link.
@@ -211,6 +214,31 @@ fn a_worker_that_panics_is_started_again_and_costs_others_nothing() {
         assert_eq!((census.free, census.held), (arena.chunk_count(), 0), "every frame is home: {census:?}");
         assert_eq!([Lab::program_on(0), Lab::program_on(1)], [None; 2]);
         assert!(!folder.path().join("pins").exists(), "a clean end leaves neither the mount nor its folder");
+    });
+}
+
+#[test]
+fn counters_and_workers_are_read_without_the_control_thread() {
+    let test = "counters_and_workers_are_read_without_the_control_thread";
+    in_lab(test, OnWorkerPanic::Restart, |mut lab| async move {
+        lab.assert_served();
+        // No thread receives the calls.
+        let (calls, _never) = mpsc::channel(1);
+        let responder = ApiResponder { views: lab.daemon.live_views(), calls };
+        let view = async |query| responder.respond(query).await.expect("an answer").outcome.expect("a view");
+        let stats = view(Query::Stats).await;
+        assert_eq!(stats["chunks"]["sum"], stats["chunks"]["total"]);
+        for (guest, name) in GUESTS.iter().enumerate() {
+            assert_eq!(stats["ports"][guest]["lport"], *name);
+            assert!(stats["ports"][guest]["sent_frames"].as_u64() >= Some(BURST_FRAMES as u64), "{stats}");
+            assert_eq!(stats["links"][guest]["link"], *name);
+            assert_eq!(stats["links"][guest]["sockets"][0]["queue"], 0);
+        }
+        let workers = view(Query::Workers).await;
+        for (guest, name) in GUESTS.iter().enumerate() {
+            let queues = &workers[lab.worker_of(guest)]["queues"];
+            assert!(queues.as_array().unwrap().contains(&json!(format!("{name}/0"))), "{workers}");
+        }
     });
 }
 

@@ -16,6 +16,6 @@ pub use pins::{
 };
 pub use privileges::drop_privileges;
 pub use program::{
-    AttachedProgram, ProgramChange, ProgramError, ProgramOptions, SteerCounters, SteerLoader, SteerProgram,
-    log_libbpf,
+    AttachedProgram, ProgramChange, ProgramCounters, ProgramError, ProgramOptions, SteerCounters,
+    SteerLoader, SteerProgram, log_libbpf,
 };

@@ -21,24 +21,25 @@ pub(super) fn root_of<'a>(nb: &'a Northbound, lport: &'a str) -> Option<&'a str>
 }
 
 /// The problems of all segmentations in `nb`.
-pub(super) fn problems(nb: &Northbound) -> Vec<Problem> {
-    let looped = looped(nb);
-    let mut problems = Vec::new();
-    for segmentation in nb.segmentations().values() {
-        let reason = if !nb.holds(segmentation) {
-            Some(why_waiting(nb, segmentation))
-        } else if looped.contains(&*segmentation.port) {
-            Some(format!(
+pub(super) fn problems(nb: &Northbound) -> impl Iterator<Item = Problem> {
+    ineffective(nb).map(|segmentation| {
+        let reason = if nb.holds(segmentation) {
+            format!(
                 "port {} has no link, because the ports above it form a loop: remove one segmentation of the loop",
                 segmentation.port,
-            ))
+            )
         } else {
-            None
+            why_waiting(nb, segmentation)
         };
-        let about = || format!("child_port_segmentation {}", segmentation.id);
-        problems.extend(reason.map(|reason| Problem::new(about(), reason)));
-    }
-    problems
+        Problem::new(format!("child_port_segmentation {}", segmentation.id), reason)
+    })
+}
+
+/// The segmentations that have no effect: another record holds what they claim, or they form a loop.
+pub(super) fn ineffective(nb: &Northbound) -> impl Iterator<Item = &ChildPortSegmentation> {
+    let looped = looped(nb);
+    let segmentations = nb.segmentations().values();
+    segmentations.filter(move |segmentation| !nb.holds(segmentation) || looped.contains(&*segmentation.port))
 }
 
 /// The subports in a loop and below one. Visits each port once.

@@ -1,9 +1,13 @@
-//! Per-port counters: one writer each, any number of readers.
+//! Counters of ports: each has one writer, and any number of readers.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::iter::successors;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+
+use parking_lot::RwLock;
 
 use super::WorkerId;
 use super::contested::Announcement;
@@ -12,14 +16,14 @@ use crate::nb::compact;
 use crate::packet::TagId;
 use crate::types::{DropReason, Id, MacAddr};
 
-/// A port's counters, a set for each worker. Clones count together.
+/// A port's counters, a set for each worker. Clones share the sets.
 ///
-/// It points at the sets and not at a list of them: a worker that comes along for a frame rarely finds them in its
-/// cache, and each pointer on the way is a wait more.
+/// One pointer leads to the sets: they are rarely in the cache of a worker, so each pointer more would cost a cache miss
+/// for each frame.
 #[derive(Debug, Clone)]
 pub struct PortCounters(Arc<[WorkerCounters]>);
 
-/// What one worker counted of one port. Only that worker writes, so no two share a cache line.
+/// The counters of one port at one worker, which alone writes them. No two share a cache line.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub struct WorkerCounters {
@@ -37,15 +41,15 @@ pub struct WorkerCounters {
 /// A port's counters, summed over the workers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PortTotals {
-    /// Frames that came from the port.
+    /// Frames received from the port.
     pub received_frames: u64,
-    /// Their bytes, as they came.
+    /// Bytes of these frames as they were received.
     pub received_bytes: u64,
     /// Frames put into the TX ring for the port.
     pub sent_frames: u64,
-    /// Their bytes, as they leave.
+    /// Bytes of these frames with the tags that were pushed.
     pub sent_bytes: u64,
-    /// Frames that ended here, by reason, in the order of [`DropReason::ALL`].
+    /// Frames dropped at this port, by reason, in the order of [`DropReason::ALL`].
     pub drops: [u64; DropReason::COUNT],
     /// How often an address that several ports claim moved to the port.
     pub address_moves: u64,
@@ -67,14 +71,14 @@ impl PortCounters {
         self.0.get(worker)
     }
 
-    /// Counts unknown tags from now on. Takes memory: for ports on which tags have a meaning.
+    /// Counts unknown tags from now on. Only for ports on which tags have a meaning, because it takes memory.
     pub(super) fn watch_tags(&self) {
         for worker in self.0.iter() {
             worker.unknown_tags.get_or_init(Box::default);
         }
     }
 
-    /// Counts refused source addresses from now on. Takes memory: for ports with port security.
+    /// Counts rejected source addresses from now on. Only for ports with port security, because it takes memory.
     pub(super) fn watch_macs(&self) {
         for worker in self.0.iter() {
             worker.refused_macs.get_or_init(Box::default);
@@ -87,7 +91,7 @@ impl PortCounters {
         merge(self.0.iter().filter_map(WorkerCounters::unknown_tags))
     }
 
-    /// The MAC addresses that port security did not let the port use, most frequent first.
+    /// The MAC addresses that port security rejected, most frequent first.
     #[must_use]
     pub fn refused_macs(&self) -> Vec<Sighting<MacAddr>> {
         merge(self.0.iter().filter_map(WorkerCounters::refused_macs))
@@ -112,7 +116,7 @@ impl PortCounters {
     }
 }
 
-/// Adds up what several workers have seen.
+/// Adds up the sightings of several workers.
 fn merge<'a, V: Key + Ord + 'a>(workers: impl Iterator<Item = &'a FrequentValues<V>>) -> Vec<Sighting<V>> {
     let mut merged = BTreeMap::<V, Sighting<V>>::new();
     for seen in workers.flat_map(FrequentValues::sightings) {
@@ -126,7 +130,7 @@ fn merge<'a, V: Key + Ord + 'a>(workers: impl Iterator<Item = &'a FrequentValues
 }
 
 impl PortTotals {
-    /// The drops that happened, with their reasons.
+    /// The numbers of dropped frames by reason, without reasons that did not occur.
     pub fn drops_by_reason(&self) -> impl Iterator<Item = (DropReason, u64)> {
         DropReason::ALL.iter().copied().zip(self.drops).filter(|(_, count)| *count > 0)
     }
@@ -156,7 +160,7 @@ impl WorkerCounters {
         }
     }
 
-    /// Counts a frame that ended here.
+    /// Counts a frame that was dropped at this port.
     #[inline]
     pub fn dropped(&self, reason: DropReason) {
         if let Some(drops) = self.drops.get(reason.index()) {
@@ -164,52 +168,52 @@ impl WorkerCounters {
         }
     }
 
-    /// Where to count tags that no segmentation of the port has, if that is done.
+    /// The counter of tags that no segmentation of the port has; `None` if they are not counted.
     #[must_use]
     pub fn unknown_tags(&self) -> Option<&FrequentValues<TagId>> {
         self.unknown_tags.get().map(Box::as_ref)
     }
 
-    /// Where to count MAC addresses that port security refuses, if that is done.
+    /// The counter of MAC addresses that port security rejects; `None` if they are not counted.
     #[must_use]
     pub fn refused_macs(&self) -> Option<&FrequentValues<MacAddr>> {
         self.refused_macs.get().map(Box::as_ref)
     }
 }
 
-/// With a single writer a load and a store do, without a locked instruction.
+/// A load and a store suffice with a single writer: no locked instruction.
 #[inline]
 fn add(counter: &AtomicU64, count: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
 }
 
-/// The counters of every port, from the first time it was compiled to the day its record goes. So they outlive the
-/// single [`Tables`](super::Tables).
-#[derive(Debug)]
+/// Ports that are copied from the book under one lock.
+const PAGE: usize = 256;
+
+/// The counters of every port, from its first compilation to the deletion of its record, so longer than one
+/// [`Tables`](super::Tables). Clones share the entries: control adds and removes them, tasks of the API read the sums.
+#[derive(Debug, Clone)]
 pub struct CounterBook {
     workers: usize,
-    ports: BTreeMap<Id, PortCounters>,
+    ports: Arc<RwLock<BTreeMap<Id, PortCounters>>>,
     no_port: PortCounters,
 }
 
 impl CounterBook {
-    /// An empty book for `workers` workers.
+    /// A book without ports, for `workers` workers.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        Self { workers, ports: BTreeMap::new(), no_port: PortCounters::new(workers) }
+        Self { workers, ports: Arc::default(), no_port: PortCounters::new(workers) }
     }
 
-    /// The counters of the logical port `lport`.
-    pub fn port(&mut self, lport: &Id) -> PortCounters {
-        if let Some(counters) = self.ports.get(lport) {
-            return counters.clone();
-        }
-        let counters = PortCounters::new(self.workers);
-        self.ports.insert(lport.clone(), counters.clone());
-        counters
+    /// The counters of the port `lport`, which are made at the first call.
+    #[must_use]
+    pub fn port(&self, lport: &Id) -> PortCounters {
+        let mut ports = self.ports.write();
+        ports.entry(lport.clone()).or_insert_with(|| PortCounters::new(self.workers)).clone()
     }
 
-    /// The counters for what no port can be blamed for.
+    /// The counters for frames that cannot be attributed to a port.
     #[must_use]
     pub fn no_port(&self) -> PortCounters {
         self.no_port.clone()
@@ -217,23 +221,32 @@ impl CounterBook {
 
     /// The counters of a port that was compiled once.
     #[must_use]
-    pub fn get(&self, lport: &str) -> Option<&PortCounters> {
-        self.ports.get(lport)
+    pub fn get(&self, lport: &str) -> Option<PortCounters> {
+        self.ports.read().get(lport).cloned()
     }
 
-    /// Leaves no room between the ports.
-    pub(super) fn compact(&mut self) {
-        compact(&mut self.ports);
+    /// Packs the entries tightly, after many were added.
+    pub(super) fn compact(&self) {
+        compact(&mut *self.ports.write());
     }
 
-    /// Forgets a port.
-    pub fn forget(&mut self, lport: &str) {
-        self.ports.remove(lport);
+    /// Removes a port whose record was deleted.
+    pub fn remove(&self, lport: &str) {
+        self.ports.write().remove(lport);
     }
 
-    /// The sums of every port, by id.
-    pub fn totals(&self) -> impl Iterator<Item = (&str, PortTotals)> {
-        self.ports.iter().map(|(lport, counters)| (lport.as_str(), counters.totals()))
+    /// The sums of every port, by id. The lock is held for some ports at a time, and not while they are added up.
+    pub fn totals(&self) -> impl Iterator<Item = (Id, PortTotals)> + use<'_> {
+        let pages = successors(Some(self.page(None)), |page| Some(self.page(Some(&page.last()?.0))));
+        pages.flatten().map(|(lport, counters)| (lport, counters.totals()))
+    }
+
+    /// The next ports behind `after`. Empty at the end.
+    fn page(&self, after: Option<&Id>) -> Vec<(Id, PortCounters)> {
+        let start = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_str()));
+        let ports = self.ports.read();
+        let page = ports.range::<str, _>((start, Bound::Unbounded)).take(PAGE);
+        page.map(|(id, counters)| (id.clone(), counters.clone())).collect()
     }
 }
 
@@ -275,13 +288,22 @@ mod tests {
     }
 
     #[test]
-    fn a_port_keeps_its_counters_until_it_is_forgotten() {
-        let mut book = CounterBook::new(1);
+    fn a_port_keeps_its_counters_until_it_is_removed() {
+        let book = CounterBook::new(1);
         book.port(&Id::from("web")).of(0).unwrap().received(60);
         book.port(&Id::from("db")).of(0).unwrap().received(60);
-        book.forget("db");
-        book.port(&Id::from("db"));
+        book.remove("db");
+        drop(book.port(&Id::from("db")));
         let frames: Vec<_> = book.totals().map(|(lport, totals)| (lport, totals.received_frames)).collect();
-        assert_eq!(frames, [("db", 0), ("web", 1)]);
+        assert_eq!(frames, [("db".into(), 0), ("web".into(), 1)]);
+    }
+
+    #[test]
+    fn the_sums_of_more_ports_than_one_page_are_all_there_and_a_clone_has_them() {
+        let book = CounterBook::new(1);
+        let clone = book.clone();
+        let ids = || (0..3 * PAGE).map(|number| Id::from(format!("p{number:06}")));
+        ids().for_each(|id| drop(book.port(&id)));
+        assert_eq!(clone.totals().map(|(lport, _)| lport).collect::<Vec<_>>(), ids().collect::<Vec<_>>());
     }
 }

@@ -57,7 +57,7 @@ impl<'a> LinkTable<'a> {
         link: &LocalLink,
         unknown_tags: &TagPolicy,
         numbers: &BTreeMap<Id, u16>,
-        counters: &mut CounterBook,
+        counters: &CounterBook,
     ) -> Self {
         let entry = LinkEntry {
             ifindex: link.ifindex,
@@ -88,7 +88,7 @@ struct LinkCompiler<'a, 'n> {
     taken: BTreeSet<u16>,
     /// No number below it is free.
     free: u16,
-    counters: &'n mut CounterBook,
+    counters: &'n CounterBook,
     table: LinkTable<'a>,
 }
 

@@ -8,17 +8,21 @@ mod budget;
 mod clock;
 mod command;
 mod doorbell;
+mod error;
 mod idle;
 mod inbox;
 mod open_socket;
 mod outlet;
 mod pass;
 mod pool;
+mod reporter;
 mod sockets;
 
 pub use clock::monotonic_ns;
 pub use command::{SocketReport, WorkerReport};
-pub use pool::{WorkerPool, WorkerPoolError};
+pub use error::WorkerPoolError;
+pub use pool::WorkerPool;
+pub use reporter::WorkerReporter;
 
 #[cfg(test)]
 mod on_real_sockets;

@@ -3,8 +3,9 @@
 
 use nix::sched::{CloneFlags, unshare};
 
+use super::error::WorkerPoolError;
 use super::open_socket::TURN_COPIES;
-use super::pool::{WorkerPool, WorkerPoolError};
+use super::pool::WorkerPool;
 use super::testbed::{
     FRAMES, PEER, Testbed, attach, cable, ip, network, port, records, segmentation, tagged,
 };
@@ -157,11 +158,11 @@ fn a_worker_that_panics_is_reported_and_the_no_socket_policy_applies() {
 
     pool.kill(0);
     assert_eq!(pool.dead(), [0]);
-    assert!(matches!(runtime.block_on(pool.report()), Err(WorkerPoolError::Died { worker: 0 })));
+    assert!(matches!(runtime.block_on(pool.reporter().report()), Err(WorkerPoolError::Died { worker: 0 })));
     let mut burst: Vec<_> = (0..BURST_FRAMES).map(|_| tagged(arena, PEER)).collect();
     cable.guest.transmit(&mut burst);
     cable.guest.kick();
-    let counted = program.counters().expect("counters");
+    let counted = program.counters().read().expect("counters");
     assert_eq!((counted.redirected, counted.dropped), (0, BURST_FRAMES as u64));
     assert!(pool.stop().is_empty());
 }

@@ -159,7 +159,7 @@ impl Switch {
     /// Drops so far, by port (`None`: no port) and reason.
     pub fn drops(&self) -> BTreeMap<(Option<String>, DropReason), u64> {
         let of_ports =
-            self.compiler.counters().totals().map(|(port, totals)| (Some(port.to_owned()), totals));
+            self.compiler.counters().totals().map(|(port, totals)| (Some(port.to_string()), totals));
         let of_none = std::iter::once((None, self.compiler.counters().no_port().totals()));
         let counts = |(port, totals): (Option<String>, PortTotals)| {
             totals.drops_by_reason().map(move |(reason, n)| ((port.clone(), reason), n)).collect::<Vec<_>>()

@@ -42,9 +42,9 @@ proptest! {
             prop_assert_eq!(switch.drops(), drops.clone(), "frame {:02x?}", frame);
         }
         for (port, totals) in switch.compiler.counters().totals() {
-            let expected = received.get(port).copied().unwrap_or_default();
+            let expected = received.get(port.as_str()).copied().unwrap_or_default();
             prop_assert_eq!((totals.received_frames, totals.received_bytes), expected, "port {}", port);
-            let moves = holders.moves.get(port).copied().unwrap_or_default();
+            let moves = holders.moves.get(port.as_str()).copied().unwrap_or_default();
             prop_assert_eq!((totals.address_moves, totals.refused_address_moves), moves, "port {}", port);
         }
         prop_assert_eq!(switch.outlet.arena.free_chunk_count(), switch.outlet.arena.chunk_count());

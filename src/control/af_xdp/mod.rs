@@ -4,16 +4,19 @@
 mod link_check;
 mod opener;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::backend::{BackendEvent, LinkBackend};
+use super::backend::{BackendEvent, LinkBackend, LostReason};
+use super::link_registry::{LinkRegistry, RegisteredLink};
 use super::links::Link;
 use super::pinning::Pinning;
 use super::rtnl_thread::RtnlThread;
@@ -44,9 +47,11 @@ pub(super) struct AfXdp {
     sender: UnboundedSender<Event>,
     /// Links without sockets that may have a program of this process.
     closed: BTreeSet<IfIndex>,
-    /// When the last check of all links began that has ended.
-    checked_at: Instant,
+    /// The open links by slot, and the time from which a check concerns them.
+    connected: BTreeMap<LinkSlot, (IfIndex, Instant)>,
+    pub(super) registry: Arc<LinkRegistry>,
     is_checking: bool,
+    socket_check: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -57,6 +62,11 @@ enum Event {
         outcome: Result<OpenLink, OpenLinkError>,
     },
     Detected(BackendEvent<OpenLink, OpenLinkError>),
+    /// A socket of the link at `slot` was unbound when a check that began at this time examined it.
+    Unbound {
+        slot: LinkSlot,
+        began: Instant,
+    },
     /// A check that began at this time has ended.
     Checked(Instant),
 }
@@ -95,8 +105,10 @@ impl AfXdp {
             events,
             sender,
             closed: BTreeSet::new(),
-            checked_at: Instant::now(),
+            connected: BTreeMap::new(),
+            registry: Arc::new(LinkRegistry::new()),
             is_checking: false,
+            socket_check: None,
         })
     }
 
@@ -126,16 +138,31 @@ impl AfXdp {
         if mem::replace(&mut self.is_checking, true) {
             return;
         }
-        let (check, begun, events) = (check(), Instant::now(), self.sender.clone());
+        let (check, began, events) = (check(), Instant::now(), self.sender.clone());
         self.rtnl.submit("looking at the links", move |_| {
             check.run(|event| drop(events.send(Event::Detected(event))));
-            drop(events.send(Event::Checked(begun)));
+            drop(events.send(Event::Checked(began)));
         });
     }
 
-    /// Age of the link states.
-    pub(super) fn age(&self) -> Duration {
-        self.checked_at.elapsed()
+    /// Starts to compare whether all sockets are still bound, unless the last comparison has not ended. The kernel does
+    /// not announce that it has unbound one.
+    pub(super) fn start_socket_check(&mut self) {
+        if self.socket_check.as_ref().is_some_and(|check| !check.is_finished()) {
+            return;
+        }
+        let (workers, events) = (self.workers.reporter().clone(), self.sender.clone());
+        let began = Instant::now();
+        self.socket_check = Some(tokio::spawn(async move {
+            // A worker that has died has no sockets, and is started again.
+            let Ok(reports) = workers.report().await else { return };
+            let sockets = reports.iter().flat_map(|report| &report.sockets);
+            let unbound: BTreeSet<_> =
+                sockets.filter(|socket| !socket.is_bound).map(|socket| socket.link).collect();
+            for slot in unbound {
+                drop(events.send(Event::Unbound { slot, began }));
+            }
+        }));
     }
 
     /// Whether the thread for the kernel still runs. It does not after a panic.
@@ -155,8 +182,14 @@ impl AfXdp {
     fn apply(&mut self, event: Event) -> Option<BackendEvent<OpenLink, OpenLinkError>> {
         match event {
             Event::Detected(event) => Some(event),
-            Event::Checked(begun) => {
-                (self.checked_at, self.is_checking) = (begun, false);
+            Event::Unbound { slot, began } => {
+                // The slot may belong to another link since.
+                let (ifindex, since) = *self.connected.get(&slot)?;
+                (since <= began).then_some(BackendEvent::Lost { ifindex, reason: LostReason::SocketsUnbound })
+            }
+            Event::Checked(began) => {
+                self.registry.set_checked_at(began);
+                self.is_checking = false;
                 None
             }
             Event::Opened { link, slot, outcome } => {
@@ -201,6 +234,15 @@ impl LinkBackend for AfXdp {
 
     /// Gives the sockets to their workers, and the frames to the sockets.
     async fn connect(&mut self, slot: LinkSlot, open: &mut OpenLink) -> Result<(), WorkerPoolError> {
+        let queues = open.sockets.iter().map(|socket| self.workers.owner_of(slot, socket.queue()));
+        let link = RegisteredLink {
+            name: open.name.as_str().into(),
+            slot,
+            queues: queues.collect(),
+            counters: open.program.counters().clone(),
+        };
+        self.registry.insert(open.ifindex, link);
+        self.connected.insert(slot, (open.ifindex, Instant::now()));
         for socket in mem::take(&mut open.sockets) {
             // The map holds the socket by itself: steering first and attaching second loses nothing, for the
             // fill ring is still empty.
@@ -213,6 +255,8 @@ impl LinkBackend for AfXdp {
     }
 
     async fn release(&mut self, slot: LinkSlot, mut open: OpenLink) {
+        self.registry.remove(open.ifindex);
+        self.connected.remove(&slot);
         open.sockets.extend(self.workers.detach(slot).await);
         self.closed.insert(open.ifindex);
         self.rtnl.submit(format!("closing link {}", open.name), move |opener| opener.close(open));

@@ -34,7 +34,7 @@ pub struct SteerProgram {
     attached: AttachedProgram,
     mode: XdpMode,
     sockets: MapHandle,
-    counters: MapHandle,
+    counters: ProgramCounters,
 }
 
 /// Redirects the messages of libbpf, such as verifier logs, from stderr to the log, at debug level: the
@@ -69,6 +69,27 @@ pub struct SteerCounters {
     pub passed: u64,
     /// Frames dropped: no socket and policy `drop`, or a tag that could not be restored.
     pub dropped: u64,
+}
+
+/// The counters of a program. Clones read the same ones, on any thread and also after the program was detached.
+#[derive(Debug, Clone)]
+pub struct ProgramCounters(Arc<MapHandle>);
+
+impl ProgramCounters {
+    /// Reads the counters, summed over the CPUs.
+    ///
+    /// # Errors
+    /// [`ProgramError::Map`].
+    pub fn read(&self) -> Result<SteerCounters, ProgramError> {
+        // The order of `enum steer_counter` in bpf/steer_abi.h.
+        let [redirected, passed, dropped] = [0_u32, 1, 2].map(|counter| {
+            let cpus =
+                self.0.lookup_percpu(&counter.to_ne_bytes(), MapFlags::ANY).map_err(ProgramError::Map)?;
+            let values = cpus.iter().flatten().filter_map(|bytes| bytes.first_chunk().copied());
+            Ok(values.map(u64::from_ne_bytes).sum())
+        });
+        Ok(SteerCounters { redirected: redirected?, passed: passed?, dropped: dropped? })
+    }
 }
 
 impl SteerProgram {
@@ -146,7 +167,12 @@ impl SteerProgram {
     ) -> Result<Self, ProgramError> {
         let program_id = bpf_link.info().map_err(ProgramError::Attach)?.program_id;
         let attached = AttachedProgram { bpf_link: Arc::new(bpf_link), ifindex, program_id, pin };
-        Ok(Self { attached, mode, sockets: object.sockets, counters: object.counters })
+        Ok(Self {
+            attached,
+            mode,
+            sockets: object.sockets,
+            counters: ProgramCounters(Arc::new(object.counters)),
+        })
     }
 
     /// Whether it can be [renewed](Self::renew) with these options.
@@ -164,7 +190,7 @@ impl SteerProgram {
         let AttachedProgram { bpf_link, ifindex, .. } = &self.attached;
         let object = replace(loader, bpf_link, *ifindex, self.mode, options)?;
         self.attached.program_id = self.attached.bpf_link.info().map_err(ProgramError::Replace)?.program_id;
-        (self.sockets, self.counters) = (object.sockets, object.counters);
+        (self.sockets, self.counters) = (object.sockets, ProgramCounters(Arc::new(object.counters)));
         Ok(())
     }
 
@@ -214,28 +240,16 @@ impl SteerProgram {
         self.sockets.update(&key, &value, MapFlags::ANY).map_err(ProgramError::Map)
     }
 
-    /// Reads the counters of the program, summed over the CPUs.
-    ///
-    /// # Errors
-    /// [`ProgramError::Map`].
-    pub fn counters(&self) -> Result<SteerCounters, ProgramError> {
-        read_counters(&self.counters)
+    /// The counters of the program, until it is [renewed](Self::renew).
+    #[must_use]
+    pub const fn counters(&self) -> &ProgramCounters {
+        &self.counters
     }
 }
 
 fn attach_generic(object: Loaded, ifindex: IfIndex) -> Result<SteerProgram, ProgramError> {
     let bpf_link = BpfLink::attach(&object.program, ifindex, libbpf_sys::XDP_FLAGS_SKB_MODE);
     SteerProgram::new(bpf_link.map_err(ProgramError::Generic)?, ifindex, None, object, XdpMode::Generic)
-}
-
-fn read_counters(map: &MapHandle) -> Result<SteerCounters, ProgramError> {
-    // The order of `enum steer_counter` in bpf/steer_abi.h.
-    let [redirected, passed, dropped] = [0_u32, 1, 2].map(|counter| {
-        let cpus = map.lookup_percpu(&counter.to_ne_bytes(), MapFlags::ANY).map_err(ProgramError::Map)?;
-        let values = cpus.iter().flatten().filter_map(|bytes| bytes.first_chunk().copied());
-        Ok(values.map(u64::from_ne_bytes).sum())
-    });
-    Ok(SteerCounters { redirected: redirected?, passed: passed?, dropped: dropped? })
 }
 
 fn detach(bpf_link: &BpfLink, ifindex: IfIndex, pin: Option<&Path>) {

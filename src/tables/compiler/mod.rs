@@ -187,6 +187,16 @@ impl Compiler {
         invalid.chain(claims::problems(nb)).chain(ports).chain(networks).chain(found).collect()
     }
 
+    /// Number of the [`problems`](Self::problems), without their texts.
+    #[must_use]
+    pub fn problem_count(&self) -> usize {
+        let nb = &self.northbound;
+        let of_links: usize = self.compiled_links.values().map(|link| link.problems.len()).sum();
+        let of_networks: usize = self.networks.values().map(|network| network.problems.len()).sum();
+        let without_key = nb.lports_without_key().count() + nb.lswitches_without_key().count();
+        nb.invalid().count() + claims::ineffective(nb).count() + without_key + of_links + of_networks
+    }
+
     /// Applies one change of the records.
     pub fn apply_change(&mut self, change: &Change) {
         if let Some(edit) = self.northbound.edit(change) {
@@ -248,7 +258,7 @@ impl Compiler {
             self.mac_holders.release(&before, now);
         }
         if table == Table::Lport && now.is_none() {
-            self.counters.forget(&id);
+            self.counters.remove(&id);
         }
     }
 

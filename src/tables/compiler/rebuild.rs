@@ -76,7 +76,7 @@ impl Compiler {
         let Some(link) = self.links.get(root) else { return };
         let slot = link.slot;
         let LinkTable { mut entry, ports, problems } =
-            LinkTable::of(&self.northbound, link, &self.policy.unknown_tags, numbers, &mut self.counters);
+            LinkTable::of(&self.northbound, link, &self.policy.unknown_tags, numbers, &self.counters);
         let mut numbers = BTreeMap::new();
         for port in ports {
             let id = &port.record.id;
