@@ -18,7 +18,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::tables::Policy;
-use crate::types::NoSocketPolicy;
+use crate::types::{LinkRole, NoSocketPolicy};
 
 pub use cpus::CpusError;
 pub use error::{ConfigError, ConfigErrors, Position};
@@ -76,6 +76,14 @@ impl Config {
     #[must_use]
     pub fn port(&self, lport: &str) -> PortOptions {
         self.ports.get(lport).copied().unwrap_or(self.default_port)
+    }
+
+    /// The options of a link with this role.
+    #[must_use]
+    pub fn link_options(&self, role: &LinkRole) -> PortOptions {
+        match role {
+            LinkRole::Port(lport) => self.port(lport),
+        }
     }
 
     /// Whether a port may have `no_socket = drop`.

@@ -1,21 +1,21 @@
-//! The links that the records require, each for one port. Pure.
+//! The links that records and configuration require, each for one role. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::links::{Attachments, LinkConflict, Links, describe_missing, find_link};
 use crate::nb::{Claims, Northbound};
-use crate::types::{Claim, Id, IfIndex, Incumbents, Problem};
+use crate::types::{Claim, Id, IfIndex, Incumbents, LinkRole, Problem};
 
-/// The ports that should have a link of their own here: those that are bound to this chassis and are no subports.
+/// The roles that should have a link here: the ports that are bound to this chassis and are no subports.
 #[derive(Debug, Default)]
 pub(super) struct Desired {
-    /// The search result of each port, without regard to other ports.
-    found: BTreeMap<Id, Found>,
+    /// The search result of each role, without regard to other roles.
+    found: BTreeMap<LinkRole, Found>,
     /// The ports whose search found each link. The first of them has it until its search finds another, also while the
     /// link is down.
     claims: Claims<IfIndex>,
-    /// The holders of contested links in an earlier run, until a port claims the link.
-    remembered: BTreeMap<IfIndex, Id>,
+    /// The holders of contested links in an earlier run, until a role claims the link.
+    remembered: BTreeMap<IfIndex, LinkRole>,
 }
 
 /// The result of the search for a port's link.
@@ -54,8 +54,8 @@ pub(super) enum NoLink {
 /// The effect of a search: whatever depends on one of these has to be examined.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
-    /// Ports with another search result.
-    pub(super) lports: Vec<Id>,
+    /// Roles with another search result.
+    pub(super) roles: Vec<LinkRole>,
     /// The links that they had and have.
     pub(super) links: BTreeSet<IfIndex>,
 }
@@ -64,7 +64,7 @@ impl Desired {
     /// Sets the [incumbents](Self::incumbents) of an earlier run, before the first search.
     pub(super) fn remember(&mut self, incumbents: &Incumbents) {
         let links = incumbents.iter().filter_map(|(claim, lport)| match claim {
-            Claim::Link(ifindex) => Some((*ifindex, lport.clone())),
+            Claim::Link(ifindex) => Some((*ifindex, LinkRole::Port(lport.clone()))),
             Claim::PortKey(_)
             | Claim::NetworkKey(_)
             | Claim::Tag(..)
@@ -78,7 +78,7 @@ impl Desired {
     pub(super) fn incumbents(&self) -> Incumbents {
         let contested =
             self.claims.contested().map(|(ifindex, lport)| (Claim::Link(*ifindex), lport.clone()));
-        let kept = self.found.iter().filter_map(|(lport, found)| match found {
+        let kept = self.found.iter().filter_map(|(LinkRole::Port(lport), found)| match found {
             Found::Up(ifindex, Some(_)) => Some((Claim::Link(*ifindex), lport.clone())),
             Found::Up(_, None) | Found::Down(..) | Found::Nothing(_) => None,
         });
@@ -95,23 +95,27 @@ impl Desired {
         attachments: &Attachments,
     ) -> Moved {
         let holders: BTreeSet<_> = self.remembered.values().cloned().collect();
-        let (first, then): (Vec<_>, Vec<_>) = lports.partition(|lport| holders.contains(*lport));
+        let roles = lports.map(|lport| LinkRole::Port(lport.clone()));
+        let (first, then): (Vec<_>, Vec<_>) = roles.partition(|role| holders.contains(role));
         let mut moved = Moved::default();
-        for lport in first.into_iter().chain(then) {
-            let found = self.find(lport, chassis, nb, links, attachments);
-            self.set(lport, found, &mut moved);
+        for role in first.into_iter().chain(then) {
+            let found = match &role {
+                LinkRole::Port(lport) => self.find(lport, chassis, nb, links, attachments),
+            };
+            self.set(&role, found, &mut moved);
         }
         self.remembered.retain(|ifindex, _| self.claims.holder(ifindex).is_none());
         moved
     }
 
-    fn set(&mut self, lport: &Id, found: Option<Found>, moved: &mut Moved) {
-        let before = self.found.get(lport);
+    fn set(&mut self, role: &LinkRole, found: Option<Found>, moved: &mut Moved) {
+        let LinkRole::Port(lport) = role;
+        let before = self.found.get(role);
         if before == found.as_ref() {
             return;
         }
         let (had, has) = (before.and_then(Found::ifindex), found.as_ref().and_then(Found::ifindex));
-        moved.lports.push(lport.clone());
+        moved.roles.push(role.clone());
         moved.links.extend(had.into_iter().chain(has));
         if let Some(had) = had.filter(|_| had != has) {
             self.claims.remove_and_pass_on(&had, lport);
@@ -120,15 +124,15 @@ impl Desired {
             self.claims.insert(has, lport.clone());
         }
         match found {
-            Some(found) => drop(self.found.insert(lport.clone(), found)),
-            None => drop(self.found.remove(lport)),
+            Some(found) => drop(self.found.insert(role.clone(), found)),
+            None => drop(self.found.remove(role)),
         }
     }
 
     /// The search result of a port; `None` if it should not have a link here.
     fn find(
         &self,
-        lport: &str,
+        lport: &Id,
         chassis: &str,
         nb: &Northbound,
         links: &Links,
@@ -155,39 +159,41 @@ impl Desired {
     }
 
     /// Whether the port has this link, or had it in an earlier run.
-    fn has(&self, lport: &str, ifindex: IfIndex) -> bool {
-        match self.found.get(lport) {
+    fn has(&self, lport: &Id, ifindex: IfIndex) -> bool {
+        let role = LinkRole::Port(lport.clone());
+        match self.found.get(&role) {
             Some(found) => found.ifindex() == Some(ifindex),
-            None => self.remembered.get(&ifindex).is_some_and(|holder| *holder == *lport),
+            None => self.remembered.get(&ifindex) == Some(&role),
         }
     }
 
-    /// Whether a port claims the link, which may be down.
+    /// Whether a role claims the link, which may be down.
     pub(super) fn is_claimed(&self, ifindex: IfIndex) -> bool {
         self.claims.holder(&ifindex).is_some()
     }
 
-    /// The port for which the link should be open. `None` while the link is down.
-    pub(super) fn owner_of(&self, ifindex: IfIndex) -> Option<&Id> {
-        let holder = self.claims.holder(&ifindex)?;
-        matches!(self.found.get(holder), Some(Found::Up(..))).then_some(holder)
+    /// The role for which the link should be open. `None` while the link is down.
+    pub(super) fn role_of(&self, ifindex: IfIndex) -> Option<LinkRole> {
+        let role = LinkRole::Port(self.claims.holder(&ifindex)?.clone());
+        matches!(self.found.get(&role), Some(Found::Up(..))).then_some(role)
     }
 
     /// The links that should be open.
     pub(super) fn links(&self) -> impl Iterator<Item = IfIndex> {
         let links = self.claims.holders().map(|(ifindex, _)| *ifindex);
-        links.filter(|ifindex| self.owner_of(*ifindex).is_some())
+        links.filter(|ifindex| self.role_of(*ifindex).is_some())
     }
 
-    /// The link of a port; `None` if it should not have one here.
-    pub(super) fn link_of(&self, lport: &str, links: &Links) -> Option<Result<IfIndex, NoLink>> {
-        let ifindex = match self.found.get(lport)? {
+    /// The link of a role; `None` if it should not have one here.
+    pub(super) fn link_of(&self, role: &LinkRole, links: &Links) -> Option<Result<IfIndex, NoLink>> {
+        let LinkRole::Port(lport) = role;
+        let ifindex = match self.found.get(role)? {
             Found::Up(ifindex, _) => *ifindex,
             Found::Down(_, name) => return Some(Err(NoLink::Down(name.clone()))),
             Found::Nothing(reason) => return Some(Err(reason.clone())),
         };
         Some(match self.claims.holder(&ifindex) {
-            Some(owner) if *owner != *lport => {
+            Some(owner) if owner != lport => {
                 let link = links.get(ifindex).map_or("?", |link| &link.name).to_owned();
                 Err(NoLink::Taken { link, owner: owner.clone() })
             }
@@ -196,25 +202,27 @@ impl Desired {
     }
 
     /// The ports that should have a link here, with the result of [`link_of`](Self::link_of).
-    pub(super) fn ports(&self, links: &Links) -> impl Iterator<Item = (&str, Result<IfIndex, NoLink>)> {
-        self.found.keys().filter_map(|lport| Some((lport.as_str(), self.link_of(lport, links)?)))
+    pub(super) fn ports(&self, links: &Links) -> impl Iterator<Item = (&Id, Result<IfIndex, NoLink>)> {
+        self.found.keys().filter_map(|role| match role {
+            LinkRole::Port(lport) => Some((lport, self.link_of(role, links)?)),
+        })
     }
 
     pub(super) fn problems(&self, links: &Links) -> Vec<Problem> {
-        let about = |lport: &Id, reason: String| Problem::new(format!("lport {lport}"), reason);
-        let of = |(lport, found): (&Id, &Found)| {
+        let of = |(role, found): (&LinkRole, &Found)| {
             let conflict = match found {
                 Found::Up(_, conflict) => conflict.as_ref().map(ToString::to_string),
                 Found::Down(..) | Found::Nothing(_) => None,
             };
-            let none = self.link_of(lport, links).and_then(Result::err).map(|reason| reason.to_string());
-            conflict.into_iter().chain(none).map(|reason| about(lport, reason)).collect::<Vec<_>>()
+            let none = self.link_of(role, links).and_then(Result::err).map(|reason| reason.to_string());
+            let problem = |reason| Problem::new(role.to_string(), reason);
+            conflict.into_iter().chain(none).map(problem).collect::<Vec<_>>()
         };
         self.found.iter().flat_map(of).collect()
     }
 
-    /// Whether the port should have a link here.
-    pub(super) fn contains(&self, lport: &str) -> bool {
-        self.found.contains_key(lport)
+    /// Whether the role should have a link here.
+    pub(super) fn contains(&self, role: &LinkRole) -> bool {
+        self.found.contains_key(role)
     }
 }

@@ -5,7 +5,7 @@ use super::desired::NoLink;
 use crate::api::model::{DownKind, NetworkPortView, NetworkView, PairView, PortState, PortView, SubportView};
 use crate::nb::{ChildPortSegmentation, LogicalPort};
 use crate::tables;
-use crate::types::Problem;
+use crate::types::{Id, LinkRole, Problem};
 
 /// Upper bound of the problems in an answer: more than an operator reads, some 200 KB.
 const MAX_PROBLEMS: usize = 1000;
@@ -15,11 +15,11 @@ impl Daemon {
         let nb = self.reconciler.compiler.northbound();
         let ports = self.reconciler.desired.ports(&self.reconciler.links).filter_map(|(lport, found)| {
             let port = nb.lports().get(lport)?;
-            let open = self.reconciler.ports.of_lport(lport);
+            let open = self.reconciler.ports.of_role(&LinkRole::Port(lport.clone()));
             let ifindex = open.map(|open| open.ifindex).or(found.ok());
             let options = self.reconciler.config.port(lport);
             Some(PortView {
-                lport: lport.to_owned(),
+                lport: lport.to_string(),
                 name: port.name.to_string(),
                 link: ifindex
                     .and_then(|ifindex| self.reconciler.links.get(ifindex))
@@ -42,11 +42,11 @@ impl Daemon {
     }
 
     /// The state of a port that is bound here.
-    pub(super) fn state_of(&self, lport: &str) -> PortState {
+    pub(super) fn state_of(&self, lport: &Id) -> PortState {
         if let Some(report) = self.reconciler.compiler.report(lport) {
             return port_state(report.state);
         }
-        match self.reconciler.desired.link_of(lport, &self.reconciler.links) {
+        match self.reconciler.desired.link_of(&LinkRole::Port(lport.clone()), &self.reconciler.links) {
             Some(Err(reason @ NoLink::Down(_))) => PortState::down(DownKind::LinkDown, reason.to_string()),
             Some(Err(reason)) => PortState::down(DownKind::NoLink, reason.to_string()),
             Some(Ok(ifindex)) => {
@@ -95,8 +95,9 @@ impl Daemon {
     }
 
     /// Whether the port is in the tables, or bound to this chassis.
-    fn is_here(&self, lport: &str) -> bool {
-        self.reconciler.compiler.report(lport).is_some() || self.reconciler.desired.contains(lport)
+    fn is_here(&self, lport: &Id) -> bool {
+        self.reconciler.compiler.report(lport).is_some()
+            || self.reconciler.desired.contains(&LinkRole::Port(lport.clone()))
     }
 
     pub(super) fn networks_view(&self) -> Vec<NetworkView> {

@@ -11,7 +11,7 @@ use crate::nb::LogicalPort;
 use crate::packet::TagId;
 use crate::tables::{Exit, PortSlot, WorkerId, Wrap};
 use crate::types::drop_reason::Locate;
-use crate::types::{DropReason, MacAddr, QueueId, Segmentation, UnknownTags};
+use crate::types::{DropReason, LinkRole, MacAddr, QueueId, Segmentation, UnknownTags};
 use crate::xsk::{Arena, Frame};
 
 /// A worker number that no counters exist for: a trace counts nothing.
@@ -23,7 +23,7 @@ const MAX_NAMED: usize = 4;
 /// Sends the frame of `request` through the tables in force, and nowhere else.
 pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView, ApiError> {
     let reconciler = &daemon.reconciler;
-    let open = reconciler.ports.of_lport(&request.port);
+    let open = reconciler.ports.of_role(&LinkRole::Port(request.port.as_str().into()));
     let link = open.map(|port| port.slot).ok_or_else(|| daemon.untraceable(&request.port))?;
     let arena = reconciler.backend.arena;
     let no_chunks = || ApiError::NoChunks { bytes: request.frame.0.len() };
@@ -48,8 +48,8 @@ impl Daemon {
         if let Some(segmentation) = nb.segmentation_above(&lport) {
             return ApiError::IsSubport { lport, parent: segmentation.parent.to_string() };
         }
-        if nb.lports().get(lport.as_str()).is_some() {
-            let state = self.state_of(&lport);
+        if let Some(port) = nb.lports().get(lport.as_str()) {
+            let state = self.state_of(&port.id);
             return ApiError::PortDown { lport, state };
         }
         let named = nb.lports().values().filter(|port| *port.name == *lport);

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::nb::{Change, Record, Table};
     use crate::tables::{LocalLink, Policy, QueueOwners};
-    use crate::types::IfIndex;
+    use crate::types::{IfIndex, LinkRole};
 
     /// A parent with a subport that has `vid`.
     fn dump(vid: u16) -> TableDump {
@@ -172,7 +172,7 @@ mod tests {
         compiler.set_link(LocalLink {
             slot: LinkSlot(0),
             ifindex: IfIndex::new(7).unwrap(),
-            lport: "parent".into(),
+            role: LinkRole::Port("parent".into()),
             up: true,
             queues: QueueOwners::from_iter([0]),
             complete_checksums: true,

@@ -8,17 +8,17 @@ use super::{
     QueueOwners, TagMeaning, Tags, VlanTable, Wrap,
 };
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
-use crate::types::{Id, IfIndex, Problem, Segmentation, TagPolicy, UnknownTags, Wants};
+use crate::types::{Id, IfIndex, LinkRole, Problem, Segmentation, TagPolicy, UnknownTags, Wants};
 
-/// A link of this host that carries a logical port.
+/// An open link of this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalLink {
     /// Place of the link in the tables.
     pub slot: LinkSlot,
     /// Index of the link in the kernel.
     pub ifindex: IfIndex,
-    /// Id of the logical port that owns the link.
-    pub lport: Id,
+    /// The port whose frames it carries.
+    pub role: LinkRole,
     /// Whether the link has a carrier and is switched on.
     pub up: bool,
     /// The worker of each of its queues.
@@ -94,7 +94,8 @@ struct LinkCompiler<'a, 'n> {
 
 impl<'a> LinkCompiler<'a, '_> {
     fn add_root(&mut self, link: &LocalLink) {
-        let record = self.nb.lports().get(&link.lport).filter(|port| owns_key(self.nb, port));
+        let LinkRole::Port(lport) = &link.role;
+        let record = self.nb.lports().get(lport).filter(|port| owns_key(self.nb, port));
         let Some(record) = record else { return };
         if let Some(segmentation) = self.nb.segmentation_above(&record.id) {
             let reason = format!(

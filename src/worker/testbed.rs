@@ -20,7 +20,7 @@ use crate::config::IdleMode;
 use crate::kernel::{ProgramOptions, SteerLoader, SteerProgram};
 use crate::nb::{Change, Record, Revision, Snapshot, Table};
 use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, PortTotals, Publisher};
-use crate::types::{DropReason, IfIndex, NoSocketPolicy, QueueId};
+use crate::types::{DropReason, IfIndex, LinkRole, NoSocketPolicy, QueueId};
 use crate::xsk::{Arena, BURST_FRAMES, ChunkPool, Frame, TRANSMIT_RING_SIZE, XskSocket};
 
 /// Number of chunks in the arena.
@@ -217,7 +217,7 @@ fn link(slot: u16, cable: &Cable, lport: &str, worker: usize) -> LocalLink {
     LocalLink {
         slot: LinkSlot(slot),
         ifindex: cable.ifindex,
-        lport: lport.into(),
+        role: LinkRole::Port(lport.into()),
         up: true,
         queues: [worker].into_iter().collect(),
         complete_checksums: true,

@@ -8,7 +8,7 @@ use trunkpath::nb::{Change, Record, Revision, Snapshot};
 use trunkpath::tables::{
     Compiler, Exit, LinkSlot, LocalLink, PortSlot, PortTotals, Publisher, Tables, WorkerId,
 };
-use trunkpath::types::{DropReason, IfIndex, Incumbents, QueueId};
+use trunkpath::types::{DropReason, IfIndex, Incumbents, LinkRole, QueueId};
 use trunkpath::xsk::{Arena, Frame};
 
 use crate::scenario::Scenario;
@@ -101,7 +101,7 @@ impl Switch {
         self.records = records;
         for gone in &self.links {
             if !scenario.links.iter().any(|link| link.port == gone.port) {
-                self.compiler.remove_link(&gone.port);
+                self.compiler.remove_link(&LinkRole::Port(gone.port.as_str().into()));
             }
         }
         for link in local_links(scenario) {
@@ -178,7 +178,7 @@ pub fn local_links(scenario: &Scenario) -> Vec<LocalLink> {
     let link = |(place, link): (u16, &crate::scenario::Link)| LocalLink {
         slot: LinkSlot(place),
         ifindex: IfIndex::new(u32::from(place) + 1).unwrap(),
-        lport: link.port.as_str().into(),
+        role: LinkRole::Port(link.port.as_str().into()),
         up: link.up,
         queues: [link.worker].into_iter().collect(),
         complete_checksums: link.complete_checksums,

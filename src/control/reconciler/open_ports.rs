@@ -1,19 +1,19 @@
-//! The open links, found by index, port or slot.
+//! The open links, found by index, role or slot.
 
 use std::collections::BTreeMap;
 
 use crate::config::PortOptions;
 use crate::control::backend::LostReason;
 use crate::tables::{LinkSlot, WorkerId};
-use crate::types::{Id, IfIndex};
+use crate::types::{IfIndex, LinkRole};
 
-/// A port whose link is open.
+/// An open link with its role.
 #[derive(Debug)]
 pub(in crate::control) struct OpenPort<H> {
     pub(in crate::control) ifindex: IfIndex,
     /// The link's last name: a link that was deleted still has one in the log.
     pub(in crate::control) link_name: String,
-    pub(in crate::control) lport: Id,
+    pub(in crate::control) role: LinkRole,
     pub(in crate::control) slot: LinkSlot,
     /// The owner of each queue, by queue.
     pub(in crate::control) queues: Vec<WorkerId>,
@@ -23,30 +23,30 @@ pub(in crate::control) struct OpenPort<H> {
     pub(super) lost: Option<LostReason>,
 }
 
-/// The open ports. A port has one open link, a slot too.
+/// The open links. A role has one, and so has a slot.
 #[derive(Debug)]
 pub(in crate::control) struct OpenPorts<H> {
     by_ifindex: BTreeMap<IfIndex, OpenPort<H>>,
-    by_lport: BTreeMap<Id, IfIndex>,
+    by_role: BTreeMap<LinkRole, IfIndex>,
     by_slot: BTreeMap<LinkSlot, IfIndex>,
 }
 
 impl<H> Default for OpenPorts<H> {
     fn default() -> Self {
-        Self { by_ifindex: BTreeMap::new(), by_lport: BTreeMap::new(), by_slot: BTreeMap::new() }
+        Self { by_ifindex: BTreeMap::new(), by_role: BTreeMap::new(), by_slot: BTreeMap::new() }
     }
 }
 
 impl<H> OpenPorts<H> {
     pub(super) fn insert(&mut self, port: OpenPort<H>) {
-        self.by_lport.insert(port.lport.clone(), port.ifindex);
+        self.by_role.insert(port.role.clone(), port.ifindex);
         self.by_slot.insert(port.slot, port.ifindex);
         self.by_ifindex.insert(port.ifindex, port);
     }
 
     pub(super) fn remove(&mut self, ifindex: IfIndex) -> Option<OpenPort<H>> {
         let port = self.by_ifindex.remove(&ifindex)?;
-        self.by_lport.remove(&port.lport);
+        self.by_role.remove(&port.role);
         self.by_slot.remove(&port.slot);
         Some(port)
     }
@@ -59,8 +59,8 @@ impl<H> OpenPorts<H> {
         self.by_ifindex.get_mut(&ifindex)
     }
 
-    pub(in crate::control) fn of_lport(&self, lport: &str) -> Option<&OpenPort<H>> {
-        self.by_lport.get(lport).and_then(|ifindex| self.get(*ifindex))
+    pub(in crate::control) fn of_role(&self, role: &LinkRole) -> Option<&OpenPort<H>> {
+        self.by_role.get(role).and_then(|ifindex| self.get(*ifindex))
     }
 
     pub(in crate::control) fn at_slot(&self, slot: LinkSlot) -> Option<&OpenPort<H>> {

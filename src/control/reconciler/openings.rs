@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::config::PortOptions;
 use crate::tables::LinkSlot;
-use crate::types::{Id, IfIndex};
+use crate::types::{IfIndex, LinkRole};
 
 /// The first and the longest pause before a refused link is tried again. The kernel releases a closed socket some
 /// milliseconds later; another program may hold the link for any time.
@@ -18,10 +18,10 @@ const RETRY_LONGEST: Duration = Duration::from_secs(1);
 /// link that is no longer wanted when its turn comes is opened in vain.
 const OPENINGS_AT_ONCE: usize = 8;
 
-/// A link that is being opened for a port.
+/// A link that is being opened.
 #[derive(Debug)]
 pub(super) struct Opening {
-    pub(super) lport: Id,
+    pub(super) role: LinkRole,
     pub(super) slot: LinkSlot,
     pub(super) options: PortOptions,
     pub(super) since: Instant,
@@ -139,7 +139,12 @@ mod tests {
     }
 
     fn opening(since: Instant) -> Opening {
-        Opening { lport: "p".into(), slot: LinkSlot(0), options: PortOptions::default(), since }
+        Opening {
+            role: LinkRole::Port("p".into()),
+            slot: LinkSlot(0),
+            options: PortOptions::default(),
+            since,
+        }
     }
 
     #[test]

@@ -71,12 +71,12 @@ impl<B: LinkBackend> Reconciler<B> {
         let nb = self.compiler.northbound();
         let chassis = &self.config.chassis;
         let moved = self.desired.search(lports, chassis, nb, &self.links, &self.attachments);
-        self.incumbents_changed |= !moved.lports.is_empty();
+        self.incumbents_changed |= !moved.roles.is_empty();
         let mut links = changed.links;
         links.extend(moved.links);
-        // A port that has found a link, or has inherited one, may have another one open.
-        let owners = links.iter().filter_map(|ifindex| self.desired.owner_of(*ifindex));
-        let others = owners.chain(&moved.lports).filter_map(|lport| self.ports.of_lport(lport));
+        // A role that has found a link, or has inherited one, may have another one open.
+        let heirs = links.iter().filter_map(|ifindex| self.desired.role_of(*ifindex));
+        let others = heirs.chain(moved.roles).filter_map(|role| self.ports.of_role(&role));
         let others: Vec<_> = others.map(|port| port.ifindex).collect();
         links.extend(others);
         links
@@ -94,11 +94,10 @@ impl<B: LinkBackend> Reconciler<B> {
                 match outcome {
                     Ok((handle, queues)) => {
                         self.openings.forget(ifindex);
-                        let Opening { lport, slot, options, .. } = opening;
+                        let Opening { role, slot, options, .. } = opening;
                         let link_name = self.link_name(ifindex);
                         let lost = None;
-                        let port =
-                            OpenPort { ifindex, link_name, lport, slot, queues, options, handle, lost };
+                        let port = OpenPort { ifindex, link_name, role, slot, queues, options, handle, lost };
                         return Some(port);
                     }
                     Err(error) => self.refuse(ifindex, &opening, error.to_string()),
@@ -118,18 +117,14 @@ impl<B: LinkBackend> Reconciler<B> {
         self.slots.release(u32::from(opening.slot.0));
         if self.openings.refuse(ifindex, reason.clone(), Instant::now()) {
             let device = self.links.get(ifindex).map_or("?", |link| &link.name);
-            tracing::warn!(device, lport = opening.lport.as_str(), "{reason}");
+            tracing::warn!(device, lport = opening.role.id(), "{reason}");
         }
     }
 
     /// Marks an open link that has to be opened again.
     fn mark_lost(&mut self, ifindex: IfIndex, reason: LostReason) {
         if let Some(port) = self.ports.get_mut(ifindex) {
-            tracing::warn!(
-                device = port.link_name,
-                lport = port.lport.as_str(),
-                "{reason}: it is opened again"
-            );
+            tracing::warn!(device = port.link_name, lport = port.role.id(), "{reason}: it is opened again");
             port.lost = Some(reason);
             self.changed.links.insert(ifindex);
         }
@@ -150,7 +145,7 @@ impl<B: LinkBackend> Reconciler<B> {
         let mut outcome = Ok(());
         for mut port in wanted {
             match self.backend.connect(port.slot, &mut port.handle).await {
-                Ok(()) => tracing::info!(device = port.link_name, lport = port.lport.as_str(), "port open"),
+                Ok(()) => tracing::info!(device = port.link_name, lport = port.role.id(), "port open"),
                 // The port counts as open: `reopen` closes it with the other ports of the worker.
                 Err(died) => outcome = Err(died),
             }
@@ -174,12 +169,12 @@ impl<B: LinkBackend> Reconciler<B> {
         }
         // No new frame goes to a socket that is about to be closed.
         for port in &unwanted {
-            self.compiler.remove_link(&port.lport);
+            self.compiler.remove_link(&port.role);
         }
         self.publish();
         for mut port in unwanted {
-            tracing::info!(device = port.link_name, lport = port.lport.as_str(), "port closed");
-            if let Some(reason) = port.lost.take().filter(|_| self.desired.owner_of(port.ifindex).is_some()) {
+            tracing::info!(device = port.link_name, lport = port.role.id(), "port closed");
+            if let Some(reason) = port.lost.take().filter(|_| self.desired.role_of(port.ifindex).is_some()) {
                 self.openings.suspend(port.ifindex, format!("{reason}: it is opened again"));
             }
             self.release(port).await;
@@ -193,24 +188,24 @@ impl<B: LinkBackend> Reconciler<B> {
 
     fn is_kept(&self, port: &OpenPort<B::Handle>) -> bool {
         let Some(link) = self.links.get(port.ifindex).filter(|_| port.lost.is_none()) else { return false };
-        match self.desired.owner_of(port.ifindex) {
+        match self.desired.role_of(port.ifindex) {
             // Each queue needs a socket of its own, and each set of options its own program.
-            Some(lport) => {
-                *lport == port.lport
+            Some(role) => {
+                role == port.role
                     && usize::from(link.rx_queues) == port.queues.len()
-                    && self.config.port(lport) == port.options
+                    && self.config.link_options(&role) == port.options
             }
-            // A link that is only switched off keeps its sockets, which work again when it is switched on; unless the
-            // port has another link by then.
+            // A link that is only switched off keeps its sockets, which work again when it is switched on; unless its
+            // role has another link by then.
             None => {
-                !link.up && self.desired.link_of(&port.lport, &self.links).is_some_and(|found| found.is_err())
+                !link.up && self.desired.link_of(&port.role, &self.links).is_some_and(|found| found.is_err())
             }
         }
     }
 
     /// Queues a closed link that should be open, and gives up one that should not.
     fn queue_or_discard(&mut self, ifindex: IfIndex) {
-        if self.desired.owner_of(ifindex).is_none() {
+        if self.desired.role_of(ifindex).is_none() {
             self.openings.forget(ifindex);
             self.backend.discard(ifindex);
         } else if !self.ports.contains(ifindex) {
@@ -222,7 +217,7 @@ impl<B: LinkBackend> Reconciler<B> {
     fn open_queued(&mut self) {
         let now = Instant::now();
         while let Some(ifindex) = self.openings.pop(now) {
-            let (Some(lport), Some(link)) = (self.desired.owner_of(ifindex), self.links.get(ifindex)) else {
+            let (Some(role), Some(link)) = (self.desired.role_of(ifindex), self.links.get(ifindex)) else {
                 continue;
             };
             if self.ports.contains(ifindex) {
@@ -232,9 +227,9 @@ impl<B: LinkBackend> Reconciler<B> {
                 self.openings.enqueue(ifindex);
                 break;
             };
-            let options = self.config.port(lport);
+            let options = self.config.link_options(&role);
             self.backend.open(link, slot, options);
-            self.openings.begin(ifindex, Opening { lport: lport.clone(), slot, options, since: now });
+            self.openings.begin(ifindex, Opening { role, slot, options, since: now });
         }
     }
 

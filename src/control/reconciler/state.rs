@@ -122,7 +122,7 @@ impl<B: LinkBackend> Reconciler<B> {
             self.changed.lports.extend(nb.lports_at(&self.config.chassis).map(|port| port.id.clone()));
             for port in self.ports.iter_mut() {
                 // The other options are those of the program: with other ones the link is opened again.
-                port.options.complete_checksums = self.config.port(&port.lport).complete_checksums;
+                port.options.complete_checksums = self.config.link_options(&port.role).complete_checksums;
                 self.changed.links.insert(port.ifindex);
             }
         }
@@ -155,7 +155,7 @@ impl<B: LinkBackend> Reconciler<B> {
         incumbents
     }
 
-    /// The link of an event before and after it, if a port claims the link.
+    /// The link of an event before and after it, if a role claims the link.
     pub(in crate::control) fn link_change<'a>(
         &'a self,
         event: &'a LinkEvent,
@@ -181,7 +181,7 @@ impl<B: LinkBackend> Reconciler<B> {
 
     /// The open links, each with the id of its port.
     pub fn open_links(&self) -> impl Iterator<Item = (IfIndex, &str)> {
-        self.ports.iter().map(|port| (port.ifindex, port.lport.as_str()))
+        self.ports.iter().map(|port| (port.ifindex, port.role.id()))
     }
 
     /// The time at which [`reconcile`](Self::reconcile) should be called again without an event: a refused link is tried
@@ -214,13 +214,13 @@ impl<B: LinkBackend> Reconciler<B> {
         found.chain(refused).chain(elsewhere).collect()
     }
 
-    /// The link of a port with the properties that the tables contain.
+    /// An open link with the properties that the tables contain.
     pub(super) fn local_link(&self, port: &OpenPort<B::Handle>) -> LocalLink {
         let link = self.links.get(port.ifindex);
         LocalLink {
             slot: port.slot,
             ifindex: port.ifindex,
-            lport: port.lport.clone(),
+            role: port.role.clone(),
             // Switched on at both ends.
             up: link.is_some_and(|link| link.up && link.carrier),
             queues: port.queues.iter().copied().collect(),

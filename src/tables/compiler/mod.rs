@@ -11,7 +11,7 @@ use super::network::Member;
 use super::pairs::PairHolders;
 use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, Policy, PortReport, PortSlot, Tables};
 use crate::nb::{Change, Edit, LogicalPort, Northbound, Snapshot, Table, in_order};
-use crate::types::{Id, Incumbents, MacAddr, NetworkKey, Problem, SlotAllocator};
+use crate::types::{Id, Incumbents, LinkRole, MacAddr, NetworkKey, Problem, SlotAllocator};
 
 /// Compiles [`Tables`] from the records and links, and again after changes.
 ///
@@ -274,16 +274,18 @@ impl Compiler {
 
     /// Adds the link of a port, or replaces it.
     pub fn set_link(&mut self, link: LocalLink) {
-        if self.links.get(&link.lport) != Some(&link) {
-            self.dirty.insert(link.lport.clone());
-            self.links.insert(link.lport.clone(), link);
+        let LinkRole::Port(lport) = &link.role;
+        if self.links.get(lport) != Some(&link) {
+            self.dirty.insert(lport.clone());
+            self.links.insert(lport.clone(), link);
         }
     }
 
     /// Removes the link of a port.
-    pub fn remove_link(&mut self, lport: &str) {
+    pub fn remove_link(&mut self, role: &LinkRole) {
+        let LinkRole::Port(lport) = role;
         if self.links.remove(lport).is_some() {
-            self.dirty.insert(lport.into());
+            self.dirty.insert(lport.clone());
         }
     }
 

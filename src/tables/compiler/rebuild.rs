@@ -10,7 +10,7 @@ use crate::tables::link_table::LinkTable;
 use crate::tables::network::Member;
 use crate::tables::pairs::PairHolders;
 use crate::tables::{Network, NetworkSlot, Tables};
-use crate::types::{Id, MacAddr, NetworkKey, SlotAllocator};
+use crate::types::{Id, LinkRole, MacAddr, NetworkKey, SlotAllocator};
 
 /// Members of networks, by the ids of the networks.
 type Memberships = BTreeMap<Id, Members>;
@@ -74,6 +74,7 @@ impl Compiler {
     /// Adds a link to the tables, and its ports to their networks.
     fn compile_link(&mut self, root: &str, numbers: &BTreeMap<Id, u16>, joined: &mut Memberships) {
         let Some(link) = self.links.get(root) else { return };
+        let LinkRole::Port(owner) = &link.role;
         let slot = link.slot;
         let LinkTable { mut entry, ports, problems } =
             LinkTable::of(&self.northbound, link, &self.policy.unknown_tags, numbers, &self.counters);
@@ -96,14 +97,14 @@ impl Compiler {
                 joined.entry(network.id.clone()).or_default().insert(id.clone(), member);
                 network.id.clone()
             });
-            let placed = Placed { root: link.lport.clone(), network, report: port.report };
+            let placed = Placed { root: owner.clone(), network, report: port.report };
             self.placed.insert(id.clone(), placed);
         }
         // A link whose port has no valid record is not in the tables: its frames are dropped.
         let entry = (!numbers.is_empty()).then(|| Arc::new(entry));
         self.tables.links.set(usize::from(slot.0), entry);
         self.rebuilt.extend(numbers.keys().cloned());
-        self.compiled_links.insert(link.lport.clone(), LinkState { slot, numbers, problems });
+        self.compiled_links.insert(owner.clone(), LinkState { slot, numbers, problems });
     }
 
     /// Builds the networks whose members, keys or claims have changed.

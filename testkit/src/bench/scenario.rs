@@ -3,7 +3,7 @@
 use serde_json::json;
 use trunkpath::nb::{Record, Revision, Snapshot, Table};
 use trunkpath::tables::{Compiler, LinkSlot, LocalLink, Policy, Tables};
-use trunkpath::types::{IfIndex, MacAddr, VlanId};
+use trunkpath::types::{IfIndex, LinkRole, MacAddr, VlanId};
 
 /// Maximum number of subports of one parent.
 const SUBPORTS_PER_PARENT: usize = 4000;
@@ -70,7 +70,7 @@ impl SizedScenario {
             compiler.set_link(LocalLink {
                 slot: LinkSlot(parent as u16),
                 ifindex: IfIndex::new(parent as u32 + 1).unwrap(),
-                lport: port_id(self.parent_port(parent)).into(),
+                role: LinkRole::Port(port_id(self.parent_port(parent)).into()),
                 up: true,
                 queues: [0].into_iter().collect(),
                 complete_checksums: false,
