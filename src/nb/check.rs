@@ -1,4 +1,4 @@
-//! The strict side, one record at a time: is it what Dragonflow's readers accept? Pure.
+//! The checks of one record for writers: whether Dragonflow's readers accept it. Pure.
 
 use std::net::IpAddr;
 
@@ -33,7 +33,7 @@ pub(super) fn complete(table: Table, json: &mut Value) -> Result<String, RecordE
     id_of(object)
 }
 
-/// The record's id, which is also a part of its key in the store.
+/// The id of the record, which is also a part of its key in the store.
 fn id_of(object: &Object) -> Result<String, RecordError> {
     let value = object.get("id").ok_or_else(|| RecordError::Missing("id".to_owned()))?;
     let legal = |id: &&str| {
@@ -50,7 +50,7 @@ fn id_of(object: &Object) -> Result<String, RecordError> {
     }
 }
 
-/// Checks the fields of an object. `path` is what stands before a field's name in messages.
+/// Checks the fields of an object. `path` precedes the name of a field in messages.
 fn check_object(object: &mut Object, fields: &[Field], path: &str) -> Result<(), RecordError> {
     if let Some(unknown) = object.keys().find(|name| !fields.iter().any(|field| field.name == *name)) {
         let names = || fields.iter().map(|field| field.name);
@@ -111,7 +111,7 @@ fn check_value(value: &mut Value, kind: Kind, path: &str) -> Result<(), RecordEr
     Err(RecordError::bad(path, value, format!("{expected}{way_out}")))
 }
 
-/// Replaces a text by its standard form. False when it has none.
+/// Replaces a text by its standard form. Returns false if it has none.
 fn rewrite(value: &mut Value, standard: impl Fn(&str) -> Option<String>) -> bool {
     match value.as_str().and_then(standard) {
         Some(text) => {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_record_is_refused_with_the_value_and_the_way_out() {
+    fn an_invalid_record_is_rejected_with_value_and_expectation() {
         let lport = |field: &str, value: Value| {
             let mut json = json!({"id": "p", "topic": "t", "lswitch": "n"});
             json[field] = value;

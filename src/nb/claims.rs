@@ -1,4 +1,4 @@
-//! Claims on something that one record at most can have, and who holds it.
+//! Claims on something that at most one record can hold.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use super::index::Index;
 use crate::types::Id;
 
-/// The ids of the records that claim each key. A key that one record claims is held by that one; the holder of a
-/// contested key, which two or more claim, is kept beside it and stays the holder until it gives up its claim.
+/// The ids of the records that claim each key. A key with one claim is held by that record. The holder of a
+/// contested key, with two claims or more, is kept separately and stays the holder until it gives up its
+/// claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claims<K> {
     claimants: Index<K>,
-    /// The contested keys. `None`: nobody holds it.
+    /// The contested keys with their holders, if any.
     contested: BTreeMap<K, Option<Id>>,
 }
 
@@ -22,8 +23,8 @@ impl<K: Ord> Default for Claims<K> {
 }
 
 impl<K: Ord + Clone> Claims<K> {
-    /// Adds a claim. Who holds the key remains; a key without claims is held by `id` now. Returns whether the key
-    /// becomes contested by it.
+    /// Adds a claim. A key without claims is held by `id`; a key with claims keeps its holder. Returns
+    /// whether the key becomes contested by this claim.
     pub(crate) fn insert(&mut self, key: K, id: Id) -> bool {
         let only = self.claimants.get(&key).next().filter(|only| **only != id);
         let is_new = only.is_some() && !self.contested.contains_key(&key);
@@ -34,7 +35,7 @@ impl<K: Ord + Clone> Claims<K> {
         is_new
     }
 
-    /// Takes a claim away. A contested key that it held is held by nobody then, unless one claim is left.
+    /// Removes a claim. A contested key that it held has no holder then, unless only one claim is left.
     pub(crate) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q, id: &str)
     where
         K: Borrow<Q>,
@@ -47,7 +48,7 @@ impl<K: Ord + Clone> Claims<K> {
         }
     }
 
-    /// Takes a claim away; the claim with the lowest id inherits what it held. Returns the heir.
+    /// Removes a claim. If it held the key, the claim with the lowest id becomes the holder and is returned.
     pub(crate) fn remove_and_pass_on<Q: Ord + ?Sized>(&mut self, key: &Q, id: &str) -> Option<Id>
     where
         K: Borrow<Q>,
@@ -59,7 +60,7 @@ impl<K: Ord + Clone> Claims<K> {
         Some(heir)
     }
 
-    /// Replaces the holder of a contested key. Of any other key it is the only claimant.
+    /// Replaces the holder of a contested key. Other keys are unaffected.
     pub(crate) fn set_holder<Q: Ord + ?Sized>(&mut self, key: &Q, holder: Option<Id>)
     where
         K: Borrow<Q>,
@@ -69,7 +70,7 @@ impl<K: Ord + Clone> Claims<K> {
         }
     }
 
-    /// Lets nobody hold a contested key that `id` holds.
+    /// Removes the holder of a contested key if that is `id`.
     pub(crate) fn vacate<Q: Ord + ?Sized>(&mut self, key: &Q, id: &str)
     where
         K: Borrow<Q>,
@@ -79,7 +80,7 @@ impl<K: Ord + Clone> Claims<K> {
         }
     }
 
-    /// Whether `id`, which claims the key, holds it or could hold it without taking it from another.
+    /// Whether `id`, which claims the key, is its holder or the key has none.
     pub(crate) fn is_free_for<Q: Ord + ?Sized>(&self, key: &Q, id: &str) -> bool
     where
         K: Borrow<Q>,
@@ -87,7 +88,6 @@ impl<K: Ord + Clone> Claims<K> {
         self.holder(key).is_none_or(|holder| *holder == *id)
     }
 
-    /// Who holds the key.
     pub(crate) fn holder<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&Id>
     where
         K: Borrow<Q>,
@@ -98,7 +98,7 @@ impl<K: Ord + Clone> Claims<K> {
         }
     }
 
-    /// Who claims the key, in the order of their ids.
+    /// The ids of the records that claim the key, in ascending order.
     pub(crate) fn claimants<'s, Q: Ord + ?Sized>(
         &'s self,
         key: &Q,
@@ -114,7 +114,7 @@ impl<K: Ord + Clone> Claims<K> {
         self.claimants.keys().map(|key| (key, self.holder(key)))
     }
 
-    /// The contested keys that somebody holds.
+    /// The contested keys that have a holder, with it.
     pub(crate) fn contested(&self) -> impl Iterator<Item = (&K, &Id)> {
         self.contested.iter().filter_map(|(key, holder)| Some((key, holder.as_ref()?)))
     }
@@ -136,7 +136,7 @@ impl<K: Ord + Clone> Claims<K> {
         self.claimants.is_empty()
     }
 
-    /// Leaves no room in it.
+    /// Frees the memory that the index holds in reserve.
     pub(super) fn compact(&mut self) {
         self.claimants.compact();
     }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contested_key_can_be_nobodys() {
+    fn a_contested_key_may_have_no_holder() {
         let mut claims = claims(&["b", "c", "d"]);
         claims.remove(&1, "b");
         assert_eq!((holder(&claims), claims.contested().count()), (None, 0));

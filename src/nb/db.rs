@@ -1,4 +1,4 @@
-//! The door to a northbound store.
+//! The interface of a northbound store.
 
 use std::fmt;
 use std::time::Instant;
@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{NbError, Table};
 
-/// A point in the history of a store. Grows with every transaction, by how much is the store's business.
+/// A point in the history of a store. It grows with every transaction, by an amount that depends on the
+/// store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Revision(pub u64);
 
@@ -19,12 +20,12 @@ impl fmt::Display for Revision {
     }
 }
 
-/// What names a record.
+/// The identity of a record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId {
-    /// Its table.
+    /// The table of the record.
     pub table: Table,
-    /// Its id in the table.
+    /// The id, unique in the table.
     pub id: String,
 }
 
@@ -37,77 +38,77 @@ impl fmt::Display for RecordId {
 /// A record as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// Its table.
+    /// The table of the record.
     pub table: Table,
-    /// The id in its key.
+    /// The id in the key of the record.
     pub id: String,
-    /// The object. What is no JSON at all in the store comes as a JSON string of that text.
+    /// The object. A stored text that is not JSON becomes a JSON string.
     pub json: Value,
 }
 
-/// All tables at one revision.
+/// The records of all tables at one revision.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Snapshot {
-    /// The revision, to watch from.
+    /// The revision, from which a watch continues.
     pub revision: Revision,
     /// The records, ordered by table and id.
     pub records: Vec<Record>,
 }
 
-/// What a transaction did to one record.
+/// The change of one record by a transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// It was created or changed to this.
+    /// The record was created or changed.
     Put(Record),
-    /// It was deleted.
+    /// The record was deleted.
     Delete {
-        /// Its table.
+        /// The table of the record.
         table: Table,
-        /// Its id.
+        /// The id of the record.
         id: String,
     },
 }
 
-/// What one transaction did: each record at most once, so the order of the changes has no meaning.
+/// The changes of one transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChangeSet {
-    /// The revision that the transaction made; a watch goes on after it.
+    /// The revision of the transaction; a watch continues after it.
     pub revision: Revision,
-    /// The changes.
+    /// Each record at most once, so that the order has no meaning.
     pub changes: Vec<Change>,
 }
 
-/// What a writer wants done.
+/// An operation of a writer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
-    /// Make this record; refused when there is one with its id.
+    /// Creates a record; rejected if one with its id exists.
     Create {
-        /// Its table.
+        /// The table of the record.
         table: Table,
-        /// The object.
+        /// The object, with its id.
         json: Value,
     },
-    /// Make this record, or replace the one with its id.
+    /// Creates a record, or replaces the one with its id.
     Put {
-        /// Its table.
+        /// The table of the record.
         table: Table,
-        /// The object.
+        /// The object, with its id.
         json: Value,
     },
-    /// Delete this record; refused when there is none.
+    /// Deletes a record; rejected if there is none.
     Delete {
-        /// Its table.
+        /// The table of the record.
         table: Table,
-        /// Its id.
+        /// The id of the record.
         id: String,
     },
 }
 
-/// A northbound store.
+/// The operations of a northbound store.
 ///
-/// Any number of processes use one store at once. Every write is a transaction, checked as a whole against the state
-/// that it makes, completed (unique key, version, lists) and stored all or not at all; putting a record as it is
-/// already changes nothing and wakes no watch.
+/// Any number of processes use one store at once. Every write is a transaction, which is checked as a whole
+/// against the resulting state, completed (unique key, version, lists) and stored as a whole or not at all.
+/// An unchanged record is not written and reaches no watch.
 #[async_trait]
 pub trait NorthboundDb: Send + Sync + fmt::Debug {
     /// Reads all tables at one revision.
@@ -128,35 +129,36 @@ pub trait NorthboundDb: Send + Sync + fmt::Debug {
     /// [`NbError::Store`].
     async fn get(&self, table: Table, id: &str) -> Result<Option<Record>, NbError>;
 
-    /// Every transaction after `after`, exactly once and in order: first what is done, then what comes.
+    /// Every transaction after `after`, exactly once and in order, past ones first.
     ///
-    /// The stream ends after its first error. After [`NbError::Compacted`] only a new snapshot helps; after another
-    /// error a new watch from the last revision seen goes on without a gap.
+    /// The stream ends after its first error. After [`NbError::Compacted`] the caller needs a new snapshot;
+    /// after another error a new watch from the last received revision continues without a gap.
     fn watch(&self, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>>;
 
-    /// Does all of `ops` or nothing, and returns the revision since which they are in force.
+    /// Performs all of `ops` or nothing, and returns the revision since which they are in force.
     ///
     /// # Errors
-    /// [`NbError::Refused`] names the first bad operation; [`NbError::KeysExhausted`], [`NbError::Store`].
+    /// [`NbError::Rejected`] names the first invalid operation; [`NbError::KeysExhausted`],
+    /// [`NbError::Store`].
     async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError>;
 
-    /// Takes a unique key of `table`: from 1 on, never one that was used before.
+    /// Allocates a unique key of `table`: from 1 on, never one that was used before.
     ///
     /// # Errors
     /// [`NbError::Keyless`], [`NbError::KeysExhausted`], [`NbError::Store`].
     async fn allocate_unique_key(&self, table: Table) -> Result<u32, NbError>;
 
-    /// The last moment whose whole state this handle is known to have delivered, by a snapshot or a watch; `None` before
-    /// the first. So a view that follows the handle is no older than this; how much younger, a store without
-    /// history cannot say.
+    /// The latest time whose whole state this handle is known to have delivered, by a snapshot or a watch;
+    /// `None` before the first. A view that follows the handle is no older than this; a store without history
+    /// cannot bound it closer.
     fn confirmed(&self) -> Option<Instant>;
 
-    /// The last failure that was met by retrying, for a caller that waits no longer.
+    /// The last failure after which the store retries, for a caller that stops waiting.
     fn last_failure(&self) -> Option<String> {
         None
     }
 
-    /// Makes or replaces one record.
+    /// Creates or replaces one record.
     ///
     /// # Errors
     /// As [`NorthboundDb::transact`].
@@ -164,7 +166,7 @@ pub trait NorthboundDb: Send + Sync + fmt::Debug {
         self.transact(vec![Op::Put { table, json }]).await
     }
 
-    /// Deletes one record.
+    /// Deletes one record by its id.
     ///
     /// # Errors
     /// As [`NorthboundDb::transact`].

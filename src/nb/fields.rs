@@ -1,4 +1,4 @@
-//! Reading single fields of a record, leniently: what is not asked for is not looked at.
+//! Lenient access to single fields of a record: fields that are not requested are not examined.
 
 use std::str::FromStr;
 
@@ -15,13 +15,12 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of a whole record.
     fn of(json: &'a Value) -> Result<Self, RecordError> {
         let object = json.as_object().ok_or_else(|| RecordError::not_an_object(json))?;
         Ok(Self { object, path: "" })
     }
 
-    /// The fields of a record, and its id, which must be the one in the record's key.
+    /// The fields of a record, and its id, which must be equal to the one in the record's key.
     pub fn with_id(record: &'a Record) -> Result<(Self, Id), RecordError> {
         let fields = Self::of(&record.json)?;
         let id = fields.required_text("id")?;
@@ -45,7 +44,7 @@ impl<'a> Fields<'a> {
         self.object.get(field).filter(|value| !value.is_null())
     }
 
-    /// An object in this object. `path` is its name with a dot.
+    /// The fields of a nested object. `path` is its name with a dot, for messages.
     pub fn object(&self, field: &str, path: &'static str) -> Result<Option<Fields<'a>>, RecordError> {
         self.find(field)
             .map(|value| match value.as_object() {
@@ -55,7 +54,8 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
-    /// A list of objects; empty when the field is absent. `path` is its name with a dot.
+    /// The fields of each object in a list; empty if the field is absent. `path` is its name with a dot, for
+    /// messages.
     pub fn objects(&self, field: &str, path: &'static str) -> Result<Vec<Fields<'a>>, RecordError> {
         let Some(value) = self.find(field) else { return Ok(Vec::new()) };
         let items = value.as_array().ok_or_else(|| self.bad(field, value, "a list"))?;
@@ -66,14 +66,13 @@ impl<'a> Fields<'a> {
         items.iter().map(read).collect()
     }
 
-    /// A text.
     pub fn text(&self, field: &str) -> Result<Option<&'a str>, RecordError> {
         self.find(field)
             .map(|value| value.as_str().ok_or_else(|| self.bad(field, value, "a text")))
             .transpose()
     }
 
-    /// A text that must be there and not empty.
+    /// A text that is required and not empty.
     pub fn required_text(&self, field: &str) -> Result<String, RecordError> {
         match self.text(field)? {
             Some("") => Err(self.bad(field, &Value::from(""), "a text that is not empty")),
@@ -82,19 +81,18 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The error for a field that must be there.
+    /// The error for a required field that is absent.
     pub fn missing(&self, field: &str) -> RecordError {
         RecordError::Missing(self.name(field))
     }
 
-    /// A whole number, 0 or more.
     pub fn number(&self, field: &str) -> Result<Option<u64>, RecordError> {
         self.find(field)
             .map(|value| value.as_u64().ok_or_else(|| self.bad(field, value, "a whole number, 0 or more")))
             .transpose()
     }
 
-    /// A whole number that must be there and fit `T`, a newtype of 32 bits.
+    /// A required number that is converted to `T`, a newtype of 32 bits.
     pub fn key<T>(&self, field: &str) -> Result<T, RecordError>
     where
         T: TryFrom<u32>,
@@ -106,21 +104,20 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.bad(field, &Value::from(number), format!("1 to {}", i32::MAX)))
     }
 
-    /// True or false.
     pub fn flag(&self, field: &str) -> Result<Option<bool>, RecordError> {
         self.find(field)
             .map(|value| value.as_bool().ok_or_else(|| self.bad(field, value, "true or false")))
             .transpose()
     }
 
-    /// A text that reads as a `T`.
+    /// A text that is parsed as a `T`.
     pub fn parsed<T: FromStr>(&self, field: &str, expected: &str) -> Result<Option<T>, RecordError> {
         self.text(field)?
             .map(|text| text.parse().map_err(|_| self.bad(field, &Value::from(text), expected)))
             .transpose()
     }
 
-    /// A list of texts that read as `T`s; empty when the field is absent.
+    /// A list of texts, each parsed as a `T`; empty if the field is absent.
     pub fn list<T: FromStr>(&self, field: &str, expected: &str) -> Result<Vec<T>, RecordError> {
         let Some(value) = self.find(field) else { return Ok(Vec::new()) };
         let items = value.as_array().ok_or_else(|| self.bad(field, value, "a list"))?;

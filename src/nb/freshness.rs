@@ -1,22 +1,21 @@
-//! How old a view of a store is.
+//! The age of the delivered state of a store.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
-/// The last moment whose state of the store is known to have been delivered.
+/// The latest time whose whole state of the store is known to be delivered.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Freshness(Arc<Mutex<Option<Instant>>>);
 
 impl Freshness {
-    /// Everything up to `moment` has been delivered.
+    /// Records that everything up to `moment` is delivered.
     pub(super) fn confirm(&self, moment: Instant) {
         let mut last = self.0.lock();
         *last = (*last).max(Some(moment));
     }
 
-    /// The last such moment.
     pub(super) fn last(&self) -> Option<Instant> {
         *self.0.lock()
     }

@@ -1,11 +1,11 @@
-//! Ids by something that several records may share.
+//! An index: ids by a key that several records may share.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::Id;
 
-/// Makes a map anew from its entries, which leaves no room in it.
+/// Rebuilds a map from its entries, which frees the memory that it holds in reserve.
 pub(crate) fn compact<K: Ord, V>(map: &mut BTreeMap<K, V>) {
     *map = std::mem::take(map).into_iter().collect();
 }
@@ -14,11 +14,11 @@ pub(crate) fn compact<K: Ord, V>(map: &mut BTreeMap<K, V>) {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Index<K>(BTreeMap<K, Ids>);
 
-/// One id for most keys, which is why that has a form of its own: a set takes hundreds of bytes.
+/// Most keys have one id, which has a variant of its own because a set takes hundreds of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Ids {
     One(Id),
-    /// Two or more.
+    /// Two ids or more.
     #[allow(clippy::box_collection, reason = "a third off the size of the usual case")]
     Many(Box<BTreeSet<Id>>),
 }
@@ -40,7 +40,7 @@ impl Ids {
         }
     }
 
-    /// Takes an id out, and returns whether none is left.
+    /// Removes an id. Returns whether none is left.
     fn remove(&mut self, id: &str) -> bool {
         match self {
             Self::One(only) => only == id,
@@ -78,7 +78,7 @@ impl<K: Ord> Index<K> {
         }
     }
 
-    /// Leaves no room in it.
+    /// Frees the memory that the index holds in reserve.
     pub(super) fn compact(&mut self) {
         compact(&mut self.0);
         for ids in self.0.values_mut() {
@@ -93,7 +93,6 @@ impl<K: Ord> Index<K> {
         self.0.values().flat_map(Ids::iter)
     }
 
-    /// The keys with ids.
     pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
         self.0.keys()
     }
@@ -102,7 +101,7 @@ impl<K: Ord> Index<K> {
         self.0.is_empty()
     }
 
-    /// The ids with `key`, in their order.
+    /// The ids under `key`, in ascending order.
     pub(super) fn get<'s, Q: Ord + ?Sized>(&'s self, key: &Q) -> impl Iterator<Item = &'s Id> + use<'s, K, Q>
     where
         K: Borrow<Q>,

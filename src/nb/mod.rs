@@ -1,12 +1,12 @@
-//! The northbound database: what the cloud wants, as records in Dragonflow's layout.
+//! The northbound DB: the records of networks and ports, in Dragonflow's layout.
 //!
-//! [`NorthboundDb`] is the door to a store, one implementation for each kind, opened by URL ([`open`]). Records go in and out as
-//! Dragonflow's own JSON. Two rules hold for every store:
+//! [`NorthboundDb`] is the interface of a store, with one implementation for each kind, opened by URL
+//! ([`open`]). Records are read and written as Dragonflow's own JSON. Two rules hold for every store:
 //!
-//! * Readers are lenient. [`Northbound`] takes what the datapath needs, ignores fields that it does not know, and
-//!   turns a record that it cannot use into a [`crate::types::Problem`], never into a failure of the rest.
-//! * Writers are strict. A transaction is checked as a whole before anything of it is stored, and a record is completed so
-//!   that Dragonflow's strict readers accept it.
+//! * Readers are lenient. [`Northbound`] parses what the datapath needs, ignores unknown fields, and reports
+//!   an invalid record as a [`crate::types::Problem`] without effect on the others.
+//! * Writers are strict. A transaction is checked as a whole before any of it is stored, and a record is
+//!   completed so that Dragonflow's strict readers accept it.
 
 mod check;
 mod claims;

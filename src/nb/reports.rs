@@ -1,7 +1,7 @@
-//! What this host tells the cloud, beside the records: that it lives, and which of its ports forward.
+//! Reports of this host beside the records: that it is alive, and which of its ports forward.
 //!
-//! A report holds for [`LIFETIME`] and is renewed before that ends, so that those of a host that dies go with it. They are
-//! for Neutron to tell the truth about a port's state; Dragonflow's own tables stay free of them.
+//! A report expires after [`LIFETIME`] unless it is renewed, so that the reports of a host that fails expire.
+//! They let Neutron show the true state of a port; Dragonflow's own tables contain none of them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use tokio::time::{Instant, timeout};
 
 use super::NbError;
 
-/// How long a report holds when it is not renewed.
+/// The time after which a report that is not renewed expires.
 pub(super) const LIFETIME: Duration = Duration::from_secs(10);
-/// How often reports are renewed.
 const RENEWAL: Duration = Duration::from_secs(3);
-/// How long to wait before a store that failed is tried again, at first and at most. It doubles: some failures stay.
+/// Bounds of the wait before a failed store is tried again. It doubles with each failure, as some last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(8);
 
-/// A store's side: the reports of one host.
+/// The store of the reports of one host.
 #[async_trait]
 pub(super) trait ReportStore: Send + std::fmt::Debug {
-    /// Makes the reports of the host exactly these, for [`LIFETIME`] from now: that it lives, and that `up` forward.
-    /// Called at every change and every [`RENEWAL`]; after an error again, with no assumption of what was done.
+    /// Makes the reports of the host exactly these, for [`LIFETIME`] from now: that it is alive, and that the
+    /// ports in `up` forward. Called at every change and every [`RENEWAL`]; called again after an error,
+    /// which may have left any part of them in the store.
     async fn report(&mut self, up: &BTreeSet<String>) -> Result<(), NbError>;
 
-    /// Takes them all back.
+    /// Removes all reports of the host.
     async fn withdraw(&mut self) -> Result<(), NbError>;
 }
 
@@ -42,12 +42,12 @@ pub struct Reports {
     renewing: JoinHandle<()>,
 }
 
-/// What the store has answered.
+/// The results of the latest writes.
 #[derive(Debug, Default)]
 struct Outcome {
-    /// How many ports are up in the last report that it took, and when that was sent.
+    /// Number of ports in the latest report that the store accepted, and the time at which it was sent.
     confirmed: Option<(usize, Instant)>,
-    /// Why it did not take the last one.
+    /// The reason if the latest report was not accepted.
     failure: Option<String>,
 }
 
@@ -75,29 +75,30 @@ impl Reports {
         });
     }
 
-    /// Why the store does not have the reports, while that is so.
+    /// The reason if the store does not have the current reports.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.outcome.lock().failure.clone()
     }
 
-    /// How many ports the store holds as up: those of the last report that it took, until that expires.
+    /// Number of ports that the store has as up: those of the latest report that it accepted, until that
+    /// expires.
     #[must_use]
     pub fn confirmed_up(&self) -> usize {
         let confirmed = self.outcome.lock().confirmed;
         confirmed.filter(|(_, sent)| sent.elapsed() < LIFETIME).map_or(0, |(up, _)| up)
     }
 
-    /// Withdraws them all, and waits until that is done.
+    /// Removes all reports, and waits until that is done.
     pub async fn end(self) {
         let Self { up, renewing, .. } = self;
         drop(up);
-        // What a failure leaves there ends by itself.
+        // What a failure leaves in the store expires.
         drop(renewing.await);
     }
 }
 
-/// Reports what is wanted, at once and again and again, until nobody wants anything any more.
+/// Writes the reports at each change and at each renewal, until the sender is dropped.
 async fn renew(
     mut store: Box<dyn ReportStore>,
     mut wanted: watch::Receiver<BTreeSet<String>>,
@@ -121,7 +122,7 @@ async fn renew(
                 pause
             }
         };
-        // A change that comes now is reported now.
+        // A change during the pause is reported at once.
         if let Ok(Err(_)) = timeout(pause, wanted.changed()).await {
             break;
         }

@@ -28,32 +28,27 @@ pub(super) struct Schema {
     pub check_delete: Option<fn(&dyn State, &str) -> Result<(), Stop>>,
 }
 
-/// What a field may hold.
+/// The valid values of a field.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
-    /// Any text.
     Text,
-    /// The id of another record: a text that is not empty. Whether the record exists is not looked at here.
+    /// The id of another record: a text that is not empty. The existence of the record is not checked here.
     Reference,
-    /// true or false.
     Flag,
-    /// A whole number from the first to the second.
+    /// A whole number, with its bounds.
     Number(u64, u64),
     /// Seconds since 1970, with a fraction.
     Time,
-    /// A MAC address; written in lower case.
+    /// A MAC address; converted to lower case.
     Mac,
-    /// An IP address; written in its short form.
+    /// An IP address; converted to its short form.
     Ip,
     /// An IP address with a prefix length, host bits kept.
     Network,
-    /// One of these texts.
     OneOf(&'static [&'static str]),
-    /// A list of such values.
     List(&'static Kind),
-    /// An object with these fields.
     Object(&'static [Field]),
-    /// An object with any fields that hold texts.
+    /// An object with any fields whose values are texts.
     TextMap,
 }
 
@@ -65,7 +60,7 @@ pub(super) enum Presence {
     Listed,
 }
 
-/// A field of a record or of an object in one.
+/// A field of a record, or of an object in a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub name: &'static str,
@@ -89,11 +84,11 @@ pub(super) const NUMBER: Kind = Kind::Number(0, i64::MAX as u64);
 pub(super) const ID: Field = must("id", Kind::Reference);
 pub(super) const NAME: Field = may("name", Kind::Text);
 pub(super) const TOPIC: Field = must("topic", Kind::Text);
-/// Set when left out, like the unique key, and so not required.
+/// Not required: it is set if it is left out, like the unique key.
 pub(super) const VERSION: Field = may("version", NUMBER);
 pub(super) const UNIQUE_KEY: Field = may("unique_key", Kind::Number(1, i32::MAX as u64));
 
-/// A route of a subnet or router.
+/// The fields of a route of a subnet or router.
 pub(super) const HOST_ROUTE: &[Field] = &[must("destination", Kind::Network), must("nexthop", Kind::Ip)];
 
 impl Schema {
@@ -119,12 +114,12 @@ impl Table {
         self.schema().fields.is_some_and(|fields| fields.iter().any(|known| known.name == field))
     }
 
-    /// True when a record of this table is given a `unique_key` at creation.
+    /// Whether records of this table are given a `unique_key` at their creation.
     pub(super) fn is_keyed(self) -> bool {
         self.has(UNIQUE_KEY.name)
     }
 
-    /// True when a record of this table carries a `version` that rises with every change.
+    /// Whether records of this table have a `version` that grows with every change.
     pub(super) fn is_versioned(self) -> bool {
         self.has(VERSION.name)
     }

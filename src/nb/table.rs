@@ -1,4 +1,4 @@
-//! Names of tables.
+//! Parsing and display of table names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::Table;
 use crate::types::shorten;
 
-/// A text that names no table.
+/// The error for a text that is not the name of a table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown table {:?}: {hint}", shorten(name))]
 pub struct TableError {

@@ -1,14 +1,14 @@
-//! One copy of each text that many records name.
+//! One copy of each text that many records contain.
 
 use hashbrown::HashSet;
 
 use crate::types::Id;
 
-/// The ids that records name: of ports, networks and hosts. Says nothing of the records, so any two are equal.
+/// Ids that records refer to: of ports, networks and hosts. Not a part of the state, so any two are equal.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Texts {
     held: HashSet<Id>,
-    /// When there are so many, it is time to let go of those that nobody names any more.
+    /// The number of ids at which those without another holder are dropped.
     sweep_at: usize,
 }
 
@@ -19,7 +19,7 @@ impl PartialEq for Texts {
 }
 
 impl Texts {
-    /// Makes `id` a copy of the one that is held.
+    /// Replaces `id` by the shared copy.
     pub(super) fn share(&mut self, id: &mut Id) {
         if let Some(held) = self.held.get(id) {
             id.clone_from(held);
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_texts_are_one_and_those_that_nobody_names_go() {
+    fn equal_texts_are_shared_and_unused_ones_are_dropped() {
         let mut texts = Texts::default();
         let mut first = Id::from("a");
         texts.share(&mut first);

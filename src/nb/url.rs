@@ -1,4 +1,4 @@
-//! From a URL to a store.
+//! Access to stores by their URL.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::redis::{self, Redis};
 use super::reports::ReportStore;
 use super::{NbError, NorthboundDb, Reports};
 
-/// Where the northbound DB is when nothing else is said.
+/// The northbound DB when no URL is given.
 pub const DEFAULT_URL: &str = "sqlite:/var/lib/trunkpath/nb.db";
 
 /// Checks that `url` names a kind of store, without opening it.
@@ -20,8 +20,8 @@ pub fn check_url(url: &str) -> Result<(), NbError> {
     Store::parse(url).map(drop)
 }
 
-/// Opens the store at `url`, and makes an embedded one that does not exist yet. A server is asked nothing yet: it may be
-/// away, and the first use then says so.
+/// Opens the store at `url`, and creates an embedded one that does not exist. A server is not contacted: it
+/// may be unreachable, which the first operation then reports.
 ///
 /// # Errors
 /// [`NbError::Url`], [`NbError::Address`], [`NbError::Foreign`], [`NbError::Store`].
@@ -33,7 +33,8 @@ pub async fn open(url: &str) -> Result<Arc<dyn NorthboundDb>, NbError> {
     })
 }
 
-/// Opens the store at `url`, which must exist: for readers, to whom a mistyped path must not look like an empty DB.
+/// Opens the store at `url`, which must exist: for readers, where a mistyped path must not result in an empty
+/// DB.
 ///
 /// # Errors
 /// As [`open`], and [`NbError::Absent`].
@@ -45,7 +46,7 @@ pub async fn open_existing(url: &str) -> Result<Arc<dyn NorthboundDb>, NbError> 
     })
 }
 
-/// Reports to the store at `url` that `chassis` lives; which of its ports forward, the caller then says.
+/// Starts the reports of `chassis` in the store at `url`, at first without ports.
 ///
 /// # Errors
 /// As [`open`].
@@ -58,15 +59,15 @@ pub async fn reports(url: &str, chassis: &str) -> Result<Reports, NbError> {
     Ok(Reports::start(store))
 }
 
-/// Whether the store at `url` is on another host, and may be away while this one runs.
+/// Whether the store at `url` is a server, which may be unreachable while this process runs.
 #[must_use]
 pub fn is_remote(url: &str) -> bool {
     Store::parse(url).is_ok_and(|store| !matches!(store, Store::Embedded(_)))
 }
 
-/// The URL with `***` for its password, for logs and messages.
+/// The URL with `***` in place of its password, for logs and messages.
 ///
-/// A password that should have been escaped is hidden too: everything up to the last `@`.
+/// Everything up to the last `@` is hidden, so that a password without the required escapes is hidden, too.
 #[must_use]
 pub fn masked(url: &str) -> String {
     let hidden = || {
@@ -81,11 +82,8 @@ pub fn masked(url: &str) -> String {
 /// The kinds of store, by the URL's scheme.
 #[derive(Debug, PartialEq)]
 enum Store<'a> {
-    /// `sqlite:PATH`.
     Embedded(&'a Path),
-    /// `etcd://...`, `etcds://...`.
     Etcd,
-    /// `redis://...`, `rediss://...`.
     Redis,
 }
 
@@ -105,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scheme_says_what_kind_of_store_it_is() {
+    fn the_scheme_selects_the_kind_of_store() {
         assert_eq!(Store::parse("sqlite:/run/nb.db").unwrap(), Store::Embedded(Path::new("/run/nb.db")));
         for url in ["etcd://h:2379", "etcds://h:2379"] {
             assert_eq!(Store::parse(url).unwrap(), Store::Etcd);

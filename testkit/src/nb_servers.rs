@@ -228,7 +228,7 @@ async fn write(db: &dyn NorthboundDb, change: &Op) {
     loop {
         match db.transact(vec![change.clone()]).await {
             // An earlier attempt was applied, but its answer was lost.
-            Ok(_) | Err(NbError::Refused { .. }) => return,
+            Ok(_) | Err(NbError::Rejected { .. }) => return,
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }

@@ -44,7 +44,7 @@ impl Backend {
                 Self::Served(_, other) => other.write(write).await,
                 // The only store that rejects invalid records.
                 Self::Sqlite(_, db) => match db.transact(write.iter().map(op).collect()).await {
-                    Ok(_) | Err(NbError::Refused { .. }) => {}
+                    Ok(_) | Err(NbError::Rejected { .. }) => {}
                     Err(error) => panic!("{error}"),
                 },
             }

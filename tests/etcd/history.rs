@@ -133,13 +133,13 @@ async fn keys_of_others_are_left_out_and_bad_records_are_passed_on() {
     }
     assert_eq!(northbound.invalid().next(), None);
     assert_eq!(northbound.lports().len(), 4);
-    assert!(matches!(db.delete(Table::Lport, "absent").await, Err(NbError::Refused { .. })));
+    assert!(matches!(db.delete(Table::Lport, "absent").await, Err(NbError::Rejected { .. })));
     assert!(matches!(
         db.transact(vec![Op::Create {
             table: Table::Lport,
             json: serde_json::json!({"id": "good", "topic": "t", "lswitch": "n"})
         }])
         .await,
-        Err(NbError::Refused { .. })
+        Err(NbError::Rejected { .. })
     ));
 }

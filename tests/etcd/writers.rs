@@ -68,7 +68,7 @@ async fn of_two_that_break_a_rule_together_one_is_refused() {
         );
         let refused: Vec<_> = [a, b].into_iter().filter_map(Result::err).collect();
         assert!(
-            matches!(refused.as_slice(), [NbError::Refused { reason: RecordError::TagTaken { .. }, .. }]),
+            matches!(refused.as_slice(), [NbError::Rejected { reason: RecordError::TagTaken { .. }, .. }]),
             "{refused:?}"
         );
         for record in one.list(Table::ChildPortSegmentation).await.unwrap() {

@@ -1,4 +1,4 @@
-//! The lines of `nb apply`, and which of them is to blame.
+//! The lines of `nb apply`, with their numbers for messages.
 
 use std::io::Read;
 
@@ -9,10 +9,9 @@ use serde_json::Value;
 use crate::nb::{NbError, NorthboundDb, Op, Record, Revision, Table};
 use crate::types::shorten_message;
 
-/// A line that is not empty: its number, from 1, and what it wants.
+/// The number of a line, from 1, and its operation. Empty lines are skipped.
 pub(super) type Line = (usize, Op);
 
-/// The form of a line.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -20,7 +19,7 @@ struct Entry {
     record: Value,
 }
 
-/// Reads the lines of a file, or of standard input for `-`.
+/// Reads and parses the lines of a file, or of standard input for `-`.
 pub(super) fn read(file: &str) -> anyhow::Result<Vec<Line>> {
     let text = if file == "-" {
         let mut text = String::new();
@@ -44,11 +43,11 @@ fn parse(line: &str) -> anyhow::Result<Op> {
     Ok(Op::Put { table, json: entry.record })
 }
 
-/// Writes them all, or none and says which line was refused.
+/// Writes all lines in one transaction; an error names the line that was rejected.
 pub(super) async fn write(db: &dyn NorthboundDb, lines: Vec<Line>) -> anyhow::Result<Revision> {
     let (numbers, ops): (Vec<_>, _) = lines.into_iter().unzip();
     db.transact(ops).await.map_err(|error| {
-        let line = if let NbError::Refused { op, .. } = &error { numbers.get(*op) } else { None };
+        let line = if let NbError::Rejected { op, .. } = &error { numbers.get(*op) } else { None };
         match line {
             Some(number) => anyhow::Error::new(error).context(format!("line {number}")),
             None => error.into(),
@@ -56,7 +55,7 @@ pub(super) async fn write(db: &dyn NorthboundDb, lines: Vec<Line>) -> anyhow::Re
     })
 }
 
-/// The line that stands for `record`.
+/// Encodes a record as a line.
 pub(super) fn line(record: Record) -> serde_json::Result<String> {
     serde_json::to_string(&Entry { table: record.table.name().to_owned(), record: record.json })
 }

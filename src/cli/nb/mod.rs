@@ -56,7 +56,7 @@ enum NbCommand {
     Get {
         /// The table, as lport
         table: Table,
-        /// The record's id
+        /// The id of the record
         id: String,
     },
     /// Make or replace a record
@@ -66,11 +66,11 @@ enum NbCommand {
         /// The record, as a JSON object
         json: String,
     },
-    /// Delete a record
+    /// Delete a record by its id
     Delete {
         /// The table, as lport
         table: Table,
-        /// The record's id
+        /// The id of the record
         id: String,
     },
     /// Write all records to standard output, in the form that apply reads
@@ -79,7 +79,7 @@ enum NbCommand {
     AddSubport {
         /// The parent lport's id
         parent: String,
-        /// The lport's id
+        /// The id of the lport
         port: String,
         /// The VLAN id, 1 to 4094
         vid: u64,
@@ -88,7 +88,7 @@ enum NbCommand {
     DelSubport {
         /// The parent lport's id
         parent: String,
-        /// The lport's id
+        /// The id of the lport
         port: String,
     },
 }
@@ -106,17 +106,17 @@ impl NbCommand {
     }
 }
 
-/// Does what `args` say.
+/// Executes the command of `trunkpath nb`.
 ///
 /// # Errors
-/// In words for the person at the terminal.
+/// A message for the user.
 pub fn run(args: NbArgs) -> anyhow::Result<()> {
-    // Whoever writes the lines may take longer than the DB should.
+    // Read before the time limit starts: a writer to the pipe may take longer than the DB should.
     let lines = if let NbCommand::Apply { file } = &args.command { apply::read(file)? } else { Vec::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = Vec::new();
     let done = runtime.block_on(within_deadline(args, lines, &mut out));
-    // A call to a disk that hangs is not waited for.
+    // A blocked disk access is not waited for.
     runtime.shutdown_background();
     done?;
     match io::stdout().lock().write_all(&out) {
@@ -125,7 +125,7 @@ pub fn run(args: NbArgs) -> anyhow::Result<()> {
     }
 }
 
-/// Opens the DB and executes the command; after `--timeout` both are given up.
+/// Opens the DB and executes the command, both within `--timeout`.
 async fn within_deadline(args: NbArgs, lines: Vec<apply::Line>, out: &mut Vec<u8>) -> anyhow::Result<()> {
     let NbArgs { nb: url, timeout, command } = args;
     let limit = Duration::from_secs(timeout);
@@ -159,7 +159,7 @@ async fn execute(
 ) -> anyhow::Result<()> {
     match command {
         NbCommand::Init => {
-            // Asked something, so that a server is known to be there and to let us in.
+            // A read proves that a server is reachable and grants access.
             db.list(Table::Chassis).await?;
             writeln!(out, "{} is ready", masked(url))?;
         }
@@ -211,7 +211,7 @@ async fn execute(
 }
 
 async fn add_subport(db: &dyn NorthboundDb, parent: &str, port: &str, vid: u64) -> anyhow::Result<()> {
-    // As Neutron does: the segmentation belongs to the project of the parent.
+    // As in Neutron the segmentation belongs to the project of the parent.
     let topic = db.get(Table::Lport, parent).await?.and_then(|record| record.json.get("topic").cloned());
     let json = json!({
         "parent": parent,

@@ -1,4 +1,4 @@
-//! `nb list` for people.
+//! The table that `nb list` prints.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::nb::{Record, Table};
 use crate::types::printable;
 
-/// Writes the fields that matter, one line a record.
+/// Writes the columns of the table, one line for each record.
 pub(super) fn write(out: &mut Vec<u8>, table: Table, records: &[Record]) -> io::Result<()> {
     let columns = columns(table, records);
     let mut view = comfy_table::Table::new();
@@ -37,7 +37,7 @@ fn cell(value: Option<&Value>) -> String {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) => items.iter().map(|item| cell(Some(item))).collect::<Vec<_>>().join(" "),
-        // A binding: its type says what the one other field is.
+        // A binding: its type shows the meaning of its only other field.
         Some(Value::Object(fields)) => {
             let parts = fields.iter().filter(|(name, _)| *name != "type").map(|(_, value)| cell(Some(value)));
             parts.collect::<Vec<_>>().join(" ")

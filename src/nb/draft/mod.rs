@@ -1,9 +1,9 @@
-//! A transaction that is made up in memory, for stores that cannot run [`transaction::run`](super::transaction::run)
-//! inside one of their own: what the checks ask for is read, they run, and what they made is committed if
-//! nobody was faster.
+//! Transactions that are prepared in memory, for stores that cannot run
+//! [`transaction::run`](super::transaction::run) inside a transaction of their own: the data that the checks
+//! require is read, the checks run, and their result is committed if no other writer was faster.
 //!
-//! The checks are plain code and a store is far away. So they run on what is [`Known`]; when they ask for more, the
-//! [`Need`] is noted and they stop, to run again when it is known.
+//! The checks are synchronous and the store is a server. So they run on the data that is [`Known`]; if they
+//! require more, the [`Need`] is recorded and they stop, to run again after it was read.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,66 +13,63 @@ use serde_json::Value;
 use super::transaction::{By, State};
 use super::{NbError, RecordId, Table};
 
-/// What must be read before the checks can go on.
+/// The data that must be read before the checks can continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Need {
-    /// A record.
     Record(RecordId),
-    /// All records of a table.
     Table(Table),
-    /// The highest unique key of a table.
     Counter(Table),
 }
 
-/// How many records are read one by one before their table is read as a whole.
+/// The number of records that are read singly before their table is read as a whole.
 const SINGLES: usize = 32;
 
-/// What was read of a store. That it still is so, the store checks when it commits.
+/// The data that was read of a store. The commit compares it with the store.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// `None`: there is no such record.
+    /// `None` for a record that does not exist.
     records: BTreeMap<RecordId, Option<Value>>,
     counters: BTreeMap<Table, u64>,
     tables: BTreeSet<Table>,
-    index: Index,
+    index: TermIndex,
     singles: usize,
 }
 
-/// How far a transaction came.
+/// The result of running the checks on the known data.
 #[derive(Debug)]
 pub(super) enum Run<'a, T> {
-    /// It passed the checks.
+    /// The transaction passed the checks.
     Done(T, Draft<'a>),
-    /// It did not.
-    Refused(NbError),
-    /// This must be read first.
+    /// The transaction did not pass.
+    Rejected(NbError),
+    /// More data must be read.
     Needs(Need),
 }
 
 impl Known {
-    /// Runs `work` on what is known.
+    /// Runs `work` on the known data.
     pub fn run<T>(&self, work: impl Fn(&mut dyn State) -> Result<T, NbError>) -> Run<'_, T> {
         let mut draft = Draft::new(self);
         let done = work(&mut draft);
         match (draft.need.take(), done) {
-            // When many are needed, they are soon read sooner with all the others.
+            // Many single reads take longer than one of the whole table.
             (Some(Need::Record(record)), _) if self.singles >= SINGLES => {
                 Run::Needs(Need::Table(record.table))
             }
             (Some(need), _) => Run::Needs(need),
             (None, Ok(done)) => Run::Done(done, draft),
-            (None, Err(error)) => Run::Refused(error),
+            (None, Err(error)) => Run::Rejected(error),
         }
     }
 
-    /// Takes a record, or that there is none.
-    pub fn learn_one(&mut self, record: RecordId, found: Option<Value>) {
+    /// Adds a record, or its absence.
+    pub fn insert_record(&mut self, record: RecordId, found: Option<Value>) {
         self.singles += 1;
         self.records.insert(record, found);
     }
 
-    /// Takes all records of a table.
-    pub fn learn_table(&mut self, table: Table, all: impl Iterator<Item = (String, Value)>) {
+    /// Adds all records of a table.
+    pub fn insert_table(&mut self, table: Table, all: impl Iterator<Item = (String, Value)>) {
         for (id, json) in all {
             let record = RecordId { table, id };
             self.index.add(&record, &json);
@@ -81,48 +78,48 @@ impl Known {
         self.tables.insert(table);
     }
 
-    /// Takes the highest unique key of a table, 0 when it has no counter.
-    pub fn learn_counter(&mut self, table: Table, key: u64) {
+    /// Adds the highest unique key of a table, 0 if it has no counter.
+    pub fn insert_counter(&mut self, table: Table, key: u64) {
         self.counters.insert(table, key);
     }
 }
 
-/// What a transaction makes of what is known.
+/// The changes that a transaction makes to the known data.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     known: &'a Known,
-    /// `None`: deleted.
+    /// `None` for a deleted record.
     records: BTreeMap<RecordId, Option<Value>>,
     counters: BTreeMap<Table, u64>,
-    index: Index,
-    looked_at: RefCell<BTreeSet<RecordId>>,
+    index: TermIndex,
+    examined: RefCell<BTreeSet<RecordId>>,
     need: RefCell<Option<Need>>,
 }
 
-/// The checks were stopped by a [`Need`]; never leaves the store.
+/// The error that stops the checks at a [`Need`]; never returned to a caller.
 #[derive(Debug, thiserror::Error)]
 #[error("not read yet")]
 struct NotRead;
 
 impl<'a> Draft<'a> {
     fn new(known: &'a Known) -> Self {
-        let (records, counters, index) = (BTreeMap::new(), BTreeMap::new(), Index::default());
-        Self { known, records, counters, index, looked_at: RefCell::default(), need: RefCell::default() }
+        let (records, counters, index) = (BTreeMap::new(), BTreeMap::new(), TermIndex::default());
+        Self { known, records, counters, index, examined: RefCell::default(), need: RefCell::default() }
     }
 
-    /// The records that the checks looked at, there or not: what the transaction relies on.
-    pub fn looked_at(&self) -> BTreeSet<RecordId> {
-        self.looked_at.take()
+    /// The records that the checks requested, whether they exist or not: what the transaction depends on.
+    pub fn examined(&self) -> BTreeSet<RecordId> {
+        self.examined.take()
     }
 
-    /// The records that are not as they were, and what they are now.
+    /// The records that differ from the known data, with their new values.
     pub fn changes(&self) -> impl Iterator<Item = (&RecordId, Option<&Value>)> {
         let before = |record| self.known.records.get(record).and_then(Option::as_ref);
         let now = self.records.iter().map(|(record, now)| (record, now.as_ref()));
         now.filter(move |(record, now)| *now != before(record))
     }
 
-    /// The counters that are to be raised.
+    /// The counters with new values.
     pub fn counters(&self) -> impl Iterator<Item = (Table, u64)> {
         self.counters.iter().map(|(table, key)| (*table, *key))
     }
@@ -132,8 +129,8 @@ impl<'a> Draft<'a> {
         NbError::Store { store: String::new(), source: NotRead.into() }
     }
 
-    /// Whether no stored record can match: a key above the counter was not given out yet. Without a counter that says
-    /// nothing, for tables are restored without theirs.
+    /// Whether no stored record can match: a key above the counter was not allocated yet. A missing counter
+    /// proves nothing, as tables are restored without theirs.
     fn is_unused(&self, table: Table, by: By<'_>) -> Result<bool, NbError> {
         let By::UniqueKey(key) = by else { return Ok(false) };
         let counter = self.known.counters.get(&table).ok_or_else(|| self.stop(Need::Counter(table)))?;
@@ -153,7 +150,7 @@ impl<'a> Draft<'a> {
 
 impl State for Draft<'_> {
     fn get(&self, record: &RecordId) -> Result<Option<Value>, NbError> {
-        self.looked_at.borrow_mut().insert(record.clone());
+        self.examined.borrow_mut().insert(record.clone());
         if let Some(written) = self.records.get(record) {
             return Ok(written.clone());
         }
@@ -194,7 +191,7 @@ impl State for Draft<'_> {
     }
 
     fn set_last_key(&mut self, table: Table, key: u64) -> Result<(), NbError> {
-        // Read even if only to be raised: the commit compares it.
+        // Read even if it is only raised: the commit compares it.
         self.last_key(table)?;
         self.counters.insert(table, key);
         Ok(())
@@ -210,7 +207,7 @@ fn matches(by: By<'_>, json: &Value) -> bool {
     }
 }
 
-/// A value that records are found by.
+/// A value by which records are indexed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Term {
     UniqueKey(u64),
@@ -218,11 +215,11 @@ enum Term {
     Port(String),
 }
 
-/// The ids of the records with a term.
+/// The ids of the records with each term.
 #[derive(Debug, Default)]
-struct Index(BTreeMap<(Table, Term), BTreeSet<String>>);
+struct TermIndex(BTreeMap<(Table, Term), BTreeSet<String>>);
 
-impl Index {
+impl TermIndex {
     fn terms(json: &Value) -> impl Iterator<Item = Term> {
         let text = |field: &str| json.get(field).and_then(Value::as_str).map(str::to_owned);
         let key = json.get("unique_key").and_then(Value::as_u64).map(Term::UniqueKey);

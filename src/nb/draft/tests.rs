@@ -4,7 +4,7 @@ use super::*;
 use crate::nb::Op;
 use crate::nb::transaction::{allocate, run};
 
-/// A store that counts what is read of it.
+/// A store that records what is read of it.
 #[derive(Default)]
 struct Far {
     records: BTreeMap<RecordId, Value>,
@@ -29,7 +29,7 @@ fn subport(parent: &str, port: &str, vid: u64, topic: &str) -> Op {
 }
 
 impl Far {
-    /// Ports p1 to p3 with keys 1 to 3; p2 is p1's subport 5.
+    /// Ports p1 to p3 with keys 1 to 3; p2 is subport 5 of p1.
     fn new() -> Self {
         let mut far = Self::default();
         for key in 1..=3 {
@@ -43,29 +43,29 @@ impl Far {
         far
     }
 
-    /// What a transaction reads, and whether it passes.
+    /// The data that a transaction reads, and whether it passes.
     fn asked<T>(&self, work: impl Fn(&mut dyn State) -> Result<T, NbError>) -> (Vec<String>, bool) {
         let (mut known, mut asked) = (Known::default(), Vec::new());
         loop {
             let need = match known.run(&work) {
                 Run::Done(..) => return (asked, true),
-                Run::Refused(_) => return (asked, false),
+                Run::Rejected(_) => return (asked, false),
                 Run::Needs(need) => need,
             };
             match need {
                 Need::Record(record) => {
                     asked.push(record.id.clone());
                     let found = self.records.get(&record).cloned();
-                    known.learn_one(record, found);
+                    known.insert_record(record, found);
                 }
                 Need::Table(table) => {
                     asked.push(format!("all of {table}"));
                     let all = self.records.iter().filter(|(record, _)| record.table == table);
-                    known.learn_table(table, all.map(|(record, json)| (record.id.clone(), json.clone())));
+                    known.insert_table(table, all.map(|(record, json)| (record.id.clone(), json.clone())));
                 }
                 Need::Counter(table) => {
                     asked.push("counter".to_owned());
-                    known.learn_counter(table, self.counters.get(&table).copied().unwrap_or_default());
+                    known.insert_counter(table, self.counters.get(&table).copied().unwrap_or_default());
                 }
             }
         }
@@ -86,7 +86,7 @@ fn a_transaction_reads_no_more_than_its_checks_need() {
         (vec![lport("p1", Some(1))], &["p1"]),
         (vec![lport("new", None)], &["new", "counter"]),
         (vec![lport("new", Some(9))], &["new", "counter"]),
-        // A key that may have been given out: to whom?
+        // A key that may belong to another record.
         (
             vec![delete(Table::Lport, "p3"), lport("new", Some(3))],
             &["p3", "new", "counter", "all of lport", all],
@@ -112,14 +112,14 @@ fn a_key_is_refused_to_two_however_little_is_read() {
     for ops in [
         vec![lport("new", Some(2))],
         vec![lport("p1", Some(2))],
-        // Both kept and both new in one transaction.
+        // The keys of present and of new records in one transaction.
         vec![lport("p1", None), lport("p2", Some(1))],
         vec![lport("p2", Some(1)), lport("p1", None)],
         vec![lport("new", Some(8)), lport("newer", Some(8))],
     ] {
         assert!(!far.transaction(&ops).1, "{ops:?}");
     }
-    // They change places.
+    // Two records exchange their keys.
     assert!(far.transaction(&[lport("p1", Some(2)), lport("p2", Some(1))]).1);
 }
 

@@ -1,4 +1,4 @@
-//! What a failure at a file of SQLite means, and what to do about it.
+//! Errors of SQLite with their causes and remedies.
 
 use std::error::Error;
 use std::io;
@@ -11,7 +11,6 @@ use rustix::io::Errno;
 use super::file::BUSY_TIMEOUT;
 use crate::nb::NbError;
 
-/// The error for a failure at the file.
 pub(super) fn failed(path: &Path, error: impl Into<Box<dyn Error + Send + Sync>>) -> NbError {
     let error = error.into();
     let explained = error.downcast_ref().and_then(|error| explain(path, error));
@@ -19,7 +18,8 @@ pub(super) fn failed(path: &Path, error: impl Into<Box<dyn Error + Send + Sync>>
     NbError::Store { store: format!("sqlite:{}", path.display()), source }
 }
 
-/// What SQLite's error at the file means: the cause, and the remedy. `None` if its own words are all that is known.
+/// The cause of SQLite's error at the file, and the remedy. `None` if nothing but SQLite's own message is
+/// known.
 pub(in crate::nb) fn explain(path: &Path, error: &rusqlite::Error) -> Option<String> {
     #[allow(clippy::wildcard_enum_match_arm, reason = "other codes are errors of this program")]
     match error.sqlite_error_code()? {
@@ -38,7 +38,8 @@ pub(in crate::nb) fn explain(path: &Path, error: &rusqlite::Error) -> Option<Str
     }
 }
 
-/// Why SQLite cannot write to the file, or beside it, where it keeps the write-ahead log; a reader needs that, too.
+/// The reason why SQLite cannot write to the file, or to its folder, which has the write-ahead log. Readers
+/// write there, too.
 fn unwritable(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let places: [(&Path, &str); 2] = [(path, "the file"), (folder, "its folder")];
@@ -57,7 +58,8 @@ fn unwritable(path: &Path) -> Option<String> {
     })
 }
 
-/// The same for a file of SQLite that is not the NB DB.
+/// Like [`explain`], for a file of SQLite that is not the NB DB; returns SQLite's own message if there is no
+/// more.
 pub(crate) fn describe(path: &Path, error: &rusqlite::Error) -> String {
     explain(path, error).unwrap_or_else(|| error.to_string())
 }

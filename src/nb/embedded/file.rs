@@ -1,4 +1,4 @@
-//! The file: made whole or not at all, opened only when it is ours.
+//! The file: created as a whole or not at all, and opened only if this program created it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -13,21 +13,20 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use super::failure::failed;
 use crate::nb::NbError;
 
-/// "TPNB", in the file's header, where `file` and `PRAGMA application_id` show it.
+/// "TPNB" in the header of the file, where `file` and `PRAGMA application_id` show it.
 const APPLICATION_ID: i32 = 0x5450_4e42;
-/// The version of `schema.sql`.
+/// The version of `schema.sql`, in `PRAGMA user_version`.
 const SCHEMA_VERSION: i32 = 1;
-/// How long a writer waits for another one's transaction.
+/// The time that a writer waits for the transaction of another one.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An open file.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub connection: Connection,
     identity: (u64, u64),
 }
 
-/// The device and inode number of what is at `path` now.
+/// The device and inode number of the file at `path`.
 fn identity(path: &Path) -> Result<(u64, u64), NbError> {
     match fs::metadata(path) {
         Ok(data) => Ok((data.dev(), data.ino())),
@@ -37,7 +36,6 @@ fn identity(path: &Path) -> Result<(u64, u64), NbError> {
 }
 
 impl Opened {
-    /// Opens the file at `path`.
     pub fn at(path: &Path) -> Result<Self, NbError> {
         let identity = identity(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -63,18 +61,19 @@ impl Opened {
                 return Err(foreign(format!("its schema version is {version}, expected {SCHEMA_VERSION}")));
             }
         }
-        // A transaction that was reported as done survives a power cut.
+        // A transaction survives a power failure once it was reported as done.
         connection.pragma_update(None, "synchronous", "FULL").map_err(|error| failed(path, error))?;
         Ok(Self { connection, identity })
     }
 
-    /// Itself, unless the file was removed or replaced by another one: SQLite would go on with the old one.
+    /// Returns itself, unless the file was removed or replaced: SQLite would continue with the old one.
     pub fn if_still_at(self, path: &Path) -> Result<Option<Self>, NbError> {
         let now = identity(path);
         if now.as_ref().is_ok_and(|now| *now == self.identity) {
             return Ok(Some(self));
         }
-        // Closing the last connection removes the write-ahead log by its name, which may be the new file's now.
+        // Closing the last connection would remove the write-ahead log by its name, which may belong to the
+        // new file.
         self.connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             .map_err(|error| failed(path, error))?;
@@ -82,16 +81,16 @@ impl Opened {
     }
 }
 
-/// Makes the file at `path`, with its folders, unless there is one.
+/// Creates the file at `path`, with its folders, unless it exists.
 ///
-/// It is made under another name and renamed, so nobody sees, or is left with, half a database.
+/// It is created under another name and renamed, so that an incomplete database is never at `path`.
 pub(super) fn create(path: &Path) -> Result<(), NbError> {
     if path.exists() {
         return Ok(());
     }
     let log = with_suffix(path, "-wal");
     if log.exists() && !path.exists() {
-        // SQLite would take it for the new file's.
+        // SQLite would use it as the log of the new file.
         let reason = "it is left over from a database that was removed: remove it too".to_owned();
         return Err(NbError::Foreign { path: log, reason });
     }
@@ -110,7 +109,7 @@ pub(super) fn create(path: &Path) -> Result<(), NbError> {
     made
 }
 
-/// The file beside it whose name goes on like this.
+/// The path with a suffix added to the file name.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -139,7 +138,7 @@ fn fill(draft: &Path) -> rusqlite::Result<()> {
 
 fn publish(draft: &Path, path: &Path, folder: &Path) -> io::Result<()> {
     match renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE) {
-        // Another process was faster, and its file is as good.
+        // Another process was faster, and its file is equivalent.
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }

@@ -1,11 +1,11 @@
-//! The northbound DB in a SQLite file, for one host: for trying, for the edge, for tests.
+//! The northbound DB in a SQLite file, for one host: for trials, single hosts and tests.
 //!
-//! Several processes may use the file at once (write-ahead log: readers never wait). A killed one leaves whole
-//! transactions only.
+//! Several processes may use the file at once (write-ahead log: readers never wait). A process that is killed
+//! leaves only whole transactions.
 
-mod bell;
 mod failure;
 mod file;
+mod file_watch;
 mod reports;
 mod state;
 mod watch;
@@ -27,7 +27,6 @@ use self::state::Uncommitted;
 use super::freshness::Freshness;
 use super::{ChangeSet, NbError, NorthboundDb, Op, Record, Revision, Snapshot, Table, transaction};
 
-/// The store in a file.
 #[derive(Debug, Clone)]
 pub(super) struct Embedded {
     path: PathBuf,
@@ -44,14 +43,14 @@ impl Embedded {
         Ok(embedded)
     }
 
-    /// Opens the file at `path`, and makes it when there is none.
+    /// Opens the file at `path`, and creates it if it does not exist.
     pub async fn create(path: &Path) -> Result<Self, NbError> {
         let owned = path.to_owned();
         blocking(path, move || file::create(&owned)).await?;
         Self::open(path).await
     }
 
-    /// Runs `work` on the connection, where it may block.
+    /// Runs `work` on the connection, on a thread that may block.
     async fn with<T, F>(&self, work: F) -> Result<T, NbError>
     where
         T: Send + 'static,
@@ -67,7 +66,7 @@ impl Embedded {
         .await
     }
 
-    /// Runs a query that only reads.
+    /// Runs a query in a transaction that only reads.
     async fn read<T, F>(&self, query: F) -> Result<T, NbError>
     where
         T: Send + 'static,
@@ -80,7 +79,7 @@ impl Embedded {
         .await
     }
 
-    /// Runs `work` in a transaction that writes, and commits it when it returns `Ok`.
+    /// Runs `work` in a transaction that writes, and commits it if it returns `Ok`.
     async fn write<T, F>(&self, work: F) -> Result<(T, Revision), NbError>
     where
         T: Send + 'static,
@@ -99,14 +98,14 @@ impl Embedded {
     }
 }
 
-/// Starts a transaction that holds the write lock from the start, so it never fails for what another one wrote.
+/// Starts a transaction with the write lock, so that it never fails because of another writer.
 fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute("UPDATE setting SET value = value + 1 WHERE name = 'txn'", [])?;
     Ok(transaction)
 }
 
-/// Forgets the oldest changes.
+/// Deletes the oldest changes of the log.
 fn trim(connection: &Connection) -> rusqlite::Result<()> {
     let sql = "DELETE FROM change WHERE revision <= (SELECT seq FROM sqlite_sequence WHERE name = 'change')
                - (SELECT value FROM setting WHERE name = 'changes_kept')";

@@ -1,4 +1,4 @@
-//! Reports in the file: rows that hold until a time.
+//! Reports in the file: rows with an expiry time.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::failure::failed;
 use crate::nb::NbError;
 use crate::nb::reports::{LIFETIME, ReportStore};
 
-/// Made when the first host reports. `expires`: in seconds since 1970, after which the row says nothing.
+/// Created when the first host reports. `expires` is in seconds since 1970.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS report (
     kind    TEXT NOT NULL, -- 'chassis' or 'port_up'
     id      TEXT NOT NULL,
@@ -21,7 +21,6 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS report (
     PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID";
 
-/// The reports of a chassis.
 #[derive(Debug)]
 pub(in crate::nb) struct Expiring {
     store: Embedded,

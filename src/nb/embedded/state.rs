@@ -1,4 +1,4 @@
-//! Reading and writing records in SQL, inside whatever transaction the caller has opened.
+//! Records in SQL, inside a transaction that the caller has begun.
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ impl State for Uncommitted<'_> {
             By::Port(port) => ("port", "json ->> '$.port' = ?2", &[&table.name(), port]),
         };
         let find = || {
-            // Named, because without statistics SQLite would rather read the whole table.
+            // The index is named because SQLite, without statistics, prefers to read the whole table.
             let sql = format!(
                 "SELECT id, json FROM record INDEXED BY record_{index} WHERE tbl = ?1 AND {field} ORDER BY id"
             );
@@ -76,25 +76,23 @@ impl State for Uncommitted<'_> {
     }
 }
 
-/// A stored text as JSON; what another program stored badly comes as a JSON string.
+/// A stored text as JSON. Anything else becomes a JSON string.
 pub(super) fn value(text: String) -> Value {
     serde_json::from_str(&text).unwrap_or(Value::String(text))
 }
 
-/// The revision that the last change made, 0 before the first.
+/// The revision of the last change, 0 before the first.
 pub(super) fn revision(connection: &Connection) -> rusqlite::Result<Revision> {
     let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'change'";
     Ok(Revision(connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_default()))
 }
 
-/// One record.
 pub(super) fn get(connection: &Connection, table: Table, id: &str) -> rusqlite::Result<Option<Record>> {
     let mut statement = connection.prepare_cached("SELECT json FROM record WHERE tbl = ?1 AND id = ?2")?;
     let text = statement.query_row([table.name(), id], |row| row.get(0)).optional()?;
     Ok(text.map(|text| Record { table, id: id.to_owned(), json: value(text) }))
 }
 
-/// All records of a table.
 pub(super) fn list(connection: &Connection, table: Table) -> rusqlite::Result<Vec<Record>> {
     let mut statement =
         connection.prepare_cached("SELECT id, json FROM record WHERE tbl = ?1 ORDER BY id")?;

@@ -1,8 +1,8 @@
-//! Following the log of changes.
+//! The watch on the log of changes.
 //!
-//! SQLite tells nobody about a commit, but the kernel tells who watches its files that one was written to; and a
-//! connection learns by one cheap pragma, without a lock, whether somebody else has committed. A watch asks for that
-//! when it hears something, and now and then, and reads only when there is something.
+//! SQLite does not notify other processes of a commit, but the kernel reports writes to its files, and a
+//! pragma without a lock shows whether another connection has committed. A watch executes that pragma after a
+//! report and at intervals, and reads only if there are changes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -11,29 +11,28 @@ use std::time::Instant;
 use futures::stream::{self, BoxStream, StreamExt};
 use rusqlite::Connection;
 
-use super::bell::Bell;
 use super::failure::failed;
 use super::file::Opened;
+use super::file_watch::FileWatch;
 use super::state::{revision, value};
 use crate::nb::freshness::Freshness;
 use crate::nb::{Change, ChangeSet, NbError, Record, Revision, Table};
 
-/// How many changes a watch that lags far behind reads at once.
+/// The largest number of changes that a watch reads at once when it is far behind.
 const CHANGES_AT_ONCE: usize = 10_000;
 
-/// A watch, between two polls.
+/// The state of a watch between two polls.
 struct Follower {
     path: PathBuf,
     opened: Option<Opened>,
-    /// The last revision that was read.
     after: Revision,
-    /// `PRAGMA data_version` before that; `None` when there may be more to read.
+    /// `PRAGMA data_version` before that read; `None` if there may be more to read.
     seen: Option<i64>,
     ready: VecDeque<ChangeSet>,
     freshness: Freshness,
 }
 
-/// The changes of the file at `path` after `after`, in order, for ever or until an error.
+/// The changes of the file at `path` after `after`, in order, until an error.
 pub(super) fn watch(
     path: PathBuf,
     freshness: Freshness,
@@ -41,14 +40,14 @@ pub(super) fn watch(
 ) -> BoxStream<'static, Result<ChangeSet, NbError>> {
     let follower = Follower { path, opened: None, after, seen: None, ready: VecDeque::new(), freshness };
     stream::unfold(Some((follower, None)), |state| async {
-        let (mut follower, mut bell) = state?;
+        let (mut follower, mut file_watch) = state?;
         loop {
             if let Some(set) = follower.ready.pop_front() {
-                return Some((Ok(set), Some((follower, bell))));
+                return Some((Ok(set), Some((follower, file_watch))));
             }
             let path = follower.path.clone();
-            // It hears of what comes before the first look is over.
-            let bell = bell.get_or_insert_with(|| Bell::at(&path));
+            // Created before the first poll, so that no later write is missed.
+            let file_watch = file_watch.get_or_insert_with(|| FileWatch::new(&path));
             let before = follower.seen;
             let polled = tokio::task::spawn_blocking(move || {
                 let polled = follower.poll();
@@ -60,10 +59,10 @@ pub(super) fn watch(
                 Err(error) => return Some((Err(failed(&path, error)), None)),
             };
             if follower.seen != before {
-                bell.saw_commit();
+                file_watch.record_commit();
             }
             if follower.ready.is_empty() {
-                bell.ring().await;
+                file_watch.wait().await;
             }
         }
     })
@@ -83,7 +82,7 @@ impl Follower {
         if let Some(last) = sets.last() {
             self.after = last.revision;
         } else {
-            // All that was read before is delivered by now.
+            // Everything that was read before is delivered.
             self.freshness.confirm(started);
         }
         self.ready.extend(sets);
@@ -91,7 +90,7 @@ impl Follower {
     }
 }
 
-/// The transactions after `after`; `None` when not all of their changes are kept.
+/// The transactions after `after`; `None` if some of their changes are not kept any more.
 fn read_new(
     connection: &mut Connection,
     after: Revision,
@@ -110,12 +109,13 @@ fn read_new(
         return Ok(None);
     }
     let sets = read_sets(&transaction, after)?;
-    // The version was read first: a commit in between is read again, and found to be known, at the next poll.
+    // The version was read first: a commit in between is read at this poll, and the next one finds no
+    // changes.
     *seen = sets.last().is_none_or(|set| set.revision == latest).then_some(version);
     Ok(Some(sets))
 }
 
-/// Whole transactions, until [`CHANGES_AT_ONCE`].
+/// Whole transactions, until they have [`CHANGES_AT_ONCE`] changes.
 fn read_sets(connection: &Connection, after: Revision) -> rusqlite::Result<Vec<ChangeSet>> {
     let sql = "SELECT revision, txn, tbl, id, json FROM change WHERE revision > ?1 ORDER BY revision";
     let mut statement = connection.prepare_cached(sql)?;
@@ -140,7 +140,7 @@ fn read_sets(connection: &Connection, after: Revision) -> rusqlite::Result<Vec<C
     Ok(sets)
 }
 
-/// The log of one transaction: table and id with the last JSON, or none when it was deleted.
+/// The changes of one transaction: table and id with the last JSON, `None` if deleted.
 #[derive(Default)]
 struct Group {
     txn: Option<i64>,
@@ -151,7 +151,7 @@ struct Group {
 impl Group {
     fn finish(self) -> Option<ChangeSet> {
         self.txn?;
-        // A table that this version does not know is another program's business.
+        // Other programs may have tables that are unknown here.
         let change = |((table, id), json): ((String, String), Option<String>)| {
             let table: Table = table.parse().ok()?;
             Some(match json {

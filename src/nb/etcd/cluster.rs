@@ -1,7 +1,7 @@
-//! The servers: one at a time, the next one when it fails.
+//! The servers of a cluster: one is used at a time, the next one after a failure.
 //!
-//! A client that spreads its requests over all servers would lose each third one to a frozen server for as long as that
-//! is frozen. So one server is asked until it fails; each host starts with another one.
+//! A client that spreads its requests over three servers would lose every third one to a frozen server for as
+//! long as that is frozen. So one server is used until it fails; each host starts with a random one.
 
 use std::fmt;
 use std::fs;
@@ -18,31 +18,30 @@ use super::address::{Address, TlsFiles};
 use super::error::{EtcdError, Failure, Remedy};
 use crate::nb::NbError;
 
-/// How long a server may take to accept a connection.
+/// The time limit for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a server may take to answer; an election, during which it waits, is over by then.
+/// The time limit for an answer. An election, during which a server does not answer, is shorter.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
-/// How often an idle connection is tried: etcd hangs up on a client that does so more often than every 5 s.
+/// The interval of keep-alives: etcd closes the connection of a client that sends more than one in 5 s.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-/// How often each server is asked before a request fails, and how long to wait between two rounds.
+/// The number of attempts with each server before a request fails, and the pause between two rounds.
 const ROUNDS: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The servers of a cluster.
 pub(super) struct Cluster {
     address: Address,
     options: ConnectOptions,
     session: Mutex<Session>,
 }
 
-/// The server in use. `turn` counts how often another one was chosen.
+/// The server in use. `turn` is the number of times that another one was chosen.
 struct Session {
     turn: usize,
     client: Option<Arc<Client>>,
     last_failure: Option<String>,
 }
 
-/// A client, and when it was chosen.
+/// A client, and the value of [`Session::turn`] for its server.
 #[derive(Clone)]
 pub(super) struct Connection {
     pub client: Arc<Client>,
@@ -56,13 +55,13 @@ impl fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// Gets ready to connect; does not yet.
+    /// Prepares connections; no server is contacted yet.
     pub fn new(address: Address) -> Result<Self, NbError> {
         let mut options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_keep_alive(PING_INTERVAL, REQUEST_TIMEOUT)
             .with_keep_alive_while_idle(false)
-            // A server that is cut off from the others ends its watches, and says so.
+            // A server without a leader ends its watches with an error.
             .with_require_leader(true)
             .with_auto_token_refresh(true);
         if let Some((user, password)) = &address.user {
@@ -76,12 +75,11 @@ impl Cluster {
         Ok(Self { address, options, session })
     }
 
-    /// The error with the cluster's name.
+    /// Adds the name of the cluster to an error.
     pub fn named(&self, error: EtcdError) -> NbError {
         named(&self.address, error)
     }
 
-    /// The last failure of a server.
     pub fn last_failure(&self) -> Option<String> {
         self.session.lock().last_failure.clone()
     }
@@ -91,7 +89,7 @@ impl Cluster {
         endpoints.get(turn % endpoints.len()).map_or("", String::as_str)
     }
 
-    /// The server in use, connected to.
+    /// The connection to the server in use.
     async fn connection(&self) -> Result<Connection, Failure> {
         let turn = {
             let session = self.session.lock();
@@ -100,13 +98,15 @@ impl Cluster {
             }
             session.turn
         };
-        // Logs in when there is a user; connects at the first request otherwise.
+        // Logs in if there is a user; otherwise the first request connects.
         let endpoint = self.endpoint(turn);
         let connecting = Box::pin(Client::connect([endpoint], Some(self.options.clone())));
         let client = match timeout(REQUEST_TIMEOUT, connecting).await {
             Ok(Ok(client)) => Arc::new(client),
-            Ok(Err(error)) => return Err(self.blame(turn, Failure::sort(endpoint, &error))),
-            Err(_) => return Err(self.blame(turn, Failure::silent(endpoint, REQUEST_TIMEOUT.as_secs()))),
+            Ok(Err(error)) => return Err(self.leave_server(turn, Failure::classify(endpoint, &error))),
+            Err(_) => {
+                return Err(self.leave_server(turn, Failure::timed_out(endpoint, REQUEST_TIMEOUT.as_secs())));
+            }
         };
         let mut session = self.session.lock();
         if session.turn == turn {
@@ -115,8 +115,8 @@ impl Cluster {
         Ok(Connection { client, turn })
     }
 
-    /// Leaves the server of that turn, unless that was done.
-    fn blame(&self, turn: usize, failure: Failure) -> Failure {
+    /// Changes to the next server, unless that was done since `turn`.
+    fn leave_server(&self, turn: usize, failure: Failure) -> Failure {
         let mut session = self.session.lock();
         session.last_failure = Some(failure.error.to_string());
         if session.turn == turn && failure.remedy != Remedy::None {
@@ -128,18 +128,21 @@ impl Cluster {
         failure
     }
 
-    /// Sorts what went wrong on a connection, and leaves its server if that helps.
+    /// Classifies an error of a connection, and changes to the next server if that helps.
     pub fn failed(&self, connection: &Connection, error: &Error) -> Failure {
-        self.blame(connection.turn, Failure::sort(self.endpoint(connection.turn), error))
+        self.leave_server(connection.turn, Failure::classify(self.endpoint(connection.turn), error))
     }
 
-    /// Leaves the server of a connection, which has not answered for so long.
-    pub fn silent(&self, connection: &Connection, patience: Duration) -> Failure {
-        self.blame(connection.turn, Failure::silent(self.endpoint(connection.turn), patience.as_secs()))
+    /// Changes to the next server because this one has not answered for `patience`.
+    pub fn timed_out(&self, connection: &Connection, patience: Duration) -> Failure {
+        self.leave_server(
+            connection.turn,
+            Failure::timed_out(self.endpoint(connection.turn), patience.as_secs()),
+        )
     }
 
-    /// Asks one server, once.
-    pub async fn ask_once<T, F>(
+    /// Sends a request to one server, once.
+    pub async fn request_once<T, F>(
         &self,
         request: impl FnOnce(Arc<Client>) -> F,
     ) -> Result<(T, Connection), Failure>
@@ -150,19 +153,19 @@ impl Cluster {
         match timeout(REQUEST_TIMEOUT, Box::pin(request(Arc::clone(&connection.client)))).await {
             Ok(Ok(answer)) => Ok((answer, connection)),
             Ok(Err(error)) => Err(self.failed(&connection, &error)),
-            Err(_) => Err(self.silent(&connection, REQUEST_TIMEOUT)),
+            Err(_) => Err(self.timed_out(&connection, REQUEST_TIMEOUT)),
         }
     }
 
-    /// Asks one server after the other what may be asked twice, until one answers.
-    pub async fn ask<T, F>(&self, request: impl Fn(Arc<Client>) -> F) -> Result<(T, Connection), Failure>
+    /// Sends a request that may be repeated to one server after the other, until one answers.
+    pub async fn request<T, F>(&self, request: impl Fn(Arc<Client>) -> F) -> Result<(T, Connection), Failure>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let per_round = self.address.endpoints.len();
         let mut attempt = 1;
         loop {
-            match self.ask_once(&request).await {
+            match self.request_once(&request).await {
                 Err(failure) if failure.remedy != Remedy::None && attempt < per_round * ROUNDS as usize => {
                     if attempt % per_round == 0 {
                         sleep(PAUSE).await;

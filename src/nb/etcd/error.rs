@@ -1,10 +1,10 @@
-//! What etcd says, sorted by what helps.
+//! Errors of etcd, by their remedy.
 
 use std::error::Error as StdError;
 
 use etcd_client::Error;
 
-/// The codes of gRPC that say what helps (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>).
+/// Codes of gRPC (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>).
 mod code {
     pub const CANCELED: i32 = 1;
     pub const UNKNOWN: i32 = 2;
@@ -24,87 +24,83 @@ mod code {
     pub const UNAUTHENTICATED: i32 = 16;
 }
 
-/// How etcd's own messages begin; others with the same code are of the transport.
+/// The prefix of etcd's own messages; others with the same code are from the transport.
 const BY_ETCD: &str = "etcdserver:";
 
-/// Why etcd did not do what was asked.
+/// A failed request to etcd.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EtcdError {
     /// No server could be reached, or none answered.
     #[error("no server answers ({0}): start one, or correct the hosts and ports in the URL")]
-    Away(String),
-    /// A server took the connection and closed it.
+    Unreachable(String),
+    /// A server accepted the connection and closed it.
     #[error(
         "the server hangs up ({0}): when it goes on so, it wants TLS (etcds://...?ca=FILE) or a client certificate (cert=FILE&key=FILE)"
     )]
-    HungUp(String),
-    /// The servers are not who the CA says, or want to know better who we are.
+    Closed(String),
+    /// A certificate of the server or of this client was rejected.
     #[error(
         "no TLS connection ({0}): check ca=FILE, the CA of the servers, and cert=FILE&key=FILE, which they may want"
     )]
     Tls(String),
-    /// A TLS file cannot be used.
     #[error("{file}: {reason}: expected a readable file in PEM format")]
     TlsFile { file: String, reason: String },
-    /// User or password.
+    /// User or password were rejected.
     #[error("login refused ({0}): correct USER:PASSWORD@ in the URL")]
     Login(String),
-    /// The user may not do this.
+    /// The user lacks a permission.
     #[error(
         "no permission ({0}): grant the user's role read on the tables, and to write also write on them, on unique_key/ and on trunkpath/"
     )]
     Permission(String),
-    /// More than one transaction can hold.
+    /// The transaction exceeds a limit of etcd.
     #[error(
         "{0} is more than one etcd transaction takes, nothing was written: apply it in smaller parts, ports before segmentations"
     )]
     TooLarge(String),
-    /// The NOSPACE alarm.
+    /// The NOSPACE alarm is active.
     #[error(
         "{0}: etcd takes no writes until its keys are fewer: delete some, then `etcdctl compact`, `defrag` and `alarm disarm`, or raise --quota-backend-bytes"
     )]
     NoSpace(String),
-    /// The CORRUPT alarm.
+    /// The CORRUPT alarm is active.
     #[error("{0}: the members' data differ: see `etcdctl alarm list`, and replace the member that is wrong")]
     Corrupt(String),
     /// More requests than the cluster applies.
     #[error("{0}: the cluster is overloaded: try again later, and look at its disks and other clients")]
     Overloaded(String),
-    /// A server that answers and cannot do it now.
+    /// The server answered, and the cluster has no leader or is not ready.
     #[error("the cluster cannot do it now ({0}): look at `etcdctl endpoint status` if this goes on")]
     NotReady(String),
     /// A server without etcd's API.
     #[error("{0}: the server is no etcd of version 3.4 or later: correct the host and port in the URL")]
     NoEtcd(String),
-    /// Others were always faster.
+    /// Another writer was faster in every attempt.
     #[error("other writers came first for {0} s: try again")]
     Busy(u64),
     /// The connection broke after the transaction was sent.
     #[error("whether the transaction was done is not known ({0}): read before you try again")]
     Unknown(String),
-    /// A counter that is no number.
+    /// The value of a counter is not a number.
     #[error("key {key} holds {value:?}: expected a decimal number, correct it with etcdctl")]
     Counter { key: String, value: String },
-    /// The revision that was asked for is gone.
+    /// The requested revision is not kept any more.
     #[error("the history was compacted meanwhile")]
     Compacted,
-    /// Anything else, in etcd's words.
+    /// Another error, with etcd's message.
     #[error("{0}")]
     Other(String),
 }
 
-/// What helps after a failure.
+/// The remedy of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// Ask another server.
     OtherServer,
-    /// Log in again.
     Login,
-    /// Nothing here.
+    /// Another attempt does not help.
     None,
 }
 
-/// A failure and what helps.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub error: EtcdError,
@@ -112,22 +108,22 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// A server that did not answer in time.
-    pub fn silent(endpoint: &str, seconds: u64) -> Self {
-        let error = EtcdError::Away(format!("{endpoint} did not answer within {seconds} s"));
+    /// The failure of a server that did not answer in time.
+    pub fn timed_out(endpoint: &str, seconds: u64) -> Self {
+        let error = EtcdError::Unreachable(format!("{endpoint} did not answer within {seconds} s"));
         Self { error, remedy: Remedy::OtherServer }
     }
 
-    /// Sorts what `endpoint` answered, or what became of the connection to it.
-    pub fn sort(endpoint: &str, error: &Error) -> Self {
+    /// Classifies the answer of `endpoint`, or the error of the connection.
+    pub fn classify(endpoint: &str, error: &Error) -> Self {
         let status =
             if let Error::GRpcStatus(status) = error { Some(i32::from(status.code())) } else { None };
         Self::of(endpoint, status, describe(error))
     }
 
-    /// The same by the code of gRPC, if there is one, and the text.
+    /// Classifies an error by its gRPC code, if there is one, and its text.
     fn of(endpoint: &str, status: Option<i32>, text: String) -> Self {
-        let away = |text| EtcdError::Away(format!("{endpoint}: {text}"));
+        let unreachable = |text| EtcdError::Unreachable(format!("{endpoint}: {text}"));
         let (error, remedy) = match status {
             Some(code::PERMISSION_DENIED) => (EtcdError::Permission(text), Remedy::None),
             Some(code::UNAUTHENTICATED) => (EtcdError::Login(text), Remedy::Login),
@@ -143,7 +139,7 @@ impl Failure {
             {
                 (EtcdError::NotReady(text), Remedy::OtherServer)
             }
-            Some(code::DEADLINE_EXCEEDED) => (away(text), Remedy::OtherServer),
+            Some(code::DEADLINE_EXCEEDED) => (unreachable(text), Remedy::OtherServer),
             Some(code::INVALID_ARGUMENT | code::FAILED_PRECONDITION | code::OUT_OF_RANGE) => {
                 precondition(text)
             }
@@ -154,16 +150,16 @@ impl Failure {
                 .iter()
                 .any(|how| text.contains(how)) =>
             {
-                (EtcdError::HungUp(format!("{endpoint}: {text}")), Remedy::OtherServer)
+                (EtcdError::Closed(format!("{endpoint}: {text}")), Remedy::OtherServer)
             }
-            // A transport error, or a code of gRPC with the words of one.
-            _ => (away(text), Remedy::OtherServer),
+            // An error of the transport, or a gRPC code with the message of one.
+            _ => (unreachable(text), Remedy::OtherServer),
         };
         Self { error, remedy }
     }
 }
 
-/// What the code `RESOURCE_EXHAUSTED` stands for; gRPC itself has it for a message that is too long.
+/// The meaning of code `RESOURCE_EXHAUSTED`; gRPC itself uses it for a message that is too long.
 fn exhausted(text: String) -> EtcdError {
     if text.contains("space exceeded") {
         EtcdError::NoSpace(text)
@@ -174,7 +170,7 @@ fn exhausted(text: String) -> EtcdError {
     }
 }
 
-/// Tells apart what etcd sends with the same code (`api/v3rpc/rpctypes/error.go`).
+/// Distinguishes errors that etcd sends with the same code (`api/v3rpc/rpctypes/error.go`).
 fn precondition(text: String) -> (EtcdError, Remedy) {
     let has = |words: &str| text.contains(words);
     if has("revision of auth store is old") {
@@ -193,7 +189,7 @@ fn precondition(text: String) -> (EtcdError, Remedy) {
     }
 }
 
-/// The error with its causes, each said once.
+/// The error with its causes, without repetitions.
 fn describe(error: &Error) -> String {
     let (mut text, source) = if let Error::GRpcStatus(status) = error {
         (status.message().to_owned(), status.source())
@@ -217,7 +213,7 @@ fn describe(error: &Error) -> String {
 mod tests {
     use super::*;
 
-    /// etcd's errors with the code that it sends them with (`api/v3rpc/rpctypes/error.go`).
+    /// Errors with the code by which etcd sends them (`api/v3rpc/rpctypes/error.go`).
     #[test]
     fn each_code_has_an_outcome_that_repeats_etcds_words() {
         for (code, words, advice, remedy) in [

@@ -1,9 +1,10 @@
-//! How far a handle has followed the store's history, and by what to tell whether the store still has that history.
+//! The position of a handle in the history of the store, with evidence that the store still has the same
+//! history.
 //!
-//! A cluster that was wiped and set up again by the same configuration has the same id, and one that was restored from a
-//! backup has it too; both count their revisions on from an earlier one. Once they have passed the last one that
-//! we know, no answer tells. So a record is remembered with the revision that wrote it: at the last
-//! revision that we know it must still be the one.
+//! A cluster that is wiped and set up again with the same configuration keeps its id, and so does one that is
+//! restored from a backup; in both the revisions continue from an earlier one. Once they exceed the last
+//! revision that was delivered, no answer shows the difference. So one record is kept with the revision of
+//! its last change: at the last delivered revision it must be unchanged.
 
 use std::sync::Arc;
 
@@ -12,20 +13,18 @@ use parking_lot::Mutex;
 use super::layout::Layout;
 use crate::nb::{Change, ChangeSet, RecordId};
 
-/// A point in a history.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Followed {
-    /// The last revision that was delivered.
     pub delivered: i64,
-    /// Up to this one there was nothing more to deliver.
+    /// The revision up to which there is nothing more to deliver.
     pub seen: i64,
-    /// The cluster, once known.
+    /// The id of the cluster, after the first answer.
     pub cluster_id: Option<u64>,
-    /// A record that is there at that point, if one is known.
+    /// A record that exists at that point, if one is known.
     pub witness: Option<Witness>,
 }
 
-/// A key and the revision that wrote it last.
+/// A key and the revision of its last change.
 #[derive(Debug, Clone)]
 pub(super) struct Witness {
     pub key: String,
@@ -33,13 +32,13 @@ pub(super) struct Witness {
 }
 
 impl Followed {
-    /// A point of which nothing is known but its revision.
+    /// A point with nothing but its revision.
     pub fn at(revision: i64) -> Self {
         Self { delivered: revision, seen: revision, cluster_id: None, witness: None }
     }
 
-    /// Takes note of what is delivered.
-    pub fn deliver(&mut self, layout: &Layout, set: &ChangeSet) {
+    /// Advances the position by a delivered transaction.
+    pub fn advance(&mut self, layout: &Layout, set: &ChangeSet) {
         self.delivered = set.revision.0.cast_signed();
         for change in &set.changes {
             match change {
@@ -56,7 +55,7 @@ impl Followed {
     }
 }
 
-/// The last point that a handle came to, by a snapshot or a watch.
+/// The last position of a handle, reached by a snapshot or a watch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct History(Arc<Mutex<Followed>>);
 
@@ -65,7 +64,7 @@ impl History {
         *self.0.lock() = followed;
     }
 
-    /// What is known of the point after the transaction of a revision.
+    /// The position after the transaction with this revision.
     pub fn after(&self, revision: i64) -> Followed {
         let last = self.0.lock().clone();
         if last.delivered == revision { last } else { Followed::at(revision) }

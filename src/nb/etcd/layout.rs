@@ -1,4 +1,4 @@
-//! Dragonflow's keys: `/<table>/<id>`, and for the unique keys `/unique_key/<table>`. Ours: `/trunkpath/...`.
+//! Keys in etcd: Dragonflow's `/<table>/<id>` and `/unique_key/<table>`, and trunkpath's `/trunkpath/...`.
 
 use etcd_client::KeyValue;
 use serde_json::Value;
@@ -11,10 +11,10 @@ pub(super) struct Layout {
     prefix: String,
 }
 
-/// The keys from the first to before the second.
+/// The keys from the first, inclusive, to the second, exclusive.
 pub(super) type Range = (Vec<u8>, Vec<u8>);
 
-/// `/` plus one: ends the range of a table.
+/// The character after `/`: ends the range of a table.
 const AFTER_SLASH: char = '0';
 
 impl Layout {
@@ -22,18 +22,17 @@ impl Layout {
         Self { prefix }
     }
 
-    /// The key of a record.
     pub fn record(&self, record: &RecordId) -> String {
         format!("{}/{}/{}", self.prefix, record.table, record.id)
     }
 
-    /// The records of a table.
     pub fn table(&self, table: Table) -> Range {
         self.between(table.name(), table.name())
     }
 
-    /// All tables, in one range, so that one watch sees a transaction whole. The keys of others that lie in between,
-    /// as `/pubsub/`, are left out on reading; ours and the unique keys come after it.
+    /// All tables in one range, so that one watch receives a transaction as a whole. Foreign keys in this
+    /// range, as `/pubsub/`, are left out by [`parse`](Self::parse); those of trunkpath and the unique keys
+    /// are after it.
     pub fn tables(&self) -> Range {
         let names = || Table::ALL.iter().map(|table| table.name());
         self.between(names().min().unwrap_or_default(), names().max().unwrap_or_default())
@@ -49,36 +48,36 @@ impl Layout {
         format!("{}/unique_key/{table}", self.prefix)
     }
 
-    /// Touched by each transaction of ours: what two of them compete for.
+    /// Written by each transaction of trunkpath: the key that its writers compete for.
     pub fn writer(&self) -> String {
         format!("{}/trunkpath/writer", self.prefix)
     }
 
-    /// There while a chassis runs.
+    /// Exists while a chassis is alive.
     pub fn chassis(&self, name: &str) -> String {
         format!("{}/trunkpath/chassis/{name}", self.prefix)
     }
 
-    /// There while a port forwards.
+    /// Exists while a port forwards.
     pub fn port_up(&self, lport: &str) -> String {
         format!("{}/trunkpath/port_up/{lport}", self.prefix)
     }
 
-    /// What a key is the key of. An id that no record can have (empty, with a slash) is passed on, to be reported.
+    /// The record of a key. An id that no record can have (empty, with a slash) is returned as well, to be
+    /// reported.
     pub fn parse(&self, key: &[u8]) -> Option<RecordId> {
         let key = String::from_utf8_lossy(key);
         let (table, id) = key.strip_prefix(&self.prefix)?.strip_prefix('/')?.split_once('/')?;
         Some(RecordId { table: table.parse().ok()?, id: id.to_owned() })
     }
 
-    /// The record of a key with its value.
     pub fn read(&self, pair: &KeyValue) -> Option<Record> {
         let RecordId { table, id } = self.parse(pair.key())?;
         Some(Record { table, id, json: json(pair.value()) })
     }
 }
 
-/// A value as JSON; what is no JSON comes as a JSON string of its text.
+/// A value as JSON. Anything else becomes a JSON string.
 pub(super) fn json(value: &[u8]) -> Value {
     serde_json::from_slice(value).unwrap_or_else(|_| String::from_utf8_lossy(value).into())
 }
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_keys_are_nobodys_and_odd_ids_are_passed_on() {
+    fn foreign_keys_are_ignored_and_invalid_ids_are_returned() {
         let layout = Layout::new("/df".to_owned());
         for foreign in ["/df/pubsub/D", "/df/lports/x", "/lport/x", "/df", "/dfx/lport/x", "/df/lport"] {
             assert_eq!(layout.parse(foreign.as_bytes()), None, "{foreign}");

@@ -1,8 +1,8 @@
-//! The northbound DB in etcd, in Dragonflow's keys: for a cloud.
+//! The northbound DB in etcd, with Dragonflow's keys.
 //!
-//! Wants etcd 3.4 or later (watches answer requests for progress). With access control the user's role needs read on
-//! the keys from `PREFIX/activeport/` to `PREFIX/sfc_portpairgroup0`, or simply on `PREFIX/`; who
-//! writes needs the same for write, and `PREFIX/unique_key/` and `PREFIX/trunkpath/`.
+//! Requires etcd 3.4 or later (answers to progress requests of watches). With access control the user's role
+//! needs permission to read the keys from `PREFIX/activeport/` to `PREFIX/sfc_portpairgroup0`, or all of
+//! `PREFIX/`; a writer needs permission to write the same, and `PREFIX/unique_key/` and `PREFIX/trunkpath/`.
 
 mod address;
 mod cluster;
@@ -28,7 +28,6 @@ pub(super) use self::reports::Leased;
 use super::freshness::Freshness;
 use super::{ChangeSet, NbError, NorthboundDb, Op, Record, RecordId, Revision, Snapshot, Table, transaction};
 
-/// The store in a cluster.
 #[derive(Debug, Clone)]
 pub(super) struct Etcd {
     cluster: Arc<Cluster>,
@@ -38,7 +37,7 @@ pub(super) struct Etcd {
 }
 
 impl Etcd {
-    /// Reads the URL and its files; connects when something is asked.
+    /// Parses the URL and reads its files; the first operation connects.
     pub fn open(url: &str) -> Result<Self, NbError> {
         let address = Address::parse(url)?;
         let layout = Layout::new(address.prefix.clone());

@@ -1,4 +1,4 @@
-//! Reading, any number of records at one revision.
+//! Reads of any number of records at one revision.
 
 use std::sync::Arc;
 
@@ -10,18 +10,19 @@ use super::history::{Followed, Witness};
 use super::layout::Range;
 use crate::nb::{NbError, Record, RecordId, Revision, Snapshot, Table};
 
-/// How many records to ask for at once: some MB.
+/// Number of records in one request: some megabytes.
 const PAGE: i64 = 5_000;
-/// The longest answer to take. A page of records as large as etcd takes is about this.
+/// The largest accepted answer in bytes. A page of records of the largest size that etcd accepts has about
+/// this size.
 pub(super) const LONGEST_ANSWER: usize = 1 << 30;
-/// How often to start over when the history is compacted under a long read.
+/// The number of times that a read starts over because the history was compacted meanwhile.
 const COMPACTIONS: u32 = 3;
 
-/// A record and the revision that made it what it is.
+/// A record and the revision of its last change.
 pub(super) type Dated = (Record, i64);
 
 impl Etcd {
-    /// All tables at one revision.
+    /// Reads all tables at one revision.
     pub(super) async fn read_all(&self) -> Result<Snapshot, NbError> {
         let mut left = COMPACTIONS;
         loop {
@@ -38,7 +39,7 @@ impl Etcd {
         }
     }
 
-    /// The point of history that a snapshot is.
+    /// The point in the history at which a snapshot was read.
     fn beginning(&self, revision: i64, dated: &[Dated]) -> Followed {
         let witness = dated.iter().max_by_key(|(_, written)| written).map(|(record, written)| {
             let record = RecordId { table: record.table, id: record.id.clone() };
@@ -47,14 +48,14 @@ impl Etcd {
         Followed { witness, ..Followed::at(revision) }
     }
 
-    /// One table, ordered by id.
+    /// Reads a table, ordered by id.
     pub(super) async fn read_table(&self, table: Table) -> Result<Vec<Record>, NbError> {
         let read = self.read_range(self.layout.table(table), 0).await;
         let (_, dated) = read.map_err(|failure| self.cluster.named(failure.error))?;
         Ok(dated.into_iter().map(|(record, _)| record).collect())
     }
 
-    /// What there is of a range at a revision, 0 for the newest, which is returned.
+    /// Reads the records of a range at a revision, 0 for the newest. Returns the revision, too.
     pub(super) async fn read_range(
         &self,
         (first, end): Range,
@@ -68,7 +69,7 @@ impl Etcd {
             revision = if revision == 0 { revision_of(&answer) } else { revision };
             let pairs = answer.take_kvs();
             let last = pairs.last().filter(|_| answer.more()).map(|pair| [pair.key(), b"\0"].concat());
-            // Parsed on another thread, while the next page comes.
+            // Parsed on another thread while the next page is read.
             let layout = self.layout.clone();
             let dated = move |pair: &KeyValue| Some((layout.read(pair)?, pair.mod_revision()));
             pages.push(tokio::task::spawn_blocking(move || {
@@ -90,21 +91,19 @@ impl Etcd {
         Ok((revision, all))
     }
 
-    /// One record.
     pub(super) async fn read_one(&self, record: &RecordId, revision: i64) -> Result<Option<Dated>, Failure> {
         let options = GetOptions::new().with_revision(revision);
         let answer = self.fetch(self.layout.record(record).into(), options).await?;
         Ok(answer.kvs().first().and_then(|pair| Some((self.layout.read(pair)?, pair.mod_revision()))))
     }
 
-    /// One request.
     pub(super) async fn fetch(&self, key: Vec<u8>, options: GetOptions) -> Result<GetResponse, Failure> {
-        let (answer, _) = self.cluster.ask(|client| get(client, key.clone(), options.clone())).await?;
+        let (answer, _) = self.cluster.request(|client| get(client, key.clone(), options.clone())).await?;
         Ok(answer)
     }
 }
 
-/// One request to one server.
+/// Sends one request to one server.
 pub(super) async fn get(
     client: Arc<Client>,
     key: Vec<u8>,
@@ -113,7 +112,7 @@ pub(super) async fn get(
     client.kv_client().max_decoding_message_size(LONGEST_ANSWER).get(key, Some(options)).await
 }
 
-/// The revision of the store when it answered.
+/// The revision of the store at the time of the answer.
 pub(super) fn revision_of(answer: &GetResponse) -> i64 {
     answer.header().map_or(0, etcd_client::ResponseHeader::revision)
 }

@@ -1,4 +1,4 @@
-//! Reports, each a key with a lease: etcd takes them away when that is not kept alive.
+//! Reports in etcd: keys of a lease, which etcd deletes when the lease expires.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,10 +11,9 @@ use super::Etcd;
 use crate::nb::NbError;
 use crate::nb::reports::{LIFETIME, ReportStore};
 
-/// Keys in one transaction; etcd takes 128.
+/// Keys in one transaction; etcd accepts 128.
 const AT_ONCE: usize = 64;
 
-/// The reports of a chassis.
 #[derive(Debug)]
 pub(in crate::nb) struct Leased {
     etcd: Etcd,
@@ -22,7 +21,7 @@ pub(in crate::nb) struct Leased {
     lease: Option<Lease>,
 }
 
-/// A lease and the keys that it holds.
+/// A lease and the keys that are attached to it.
 #[derive(Debug)]
 struct Lease {
     id: i64,
@@ -34,32 +33,33 @@ impl Leased {
         Self { etcd, chassis: chassis.to_owned(), lease: None }
     }
 
-    async fn ask<T, F>(&self, request: impl Fn(Arc<Client>) -> F) -> Result<T, NbError>
+    async fn request<T, F>(&self, request: impl Fn(Arc<Client>) -> F) -> Result<T, NbError>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let asked = self.etcd.cluster.ask(request).await;
+        let asked = self.etcd.cluster.request(request).await;
         asked.map(|(answer, _)| answer).map_err(|failure| self.etcd.cluster.named(failure.error))
     }
 
-    /// A lease that holds for its lifetime from now: the one there was, or a new one without keys.
+    /// A lease with its full lifetime: the present one, renewed, or a new one without keys.
     async fn lease(&mut self) -> Result<Lease, NbError> {
         if let Some(lease) = self.lease.take() {
-            let kept = self.ask(|client| keep_alive(client, lease.id)).await?;
+            let kept = self.request(|client| keep_alive(client, lease.id)).await?;
             if kept {
                 return Ok(lease);
             }
         }
         let ttl = LIFETIME.as_secs().cast_signed();
-        let id =
-            self.ask(|client| async move { Ok(client.lease_client().grant(ttl, None).await?.id()) }).await?;
+        let id = self
+            .request(|client| async move { Ok(client.lease_client().grant(ttl, None).await?.id()) })
+            .await?;
         Ok(Lease { id, keys: BTreeSet::new() })
     }
 
     async fn commit(&self, ops: Vec<TxnOp>) -> Result<(), NbError> {
         for ops in ops.chunks(AT_ONCE) {
             let txn = Txn::new().and_then(ops);
-            self.ask(|client| {
+            self.request(|client| {
                 let txn = txn.clone();
                 async move { client.kv_client().txn(txn).await }
             })
@@ -72,7 +72,8 @@ impl Leased {
 #[async_trait]
 impl ReportStore for Leased {
     async fn report(&mut self, up: &BTreeSet<String>) -> Result<(), NbError> {
-        // Until all is done there is none: after a failure the next attempt writes everything, with a new lease.
+        // There is no lease until all is written: after a failure the next attempt writes everything with a
+        // new lease.
         let mut lease = self.lease().await?;
         let layout = &self.etcd.layout;
         let wanted: BTreeSet<_> =
@@ -80,7 +81,7 @@ impl ReportStore for Leased {
         let value = json!({ "chassis": self.chassis }).to_string();
         let held = PutOptions::new().with_lease(lease.id);
         let put = |key: &String| TxnOp::put(key.as_str(), value.as_str(), Some(held.clone()));
-        // A port that has moved is reported by its new host, whose key is not ours to delete.
+        // A port that has moved is reported by its new host, whose key must not be deleted.
         let delete = |key: &String| {
             let ours = Compare::lease(key.as_str(), CompareOp::Equal, lease.id);
             TxnOp::txn(Txn::new().when([ours]).and_then([TxnOp::delete(key.as_str(), None)]))
@@ -94,17 +95,18 @@ impl ReportStore for Leased {
     }
 
     async fn withdraw(&mut self) -> Result<(), NbError> {
-        // Takes the keys with it, those that are its.
+        // Deletes the keys that are attached to the lease.
         match self.lease.take() {
-            Some(lease) => {
-                self.ask(|client| async move { client.lease_client().revoke(lease.id).await }).await.map(drop)
-            }
+            Some(lease) => self
+                .request(|client| async move { client.lease_client().revoke(lease.id).await })
+                .await
+                .map(drop),
             None => Ok(()),
         }
     }
 }
 
-/// Whether the lease was still there, and so is renewed.
+/// Renews a lease. Returns false if it has expired.
 async fn keep_alive(client: Arc<Client>, id: i64) -> Result<bool, Error> {
     match client.lease_client().keep_alive(id).await {
         Ok(_) => Ok(true),

@@ -1,14 +1,15 @@
-//! Writing: read what the checks need, run them, commit if nobody was faster.
+//! Transactions: read the data that the checks require, check, commit if no other writer was faster.
 //!
-//! Each transaction of ours touches one key ([`Layout::writer`](super::layout::Layout::writer)) and is committed only if
-//! that is as it was read. So of two of our writers one reads again, and no two pass the checks together and break
-//! a rule by both committing. Neutron and Dragonflow do not compare anything; that none of their writes to a record of ours
-//! is lost, the revision of each record that a check looked at is compared too.
+//! Each transaction of trunkpath writes one key ([`Layout::writer`](super::layout::Layout::writer)) and is
+//! committed only if that key is unchanged since it was read. So of two such writers one reads again, and two
+//! transactions that are valid only separately are never both committed. Neutron and Dragonflow compare
+//! nothing; so that none of their writes is lost, the revision of each record that a check has read is
+//! compared, too.
 //!
-//! etcd refuses a transaction of more than 128 operations, but counts those of a transaction inside of a
-//! transaction for themselves. So up to [`BRANCH`]² operations go into one, which is done as a whole and seen by a watch
-//! as one revision. What does not fit (1.5 MiB is etcd's other bound) is refused before anything is written: a scheme in
-//! stages could be left half done.
+//! etcd rejects a transaction of more than 128 operations, but counts those of a nested transaction
+//! separately. So up to [`BRANCH`]² operations are one transaction, which is executed as a whole and arrives
+//! at a watch as one revision. What exceeds that (or 1.5 MiB, etcd's other limit) is rejected before anything
+//! is written: a sequence of transactions could be interrupted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,39 +26,40 @@ use crate::nb::draft::{Draft, Known, Need, Run};
 use crate::nb::transaction::State;
 use crate::nb::{NbError, Record, RecordId, Revision, Table};
 
-/// Operations of a branch of a transaction, and branches: together what etcd allows (`--max-txn-ops`) by default.
+/// Operations in a nested transaction, and nested transactions: half of what etcd allows (`--max-txn-ops`) by
+/// default.
 const BRANCH: usize = 64;
-/// How long other writers may be faster.
+/// The time after which a transaction fails because other writers are faster.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The key that our writers compete for, as it was read.
+/// The key that the writers compete for, as it was read.
 struct Writer {
-    /// Who wrote last.
+    /// Identifies the last transaction.
     token: String,
     mark: i64,
-    /// The store's revision then.
+    /// The revision of the store when the key was read.
     revision: i64,
 }
 
-/// What was read, all of it at one revision.
+/// The data read for a transaction, all at one revision.
 #[derive(Default)]
 struct Read {
     known: Known,
-    /// When each key that is there was written last.
+    /// The revision of the last change of each key that exists.
     marks: BTreeMap<String, i64>,
 }
 
-/// A transaction that was sent, whose end is not known.
+/// A transaction that was sent and whose outcome is unknown.
 struct Sent<T> {
     done: T,
-    /// [`Writer::mark`] before it.
+    /// [`Writer::mark`] before the transaction.
     mark: i64,
     error: String,
 }
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 enum Outcome<T> {
     Done(T, Revision),
     Again,
@@ -65,7 +67,7 @@ enum Outcome<T> {
 }
 
 impl Etcd {
-    /// Runs `work` on the state of the store and commits what it did.
+    /// Runs `work` on the state of the store and commits its changes.
     pub(super) async fn write<T: Send>(
         &self,
         work: impl Fn(&mut dyn State) -> Result<T, NbError> + Send + Sync,
@@ -115,10 +117,10 @@ impl Etcd {
         let (done, mut plan) = loop {
             let need = match read.known.run(&work) {
                 Run::Done(done, draft) => break (done, self.plan(&read.marks, &draft, writer)),
-                Run::Refused(error) => return Err(error),
+                Run::Rejected(error) => return Err(error),
                 Run::Needs(need) => need,
             };
-            match self.learn(&mut read, need, writer.revision).await {
+            match self.read_needed(&mut read, need, writer.revision).await {
                 Ok(()) => {}
                 Err(Failure { error: EtcdError::Compacted, .. }) => return Ok(Outcome::Again),
                 Err(failure) => return Err(self.cluster.named(failure.error)),
@@ -129,7 +131,7 @@ impl Etcd {
         }
         plan.ops.push(TxnOp::put(self.layout.writer(), token, None));
         let txn = plan.compose().map_err(|error| self.cluster.named(error))?;
-        match self.cluster.ask_once(|client| commit(client, txn)).await {
+        match self.cluster.request_once(|client| commit(client, txn)).await {
             Ok((answer, _)) if answer.succeeded() => {
                 let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
                 Ok(Outcome::Done(done, Revision(revision.cast_unsigned())))
@@ -152,20 +154,20 @@ impl Etcd {
         })
     }
 
-    /// Reads what the checks asked for.
-    async fn learn(&self, read: &mut Read, need: Need, revision: i64) -> Result<(), Failure> {
+    /// Reads the data that the checks require.
+    async fn read_needed(&self, read: &mut Read, need: Need, revision: i64) -> Result<(), Failure> {
         let Read { known, marks } = read;
         let layout = &self.layout;
         match need {
             Need::Record(record) => {
                 let found = self.read_one(&record, revision).await?;
                 marks.extend(found.iter().map(|(_, mark)| (layout.record(&record), *mark)));
-                known.learn_one(record, found.map(|(record, _)| record.json));
+                known.insert_record(record, found.map(|(record, _)| record.json));
             }
             Need::Counter(table) => {
                 let (key, mark) = self.read_counter(table, revision).await?;
                 marks.insert(layout.counter(table), mark);
-                known.learn_counter(table, key);
+                known.insert_counter(table, key);
             }
             Need::Table(table) => {
                 let (_, dated) = self.read_range(layout.table(table), revision).await?;
@@ -174,13 +176,13 @@ impl Etcd {
                     marks.insert(layout.record(&record), mark);
                     (record.id, json)
                 });
-                known.learn_table(table, records);
+                known.insert_table(table, records);
             }
         }
         Ok(())
     }
 
-    /// The highest unique key, and when it was written; zeroes when it never was.
+    /// Reads the highest unique key, and the revision of its last change; zeroes if there is none.
     async fn read_counter(&self, table: Table, revision: i64) -> Result<(u64, i64), Failure> {
         let key = self.layout.counter(table);
         let answer = self.fetch(key.clone().into(), GetOptions::new().with_revision(revision)).await?;
@@ -205,12 +207,12 @@ impl Etcd {
             compares.push(same(layout.counter(table)));
             ops.push(TxnOp::put(layout.counter(table), key.to_string(), None));
         }
-        let looked_at = draft.looked_at();
-        if compares.len() + looked_at.len() <= BRANCH {
-            compares.extend(looked_at.iter().map(|record| same(layout.record(record))));
+        let examined = draft.examined();
+        if compares.len() + examined.len() <= BRANCH {
+            compares.extend(examined.iter().map(|record| same(layout.record(record))));
         } else {
-            // Too many: that nothing of their tables has changed is the coarser question.
-            let tables: BTreeSet<_> = looked_at.iter().map(|record| record.table).collect();
+            // Too many comparisons: compares whole tables, which is coarser.
+            let tables: BTreeSet<_> = examined.iter().map(|record| record.table).collect();
             compares.extend(tables.into_iter().map(|table| {
                 let (first, end) = layout.table(table);
                 Compare::mod_revision(first, CompareOp::Less, writer.revision + 1).with_range(end)
@@ -227,7 +229,7 @@ impl Etcd {
     }
 }
 
-/// A transaction to be.
+/// A transaction before it is sent.
 struct Plan {
     compares: Vec<Compare>,
     ops: Vec<TxnOp>,

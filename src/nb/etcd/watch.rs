@@ -1,8 +1,9 @@
-//! Following the changes.
+//! The watch on a cluster.
 //!
-//! A watch ends with its server, or when that is cut off; the server says so, or says nothing (it is frozen, the cable
-//! is out). So the watch asks for a sign of life after a time of silence, and when there is none goes on
-//! at another server, after the last revision that it has seen. Compaction and refusals come as a message, not as an error.
+//! A watch ends with its server, or when the server loses its cluster; the server
+//! reports that, or it is silent (frozen, cable unplugged). So the watch requests a progress report after a
+//! time of silence, and if there is none it continues at another server after the last revision that it has
+//! received. Compaction and rejections arrive as a message, not as an error.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,41 +20,39 @@ use super::layout::{Layout, json};
 use super::read::{LONGEST_ANSWER, get, revision_of};
 use crate::nb::{Change, ChangeSet, NbError, Record, Revision};
 
-/// After so much silence the server is asked for a sign of life, which it has as much time again to give.
+/// The time without messages after which a progress report is requested, and the time to wait for it.
 const SILENCE: Duration = Duration::from_secs(2);
-/// How long the cluster may be away before the caller hears of it.
+/// The time after which an unreachable cluster is an error of the watch.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two attempts to go on.
+/// The pause between two attempts to continue.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A watch.
 struct Watcher {
     etcd: Etcd,
-    /// How far it came, what is ready included.
+    /// The position, including the transactions in `ready`.
     followed: Followed,
     live: Option<Live>,
-    /// Since when nothing was heard from any server.
+    /// The time of the last message, while no server sends any.
     lost: Option<Instant>,
     ready: VecDeque<ChangeSet>,
 }
 
-/// A watch at a server.
 struct Live {
     stream: WatchStream,
     connection: Connection,
-    /// A sign of life was asked for.
-    asked: bool,
+    /// Whether a progress report was requested.
+    requested: bool,
 }
 
-/// Why there is nothing more to follow here.
+/// The reason why a server is not used any more.
 enum Stop {
-    /// This server failed; another may go on.
+    /// This server failed; another may continue.
     Server(Failure),
-    /// No server can.
+    /// No server can continue.
     Watch(NbError),
 }
 
-/// All transactions after `after`, in order, for ever or until an error.
+/// All transactions after `after`, in order, until an error.
 pub(super) fn watch(etcd: Etcd, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>> {
     let followed = etcd.history.after(after.0.cast_signed());
     let watcher = Watcher { etcd, followed, live: None, lost: None, ready: VecDeque::new() };
@@ -71,11 +70,11 @@ impl Watcher {
     async fn next(&mut self) -> Result<ChangeSet, NbError> {
         loop {
             if let Some(set) = self.ready.pop_front() {
-                self.followed.deliver(&self.etcd.layout, &set);
-                self.note();
+                self.followed.advance(&self.etcd.layout, &set);
+                self.store_position();
                 return Ok(set);
             }
-            match self.go_on().await {
+            match self.receive().await {
                 Ok(()) => {}
                 Err(Stop::Watch(error)) => return Err(error),
                 Err(Stop::Server(failure)) => self.wait(failure).await?,
@@ -83,26 +82,26 @@ impl Watcher {
         }
     }
 
-    /// Lets the handle know how far it came, so that its next watch can go on from there.
-    fn note(&self) {
+    /// Stores the position in the handle, so that its next watch can continue from there.
+    fn store_position(&self) {
         let Followed { delivered, seen, .. } = self.followed;
         let seen = if self.ready.is_empty() { seen } else { delivered };
         self.etcd.history.set(Followed { seen, ..self.followed.clone() });
     }
 
-    /// Hears from the server that it is at, or from another.
-    async fn go_on(&mut self) -> Result<(), Stop> {
+    /// Receives one message from the present server, or from the next one.
+    async fn receive(&mut self) -> Result<(), Stop> {
         let mut live = match self.live.take() {
             Some(live) => live,
             None => self.start().await?,
         };
-        self.listen(&mut live).await?;
+        self.receive_from(&mut live).await?;
         self.live = Some(live);
         Ok(())
     }
 
-    /// Waits a moment before a server is tried again, with patience: one that lets a watch begin and never says anything on it
-    /// is no better than none.
+    /// Waits before the next server is tried. A server that accepts a watch and sends nothing counts as
+    /// unreachable, so that the time limit holds.
     async fn wait(&mut self, failure: Failure) -> Result<(), NbError> {
         if self.lost.is_none() {
             tracing::warn!(after = self.followed.seen, "the watch looks for a server: {}", failure.error);
@@ -115,15 +114,15 @@ impl Watcher {
         Ok(())
     }
 
-    /// Starts the watch after the last revision seen.
+    /// Starts the watch after the last revision received.
     async fn start(&mut self) -> Result<Live, Stop> {
         let Etcd { cluster, layout, .. } = &self.etcd;
         let (first, end) = layout.tables();
-        // A linearizable read first: it renews an expired login, shows a lost permission, and that the history is still the
-        // one followed: etcd itself would wait without a word for a revision that is yet to come.
+        // A linearizable read first: it renews an expired login, and shows a lost permission or another
+        // history. etcd itself would wait without a message for a revision in the future.
         let options = GetOptions::new().with_range(end.clone()).with_limit(1).with_keys_only();
         let (answer, connection) =
-            cluster.ask_once(|client| get(client, first.clone(), options)).await.map_err(Stop::Server)?;
+            cluster.request_once(|client| get(client, first.clone(), options)).await.map_err(Stop::Server)?;
         let cluster_id = answer.header().map(etcd_client::ResponseHeader::cluster_id);
         let known = self.followed.cluster_id;
         let other = known.is_some() && known != cluster_id;
@@ -136,13 +135,13 @@ impl Watcher {
         let options = WatchOptions::new().with_range(end).with_start_revision(next).with_progress_notify();
         let mut client = connection.client.watch_client().max_decoding_message_size(LONGEST_ANSWER);
         match timeout(SILENCE * 2, client.watch(first, Some(options))).await {
-            Ok(Ok(stream)) => Ok(Live { stream, connection, asked: false }),
+            Ok(Ok(stream)) => Ok(Live { stream, connection, requested: false }),
             Ok(Err(error)) => Err(Stop::Server(cluster.failed(&connection, &error))),
-            Err(_) => Err(Stop::Server(cluster.silent(&connection, SILENCE * 2))),
+            Err(_) => Err(Stop::Server(cluster.timed_out(&connection, SILENCE * 2))),
         }
     }
 
-    /// Whether the history is the one that was followed, as far as that is known.
+    /// Whether the store has the history that was delivered, as far as that is known.
     async fn has_witness(&self) -> Result<bool, Stop> {
         let Some(witness) = &self.followed.witness else { return Ok(true) };
         let options = GetOptions::new().with_revision(self.followed.seen).with_keys_only();
@@ -157,8 +156,8 @@ impl Watcher {
         NbError::Compacted(Revision(self.followed.delivered.cast_unsigned()))
     }
 
-    /// Takes the next message, or asks for one.
-    async fn listen(&mut self, live: &mut Live) -> Result<(), Stop> {
+    /// Receives the next message, or requests a progress report.
+    async fn receive_from(&mut self, live: &mut Live) -> Result<(), Stop> {
         let cluster = &self.etcd.cluster;
         let message = match timeout(SILENCE, live.stream.message()).await {
             Ok(Ok(Some(message))) => message,
@@ -167,18 +166,20 @@ impl Watcher {
                 return Err(Stop::Server(cluster.failed(&live.connection, &error)));
             }
             Ok(Err(error)) => return Err(Stop::Server(cluster.failed(&live.connection, &error))),
-            Err(_) if live.asked => return Err(Stop::Server(cluster.silent(&live.connection, SILENCE * 2))),
+            Err(_) if live.requested => {
+                return Err(Stop::Server(cluster.timed_out(&live.connection, SILENCE * 2)));
+            }
             Err(_) => {
-                live.asked = true;
-                let asking = live.stream.request_progress().await;
-                return asking.map_err(|error| Stop::Server(cluster.failed(&live.connection, &error)));
+                live.requested = true;
+                let request = live.stream.request_progress().await;
+                return request.map_err(|error| Stop::Server(cluster.failed(&live.connection, &error)));
             }
         };
-        live.asked = false;
-        self.take(&message)
+        live.requested = false;
+        self.apply(&message)
     }
 
-    fn take(&mut self, message: &WatchResponse) -> Result<(), Stop> {
+    fn apply(&mut self, message: &WatchResponse) -> Result<(), Stop> {
         if message.compact_revision() != 0 {
             return Err(Stop::Watch(self.compacted()));
         }
@@ -189,7 +190,7 @@ impl Watcher {
             return Err(Stop::Watch(self.etcd.cluster.named(error)));
         }
         if message.created() {
-            // Comes before what there is to catch up on.
+            // Precedes the events after the start revision.
             return Ok(());
         }
         self.lost = None;
@@ -198,21 +199,23 @@ impl Watcher {
         if let Some(last) = message.events().iter().filter_map(Event::kv).map(KeyValue::mod_revision).max() {
             self.followed.seen = seen.max(last);
         } else if message.watch_id() >= 0 {
-            // The server's own report of progress. An answer to ours has no watch id, and in etcd before 3.4.25 says
-            // nothing of the events that are still under way.
+            // A periodic report of progress. The answer to a request has no watch id, and before etcd 3.4.25
+            // it may precede earlier events.
             let revision = message.header().map_or(0, etcd_client::ResponseHeader::revision);
             self.followed.seen = seen.max(revision);
         }
         if self.ready.is_empty() {
-            self.note();
+            self.store_position();
         }
-        // Events come in order; and an answer to us comes after a silence that none would have kept who had any to send.
+        // Events arrive in order, and an answer to a request follows a silence in which pending events would
+        // have been sent.
         self.etcd.freshness.confirm(std::time::Instant::now());
         Ok(())
     }
 }
 
-/// The events as transactions. A message always holds whole ones, each record of a transaction at most once.
+/// Groups the events into transactions. A message has whole ones only, each record of a transaction at most
+/// once.
 fn sets(layout: &Layout, events: &[Event], after: i64) -> Vec<ChangeSet> {
     let mut sets: Vec<ChangeSet> = Vec::new();
     for event in events {

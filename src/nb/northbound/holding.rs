@@ -1,9 +1,9 @@
-//! Segmentations that hold.
+//! Segmentations that hold their tag and their subport.
 //!
-//! A segmentation claims a tag of its parent and its port as subport. It holds when both ports exist and no other one
-//! holds either claim. It holds until it is removed, one of its ports is removed, or its claims change. Then those that
-//! wait for these claims are tried, in the order of their ids. As holding takes nothing from another, no change spreads
-//! further.
+//! A segmentation claims a tag of its parent and its port as subport. It holds when both ports exist and no
+//! other one holds either claim. It holds until it is removed, one of its ports is removed, or its claims
+//! change. Then those that wait for these claims are tried, in the order of their ids. As holding takes
+//! nothing from another, no change spreads further.
 
 use std::collections::{BTreeMap, BTreeSet};
 

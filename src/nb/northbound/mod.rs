@@ -76,7 +76,7 @@ impl Northbound {
         northbound
     }
 
-    /// Applies one change.
+    /// Applies one change to the records.
     pub fn apply(&mut self, change: &Change) {
         if let Some(edit) = self.edit(change) {
             self.make(edit);
@@ -137,7 +137,7 @@ impl Northbound {
         self.segmentation_claims.compact();
     }
 
-    /// The records that are here, valid or not.
+    /// The ids of all records, valid or not.
     pub fn ids(&self) -> impl Iterator<Item = (Table, &str)> {
         let all = self.collections.all();
         all.flat_map(|collection| collection.ids().map(|id| (collection.table(), id.as_str())))

@@ -46,7 +46,7 @@ fn a_bad_record_is_a_problem_until_it_is_repaired_or_deleted() {
 }
 
 #[test]
-fn what_the_datapath_cannot_use_says_why() {
+fn an_invalid_record_has_a_reason() {
     let segmentation = |kind: &str, id: Value| json!({"id": "s", "parent": "a", "port": "b", "segmentation_type": kind, "segmentation_id": id});
     let lport = |field: &str, value: Value| {
         let mut json = json!({"id": "p", "unique_key": 1, "lswitch": "n"});
@@ -83,7 +83,7 @@ fn what_the_datapath_cannot_use_says_why() {
     assert!(northbound.problem(Table::Lswitch, "m").unwrap().reason.contains("the record's key"));
 }
 
-/// Good and bad records of few ids, so that they meet.
+/// Valid and invalid records with few ids, so that they refer to each other.
 fn change() -> impl Strategy<Value = Change> {
     let table = prop_oneof![
         Just(Table::Lswitch),
@@ -113,7 +113,8 @@ fn still_claims(now: &Northbound, segmentation: &ChildPortSegmentation) -> bool 
 }
 
 proptest! {
-    /// Any history leads to the picture of its last state with the incumbents, and so does that state in any order.
+    /// Any history leads to the state of its last records with the incumbents, and so do these records in any
+    /// order.
     #[test]
     fn only_the_last_state_of_each_record_and_the_incumbents_matter(
         (history, order) in prop::collection::vec(change(), 0..60).prop_flat_map(|history| {
@@ -154,7 +155,7 @@ proptest! {
         }
     }
 
-    /// No segmentation waits for a claim that nobody holds, and each that begins or ends to hold is returned.
+    /// No segmentation waits for a claim without holder, and each that begins or ends to hold is returned.
     #[test]
     fn what_is_given_up_is_held_by_another(history in prop::collection::vec(change(), 0..60)) {
         let mut northbound = Northbound::default();

@@ -1,110 +1,125 @@
-//! From a URL to a server.
+//! URLs of redis servers.
 
-use std::fs;
 use std::time::Duration;
+use std::{fs, io};
 
-use redis::{Client, ClientTlsConfig, IntoConnectionInfo, ProtocolVersion, TlsCertificates};
+use redis::{Client, ClientTlsConfig, IntoConnectionInfo, ProtocolVersion, RedisError, TlsCertificates};
 use url::Url;
 
 use crate::nb::NbError;
 use crate::nb::error::nearest;
 use crate::nb::url::masked;
 
-/// How long a lost event is missed when the URL does not say.
+/// The default of option `reread`: the time after which a lost event has no effect any more.
 const DEFAULT_REREAD: Duration = Duration::from_secs(30);
-/// The options of a URL.
 const OPTIONS: [&str; 4] = ["reread", "ca", "cert", "key"];
 
-/// Where the server is and how to talk to it.
+/// A server and the settings of its connections.
 #[derive(Debug)]
 pub(super) struct Address {
-    /// Makes connections.
     pub(super) client: Client,
     /// The URL without its password, for messages.
     pub(super) shown: String,
-    /// The number of the database.
     pub(super) database: i64,
-    /// How often a watch reads everything again.
+    /// The interval at which a watch reads all records again.
     pub(super) reread: Duration,
 }
 
 impl Address {
-    /// Reads `redis[s]://[user:password@]host[:port][/database][?option=value&...]`.
+    /// Parses a URL of the form `redis[s]://[user:password@]host[:port][/database][?option=value&...]`.
     pub(super) fn parse(text: &str) -> Result<Self, NbError> {
         let shown = masked(text);
-        read(text, &shown).map_err(|reason| NbError::Address { url: shown, reason })
+        parse(text, &shown).map_err(|reason| NbError::Address { url: shown, reason: reason.into() })
     }
 }
 
-fn read(text: &str, shown: &str) -> Result<Address, String> {
-    let mut url = Url::parse(text).map_err(|error| {
-        format!("{error}: expected redis://HOST:PORT, and in the password %40 for @, %2F for /, %23 for #")
-    })?;
+/// An invalid URL: the part, and the expectation.
+#[derive(Debug, thiserror::Error)]
+enum UrlError {
+    #[error("{0}: expected redis://HOST:PORT, and in the password %40 for @, %2F for /, %23 for #")]
+    Syntax(url::ParseError),
+    #[error("there is a #: expected none, and %23 for it in the password")]
+    Fragment,
+    #[error(transparent)]
+    Client(#[from] RedisError),
+    #[error("unknown option {name:?}: {hint}")]
+    UnknownOption { name: String, hint: String },
+    #[error("reread is {0:?}: expected 1 to 86400 seconds")]
+    Reread(String),
+    #[error("ca, cert and key are for TLS: write rediss://")]
+    TlsOption,
+    #[error("cert and key are given together or not at all")]
+    OneOfTwoFiles,
+    #[error("{option} {path:?}: {error}: expected a PEM file")]
+    File { option: String, path: String, error: io::Error },
+}
+
+fn parse(text: &str, shown: &str) -> Result<Address, UrlError> {
+    let mut url = Url::parse(text).map_err(UrlError::Syntax)?;
     if url.fragment().is_some() {
-        return Err("there is a #: expected none, and %23 for it in the password".to_owned());
+        return Err(UrlError::Fragment);
     }
-    let options = Options::read(&url)?;
+    let options = Options::parse(&url)?;
     url.set_query(None);
     let secure = url.scheme() == "rediss";
-    let info = url.into_connection_info().map_err(|error| error.to_string())?;
-    // Since Redis 6, and what lets events and answers come on one connection.
+    let info = url.into_connection_info()?;
+    // Available since Redis 6; it carries events and answers on one connection.
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     let database = settings.db();
     let info = info.set_redis_settings(settings);
     if secure {
-        // rustls wants one to be chosen. An error says that one was.
+        // rustls requires a default provider. An error means that there is one.
         drop(rustls::crypto::ring::default_provider().install_default());
     }
     let client = match (secure, options.tls) {
-        (true, tls) => Client::build_with_tls(info, tls),
-        (false, TlsCertificates { client_tls: None, root_cert: None }) => Client::open(info),
-        (false, _) => return Err("ca, cert and key are for TLS: write rediss://".to_owned()),
+        (true, tls) => Client::build_with_tls(info, tls)?,
+        (false, TlsCertificates { client_tls: None, root_cert: None }) => Client::open(info)?,
+        (false, _) => return Err(UrlError::TlsOption),
     };
-    let client = client.map_err(|error| error.to_string())?;
     Ok(Address { client, shown: shown.to_owned(), database, reread: options.reread })
 }
 
-/// What stands behind the `?`.
+/// The options in the query part of a URL.
 struct Options {
     reread: Duration,
     tls: TlsCertificates,
 }
 
 impl Options {
-    fn read(url: &Url) -> Result<Self, String> {
+    fn parse(url: &Url) -> Result<Self, UrlError> {
         let mut reread = DEFAULT_REREAD;
         let (mut ca, mut cert, mut key) = (None, None, None);
         for (name, value) in url.query_pairs() {
             match &*name {
                 "reread" => {
                     let seconds = value.parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
-                    let seconds =
-                        seconds.ok_or_else(|| format!("reread is {value:?}: expected 1 to 86400 seconds"))?;
+                    let seconds = seconds.ok_or_else(|| UrlError::Reread(value.into_owned()))?;
                     reread = Duration::from_secs(seconds);
                 }
-                "ca" => ca = Some(file(&name, &value)?),
-                "cert" => cert = Some(file(&name, &value)?),
-                "key" => key = Some(file(&name, &value)?),
+                "ca" => ca = Some(read_file(&name, &value)?),
+                "cert" => cert = Some(read_file(&name, &value)?),
+                "key" => key = Some(read_file(&name, &value)?),
                 other => {
                     let hint = match nearest(other, OPTIONS.into_iter()) {
                         Some(near) => format!("did you mean {near}?"),
                         None => format!("expected one of {}", OPTIONS.join(", ")),
                     };
-                    return Err(format!("unknown option {other:?}: {hint}"));
+                    return Err(UrlError::UnknownOption { name: other.to_owned(), hint });
                 }
             }
         }
         let client_tls = match (cert, key) {
             (Some(client_cert), Some(client_key)) => Some(ClientTlsConfig { client_cert, client_key }),
             (None, None) => None,
-            _ => return Err("cert and key are given together or not at all".to_owned()),
+            _ => return Err(UrlError::OneOfTwoFiles),
         };
         Ok(Self { reread, tls: TlsCertificates { client_tls, root_cert: ca } })
     }
 }
 
-fn file(option: &str, path: &str) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("{option} {path:?}: {error}: expected a PEM file"))
+fn read_file(option: &str, path: &str) -> Result<Vec<u8>, UrlError> {
+    let failed = |error| UrlError::File { option: option.to_owned(), path: path.to_owned(), error };
+    fs::read(path).map_err(failed)
 }
 
 #[cfg(test)]
@@ -112,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_read() {
+    fn a_url_is_parsed() {
         let address = Address::parse("redis://u:p%40ss@[::1]:7000/3?reread=5").unwrap();
         assert_eq!(address.shown, "redis://u:***@[::1]:7000/3?reread=5");
         assert_eq!((address.database, address.reread), (3, Duration::from_secs(5)));
@@ -126,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_url_is_refused_without_its_password() {
+    fn an_invalid_url_is_rejected_without_its_password() {
         let cases = [
             ("redis://u:secret@h:99999", "invalid port number"),
             ("redis://", "Missing hostname"),

@@ -1,4 +1,4 @@
-//! What a transaction sends to the server: one script, which does all of it or nothing.
+//! The commit of a transaction: one script, which is executed as a whole or not at all.
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisResult, cmd};
@@ -9,7 +9,7 @@ use super::message::{self, Action};
 use super::picture::{Content, Found};
 use crate::nb::{RecordId, Revision};
 
-/// What the script is given.
+/// The arguments of the script.
 #[derive(Debug, Default)]
 pub(super) struct Commit {
     checks: Vec<(String, Option<Vec<u8>>)>,
@@ -18,28 +18,27 @@ pub(super) struct Commit {
 }
 
 impl Commit {
-    /// True when there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
 
-    /// How many arguments the script would get.
+    /// Number of arguments of the script.
     pub(super) fn arguments(&self) -> usize {
         2 * (self.checks.len() + self.writes.len()) + self.messages.len()
     }
 
-    /// A key must still hold what was read.
+    /// Requires that a key still has the value that was read.
     pub(super) fn check(&mut self, key: String, read: Option<Vec<u8>>) {
         self.checks.push((key, read));
     }
 
-    /// A counter goes from what was read to a number.
+    /// Sets a counter that had the value `read` to a number.
     pub(super) fn count(&mut self, key: String, read: Option<Vec<u8>>, now: u64) {
         self.writes.push((key.clone(), Some(now.to_string().into_bytes())));
         self.check(key, read);
     }
 
-    /// A record goes from where and what it was to `json`. It is left with one key, in the newer spelling.
+    /// Replaces a record, in the keys where it was found, by `json`. One key is left, in the newer spelling.
     pub(super) fn write(&mut self, record: &RecordId, was: &[Found], json: Option<&Value>) {
         let topic = json.map(|json| json.get("topic").and_then(Value::as_str).unwrap_or_default());
         let target = topic.map(|topic| Place::written(topic).key(record));
@@ -67,7 +66,7 @@ impl Commit {
         self.messages.push(message::encode(record.table.name(), &record.id, action, text.as_deref()));
     }
 
-    /// Sends it. `None`: somebody changed what was read, so nothing was done.
+    /// Sends the script. Returns `None` if a value that was read has changed, so that nothing was written.
     pub(super) async fn send(&self, connection: &mut MultiplexedConnection) -> RedisResult<Option<Revision>> {
         let time: Option<(u64, u64)> = self.command().query_async(connection).await?;
         Ok(time.map(|(seconds, micros)| Revision(seconds * 1_000_000 + micros)))

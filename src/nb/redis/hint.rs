@@ -1,5 +1,5 @@
-//! What the server tells of changes. All of it is taken for a hint to look at a record: it says neither what else
-//! happened to that record since, nor what was lost. Pure.
+//! Events of the server. An event is only a hint to read a record again: it has neither later changes of that
+//! record, nor what other events were lost. Pure.
 
 use redis::{Msg, PushInfo};
 use serde_json::Value;
@@ -8,17 +8,17 @@ use super::key::{self, Place};
 use super::message;
 use crate::nb::RecordId;
 
-/// The channels of keyspace notifications about keys of the layout.
+/// The pattern of the channels of keyspace notifications for keys of the layout.
 pub(super) fn keyspace_pattern(database: i64) -> String {
     format!("{}{{*", keyspace(database))
 }
 
-/// What comes before the key in the name of such a channel.
+/// The part of such a channel's name before the key.
 fn keyspace(database: i64) -> String {
     format!("__keyspace@{database}__:")
 }
 
-/// Which record something was done to, and keys where it may be.
+/// The record that an event is about, and the keys where it may be.
 pub(super) fn read(event: PushInfo, database: i64) -> Option<(RecordId, Vec<Place>)> {
     let event = Msg::from_push_info(event)?;
     let channel: String = event.get_channel().ok()?;
@@ -32,7 +32,7 @@ pub(super) fn read(event: PushInfo, database: i64) -> Option<(RecordId, Vec<Plac
     Some((record, places))
 }
 
-/// Where a record with this JSON may be.
+/// The keys where a record with this JSON may be.
 fn places(json: &str) -> Vec<Place> {
     let json: Value = serde_json::from_str(json).unwrap_or_default();
     let topic = json.get("topic").and_then(Value::as_str).unwrap_or_default();

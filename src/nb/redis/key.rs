@@ -1,27 +1,28 @@
-//! Where a record is: Dragonflow's layout of keys. Pure.
+//! Dragonflow's layout of keys in redis. Pure.
 //!
-//! `{<table>.<topic>}<id>`, the topic being a project or nothing; releases up to Queens wrote a dot after the brace. So
-//! a leading dot is never a part of an id here.
+//! `{<table>.<topic>}<id>`, the topic being a project or empty; releases up to Queens wrote a dot after the
+//! brace. Therefore a leading dot is never a part of an id.
 
 use std::sync::Arc;
 
 use crate::nb::{RecordId, Table};
 
-/// The one of several spellings of a record's key that is in use.
+/// The spelling of a record's key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
-    /// A key in the layout.
+    /// A key of the layout.
     Keyed {
-        /// The project, or nothing.
+        /// The project, or an empty text.
         topic: Arc<str>,
         /// The older spelling, with a dot before the id.
         dotted: bool,
     },
-    /// A key that begins as one of the table's and goes on wrong. It stands for the record's id as a whole.
+    /// A key that begins as one of a table and does not match the layout. The whole key is the id of its
+    /// record.
     Stray,
 }
 
-/// Which record a key stands for, and how it is spelled. `None`: the key is none of ours.
+/// The record of a key, and the spelling of the key. `None` for a key that is not part of the layout.
 pub(super) fn parse(key: &str) -> Option<(RecordId, Place)> {
     let (inside, rest) = key.strip_prefix('{')?.split_once('}')?;
     let (table, topic) = inside.split_once('.').map_or((inside, None), |(table, topic)| (table, Some(topic)));
@@ -38,12 +39,11 @@ pub(super) fn parse(key: &str) -> Option<(RecordId, Place)> {
 }
 
 impl Place {
-    /// Where a record of this topic is written to.
+    /// The key under which a record of this topic is written.
     pub(super) fn written(topic: &str) -> Self {
         Self::Keyed { topic: topic.into(), dotted: false }
     }
 
-    /// The key.
     pub(super) fn key(&self, RecordId { table, id }: &RecordId) -> String {
         match self {
             Self::Keyed { topic, dotted } => {
@@ -54,20 +54,19 @@ impl Place {
     }
 }
 
-/// The counter of a table's unique keys.
+/// The key of the counter of a table's unique keys.
 pub(super) fn counter(table: Table) -> String {
     format!("{{unique_key.}}{table}")
 }
 
-/// The pattern of all keys that [`parse`] may know.
+/// The pattern that matches all keys for which [`parse`] may return a record.
 pub(super) const ANY: &str = "{*}*";
 
-/// The pattern of a table's keys.
 pub(super) fn of_table(table: Table) -> String {
     format!("{{{table}[.}}]*")
 }
 
-/// The pattern of the keys of a record, and of records whose ids end like its.
+/// The pattern of the keys of a record. It also matches records whose ids end with the id of this one.
 pub(super) fn of_record(record: &RecordId) -> String {
     let RecordId { table, id } = record;
     let special = |c: char| matches!(c, '*' | '?' | '[' | ']' | '\\');

@@ -8,28 +8,22 @@ const SHORT_TEXT: u8 = 0xa0;
 const TEXT_16: u8 = 0xda;
 const TEXT_32: u8 = 0xdb;
 
-/// The channel that every Dragonflow controller listens to. A message's topic, too, unless it has a project's.
+/// The channel that every Dragonflow controller subscribes to, and the topic of a message without a project.
 pub(super) const COMMON_CHANNEL: &str = "D";
 
-/// A message, as far as it is read.
+/// The fields of a message that are read.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Message {
-    /// The table.
     pub(super) table: String,
-    /// The record's id.
     pub(super) key: String,
-    /// The record's JSON; none when it was deleted.
+    /// The JSON of the record; `None` if it was deleted.
     pub(super) value: Option<String>,
 }
 
-/// What was done to a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Action {
-    /// It is new.
     Create,
-    /// It was replaced.
     Set,
-    /// It is gone.
     Delete,
 }
 
@@ -43,12 +37,11 @@ impl Action {
     }
 }
 
-/// Reads a message.
 pub(super) fn decode(payload: &[u8]) -> Result<Message, rmp_serde::decode::Error> {
     rmp_serde::from_slice(payload)
 }
 
-/// Writes a message to all of Dragonflow.
+/// Encodes a message to all Dragonflow controllers.
 pub(super) fn encode(table: &str, key: &str, action: Action, value: Option<&str>) -> Vec<u8> {
     let mut out = vec![MAP_OF_5];
     let fields = [
@@ -68,8 +61,8 @@ pub(super) fn encode(table: &str, key: &str, action: Action, value: Option<&str>
     out
 }
 
-/// A text of the old raw family, which has no form with a length of 8 bits: Dragonflow's `MessagePack` writes no
-/// other, and a library of today would.
+/// Encodes a text in the old raw family of `MessagePack`, which has no length of 8 bits: Dragonflow's library
+/// writes no other family.
 fn write_text(out: &mut Vec<u8>, text: &str) {
     let length = text.len();
     if let (Ok(short), true) = (u8::try_from(length), length < 32) {
@@ -79,7 +72,7 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
         out.extend(length.to_be_bytes());
     } else {
         out.push(TEXT_32);
-        // A value of redis, and so a record, has at most 512 MiB.
+        // A value in redis, and so a record, has at most 512 MiB.
         out.extend((length as u32).to_be_bytes());
     }
     out.extend(text.as_bytes());
@@ -89,12 +82,12 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
 mod tests {
     use super::*;
 
-    /// As Dragonflow itself sent it.
+    /// A message that Dragonflow sent.
     const DELETE: &[u8] =
         b"\x85\xa5table\xa5lport\xa3key\xa2p1\xa6action\xa6delete\xa5value\xc0\xa5topic\xa1D";
 
     #[test]
-    fn dragonflows_own_message_is_read_and_ours_is_the_same() {
+    fn a_message_of_dragonflow_is_decoded_and_encoded_the_same() {
         let message = decode(DELETE).unwrap();
         assert_eq!(message, Message { table: "lport".to_owned(), key: "p1".to_owned(), value: None });
         assert_eq!(encode("lport", "p1", Action::Delete, None), DELETE);
@@ -123,7 +116,7 @@ mod tests {
         {
             assert!(decode(payload).is_err(), "{payload:?}");
         }
-        // A text with the length in 8 bits, as today's libraries write it.
+        // A text with a length of 8 bits, as current libraries write it.
         let newer = b"\x83\xd9\x05table\xa5lport\xa3key\xa2p1\xa5value\xc0";
         assert_eq!(decode(newer).unwrap().key, "p1");
     }

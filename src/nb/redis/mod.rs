@@ -1,11 +1,11 @@
 //! The northbound DB on a redis server, in Dragonflow's layout.
 //!
-//! Redis keeps no history. What a watch delivers is the difference between what was delivered and what is there: of single
-//! records when the server tells of them (keyspace notifications, Dragonflow's messages), of all of them every
-//! few seconds, because whatever is told that way may be lost. So the changes lead to the right state, but several
-//! of one record may come as one, and those of a transaction of another program apart.
+//! Redis keeps no history. A watch delivers the difference between what it has delivered and what is stored:
+//! for single records when an event arrives (keyspace notifications, Dragonflow's messages), and for all of
+//! them at an interval, because events may be lost. So the changes lead to the right state, but several
+//! changes of one record may arrive as one, and those of another program's transaction separately.
 //!
-//! A revision is the server's clock in microseconds, made to rise.
+//! A revision is the server's clock in microseconds, kept ascending.
 
 mod address;
 mod commit;
@@ -35,7 +35,6 @@ use super::freshness::Freshness;
 use super::transaction::{self, State};
 use super::{Change, ChangeSet, NbError, NorthboundDb, Op, Record, RecordId, Revision, Snapshot, Table};
 
-/// The store on a server.
 #[derive(Debug, Clone)]
 pub(super) struct Redis {
     server: Arc<Server>,
@@ -44,13 +43,13 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    /// The store at `url`. Nothing is asked of the server yet.
+    /// The store at `url`. The server is not contacted yet.
     pub fn at(url: &str) -> Result<Self, NbError> {
         let server = Arc::new(Server::new(Address::parse(url)?));
         Ok(Self { server, delivered: Delivered::default(), freshness: Freshness::default() })
     }
 
-    /// The records under the keys that match `pattern`, ordered.
+    /// The records whose keys match `pattern`, in ascending order.
     async fn records(&self, pattern: &str) -> Result<Vec<Record>, NbError> {
         let failed = |error| self.server.failed(error);
         let mut connection = self.server.connect().await?;

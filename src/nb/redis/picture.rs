@@ -1,4 +1,4 @@
-//! What was delivered, as far as it takes to tell what differs. Pure.
+//! The records that a watch has delivered, as hashes, to detect differences. Pure.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -11,55 +11,53 @@ use serde_json::Value;
 use super::key::Place;
 use crate::nb::{Change, Record, RecordId, Revision};
 
-/// What is stored under a key.
+/// The value of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Content {
-    /// A value, which should be JSON.
+    /// A string, which should be JSON.
     Bytes(Vec<u8>),
-    /// Something else: redis's name for its type.
+    /// A value of another type, with the name that redis has for the type.
     Other(String),
 }
 
-/// A key of a record and what is stored there.
+/// A key of a record and its value.
 pub(super) type Found = (Place, Content);
 
-/// The records that were delivered: not their content, only whether it is still the same.
+/// The records that were delivered, each with a hash of its content.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Picture {
-    /// The revision that names this state.
+    /// The revision at which the records had this state.
     pub(super) revision: Revision,
     held: BTreeMap<RecordId, Held>,
     topics: BTreeSet<Arc<str>>,
-    /// With keys of its own, so that nobody can prepare two contents with the same mark.
+    /// Randomly keyed, so that a client cannot construct two contents with the same hash.
     hasher: RandomState,
 }
 
 #[derive(Debug, Clone)]
 struct Held {
-    /// A hash of the delivered content.
+    /// The hash of the delivered content.
     mark: u64,
-    /// The record's keys.
     places: Box<[Place]>,
 }
 
 impl Picture {
-    /// The projects that own a record.
+    /// The projects that have records.
     pub(super) fn topics(&self) -> &BTreeSet<Arc<str>> {
         &self.topics
     }
 
-    /// The known keys of a record.
+    /// The keys of a record when it was last read.
     pub(super) fn places(&self, record: &RecordId) -> &[Place] {
         self.held.get(record).map_or(&[], |held| &held.places)
     }
 
-    /// The records.
     pub(super) fn records(&self) -> impl Iterator<Item = &RecordId> {
         self.held.keys()
     }
 
-    /// Takes note of all keys of a record, and returns what that changes.
-    pub(super) fn note(&mut self, id: &RecordId, found: Vec<Found>) -> Option<Change> {
+    /// Replaces the keys of a record, and returns the change that results from it.
+    pub(super) fn update(&mut self, id: &RecordId, found: Vec<Found>) -> Option<Change> {
         let Some(current) = current(&found) else {
             self.held.remove(id)?;
             return Some(Change::Delete { table: id.table, id: id.id.clone() });
@@ -72,7 +70,7 @@ impl Picture {
         change
     }
 
-    /// One text for each topic.
+    /// Replaces the topic by a shared copy.
     fn intern(&mut self, place: Place) -> Place {
         let Place::Keyed { topic, dotted } = place else { return place };
         let known = self.topics.get(&topic).map(Arc::clone);
@@ -84,7 +82,7 @@ impl Picture {
     }
 }
 
-/// Of several keys of one record the one that counts: the highest version, then the newer spelling, then the first.
+/// The valid one of several keys of one record: the highest version, then the newer spelling, then the first.
 pub(super) fn current(found: &[Found]) -> Option<&Found> {
     if let [only] = found {
         return Some(only);
@@ -95,12 +93,11 @@ pub(super) fn current(found: &[Found]) -> Option<&Found> {
     })
 }
 
-/// The record in a key.
 pub(super) fn record(RecordId { table, id }: &RecordId, (place, content): &Found) -> Record {
     Record { table: *table, id: id.clone(), json: json(place, content) }
 }
 
-/// What is no JSON comes as a text, which whoever reads the record complains about.
+/// The value as JSON. Anything else becomes a JSON string, which is reported as an invalid record.
 fn json(place: &Place, content: &Content) -> Value {
     match (place, content) {
         (Place::Stray, _) => Value::from("a key outside the layout {TABLE.TOPIC}ID"),

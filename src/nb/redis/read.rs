@@ -1,4 +1,4 @@
-//! Reading records: the keys by SCAN, then their contents by the hundred.
+//! Reads of records: the keys by SCAN, then their values in groups.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,12 @@ use super::key::{self, Place};
 use super::picture::{Content, Found, Picture};
 use crate::nb::{Change, RecordId, Revision};
 
-/// How many keys one command asks for: long enough to be fast, short enough not to hold up others.
+/// Number of keys in one command: large enough to be fast, small enough not to delay other clients.
 const AT_ONCE: usize = 1000;
 
-/// Records and their keys.
 pub(super) type Keys = BTreeMap<RecordId, Vec<Place>>;
 
-/// The keys that match a pattern, by record. Keys that are none of ours are left out.
+/// The keys that match a pattern, by record. Keys outside the layout are left out.
 pub(super) async fn keys(connection: &mut MultiplexedConnection, pattern: &str) -> RedisResult<Keys> {
     let mut keys = Keys::new();
     let mut cursor = 0_u64;
@@ -24,7 +23,7 @@ pub(super) async fn keys(connection: &mut MultiplexedConnection, pattern: &str) 
         scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(AT_ONCE);
         let (next, found): (u64, Vec<Vec<u8>>) = scan.query_async(connection).await?;
         for name in found {
-            // A name that is no UTF-8 is in no layout, and what it is made to here names nothing.
+            // A name that is not UTF-8 is outside the layout, and so is its lossy conversion.
             if let Some((record, place)) = key::parse(&String::from_utf8_lossy(&name)) {
                 add(&mut keys, record, place);
             }
@@ -36,16 +35,16 @@ pub(super) async fn keys(connection: &mut MultiplexedConnection, pattern: &str) 
     }
 }
 
-/// Adds a key of a record, once.
+/// Adds a key of a record unless it is there.
 pub(super) fn add(keys: &mut Keys, record: RecordId, place: Place) {
     let places = keys.entry(record).or_default();
-    // SCAN may name a key twice.
+    // SCAN may return a key twice.
     if !places.contains(&place) {
         places.push(place);
     }
 }
 
-/// Reads what is under `keys`, and gives each record with those of its keys that exist to `take`.
+/// Reads the values of `keys`, and passes each record, with those of its keys that exist, to `take`.
 pub(super) async fn contents(
     connection: &mut MultiplexedConnection,
     keys: Keys,
@@ -87,7 +86,7 @@ async fn values(
     cmd("MGET").arg(names).query_async(connection).await
 }
 
-/// The types of those of `names` that exist: MGET takes a hash or a list for nothing.
+/// The types of those of `names` that exist: MGET returns nil for a hash or a list.
 async fn types(
     connection: &mut MultiplexedConnection,
     names: Vec<String>,
@@ -100,14 +99,14 @@ async fn types(
         ask.cmd("TYPE").arg(name);
     }
     let types: Vec<String> = ask.query_async(connection).await?;
-    // A string was made in between; whoever follows hears of it.
+    // A string was created between MGET and TYPE; the watch receives an event for it.
     Ok(names.into_iter().zip(types).filter(|(_, kind)| kind != "none" && kind != "string").collect())
 }
 
-/// Reads all records, and adds what differs from `picture` to `changes`.
+/// Reads all records, and adds the differences from `picture` to `changes`.
 ///
 /// # Errors
-/// Half way, perhaps: `picture` and `changes` then still belong together.
+/// Those of the connection. `picture` and `changes` are consistent even then.
 pub(super) async fn everything(
     connection: &mut MultiplexedConnection,
     picture: &mut Picture,
@@ -115,8 +114,8 @@ pub(super) async fn everything(
 ) -> RedisResult<()> {
     let keys = keys(connection, key::ANY).await?;
     let gone: Vec<_> = picture.records().filter(|record| !keys.contains_key(record)).cloned().collect();
-    changes.extend(gone.iter().filter_map(|record| picture.note(record, Vec::new())));
-    contents(connection, keys, |record, found| changes.extend(picture.note(&record, found))).await
+    changes.extend(gone.iter().filter_map(|record| picture.update(record, Vec::new())));
+    contents(connection, keys, |record, found| changes.extend(picture.update(&record, found))).await
 }
 
 /// The server's clock, in microseconds since 1970.

@@ -1,4 +1,4 @@
-//! What a transaction has read, and what it takes to commit on top of that.
+//! The data that a transaction has read, and the commit that depends on it.
 
 use std::collections::BTreeMap;
 
@@ -13,22 +13,25 @@ use super::session::Server;
 use crate::nb::draft::{Draft, Known, Need};
 use crate::nb::{NbError, RecordId, Table};
 
-/// Rises with every transaction of ours, so that two which checked different records still notice each other.
+/// A counter that each transaction of trunkpath increments, so that two transactions which checked different
+/// records cannot both be committed.
 const GUARD: &str = "/trunkpath/writer";
 
-/// What was read. Redis has no moment at which all of it was so; the commit compares it.
+/// Data read for a transaction. Redis has no snapshots: the reads happen at different times, so the commit
+/// compares all of them.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) known: Known,
     guard: Option<Vec<u8>>,
     counters: BTreeMap<Table, Option<Vec<u8>>>,
     records: BTreeMap<RecordId, Vec<Found>>,
-    /// The pattern of a SCAN, and the keys that it found.
+    /// The pattern of the last SCAN, and the keys that matched.
     scanned: Option<(String, Keys)>,
 }
 
 impl Reading {
-    /// Reads the guard: first, so that whatever of ours comes in between shows.
+    /// Reads the guard before anything else, so that a transaction of trunkpath that commits meanwhile
+    /// changes it.
     pub(super) async fn start(connection: &mut MultiplexedConnection) -> RedisResult<Self> {
         Ok(Self {
             known: Known::default(),
@@ -39,8 +42,8 @@ impl Reading {
         })
     }
 
-    /// Reads what the checks need.
-    pub(super) async fn learn(
+    /// Reads the data that the checks require.
+    pub(super) async fn read_needed(
         &mut self,
         server: &Server,
         connection: &mut MultiplexedConnection,
@@ -53,7 +56,7 @@ impl Reading {
                 let name = key::counter(table);
                 let text: Option<Vec<u8>> =
                     cmd("GET").arg(&name).query_async(connection).await.map_err(failed)?;
-                self.known.learn_counter(table, number(server, &name, text.as_deref())?);
+                self.known.insert_counter(table, number(server, &name, text.as_deref())?);
                 self.counters.insert(table, text);
             }
             Need::Record(record) => {
@@ -63,7 +66,7 @@ impl Reading {
                 let keys = places.map(|places| (record.clone(), places)).into_iter().collect();
                 let mut json = None;
                 self.fetch(connection, keys, |_, found| json = Some(found)).await.map_err(failed)?;
-                self.known.learn_one(record, json);
+                self.known.insert_record(record, json);
             }
             Need::Table(table) => {
                 let keys = self.scan(connection, key::ANY.to_owned()).await.map_err(failed)?;
@@ -72,13 +75,14 @@ impl Reading {
                 *keys = rest;
                 let mut all = Vec::new();
                 self.fetch(connection, of_table, |id, json| all.push((id, json))).await.map_err(failed)?;
-                self.known.learn_table(table, all.into_iter());
+                self.known.insert_table(table, all.into_iter());
             }
         }
         Ok(())
     }
 
-    /// The keys that match, or more. A SCAN goes through all keys of the server, so one has to do for the transaction.
+    /// The keys that match, and maybe others. A SCAN goes through all keys of the server, so a transaction
+    /// does at most one of all keys.
     async fn scan(
         &mut self,
         connection: &mut MultiplexedConnection,
@@ -94,7 +98,7 @@ impl Reading {
         Ok(&mut self.scanned.insert((pattern, keys)).1)
     }
 
-    /// Reads what is under `keys`, and gives each record that is there to `take`.
+    /// Reads the values of `keys`, and passes each record that exists to `take`.
     async fn fetch(
         &mut self,
         connection: &mut MultiplexedConnection,
@@ -111,11 +115,11 @@ impl Reading {
         read::contents(connection, keys, take).await
     }
 
-    /// What it takes to get from what was read to `draft`.
+    /// The commit that turns the data that was read into `draft`.
     pub(super) fn commit(&self, draft: &Draft<'_>) -> Commit {
         let mut commit = Commit::default();
         let found = |record| self.records.get(record).map_or(&[][..], Vec::as_slice);
-        let mut relied_on = draft.looked_at();
+        let mut relied_on = draft.examined();
         for (record, json) in draft.changes() {
             relied_on.remove(record);
             commit.write(record, found(record), json);
@@ -141,7 +145,7 @@ impl Reading {
     }
 }
 
-/// The number in a counter, 0 when it is not there.
+/// The number in a counter, 0 if the counter does not exist.
 fn number(server: &Server, name: &str, text: Option<&[u8]>) -> Result<u64, NbError> {
     let Some(text) = text else { return Ok(0) };
     let text = String::from_utf8_lossy(text);

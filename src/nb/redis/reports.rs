@@ -1,4 +1,4 @@
-//! Reports, each a key that expires when it is not renewed. The keys and values are those in etcd.
+//! Reports in redis: keys that expire unless they are renewed. Keys and values are the same as in etcd.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,13 +13,12 @@ use super::session::Server;
 use crate::nb::NbError;
 use crate::nb::reports::{LIFETIME, ReportStore};
 
-/// The reports of a chassis.
 #[derive(Debug)]
 pub(in crate::nb) struct Expiring {
     server: Arc<Server>,
     chassis: String,
     connection: Option<MultiplexedConnection>,
-    /// The keys that may be there.
+    /// The keys that may exist in the store.
     written: BTreeSet<String>,
 }
 
@@ -29,7 +28,7 @@ impl Expiring {
         Self { server, chassis: chassis.to_owned(), connection: None, written: BTreeSet::new() }
     }
 
-    /// Makes the keys exactly `wanted`, in one step.
+    /// Makes the keys exactly `wanted`, in one atomic script.
     async fn write(
         &mut self,
         connection: &mut MultiplexedConnection,
@@ -43,7 +42,7 @@ impl Expiring {
         eval.arg(&made).arg(&renewed).arg(&ended);
         eval.arg(json!({ "chassis": self.chassis }).to_string()).arg(LIFETIME.as_millis() as u64);
         eval.arg(made.len()).arg(renewed.len());
-        // If the answer is lost, all of these may be there.
+        // If the answer is lost, any of these may exist.
         self.written.extend(made);
         eval.exec_async(connection).await.map_err(|error| self.server.failed(error))?;
         self.written = wanted;
@@ -68,7 +67,7 @@ impl ReportStore for Expiring {
     async fn withdraw(&mut self) -> Result<(), NbError> {
         match self.connection.take() {
             Some(mut connection) => self.write(&mut connection, BTreeSet::new()).await,
-            // A server that did not take them lately has lost them by the time that it could be asked.
+            // Without a connection the last report was not accepted, and those before it expire at once.
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Connections: made with patience, and what is wrong with one in words that help.
+//! Connections to the server, and errors with their remedies.
 
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
@@ -13,29 +13,29 @@ use tokio::time::{Instant, sleep_until};
 use super::address::Address;
 use crate::nb::NbError;
 
-/// How long a server may take to connect, and to answer.
+/// The time limit for a connection, and for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The wait after the first failure in a row, and the longest.
+/// Bounds of the wait after failures in a row.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// A server, and how it fared lately.
+/// A server and its recent failures.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) address: Address,
     failures: Mutex<Failures>,
 }
 
-/// Failures to connect, in a row.
+/// Failures to connect since the last success.
 #[derive(Debug, Default)]
 struct Failures {
     count: u32,
-    /// No sooner than this is the next try.
+    /// The earliest time of the next attempt.
     next: Option<Instant>,
 }
 
 impl Failures {
-    /// Doubles the wait, and scatters it: all hosts lose a server in the same moment.
+    /// Doubles the wait with a random part, because all hosts lose a server at the same time.
     fn add(&mut self) {
         let longest = FIRST_WAIT.saturating_mul(1 << self.count.min(10)).min(LONGEST_WAIT);
         let percent = 50 + (RandomState::new().hash_one(()) % 51) as u32;
@@ -49,12 +49,12 @@ impl Server {
         Self { address, failures: Mutex::default() }
     }
 
-    /// A new connection. After failures in a row this waits before it tries.
+    /// Opens a connection. After failures in a row it waits before the attempt.
     pub(super) async fn connect(&self) -> Result<MultiplexedConnection, NbError> {
         self.connect_with(AsyncConnectionConfig::new()).await
     }
 
-    /// A new connection, whose events go to `events`.
+    /// Opens a connection whose events are sent to `events`.
     pub(super) async fn connect_for(
         &self,
         events: UnboundedSender<PushInfo>,
@@ -81,7 +81,7 @@ impl Server {
         connected
     }
 
-    /// Refuses what is a redis and yet cannot be used.
+    /// Rejects nodes of a cluster and sentinels.
     async fn check(&self, mut connection: MultiplexedConnection) -> Result<MultiplexedConnection, NbError> {
         let hello: redis::Value =
             redis::cmd("HELLO").query_async(&mut connection).await.map_err(|e| self.failed(e))?;
@@ -110,8 +110,8 @@ impl Server {
         }
     }
 
-    /// The error for a write whose answer may have been lost.
-    pub(super) fn unknown(&self, error: RedisError) -> NbError {
+    /// The error for a write whose outcome is unknown if the answer was lost.
+    pub(super) fn outcome_unknown(&self, error: RedisError) -> NbError {
         match error.code() {
             Some(_) => self.failed(error),
             None => self.error(format!(
@@ -120,13 +120,13 @@ impl Server {
         }
     }
 
-    /// An error of this store.
+    /// An error with the name of this store.
     pub(super) fn error(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> NbError {
         NbError::Store { store: self.address.shown.clone(), source: source.into() }
     }
 }
 
-/// What to do about the errors that redis answers with, by the first word of each.
+/// Remedies for errors of redis, by the first word of the error.
 const SERVER_ERRORS: [(&str, &str); 10] = [
     ("OOM", "the server's maxmemory is used up and it evicts nothing: raise maxmemory, or delete keys"),
     ("READONLY", "this server is a replica: give the address of its master"),
@@ -143,7 +143,7 @@ const SERVER_ERRORS: [(&str, &str); 10] = [
     ("EXECABORT", "the server refused a part of the transaction: look at its log"),
 ];
 
-/// What to do about an error.
+/// The remedy for an error.
 fn advice(error: &RedisError, secure: bool) -> Option<&'static str> {
     let text = error.to_string();
     if let Some((_, advice)) = SERVER_ERRORS.iter().find(|(code, _)| error.code() == Some(code)) {
@@ -162,7 +162,7 @@ fn advice(error: &RedisError, secure: bool) -> Option<&'static str> {
     if error.is_connection_refusal() {
         return Some("is redis-server running there, and is this its port?");
     }
-    // A redis server that is spoken to in TLS, and does not speak it, waits for more.
+    // A redis server without TLS waits for more data after the start of a TLS handshake.
     if error.is_timeout() && secure {
         return Some("is it a redis server, not stopped, and does this port speak TLS? If not, use redis://");
     }

@@ -1,4 +1,5 @@
-//! Transactions: read what the checks need, check, commit if nothing of it changed, else start over.
+//! Transactions: read the data that the checks require, check, commit if none of it has changed, else start
+//! over.
 
 use std::time::Duration;
 
@@ -12,15 +13,15 @@ use crate::nb::draft::Run;
 use crate::nb::transaction::State;
 use crate::nb::{NbError, Op, RecordError, RecordId, Revision};
 
-/// How often a transaction starts over.
+/// The number of times that a transaction starts over before it fails.
 const ATTEMPTS: u32 = 100;
-/// How long a large commit may take.
+/// The time limit for the answer to a commit, which may be large.
 const COMMIT_PATIENCE: Duration = Duration::from_mins(2);
-/// Redis takes no longer command.
+/// The largest number of arguments of a command in Redis.
 const MOST_ARGUMENTS: usize = 1_000_000;
 
-/// Runs `work` on the state of the store and commits what it did. `sole`: the record that it is about, when that is all
-/// that it will ask for.
+/// Runs `work` on the state of the store and commits its changes. `sole` is the record concerned if the
+/// checks read no other.
 pub(super) async fn run<T: Send>(
     server: &Server,
     sole: Option<&RecordId>,
@@ -38,7 +39,9 @@ pub(super) async fn run<T: Send>(
             );
         }
         connection.set_response_timeout(COMMIT_PATIENCE);
-        if let Some(revision) = commit.send(&mut connection).await.map_err(|error| server.unknown(error))? {
+        if let Some(revision) =
+            commit.send(&mut connection).await.map_err(|error| server.outcome_unknown(error))?
+        {
             return Ok((done, revision));
         }
     }
@@ -55,14 +58,14 @@ async fn prepare<T>(
     loop {
         let need = match reading.known.run(&work) {
             Run::Done(done, draft) => return Ok((done, reading.commit(&draft))),
-            Run::Refused(error) => return Err(error),
+            Run::Rejected(error) => return Err(error),
             Run::Needs(need) => need,
         };
-        reading.learn(server, connection, need, sole).await?;
+        reading.read_needed(server, connection, need, sole).await?;
     }
 }
 
-/// The record that `ops` are about, if its table has no rules that read other records.
+/// The record of `ops`, if its table has no rules that read other records.
 pub(super) fn sole(ops: &[Op]) -> Option<RecordId> {
     let [op] = ops else { return None };
     match op {
@@ -76,14 +79,14 @@ pub(super) fn sole(ops: &[Op]) -> Option<RecordId> {
     }
 }
 
-/// Refuses what would give a key that is read as another record's.
+/// Rejects ids and topics whose key would be parsed as another record's.
 pub(super) fn check_keys(ops: &[Op]) -> Result<(), NbError> {
     for (index, op) in ops.iter().enumerate() {
         let (Op::Create { table, json } | Op::Put { table, json }) = op else { continue };
         let field = |name| json.get(name).filter(|value| value.is_string());
         let refuse = |name, value, expected| {
             let about = format!("{table} {}", json["id"].as_str().unwrap_or_default());
-            Err(NbError::Refused { op: index, about, reason: RecordError::bad(name, value, expected) })
+            Err(NbError::Rejected { op: index, about, reason: RecordError::bad(name, value, expected) })
         };
         if let Some(id) = field("id").filter(|id| id.as_str().is_some_and(|id| id.starts_with('.'))) {
             return refuse(

@@ -1,6 +1,6 @@
-//! Following the records: hints as they come, and everything again now and then.
+//! The watch: single records after each event, and all records at an interval.
 //!
-//! Events and commands share one connection, so what breaks the one breaks the other, and does not go unnoticed.
+//! Events and commands share one connection, so that a broken connection is detected by either.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use super::session::Server;
 use crate::nb::freshness::Freshness;
 use crate::nb::{Change, ChangeSet, NbError, Revision};
 
-/// How long the connection may be silent before it is asked for a sign of life.
+/// The time without events after which the connection is tested.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The last state that a handle delivered, from which a watch can go on.
+/// The last state that a handle delivered, from which a watch can continue.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Delivered(Arc<Mutex<Option<Arc<Picture>>>>);
 
@@ -37,41 +37,40 @@ impl Delivered {
         self.0.lock().clone().filter(|picture| picture.revision == revision)
     }
 
-    /// Lets go of `picture`, which is about to change.
+    /// Drops the reference to `picture`, so that it can be changed in place.
     fn release(&self, picture: &Arc<Picture>) {
         self.0.lock().take_if(|held| Arc::ptr_eq(held, picture));
     }
 }
 
-/// A watch.
 struct Watch {
     server: Arc<Server>,
     delivered: Delivered,
     freshness: Freshness,
     picture: Arc<Picture>,
     session: Option<Session>,
-    /// Told after the changes that came before it.
+    /// Returned after the changes that precede it.
     failure: Option<NbError>,
 }
 
-/// A connection that hears of changes.
+/// A connection that receives events.
 struct Session {
     connection: MultiplexedConnection,
     events: UnboundedReceiver<PushInfo>,
-    /// The projects whose channels are listened to.
+    /// The projects whose channels are subscribed to.
     topics: BTreeSet<Arc<str>>,
     next_reread: Instant,
     next_ping: Instant,
 }
 
-/// What there is to do.
-enum Turn {
+/// The next operation of a watch.
+enum Task {
     Look(Keys),
     Reread,
     Ping,
 }
 
-/// What changes after the state of revision `after`, which must be the last that `delivered` knows.
+/// The changes after revision `after`, which must be that of the last state in `delivered`.
 pub(super) fn watch(
     server: Arc<Server>,
     delivered: Delivered,
@@ -102,13 +101,13 @@ impl Watch {
                 Some(session) => session,
                 None => Session::open(&self.server, &self.picture).await?,
             };
-            let turn = session.turn(&self.server, &self.picture).await?;
+            let task = session.next_task(&self.server, &self.picture).await?;
             self.delivered.release(&self.picture);
             let picture = Arc::make_mut(&mut self.picture);
             let mut changes = Vec::new();
             let started = std::time::Instant::now();
-            let whole = matches!(turn, Turn::Reread);
-            let done = session.take(turn, &self.server, picture, &mut changes).await;
+            let whole = matches!(task, Task::Reread);
+            let done = session.perform(task, &self.server, picture, &mut changes).await;
             if !changes.is_empty() {
                 let least = Revision(picture.revision.0 + 1);
                 picture.revision = done.as_ref().map_or(least, |now| least.max(*now));
@@ -138,19 +137,20 @@ impl Session {
             next_reread: now,
             next_ping: now + PING_INTERVAL,
         };
-        session.listen(server, picture).await.map_err(|error| server.failed(error))?;
+        session.subscribe(server, picture).await.map_err(|error| server.failed(error))?;
         Ok(session)
     }
 
-    /// Listens to what there is. A server may forbid any of it; then the re-reading has to do.
-    async fn listen(&mut self, server: &Server, picture: &Picture) -> RedisResult<()> {
+    /// Subscribes to all kinds of events. A server may forbid any of them; the interval is sufficient
+    /// without.
+    async fn subscribe(&mut self, server: &Server, picture: &Picture) -> RedisResult<()> {
         let pattern = hint::keyspace_pattern(server.address.database);
-        unless_refused(self.connection.psubscribe(&pattern).await, &pattern)?;
-        unless_refused(self.connection.subscribe(COMMON_CHANNEL).await, COMMON_CHANNEL)?;
-        self.listen_to_topics(picture).await?;
+        unless_rejected(self.connection.psubscribe(&pattern).await, &pattern)?;
+        unless_rejected(self.connection.subscribe(COMMON_CHANNEL).await, COMMON_CHANNEL)?;
+        self.subscribe_to_topics(picture).await?;
         let settings: RedisResult<Vec<String>> =
             cmd("CONFIG").arg("GET").arg("notify-keyspace-events").query_async(&mut self.connection).await;
-        // Whoever may not ask may be lucky, and is not warned.
+        // A client that may not read the setting gets no warning, as the notifications may be on.
         if settings.is_ok_and(|settings| settings.get(1).is_some_and(|flags| !are_enough(flags))) {
             let seconds = server.address.reread.as_secs();
             tracing::info!(
@@ -161,8 +161,8 @@ impl Session {
         Ok(())
     }
 
-    /// Listens to the channels of the projects that own records.
-    async fn listen_to_topics(&mut self, picture: &Picture) -> RedisResult<()> {
+    /// Subscribes to the channels of the projects that have records.
+    async fn subscribe_to_topics(&mut self, picture: &Picture) -> RedisResult<()> {
         let new: Vec<_> = picture
             .topics()
             .difference(&self.topics)
@@ -171,30 +171,30 @@ impl Session {
             .collect();
         if !new.is_empty() {
             let names: Vec<&str> = new.iter().map(AsRef::as_ref).collect();
-            unless_refused(self.connection.subscribe(&names[..]).await, &names.join(" "))?;
+            unless_rejected(self.connection.subscribe(&names[..]).await, &names.join(" "))?;
             self.topics.extend(new);
         }
         Ok(())
     }
 
-    /// Waits for something to do.
-    async fn turn(&mut self, server: &Server, picture: &Picture) -> Result<Turn, NbError> {
+    /// Waits for the next operation.
+    async fn next_task(&mut self, server: &Server, picture: &Picture) -> Result<Task, NbError> {
         loop {
             tokio::select! {
                 event = self.events.recv() => {
                     let event = event.ok_or_else(|| lost(server))?;
                     let keys = self.hints(event, server, picture)?;
                     if !keys.is_empty() {
-                        return Ok(Turn::Look(keys));
+                        return Ok(Task::Look(keys));
                     }
                 }
-                () = sleep_until(self.next_reread) => return Ok(Turn::Reread),
-                () = sleep_until(self.next_ping) => return Ok(Turn::Ping),
+                () = sleep_until(self.next_reread) => return Ok(Task::Reread),
+                () = sleep_until(self.next_ping) => return Ok(Task::Ping),
             }
         }
     }
 
-    /// Everything that was told so far: keys to look at, those that are known of the same records included.
+    /// The keys to read for all events that have arrived, with the other known keys of the same records.
     fn hints(&mut self, first: PushInfo, server: &Server, picture: &Picture) -> Result<Keys, NbError> {
         let mut keys = Keys::new();
         let mut next = Some(first);
@@ -212,36 +212,36 @@ impl Session {
         Ok(keys)
     }
 
-    /// Does what there is to do, and adds what that changes. Returns a moment before it.
-    async fn take(
+    /// Performs a task, and adds the resulting changes. Returns a time on the server's clock before them.
+    async fn perform(
         &mut self,
-        turn: Turn,
+        task: Task,
         server: &Server,
         picture: &mut Picture,
         changes: &mut Vec<Change>,
     ) -> RedisResult<Revision> {
-        // Also the sign of life.
+        // This also tests the connection.
         let now = read::now(&mut self.connection).await?;
         self.next_ping = Instant::now() + PING_INTERVAL;
-        match turn {
-            Turn::Ping => {}
-            Turn::Look(keys) => {
-                let note = |record, found| changes.extend(picture.note(&record, found));
-                read::contents(&mut self.connection, keys, note).await?;
+        match task {
+            Task::Ping => {}
+            Task::Look(keys) => {
+                let update = |record, found| changes.extend(picture.update(&record, found));
+                read::contents(&mut self.connection, keys, update).await?;
             }
-            Turn::Reread => {
+            Task::Reread => {
                 read::everything(&mut self.connection, picture, changes).await?;
                 self.next_reread = Instant::now() + server.address.reread;
             }
         }
         if !changes.is_empty() {
-            self.listen_to_topics(picture).await?;
+            self.subscribe_to_topics(picture).await?;
         }
         Ok(now)
     }
 }
 
-/// True when these notifications tell of every change to a text key.
+/// Whether these notifications include every change of a string key.
 fn are_enough(flags: &str) -> bool {
     flags.contains('K') && (flags.contains('A') || (flags.contains('$') && flags.contains('g')))
 }
@@ -250,8 +250,8 @@ fn lost(server: &Server) -> NbError {
     server.error("the connection was lost: it is made again")
 }
 
-/// Does without a subscription that the server refuses. An error that is not its word is one of the connection.
-fn unless_refused(subscribed: RedisResult<()>, channels: &str) -> RedisResult<()> {
+/// Continues without a subscription that the server rejects. Other errors are those of the connection.
+fn unless_rejected(subscribed: RedisResult<()>, channels: &str) -> RedisResult<()> {
     match subscribed {
         Err(error) if error.code().is_some() => {
             tracing::warn!(

@@ -1,4 +1,4 @@
-//! Ports.
+//! Records of ports, table `lport`.
 
 use std::net::IpAddr;
 use std::slice;

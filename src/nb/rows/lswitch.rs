@@ -1,4 +1,4 @@
-//! Networks.
+//! Records of networks, table `lswitch`.
 
 use super::{Collections, Row, Table};
 use crate::nb::collection::Collection;
@@ -28,7 +28,7 @@ const FIELDS: &[Field] = &[
     may("qos_policy", Kind::Reference),
 ];
 
-/// A network.
+/// A network of the northbound DB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogicalSwitch {
     /// The id, which is also in the key of the record.

@@ -35,7 +35,7 @@ pub use segmentation::segmentation_id;
 // Table, its name in keys and in the CLI, the rules for its writers; and, if the datapath reads it, its collection in
 // `Collections` and the type of its rows. The order is Dragonflow's: a table follows those that its records refer to.
 kinds! {
-    /// BGP peers.
+    /// Peers of BGP speakers.
     BgpPeer "bgp_peer" Schema::OPEN;
     /// Quality-of-service policies with their rules.
     QosPolicy "qospolicy" others::QOS_POLICY;
@@ -47,7 +47,7 @@ kinds! {
     Chassis "chassis" chassis::SCHEMA;
     /// Publishers of Dragonflow's events.
     Publisher "publisher" others::PUBLISHER;
-    /// BGP speakers.
+    /// BGP speakers with their networks.
     BgpSpeaker "bgp_speaker" Schema::OPEN;
     /// Agents, each with the time of its last report.
     Service "service" others::SERVICE;
@@ -55,11 +55,11 @@ kinds! {
     Lswitch "lswitch" lswitch::SCHEMA => lswitches: LogicalSwitch;
     /// Logical routers with their ports.
     LogicalRouter "lrouter" lrouter::SCHEMA;
-    /// Subnets.
+    /// Subnets with their DHCP settings.
     Lsubnet "lsubnet" lsubnet::SCHEMA;
     /// Logical ports: parents, subports, remote ports.
     Lport "lport" lport::SCHEMA => lports: LogicalPort;
-    /// Floating IP addresses.
+    /// Floating IP addresses of ports.
     FloatingIp "floatingip" floatingip::SCHEMA;
     /// Segmentations: a tag of a parent, and the subport behind it.
     ChildPortSegmentation "child_port_segmentation" segmentation::SCHEMA => segmentations: ChildPortSegmentation;

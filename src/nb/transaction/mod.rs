@@ -1,7 +1,7 @@
-//! The strict side, a transaction at a time: the same rules for every store.
+//! The checks of a transaction for writers: the same rules for every store.
 //!
-//! A store runs [`run`] inside its own transaction, on its uncommitted state, and commits when it returns `Ok`.
-//! So two writers can never pass the checks together and break a rule by both committing.
+//! A store runs [`run`] inside its own transaction, on its uncommitted state, and commits if it returns `Ok`.
+//! So two transactions that are valid only separately are never both committed.
 
 use std::collections::BTreeMap;
 
@@ -10,36 +10,34 @@ use serde_json::Value;
 use super::check::complete;
 use super::{NbError, Op, RecordError, RecordId, Table};
 
-/// A question that finds records by a field.
+/// A query for records by the value of a field.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum By<'a> {
-    /// `unique_key` in any table.
+    /// The field `unique_key` of any table.
     UniqueKey(u64),
-    /// `parent` of a segmentation.
+    /// The field `parent` of segmentations.
     Parent(&'a str),
-    /// `parent` and `segmentation_id` of a segmentation.
+    /// The fields `parent` and `segmentation_id` of segmentations.
     Tag(&'a str, u64),
-    /// `port` of a segmentation.
+    /// The field `port` of segmentations.
     Port(&'a str),
 }
 
-/// A store's state inside a transaction that is not committed yet.
+/// The state of a store inside a transaction that is not committed yet.
 pub(super) trait State {
-    /// The record, as the transaction left it so far.
+    /// The record with the changes of the transaction so far.
     fn get(&self, record: &RecordId) -> Result<Option<Value>, NbError>;
-    /// The records of a table that match, as the transaction left them so far.
+    /// The records of a table that match, with the changes of the transaction so far.
     fn find(&self, table: Table, by: By<'_>) -> Result<Vec<(String, Value)>, NbError>;
-    /// Makes or replaces a record.
+    /// Inserts or replaces a record.
     fn put(&mut self, record: &RecordId, json: &Value) -> Result<(), NbError>;
-    /// Deletes a record.
     fn delete(&mut self, record: &RecordId) -> Result<(), NbError>;
     /// The highest unique key of a table that was ever used, 0 at first.
     fn last_key(&self, table: Table) -> Result<u64, NbError>;
-    /// Sets it.
     fn set_last_key(&mut self, table: Table, key: u64) -> Result<(), NbError>;
 }
 
-/// What stopped a transaction: a record, which [`run`] then names, or the store.
+/// The reason to stop a transaction: a rule about a record, which [`run`] names, or an error of the store.
 pub(super) enum Stop {
     Record(RecordError),
     Store(NbError),
@@ -57,10 +55,11 @@ impl From<NbError> for Stop {
     }
 }
 
-/// Does `ops` on `state`, then checks what they made together.
+/// Performs `ops` on `state`, then checks their common result.
 ///
 /// # Errors
-/// [`NbError::Refused`], [`NbError::KeysExhausted`], and what `state` returns. The state is to be thrown away then.
+/// [`NbError::Rejected`], [`NbError::KeysExhausted`], and the errors of `state`, which must be discarded
+/// then.
 pub(super) fn run(state: &mut dyn State, ops: Vec<Op>) -> Result<(), NbError> {
     let mut touched = BTreeMap::new();
     for (index, op) in ops.into_iter().enumerate() {
@@ -77,24 +76,24 @@ pub(super) fn run(state: &mut dyn State, ops: Vec<Op>) -> Result<(), NbError> {
     Ok(())
 }
 
-/// What happened to a record.
+/// A record that the transaction changed.
 struct Touched {
-    /// The last operation on it.
+    /// The position of the last operation on the record.
     op: usize,
-    /// What it was before the first, if it was.
+    /// The record before the first operation, if it existed.
     before: Option<Value>,
 }
 
-/// Takes the next unique key of a table.
+/// Allocates the next unique key of a table.
 ///
 /// # Errors
-/// [`NbError::Keyless`], [`NbError::KeysExhausted`], and what `state` returns.
+/// [`NbError::Keyless`], [`NbError::KeysExhausted`], and the errors of `state`.
 pub(super) fn allocate(state: &mut dyn State, table: Table) -> Result<u64, NbError> {
     if !table.is_keyed() {
         return Err(NbError::Keyless(table));
     }
     let mut key = state.last_key(table)? + 1;
-    // Another writer of a shared store may have chosen keys without counting them.
+    // Other writers of a shared store may have used keys without counting them.
     while !state.find(table, By::UniqueKey(key))?.is_empty() {
         key += 1;
     }
@@ -107,7 +106,7 @@ pub(super) fn allocate(state: &mut dyn State, table: Table) -> Result<u64, NbErr
 
 fn refusal(stop: Stop, op: usize, about: String) -> NbError {
     match stop {
-        Stop::Record(reason) => NbError::Refused { op, about, reason },
+        Stop::Record(reason) => NbError::Rejected { op, about, reason },
         Stop::Store(error) => error,
     }
 }
@@ -124,7 +123,7 @@ fn about(op: &Op) -> String {
     }
 }
 
-/// Does `op`, and returns its record and what that was before.
+/// Performs `op`. Returns the record and its state before.
 fn perform(state: &mut dyn State, op: Op) -> Result<(RecordId, Option<Value>), Stop> {
     let (table, mut json, must_be_new) = match op {
         Op::Create { table, json } => (table, json, true),
@@ -154,7 +153,8 @@ fn perform(state: &mut dyn State, op: Op) -> Result<(RecordId, Option<Value>), S
     Ok((record, old))
 }
 
-/// A record keeps its key, or gets one when it is new. A key that the writer chose is never given out again.
+/// A record keeps its key, or is given one when it is new. A key that the writer chose is never allocated
+/// later.
 fn settle_key(
     state: &mut dyn State,
     table: Table,
@@ -184,7 +184,8 @@ fn key_of(json: &Value) -> Option<u64> {
     json.get("unique_key").and_then(Value::as_u64)
 }
 
-/// 1 at creation; at every change more than before, or Dragonflow's controllers would ignore the change.
+/// The version is 1 at creation and grows with every change, as Dragonflow's controllers ignore a change
+/// without.
 fn settle_version(json: &mut Value, old: Option<&Value>) {
     let version_of = |json: &Value| json.get("version").and_then(Value::as_u64);
     let given = version_of(json);
@@ -197,10 +198,11 @@ fn settle_version(json: &mut Value, old: Option<&Value>) {
     json["version"] = given.unwrap_or(0).max(least).into();
 }
 
-/// Checks a record that the transaction touched, and what refers to it, against the state after all of it.
+/// Checks a record that the transaction changed, and those that refer to it, against the state after all
+/// operations.
 ///
-/// What it had `before` it may keep without a question: another one that wants the same is asked. For a store
-/// without an index, a question is a whole table.
+/// A value that the record had `before` is not checked again: any other record that claims it is. For a store
+/// without an index a query reads a whole table.
 fn verify(state: &dyn State, record: &RecordId, before: &Value) -> Result<(), Stop> {
     let RecordId { table, id } = record;
     let schema = table.schema();

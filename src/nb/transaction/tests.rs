@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-/// The simplest state there can be.
+/// A state in memory.
 #[derive(Debug, Clone, Default)]
 struct Memory {
     records: BTreeMap<RecordId, Value>,
@@ -49,12 +49,13 @@ impl State for Memory {
 }
 
 impl Memory {
-    fn run(&mut self, ops: Vec<Op>) -> Result<(), String> {
+    fn run(&mut self, ops: Vec<Op>) -> Result<(), NbError> {
         let before = self.clone();
-        run(self, ops).map_err(|error| {
-            *self = before;
-            error.to_string()
-        })
+        run(self, ops).inspect_err(|_| *self = before)
+    }
+
+    fn rejection(&mut self, ops: Vec<Op>) -> String {
+        self.run(ops).unwrap_err().to_string()
     }
 
     fn record(&self, table: Table, id: &str) -> &Value {
@@ -79,7 +80,7 @@ fn delete(table: Table, id: &str) -> Op {
     Op::Delete { table, id: id.to_owned() }
 }
 
-/// Ports a to e; b is a's subport 5, c is b's subport 6.
+/// Ports a to e; b is subport 5 of a, c is subport 6 of b.
 fn ports() -> Memory {
     let mut memory = Memory::default();
     let ops = vec![
@@ -122,8 +123,11 @@ fn a_key_is_refused_to_a_second_record_of_the_table_only() {
         lport("f"),
         put(Table::Lport, json!({"id": "x", "topic": "t", "lswitch": "n", "unique_key": 1})),
     ];
-    let refusal = memory.run(ops).unwrap_err();
-    assert_eq!(refusal, "lport x: unique_key 1 belongs to a already: leave the field out to get a free one");
+    let rejection = memory.rejection(ops);
+    assert_eq!(
+        rejection,
+        "lport x: unique_key 1 belongs to a already: leave the field out to get a free one"
+    );
     memory.run(vec![put(Table::Lswitch, json!({"id": "x", "topic": "t", "unique_key": 1}))]).unwrap();
 }
 
@@ -155,10 +159,10 @@ fn the_version_is_1_at_first_and_rises_with_every_change() {
 fn create_and_delete_look_at_what_is_there() {
     let mut memory = ports();
     let json = json!({"id": "a", "topic": "t", "lswitch": "n"});
-    let refusal = memory.run(vec![Op::Create { table: Table::Lport, json }]).unwrap_err();
-    assert!(refusal.starts_with("lport a: exists already"), "{refusal}");
-    let refusal = memory.run(vec![delete(Table::Lport, "z")]).unwrap_err();
-    assert!(refusal.starts_with("lport z: does not exist"), "{refusal}");
+    let rejection = memory.rejection(vec![Op::Create { table: Table::Lport, json }]);
+    assert!(rejection.starts_with("lport a: exists already"), "{rejection}");
+    let rejection = memory.rejection(vec![delete(Table::Lport, "z")]);
+    assert!(rejection.starts_with("lport z: does not exist"), "{rejection}");
 }
 
 #[test]
@@ -174,8 +178,8 @@ fn a_bad_segmentation_is_refused() {
         (vec![lport("f"), subport("a", "f", 0)], "segmentation_id 0 is not a VLAN id"),
     ];
     for (ops, expected) in cases {
-        let refusal = ports().run(ops).unwrap_err();
-        assert!(refusal.contains(expected), "{refusal}");
+        let rejection = ports().rejection(ops);
+        assert!(rejection.contains(expected), "{rejection}");
     }
 }
 
@@ -184,8 +188,8 @@ fn a_port_that_a_segmentation_names_is_deleted_with_it_only() {
     let mut memory = ports();
     let segmentation = super::super::segmentation_id("b", "c");
     for (port, role) in [("b", "parent"), ("c", "port")] {
-        let refusal = memory.run(vec![delete(Table::Lport, port)]).unwrap_err();
-        assert!(refusal.contains(&format!("is the {role} of child_port_segmentation ")), "{refusal}");
+        let rejection = memory.rejection(vec![delete(Table::Lport, port)]);
+        assert!(rejection.contains(&format!("is the {role} of child_port_segmentation ")), "{rejection}");
     }
     let ops = vec![delete(Table::Lport, "c"), delete(Table::ChildPortSegmentation, &segmentation)];
     memory.run(ops).unwrap();
@@ -195,7 +199,7 @@ fn a_port_that_a_segmentation_names_is_deleted_with_it_only() {
 fn the_state_after_the_whole_transaction_counts() {
     let mut memory = ports();
     let old = super::super::segmentation_id("a", "b");
-    // d takes over the tag and b moves below it: both would be refused one by one.
+    // d gets the tag and b becomes its subport: each operation alone would be rejected.
     let ops = vec![subport("a", "d", 5), subport("d", "b", 5), delete(Table::ChildPortSegmentation, &old)];
     memory.run(ops).unwrap();
     // The same tag on another parent, and a changed tag.
@@ -203,11 +207,11 @@ fn the_state_after_the_whole_transaction_counts() {
 }
 
 #[test]
-fn the_refusal_names_the_operation() {
+fn the_rejection_names_the_operation() {
     let ops = vec![lport("f"), subport("a", "f", 9), subport("a", "d", 9)];
     let mut memory = ports();
     match run(&mut memory, ops) {
-        Err(NbError::Refused { op, about, reason: RecordError::TagTaken { .. } }) => {
+        Err(NbError::Rejected { op, about, reason: RecordError::TagTaken { .. } }) => {
             assert_eq!(op, 1);
             assert!(about.starts_with("child_port_segmentation "), "{about}");
         }

@@ -1,9 +1,9 @@
-//! When to look whether a writer has committed.
+//! Detection of commits by other processes.
 //!
-//! inotify reports a write to the write-ahead log. The commit becomes visible later, when the writer has synchronized the
-//! log and then updates the WAL index in shared memory, which inotify does not report. How much later depends on the disk and on
-//! the writer's share of the CPU. So after each event the file is looked at again, at intervals that grow with the time
-//! since that event.
+//! inotify reports a write to the write-ahead log. The commit becomes visible later, when the writer has
+//! synchronized the log and then updates the WAL index in shared memory, which inotify does not report. The
+//! delay depends on the disk and on the writer's share of the CPU. So after each event the file is examined
+//! again, at intervals that grow with the time since that event.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,45 +17,44 @@ use super::file::with_suffix;
 
 /// The longest wait without an event. Not every file system reports writes.
 const LONGEST_SILENCE: Duration = Duration::from_secs(1);
-/// The wait where the kernel has no watch left (`fs.inotify.max_user_instances`).
+/// The wait if the kernel has no watch left (`fs.inotify.max_user_instances`).
 const WITHOUT_WATCH: Duration = Duration::from_millis(20);
-/// Events that are taken together at most: a commit writes more than once.
+/// The largest number of events that are read together: a commit writes more than once.
 const EVENTS_AT_ONCE: usize = 1000;
-/// How long after a write its commit may still become visible: the time that a slow disk takes to synchronize.
+/// The time after a write within which its commit may become visible: the duration of fsync on a slow disk.
 const SETTLING: Duration = Duration::from_secs(10);
-/// The same once a commit has been seen: the last write may have been another one's.
+/// The same after a commit was detected: the last write may belong to another one.
 const SETTLING_SEEN: Duration = Duration::from_secs(1);
 /// Bounds of the wait while a commit may still become visible.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
 /// A watch on the file, on its write-ahead log, and on their creation and removal.
-pub(super) struct Bell {
+pub(super) struct FileWatch {
     files: [PathBuf; 2],
     events: Option<EventStream<Vec<u8>>>,
-    /// When the last event came. A write may have come just before the watch.
+    /// The time of the last event, at first that of the creation: a write may have preceded the watch.
     written: Instant,
-    /// A commit has been seen since.
+    /// Whether a commit was detected since then.
     committed: bool,
 }
 
-impl Bell {
-    /// Watches the file at `path` from now on.
-    pub(super) fn at(path: &Path) -> Self {
-        // SQLite keeps the log where the file really is.
+impl FileWatch {
+    pub(super) fn new(path: &Path) -> Self {
+        // SQLite keeps the log beside the file that a symbolic link refers to.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let events = watch_folder(&path).inspect_err(|error| {
             tracing::warn!("{}: cannot be watched, and is read every 20 ms instead: {error}", path.display());
         });
         let log = with_suffix(&path, "-wal");
-        let mut bell =
+        let mut file_watch =
             Self { files: [path, log], events: events.ok(), written: Instant::now(), committed: false };
-        bell.watch_files();
-        bell
+        file_watch.watch_files();
+        file_watch
     }
 
-    /// Waits for an event, or until it is time to look without any.
-    pub(super) async fn ring(&mut self) {
+    /// Waits for an event, or for the time to examine the file without one.
+    pub(super) async fn wait(&mut self) {
         self.watch_files();
         let Some(events) = &mut self.events else { return sleep(WITHOUT_WATCH).await };
         match timeout(wait_after(self.written.elapsed(), self.committed), events.next()).await {
@@ -71,19 +70,19 @@ impl Bell {
         }
     }
 
-    /// Takes note that a look has found a commit. All events of that commit have come by now.
-    pub(super) fn saw_commit(&mut self) {
+    /// Records that a commit was detected. All events of that commit have arrived.
+    pub(super) fn record_commit(&mut self) {
         if let Some(events) = &mut self.events {
             discard(events);
         }
         self.committed = true;
     }
 
-    /// Watches the files that exist. The folder's watch reports a new one.
+    /// Adds watches for the files that exist. The watch of the folder reports a new one.
     fn watch_files(&mut self) {
         let Some(events) = &self.events else { return };
         for file in &self.files {
-            // Adding a watch that exists changes nothing.
+            // A watch that exists remains unchanged.
             if let Err(error) = events.watches().add(file, WatchMask::MODIFY) {
                 tracing::trace!("{}: {error}", file.display());
             }
@@ -91,8 +90,8 @@ impl Bell {
     }
 }
 
-/// How long to wait for an event before the next look, so long after the last one: a quarter of that time, or as long again
-/// when a commit has been seen since.
+/// The wait before the next examination: a quarter of the time since the last event, or all of that time if a
+/// commit was detected since.
 fn wait_after(elapsed: Duration, committed: bool) -> Duration {
     let settling = if committed { SETTLING_SEEN } else { SETTLING };
     if elapsed >= settling {
@@ -104,7 +103,7 @@ fn wait_after(elapsed: Duration, committed: bool) -> Duration {
     }
 }
 
-/// Discards the events that have come.
+/// Discards the events that have arrived.
 fn discard(events: &mut EventStream<Vec<u8>>) {
     for _ in 0..EVENTS_AT_ONCE {
         if events.next().now_or_never().is_none() {
@@ -116,7 +115,7 @@ fn discard(events: &mut EventStream<Vec<u8>>) {
 fn watch_folder(path: &Path) -> io::Result<EventStream<Vec<u8>>> {
     let folder = path.parent().ok_or(io::ErrorKind::NotADirectory)?;
     let inotify = Inotify::init()?;
-    // Not of writing: what else is in there, a log for one, may be written to all the time.
+    // Without writes: other files in the folder, as a log, may be written to all the time.
     inotify.watches().add(folder, WatchMask::CREATE | WatchMask::DELETE | WatchMask::MOVE)?;
     inotify.into_event_stream(vec![0; 4096])
 }
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_costs_a_bounded_number_of_looks() {
+    fn a_write_causes_a_bounded_number_of_polls() {
         for (committed, settling, most) in [(false, SETTLING, 250), (true, SETTLING_SEEN, 10)] {
             let (mut elapsed, mut looks) = (Duration::ZERO, 0);
             while elapsed < settling {
