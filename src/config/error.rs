@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::cpus::CpusError;
-use super::settings::MAX_UMEM_MIB;
 use crate::types::shorten;
+
+/// 64 GiB. A larger value counts as a typing error.
+pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;
 
 /// All errors of a configuration; never empty.
 #[derive(Debug)]

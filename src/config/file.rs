@@ -1,5 +1,6 @@
 //! The configuration file. Each key is checked separately, so that one run reports all errors.
 
+use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -9,6 +10,19 @@ use toml::de::{DeString, DeTable, DeValue, Error, ValueDeserializer};
 use super::error::{ConfigError, ConfigErrors, Position, unknown_key};
 use super::settings::{KEYS, NETWORK_KEYS, PORT_KEYS, Settings};
 use crate::types::shorten_message;
+
+impl Settings {
+    /// Reads and parses a TOML file.
+    ///
+    /// # Errors
+    /// A [`ConfigError`] for a file that cannot be read or is not TOML, else one for each unknown key and
+    /// invalid value.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigErrors> {
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        parse(&text, path)
+    }
+}
 
 /// A value that [`collect`] does not descend into, with the keys of its path, outermost first.
 struct Leaf<'i> {

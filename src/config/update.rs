@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::num::NonZeroU32;
 
-use super::Config;
+use super::checked::Config;
 use crate::nb::masked;
 use crate::tables::Policy;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Network, PortSlot};
-use crate::types::{MacAddr, PortKey};
+use super::PortSlot;
+use crate::types::PortKey;
 
 /// Milliseconds between two moves of an address.
 const MOVE_INTERVAL_MS: u64 = 1000;
@@ -58,31 +58,6 @@ pub enum Announcement {
     Moved,
     /// The address moved less than a second ago, and keeps its holder.
     Refused,
-}
-
-impl Network {
-    /// The contested address that `slot` in [`macs`](Self::macs) stands for; `None` if it is the slot of a
-    /// port.
-    #[must_use]
-    pub fn contested_at(&self, slot: PortSlot) -> Option<&ContestedAddress> {
-        if slot.is_contested() { self.contested.get(usize::from(slot.number)) } else { None }
-    }
-
-    /// The port that receives frames to `mac`, if there is one.
-    pub(super) fn receiver(&self, mac: MacAddr) -> Option<PortSlot> {
-        let place = *self.macs.get(&mac)?;
-        self.contested_at(place).map_or(Some(place), ContestedAddress::holder)
-    }
-
-    /// Adds an address that several ports claim. Returns whether a number was free for it.
-    pub(super) fn add_contested(&mut self, mac: MacAddr, address: ContestedAddress) -> bool {
-        let number = u16::try_from(self.contested.len()).ok().filter(|number| *number < u16::MAX);
-        if let Some(number) = number {
-            self.macs.insert(mac, PortSlot::contested(number));
-            self.contested.push(address);
-        }
-        number.is_some()
-    }
 }
 
 impl ContestedAddress {

@@ -18,8 +18,8 @@ use crate::types::{DropReason, Id, MacAddr};
 
 /// A port's counters, a set for each worker. Clones share the sets.
 ///
-/// One pointer leads to the sets: they are rarely in the cache of a worker, so each pointer more would cost a cache miss
-/// for each frame.
+/// One pointer leads to the sets: they are rarely in the cache of a worker, so each pointer more would cost a
+/// cache miss for each frame.
 #[derive(Debug, Clone)]
 pub struct PortCounters(Arc<[WorkerCounters]>);
 
@@ -78,7 +78,8 @@ impl PortCounters {
         }
     }
 
-    /// Counts rejected source addresses from now on. Only for ports with port security, because it takes memory.
+    /// Counts rejected source addresses from now on. Only for ports with port security, because it takes
+    /// memory.
     pub(super) fn watch_macs(&self) {
         for worker in self.0.iter() {
             worker.refused_macs.get_or_init(Box::default);
@@ -191,7 +192,8 @@ fn add(counter: &AtomicU64, count: u64) {
 const PAGE: usize = 256;
 
 /// The counters of every port, from its first compilation to the deletion of its record, so longer than one
-/// [`Tables`](super::Tables). Clones share the entries: control adds and removes them, tasks of the API read the sums.
+/// [`Tables`](super::Tables). Clones share the entries: control adds and removes them, tasks of the API read
+/// the sums.
 #[derive(Debug, Clone)]
 pub struct CounterBook {
     workers: usize,
@@ -235,7 +237,8 @@ impl CounterBook {
         self.ports.write().remove(lport);
     }
 
-    /// The sums of every port, by id. The lock is held for some ports at a time, and not while they are added up.
+    /// The sums of every port, by id. The lock is held for some ports at a time, and not while they are added
+    /// up.
     pub fn totals(&self) -> impl Iterator<Item = (Id, PortTotals)> + use<'_> {
         let pages = successors(Some(self.page(None)), |page| Some(self.page(Some(&page.last()?.0))));
         pages.flatten().map(|(lport, counters)| (lport, counters.totals()))

@@ -7,37 +7,37 @@ use crate::types::{IfIndex, Wants};
 /// A link of this host whose frames the switch receives, and the ports that it carries.
 #[derive(Debug)]
 pub struct LinkEntry {
-    /// The kernel's index.
+    /// Index of the link in the kernel.
     pub ifindex: IfIndex,
-    /// The worker of each of its queues.
+    /// The worker that owns each of its queues.
     pub queues: QueueOwners,
-    /// What each frame that comes in by it needs.
+    /// Steps that every frame received on it needs.
     pub wants: Wants,
-    /// Bytes of the longest packet that it takes: what is behind the Ethernet header and all tags.
+    /// Bytes of the longest packet that it accepts, without Ethernet header and tags.
     pub mtu: usize,
-    /// Bytes of the longest frame that can leave by it, tags and all.
+    /// Bytes of the longest frame that it accepts, with all tags.
     pub longest_frame: usize,
-    /// By number.
+    /// The ports by their numbers.
     pub(super) ports: Vec<Option<Port>>,
 }
 
 impl LinkEntry {
-    /// Ports of one link at most. Larger numbers have another meaning in a [`VlanTable`].
+    /// Maximum number of ports of one link. Larger numbers have another meaning in a [`VlanTable`].
     pub(super) const MAX_PORTS: u16 = VlanTable::UNWANTED;
 
-    /// The port with this number; `None` once it is gone.
+    /// The port with this number; `None` after its removal.
     #[inline]
     #[must_use]
     pub fn port(&self, number: u16) -> Option<&Port> {
         self.ports.get(usize::from(number))?.as_ref()
     }
 
-    /// The ports that the link carries.
+    /// The ports that the link carries, in the order of their numbers.
     pub fn ports(&self) -> impl Iterator<Item = &Port> {
         self.ports.iter().flatten()
     }
 
-    /// Places `port` at `number`.
+    /// Inserts `port` with this number, or replaces the present one.
     pub(super) fn insert(&mut self, number: u16, port: Port) {
         let place = usize::from(number);
         if self.ports.len() <= place {
@@ -52,7 +52,7 @@ impl LinkEntry {
         self.ports.get_mut(usize::from(number))?.as_mut()
     }
 
-    /// Connects a port to its network.
+    /// Sets the network of a port.
     pub(super) fn set_network(&mut self, number: u16, network: NetworkSlot) {
         if let Some(port) = self.port_mut(number) {
             port.network = Some(network);

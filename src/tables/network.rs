@@ -3,10 +3,31 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::PortSlot;
+use super::contested::ContestedAddress;
 use super::mac_holders::MacHolders;
-use super::{MacTable, Network, PortSlot};
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
 use crate::types::{Id, MacAddr, NetworkKey, PortKey, Problem, SourceRules};
+
+/// The slot of the port with each address of a network. The hash has a fixed seed, so it is fast and the same
+/// in each run; only a writer of the NB DB could choose addresses that collide.
+pub type MacTable = HashMap<MacAddr, PortSlot, FixedState>;
+
+/// A network's ports on this host.
+#[derive(Debug)]
+pub struct Network {
+    /// The `unique_key` of its record.
+    pub key: NetworkKey,
+    /// The port with each address. An address of `allowed_address_pairs` that several ports here claim has a
+    /// [slot of its own](Self::contested_at).
+    pub macs: MacTable,
+    contested: Vec<ContestedAddress>,
+    /// The ports that are up, which receive floods.
+    pub flood: Vec<PortSlot>,
+}
 
 /// A port of a network that is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +95,29 @@ impl Network {
             problems.extend(others.map(|lport| held_address(lport, mac, holder, lswitch)));
         }
         (network, problems)
+    }
+
+    /// The contested address that `slot` in [`macs`](Self::macs) stands for; `None` if it is the slot of a
+    /// port.
+    #[must_use]
+    pub fn contested_at(&self, slot: PortSlot) -> Option<&ContestedAddress> {
+        if slot.is_contested() { self.contested.get(usize::from(slot.number)) } else { None }
+    }
+
+    /// The port that receives frames to `mac`, if there is one.
+    pub(super) fn receiver(&self, mac: MacAddr) -> Option<PortSlot> {
+        let place = *self.macs.get(&mac)?;
+        self.contested_at(place).map_or(Some(place), ContestedAddress::holder)
+    }
+
+    /// Adds an address that several ports claim. Returns whether a number was free for it.
+    pub(super) fn add_contested(&mut self, mac: MacAddr, address: ContestedAddress) -> bool {
+        let number = u16::try_from(self.contested.len()).ok().filter(|number| *number < u16::MAX);
+        if let Some(number) = number {
+            self.macs.insert(mac, PortSlot::contested(number));
+            self.contested.push(address);
+        }
+        number.is_some()
     }
 }
 

@@ -1,9 +1,9 @@
-//! A list that one version shares with the next, so that a change costs a page and not the list.
+//! A list whose versions share unchanged pages, so that a change copies one page instead of the list.
 
 use std::array;
 use std::sync::Arc;
 
-/// Entries of a page.
+/// Number of entries of a page.
 const PAGE: usize = 64;
 
 /// Entries by place, some of them empty.
@@ -22,7 +22,7 @@ impl<T> Pages<T> {
         self.0.get(place / PAGE)?.get(place % PAGE)?.as_deref()
     }
 
-    /// Puts `entry` at `place`, which may be behind the end.
+    /// Sets the entry at `place`, which may be behind the end.
     pub(super) fn set(&mut self, place: usize, entry: Option<Arc<T>>) {
         if self.0.len() <= place / PAGE {
             self.0.resize_with(place / PAGE + 1, || Arc::new(array::from_fn(|_| None)));
@@ -33,13 +33,12 @@ impl<T> Pages<T> {
         }
     }
 
-    /// The entries that are there, in order.
+    /// The entries that exist, in the order of their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flat_map(|page| page.iter()).filter_map(Option::as_deref)
     }
 }
 
-/// Shares every page.
 impl<T> Clone for Pages<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())

@@ -8,24 +8,25 @@ use crate::types::QueueId;
 pub struct QueueOwners(Box<[WorkerId]>);
 
 impl QueueOwners {
-    /// The worker of `workers` that owns a queue: the queues of a link go round from the link's home worker on. Links with
-    /// as many queues as there are workers never need a hand-over; links with one queue spread.
+    /// The worker of `workers` that owns a queue: the queues of a link go round from the link's home worker
+    /// on. Links with as many queues as there are workers never need a hand-over; links with one queue
+    /// spread.
     #[must_use]
     pub fn owner_of(link: LinkSlot, queue: QueueId, workers: usize) -> WorkerId {
         let home = usize::from(link.0);
         (home + usize::from(queue.0)).checked_rem(workers).unwrap_or(0)
     }
 
-    /// Whether `worker` owns `queue`. Nearly always it does, and then no other queue is looked for.
+    /// Whether `worker` owns `queue`; true for nearly all frames, which then leave by it.
     #[inline]
     #[must_use]
     pub fn is_owner(&self, queue: QueueId, worker: WorkerId) -> bool {
         self.0.get(usize::from(queue.0)) == Some(&worker)
     }
 
-    /// The queue by which a frame that `worker` received from queue `entry` of any link leaves, and that queue's owner:
-    /// the one of the same number, or the next after it that `worker` owns itself. It depends on nothing else, so the
-    /// frames of one flow keep their order.
+    /// The queue by which a frame that `worker` received from queue `entry` of any link leaves, and that
+    /// queue's owner: the one of the same number, or the next after it that `worker` owns itself. It depends
+    /// on nothing else, so the frames of one flow keep their order.
     #[inline]
     #[must_use]
     pub fn exit(&self, entry: QueueId, worker: WorkerId) -> (QueueId, WorkerId) {
@@ -53,14 +54,14 @@ impl FromIterator<WorkerId> for QueueOwners {
 pub struct WorkerSet([u64; MAX_WORKERS / 64]);
 
 impl WorkerSet {
-    /// Adds a worker. One whose number is too large cannot exist.
+    /// Adds a worker. Ignores numbers of [`MAX_WORKERS`] and more, which no worker has.
     pub fn insert(&mut self, worker: WorkerId) {
         if let Some(word) = self.0.get_mut(worker / 64) {
             *word |= 1 << (worker % 64);
         }
     }
 
-    /// The workers in it, lowest first.
+    /// The workers in it, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = WorkerId> + use<> {
         let words = self.0.into_iter().enumerate().filter(|(_, word)| *word != 0);
         words.flat_map(|(place, word)| {

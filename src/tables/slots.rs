@@ -1,12 +1,12 @@
-//! Places in [`Tables`](super::Tables): small numbers that a worker finds entries by.
+//! Slots: small numbers that are the places of entries in [`Tables`](super::Tables).
 
-/// A worker's number, from 0.
+/// Number of a worker, from 0.
 pub type WorkerId = usize;
 
-/// Workers of one process at most: as many as the kernel's `cpu_set_t` has CPUs.
+/// Maximum number of workers: the number of CPUs in the C library's `cpu_set_t`.
 pub const MAX_WORKERS: usize = 1024;
 
-/// A link's place in [`Tables`](super::Tables), the same from its opening to its closing.
+/// The place of a link in [`Tables`](super::Tables), the same from its opening to its closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkSlot(pub u16);
 
@@ -18,12 +18,12 @@ impl LinkSlot {
     const CONTESTED: Self = Self(u16::MAX);
 }
 
-/// A port's place in [`Tables`](super::Tables), the same as long as the port belongs to the link.
+/// The place of a port in [`Tables`](super::Tables), the same as long as the port belongs to the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortSlot {
     /// The link that carries it.
     pub link: LinkSlot,
-    /// Its number there; [`LINK_OWNER`] is the link's own port.
+    /// Number of the port on the link; [`LINK_OWNER`] is the port that owns it.
     pub number: u16,
 }
 
@@ -45,9 +45,9 @@ impl PortSlot {
     }
 }
 
-/// The number of the port that owns a link: the one that untagged frames come from.
+/// The number of the port that owns a link, the source of its untagged frames.
 pub const LINK_OWNER: u16 = 0;
 
-/// A network's place in [`Tables`](super::Tables), the same as long as it has a port here.
+/// The place of a network in [`Tables`](super::Tables), the same as long as it has a port here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkSlot(pub u32);

@@ -4,25 +4,26 @@ use super::{LinkSlot, PortSlot};
 use crate::packet::{ETHERTYPE_DOT1Q, Tag};
 use crate::types::{UnknownTags, VlanId};
 
-/// What a tag means on one parent port: an entry for each of the 4096 VIDs.
+/// The meaning of tags on one parent port: an entry for each of the 4096 VIDs.
 #[derive(Debug)]
 pub struct VlanTable {
     link: LinkSlot,
-    /// The subport's number on the link, or one of the three numbers below, which no port has. VID 4095 is reserved and
-    /// no segmentation's: its entry is that of all other tags, whatever their TPID.
+    /// The subport's number on the link, or one of the three numbers below, which no port has. VID 4095 is
+    /// reserved and no segmentation's: its entry is that of all other tags, whatever their TPID.
     meanings: [u16; 4096],
 }
 
-/// What a tag on a frame of a parent port means.
+/// The meaning of a tag on a frame of a parent port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TagMeaning {
-    /// No segmentation has it: the frame is the parent's, tag as it came.
+    /// No segmentation has it: the frame belongs to the parent and keeps its tag.
     Parent,
-    /// It stands for this subport.
+    /// It selects this subport.
     Subport(PortSlot),
-    /// No segmentation has it, and the parent does not want it.
+    /// No segmentation has it, and the parent drops unknown tags.
     Unwanted,
-    /// A segmentation claims it, but its subport cannot be used. The frame belongs to no port, not to the parent either.
+    /// A segmentation claims it, but its subport cannot be used. The frame belongs to no port, not to the
+    /// parent either.
     Unusable,
 }
 
@@ -36,18 +37,18 @@ impl VlanTable {
     pub(super) fn empty(link: LinkSlot, unknown: UnknownTags) -> Box<Self> {
         let mut table = Box::new(Self { link, meanings: [Self::PARENT; 4096] });
         if unknown == UnknownTags::Drop {
-            // But for VID 0, which names no VLAN.
+            // Except VID 0, which names no VLAN.
             table.meanings.iter_mut().skip(1).for_each(|entry| *entry = Self::UNWANTED);
         }
         table
     }
 
-    /// Whether tags that are no segmentation's are unwanted.
+    /// Whether tags without a segmentation are dropped.
     pub(super) fn drops_unknown_tags(&self) -> bool {
         self.meanings.get(Self::OTHER_TAGS) == Some(&Self::UNWANTED)
     }
 
-    /// Says what `vid` means.
+    /// Sets the meaning of `vid`.
     pub(super) fn set(&mut self, vid: VlanId, meaning: TagMeaning) {
         if let Some(entry) = self.meanings.get_mut(usize::from(vid.get())) {
             *entry = match meaning {
@@ -59,7 +60,7 @@ impl VlanTable {
         }
     }
 
-    /// What `tag` means. Only a tag with TPID 0x8100 is a segmentation's.
+    /// The meaning of `tag`. Only a tag with TPID 0x8100 can belong to a segmentation.
     #[inline]
     #[must_use]
     pub fn get(&self, tag: Tag) -> TagMeaning {

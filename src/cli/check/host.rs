@@ -1,6 +1,6 @@
 //! Findings about the kernel and the capabilities of the process.
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use crate::kernel::inspect::{self, Capabilities};
 
 /// Packet memory of `trunkpath run` without `--umem-mib`, which the kernel locks.

@@ -1,6 +1,6 @@
 //! Findings about a link that belongs, or could belong, to a port.
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use crate::control::links::{LARGEST_MTU, Link};
 use crate::kernel::inspect::{self, Attached, NativeXdp, XdpMode};
 

@@ -1,6 +1,7 @@
 //! `trunkpath check`: the requirements of the switch that this host meets or not, with a remedy for each that
 //! it does not.
 
+mod finding;
 mod host;
 mod link;
 mod pins;
@@ -8,14 +9,13 @@ mod pins;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde::Serialize;
-
 use super::daemon::block_on;
 use super::output::{print, print_json};
 use crate::config::DEFAULT_PIN_FOLDER;
 use crate::control::links::{Link, LinkWatch, Links};
 use crate::kernel::{FoundPin, PinState};
 use crate::types::printable;
+use finding::{Finding, Verdict};
 
 /// Options of `trunkpath check`.
 #[derive(Debug, clap::Args)]
@@ -31,38 +31,6 @@ pub struct CheckArgs {
     /// Print the findings as JSON
     #[arg(long)]
     pub(super) json: bool,
-}
-
-/// One checked requirement; a line of the output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Finding {
-    verdict: Verdict,
-    /// The subject, for example `kernel` or `link veth0`.
-    about: String,
-    found: String,
-    /// The remedy, for a verdict other than `Ok`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    advice: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Ok,
-    /// The switch starts, with a limitation that the finding names.
-    Warning,
-    /// The switch, or the port of a link that was named, cannot work.
-    Missing,
-}
-
-impl Finding {
-    fn ok(about: &str, found: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Ok, about: about.to_owned(), found: found.into(), advice: None }
-    }
-
-    fn not_ok(verdict: Verdict, about: &str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { verdict, about: about.to_owned(), found: found.into(), advice: Some(advice.into()) }
-    }
 }
 
 /// Prints the findings. The exit code is non-zero when a requirement is missing.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use crate::control::links::Links;
 use crate::kernel::{
     CleanError, Cleaned, FoundPin, PinState, clean_pins, find_pins, inspect, is_bpffs,

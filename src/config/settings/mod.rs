@@ -1,25 +1,21 @@
 //! Settings as given in the file and by options, and the checks that make a [`Config`] of them.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
-use super::error::unknown_key;
-use super::{
-    Config, ConfigError, ConfigErrors, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode,
-    OnWorkerPanic, PortOptions, cpus, file,
+use super::checked::{
+    Config, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, OnWorkerPanic, PortOptions,
 };
+use super::cpus;
+use super::error::{ConfigError, ConfigErrors, MAX_UMEM_MIB, unknown_key};
 use crate::nb::DEFAULT_URL;
 use crate::tables::Policy;
 use crate::types::{NoSocketPolicy, ReservedMulticast, TagPolicy, UnknownTags};
-
-/// 64 GiB. A larger value counts as a typing error.
-pub(super) const MAX_UMEM_MIB: u32 = 64 * 1024;
 
 const DEFAULT_UMEM_MIB: u32 = 256;
 
@@ -91,17 +87,6 @@ pub struct NetworkSettings {
 }
 
 impl Settings {
-    /// Reads and parses a TOML file.
-    ///
-    /// # Errors
-    /// A [`ConfigError`] for a file that cannot be read or is not TOML, else one for each unknown key and
-    /// invalid value.
-    pub fn from_file(path: &Path) -> Result<Self, ConfigErrors> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        file::parse(&text, path)
-    }
-
     /// Combines these settings with those of `below` that they do not set.
     #[must_use]
     pub fn over(self, below: Self) -> Self {

@@ -1,4 +1,7 @@
+use std::path::Path;
+
 use super::*;
+use crate::config::file;
 
 fn toml(text: &str) -> Result<Settings, ConfigErrors> {
     file::parse(text, Path::new("trunkpath.toml"))

@@ -1,7 +1,12 @@
 //! Ports that a change of a record may concern.
 
-use super::PortIds;
+use std::collections::BTreeSet;
+
 use crate::nb::{LogicalPort, Northbound, Table};
+use crate::types::Id;
+
+/// A set of ports by the ids of their records.
+pub type PortIds = BTreeSet<Id>;
 
 /// Adds the ports whose place in the tables may depend on a record, according to the present records.
 #[allow(clippy::wildcard_enum_match_arm, reason = "other tables do not concern the datapath")]

@@ -13,6 +13,8 @@ use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, Policy, PortReport, P
 use crate::nb::{Change, Edit, LogicalPort, Northbound, Snapshot, Table, in_order};
 use crate::types::{Id, Incumbents, LinkRole, MacAddr, NetworkKey, Problem, SlotAllocator};
 
+pub use dirty::PortIds;
+
 /// Compiles [`Tables`] from the records and links, and again after changes.
 ///
 /// The tables depend on the present records and links and on the holders of contested claims, not on the
@@ -43,9 +45,6 @@ pub struct Compiler {
     /// The ports of links that were compiled since the last [`take_rebuilt`](Self::take_rebuilt).
     rebuilt: PortIds,
 }
-
-/// A set of ports by the ids of their records.
-pub type PortIds = BTreeSet<Id>;
 
 #[derive(Debug)]
 struct LinkState {
