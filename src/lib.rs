@@ -23,7 +23,7 @@
 //! | worker | [`worker`], [`xsk`] | moves frames between rings, packet memory and workers; bursts of each socket in turn |
 //! | pipeline | [`datapath`], [`packet`] | source port of a frame, permission, destination, tags and length for its egress: functions of frame and tables |
 //! | control | [`control`], [`tables`], [`nb`] | follows records and links, opens and closes links, compiles and publishes tables |
-//! | interface | [`api`], [`cli`], [`config`], [`logging`] | HTTP API, commands, settings, log |
+//! | operation | [`api`], [`cli`], [`config`], [`logging`] | HTTP API, commands, settings, log |
 //!
 //! *Ingress* is into the switch, *egress* is out of it. A frame that is not forwarded is dropped for one
 //! [`types::DropReason`], counted at one port.

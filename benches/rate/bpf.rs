@@ -83,11 +83,11 @@ pub enum Hook {
     Tc,
 }
 
-/// Attaches `program` to `device` until the device is deleted.
-pub fn attach(netns: &Netns, device: &str, program: BorrowedFd<'_>, hook: Hook) -> Result<()> {
+/// Attaches `program` to `link` until the link is deleted.
+pub fn attach(netns: &Netns, link: &str, program: BorrowedFd<'_>, hook: Hook) -> Result<()> {
     netns
         .enter(|| {
-            let ifindex = nix::net::if_::if_nametoindex(device)?.cast_signed();
+            let ifindex = nix::net::if_::if_nametoindex(link)?.cast_signed();
             match hook {
                 Hook::Xdp => Xdp::new(program).attach(ifindex, XdpFlags::DRV_MODE)?,
                 Hook::Tc => {
@@ -99,5 +99,5 @@ pub fn attach(netns: &Netns, device: &str, program: BorrowedFd<'_>, hook: Hook) 
             }
             anyhow::Ok(())
         })
-        .with_context(|| format!("attaching a BPF program to {device}"))
+        .with_context(|| format!("attaching a BPF program to {link}"))
 }

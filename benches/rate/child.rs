@@ -60,7 +60,7 @@ impl Child {
     pub fn wait_for_log(&mut self, text: &str) -> Result<()> {
         let log = self.log.clone();
         self.wait_until(&format!("{text:?} in its log"), || {
-            fs::read_to_string(&log).is_ok_and(|said| said.contains(text)).then_some(())
+            fs::read_to_string(&log).is_ok_and(|printed| printed.contains(text)).then_some(())
         })
     }
 
@@ -93,8 +93,9 @@ impl Child {
 
     /// The last lines of its log, as one line.
     fn last_words(&self) -> String {
-        let said = fs::read_to_string(&self.log).unwrap_or_default();
-        let mut lines: Vec<_> = said.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
+        let printed = fs::read_to_string(&self.log).unwrap_or_default();
+        let mut lines: Vec<_> =
+            printed.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
         lines.reverse();
         lines.join(" / ")
     }

@@ -104,8 +104,8 @@ fn while_up(context: &Context, peer: &dyn Peer, job: Job, conditions: Conditions
 
 /// Offers the frames of `job` to `peer`, at most `cap` per second.
 pub fn offer(context: &Context, peer: &dyn Peer, job: Job, cap: Option<u32>, way: Way) -> Result<Generator> {
-    let device = format!("v{}", job.from());
-    let load = Load { frames: Frames::of(job), device, cap, cpu: context.generator_cpu, way };
+    let link = format!("v{}", job.from());
+    let load = Load { frames: Frames::of(job), link, cap, cpu: context.generator_cpu, way };
     Generator::start(&context.programs, &peer.testbed().vms, load)
 }
 

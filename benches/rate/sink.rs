@@ -38,14 +38,14 @@ pub struct Counts {
 }
 
 impl Sink {
-    /// Attaches a sink to `device`.
-    pub fn new(programs: &Programs, netns: &Netns, device: &str, hook: Hook) -> Result<Self> {
+    /// Attaches a sink to `link`.
+    pub fn new(programs: &Programs, netns: &Netns, link: &str, hook: Hook) -> Result<Self> {
         let object = programs.open("sink")?.load().context("loading the sink")?;
         let name = match hook {
             Hook::Xdp => "sink_xdp",
             Hook::Tc => "sink_tc",
         };
-        bpf::attach(netns, device, program(&object, name)?.as_fd(), hook)?;
+        bpf::attach(netns, link, program(&object, name)?.as_fd(), hook)?;
         let map = object.maps().find(|map| map.name() == "counts").context("no map counts")?;
         let counter = Counter { map: MapHandle::try_from(&map)? };
         Ok(Self { object, counter })

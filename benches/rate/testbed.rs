@@ -77,20 +77,20 @@ impl Testbed {
     /// Drops so far on the path of a job, by link and counter of the kernel.
     pub fn drops(&self, job: Job) -> BTreeMap<String, u64> {
         let mut drops = BTreeMap::new();
-        let devices = [
+        let links = [
             (&self.vms, format!("v{}", job.from())),
             (&self.dut, format!("p{}", job.from())),
             (&self.dut, format!("p{}", job.to())),
             (&self.vms, format!("v{}", job.to())),
         ];
-        for (netns, device) in devices {
-            let links: Value =
-                serde_json::from_str(&netns.ip(&format!("-j -s link show dev {device}"))).unwrap();
+        for (netns, link) in links {
+            let shown: Value =
+                serde_json::from_str(&netns.ip(&format!("-j -s link show dev {link}"))).unwrap();
             for way in ["rx", "tx"] {
-                let dropped = links[0]["stats64"][way]["dropped"].as_u64().unwrap_or_default();
-                drops.insert(format!("{device} {way}_dropped"), dropped);
+                let dropped = shown[0]["stats64"][way]["dropped"].as_u64().unwrap_or_default();
+                drops.insert(format!("{link} {way}_dropped"), dropped);
             }
-            drops.extend(ethtool(netns, &device));
+            drops.extend(ethtool(netns, &link));
         }
         drops.insert("backlog".to_owned(), backlog());
         // Sinks drop all frames, which are not lost.
@@ -104,17 +104,17 @@ fn batch(netns: &Netns, lines: &str) {
 }
 
 /// Disables offloads: no merged frames, tags in the frame, complete checksums.
-fn no_offloads(netns: &Netns, device: &str) {
+fn no_offloads(netns: &Netns, link: &str) {
     let off = "tx off rx off tso off gso off gro off txvlan off rxvlan off";
-    run(&format!("ip netns exec {} ethtool -K {device} {off}", netns.name()));
+    run(&format!("ip netns exec {} ethtool -K {link} {off}", netns.name()));
 }
 
 /// Drops that the driver counts.
-fn ethtool(netns: &Netns, device: &str) -> BTreeMap<String, u64> {
-    let text = succeed(netns.command("ethtool").args(["-S", device]), "");
+fn ethtool(netns: &Netns, link: &str) -> BTreeMap<String, u64> {
+    let text = succeed(netns.command("ethtool").args(["-S", link]), "");
     let counters = text.lines().filter_map(|line| line.trim().split_once(": "));
     let drops = counters.filter(|(name, _)| name.contains("drops") || name.contains("errors"));
-    drops.filter_map(|(name, value)| Some((format!("{device} {name}"), value.parse().ok()?))).collect()
+    drops.filter_map(|(name, value)| Some((format!("{link} {name}"), value.parse().ok()?))).collect()
 }
 
 /// Drops by a full backlog of any CPU (Documentation/networking/scaling.rst): second column of

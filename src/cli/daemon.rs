@@ -41,12 +41,12 @@ pub(super) fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> a
 }
 
 /// Sends a request and decodes its answer.
-pub(super) async fn ask<T: DeserializeOwned>(client: &mut Client, query: &Query) -> anyhow::Result<T> {
-    decode(ask_json(client, query).await?)
+pub(super) async fn request<T: DeserializeOwned>(client: &mut Client, query: &Query) -> anyhow::Result<T> {
+    decode(request_json(client, query).await?)
 }
 
 /// Sends a request. The age of an old answer goes to stderr.
-pub(super) async fn ask_json(client: &mut Client, query: &Query) -> anyhow::Result<Value> {
+pub(super) async fn request_json(client: &mut Client, query: &Query) -> anyhow::Result<Value> {
     let Answer { value, age_secs } = client.ask(query).await?;
     if age_secs >= OLD_SECS {
         let note = format!(

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stdout};
 use std::time::{Duration, Instant};
 
-use super::daemon::{DaemonArgs, ask_json, block_on, decode};
+use super::daemon::{DaemonArgs, block_on, decode, request_json};
 use super::output::{print, print_json, printable_json, rate, table};
 use crate::api::Query;
 use crate::api::model::{ChunkCensus, PortStats, SocketStats, StatsView};
@@ -25,7 +25,7 @@ pub(super) fn run(args: &StatsArgs) -> anyhow::Result<()> {
     block_on(async {
         if !args.watch {
             let mut client = args.daemon.connect().await?;
-            let answer = ask_json(&mut client, &Query::Stats).await?;
+            let answer = request_json(&mut client, &Query::Stats).await?;
             return if args.daemon.json {
                 print_json(&answer)
             } else {
@@ -45,7 +45,7 @@ async fn watch(args: &StatsArgs) -> anyhow::Result<()> {
     let mut before: Option<(Instant, StatsView)> = None;
     loop {
         every_second.tick().await;
-        let answer = ask_json(&mut client, &Query::Stats).await?;
+        let answer = request_json(&mut client, &Query::Stats).await?;
         let now = Instant::now();
         if args.daemon.json {
             print(&(printable_json(&answer.to_string()) + "\n"))?;

@@ -38,7 +38,7 @@ pub struct Config {
     pub pin_folder: PathBuf,
     /// Whether the operator requested pins, with a pin folder or `no_socket = drop`; otherwise they are a
     /// default, and the switch works without.
-    pub pins_wanted: bool,
+    pub pins_requested: bool,
     /// Reaction to a panic of a worker.
     pub on_worker_panic: OnWorkerPanic,
     /// Address at which other hosts reach this one, for its record in table `chassis`; `None`: the source

@@ -27,7 +27,7 @@ impl Config {
             api,
             state,
             pin_folder,
-            pins_wanted,
+            pins_requested,
             on_worker_panic,
             local_ip,
             umem_mib,
@@ -56,7 +56,7 @@ impl Config {
         update.set_table("port.\"*\"", &mut self.default_port, default_port);
         update.set_table("port", &mut self.ports, ports);
         // Not a setting: it follows from two that are reported themselves.
-        self.pins_wanted = pins_wanted;
+        self.pins_requested = pins_requested;
         update
     }
 }

@@ -71,12 +71,12 @@ impl Pinning {
             tracing::warn!(folder, "{reason}; {CONSEQUENCE}");
         }
         let pins = pins.map(Arc::new);
-        Self { folder, pins, failure, wanted: config.pins_wanted, unpinned: BTreeMap::new() }
+        Self { folder, pins, failure, wanted: config.pins_requested, unpinned: BTreeMap::new() }
     }
 
     /// Looks whether another configuration wants pins that the start did not prepare.
     pub(super) fn apply_config(&mut self, config: &Config) {
-        self.wanted = config.pins_wanted;
+        self.wanted = config.pins_requested;
         if !config.drops_without_socket() {
             self.failure = None;
         } else if self.pins.is_none() && self.failure.is_none() {

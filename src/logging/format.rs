@@ -48,13 +48,13 @@ mod tests {
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
         tracing::subscriber::with_default(subscriber.fmt_fields(one_line()).finish(), || {
-            tracing::warn!(device = evil, reason = %evil, "cannot use {evil}");
+            tracing::warn!(link = evil, reason = %evil, "cannot use {evil}");
         });
         let line = String::from_utf8(log.0.lock().clone()).unwrap();
         assert_eq!((line.lines().count(), line.ends_with('\n')), (1, true), "{line:?}");
         assert!(!line.trim_end().chars().any(|found| found.is_control() || found == '\u{202e}'), "{line:?}");
         let name = "a\\u{1b}[2J\\nERROR all is lost \\u{202e}\\u{9b}1m";
-        for part in [format!("cannot use {name}"), format!("device=\"{name}\""), format!("reason={name}")] {
+        for part in [format!("cannot use {name}"), format!("link=\"{name}\""), format!("reason={name}")] {
             assert!(line.contains(&part), "{part}: {line}");
         }
     }

@@ -13,7 +13,7 @@ use crate::types::{Id, MacAddr, NetworkKey, Pcp, PortKey, SourceRules, Tci, Vlan
 /// Everything in tables that affects frames or reports.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TableDump {
-    /// By ifindex: place, port, wanted steps, MTU, longest frame.
+    /// By ifindex: place, port, needed steps, MTU, longest frame.
     links: BTreeMap<u32, (LinkSlot, Option<PortKey>, Wants, usize, usize)>,
     ports: BTreeMap<PortKey, PortDump>,
     networks: BTreeMap<NetworkKey, NetworkDump>,

@@ -139,7 +139,7 @@ impl Arena {
         }
     }
 
-    /// Moves chunk `index`, which its holder gives up, to the queue of free chunks.
+    /// Moves chunk `index`, which its holder releases, to the queue of free chunks.
     pub(super) fn release(&self, index: u32) {
         self.surrender(index, Place::FREE);
         let pushed = self.free.push(index);

@@ -1,7 +1,7 @@
 //! The mode that the proofs of this folder depend on.
 //!
 //! In copy mode the kernel copies a frame between a chunk and memory of its own within a system call or a
-//! softirq, so a closed socket leaves no chunk with a device. In zero-copy mode a device may read and write
+//! softirq, so a closed socket leaves no chunk in use by a NIC. In zero-copy mode a NIC may read and write
 //! chunks by DMA, and that proof does not hold.
 
 use std::io;

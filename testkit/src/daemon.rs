@@ -91,8 +91,8 @@ impl Files {
         let mut command = netns.command(trunkpath());
         command.arg("check").arg("--pin-folder").arg(&self.pin_folder).args(arguments);
         let answer = output(&mut command, "");
-        let said = [answer.stdout, answer.stderr].concat();
-        (String::from_utf8(said).unwrap(), answer.status.success())
+        let printed = [answer.stdout, answer.stderr].concat();
+        (String::from_utf8(printed).unwrap(), answer.status.success())
     }
 
     /// Path of the daemon's file `name`.
@@ -212,7 +212,7 @@ impl Daemon {
     /// Output of `trunkpath stats`, with its errors.
     pub fn stats_for_people(&self) -> String {
         let answer = output(Command::new(trunkpath()).args(["stats", "--api"]).arg(&self.api), "");
-        [answer.stdout, answer.stderr].iter().map(|said| String::from_utf8_lossy(said)).collect()
+        [answer.stdout, answer.stderr].iter().map(|printed| String::from_utf8_lossy(printed)).collect()
     }
 
     /// Waits until every row of `trunkpath show WHAT` is up, and there are `count`.

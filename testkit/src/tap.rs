@@ -27,10 +27,10 @@ impl Tap {
     pub fn of_a_guest_that_hangs(netns: &Netns, dev: &str, alias: &str) -> Self {
         let mut holder =
             netns.command("python3").args(["-c", HANG, dev]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        let mut printed = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut printed).unwrap();
         let tap = Self { holder };
-        assert_eq!(said, "open\n", "the tap {dev}");
+        assert_eq!(printed, "open\n", "the tap {dev}");
         netns.ip_batch(&[format!("link set dev {dev} alias {alias}"), format!("link set dev {dev} up")]);
         tap
     }

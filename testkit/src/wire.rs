@@ -31,9 +31,9 @@ impl Sender {
                 socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).unwrap();
             let link = getifaddrs()
                 .unwrap()
-                .filter(|interface| interface.interface_name == dev)
-                .find_map(|interface| interface.address?.as_link_addr().copied())
-                .unwrap_or_else(|| panic!("no interface {dev} in {}", netns.name()));
+                .filter(|entry| entry.interface_name == dev)
+                .find_map(|entry| entry.address?.as_link_addr().copied())
+                .unwrap_or_else(|| panic!("no link {dev} in {}", netns.name()));
             bind(socket.as_raw_fd(), &link).unwrap();
             socket
         });
@@ -84,9 +84,9 @@ impl Capture {
             .spawn()
             .unwrap();
         let mut errors = BufReader::new(tcpdump.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains("listening on") {
-            assert_ne!(errors.read_line(&mut said).unwrap(), 0, "tcpdump ended: {said}");
+        let mut printed = String::new();
+        while !printed.contains("listening on") {
+            assert_ne!(errors.read_line(&mut printed).unwrap(), 0, "tcpdump ended: {printed}");
         }
 
         let (to_test, frames) = channel();
@@ -142,16 +142,16 @@ impl Capture {
 
     /// Stops it, and asserts that no frame came.
     pub fn stop_silent(self) {
-        let said = self.end();
-        assert!(said.lines().any(|line| line == "0 packets captured"), "frames came: {said}");
+        let printed = self.end();
+        assert!(printed.lines().any(|line| line == "0 packets captured"), "frames came: {printed}");
     }
 
     fn end(mut self) -> String {
         kill(self.pid(), Signal::SIGINT).unwrap();
-        let mut said = String::new();
-        self.errors.read_to_string(&mut said).unwrap();
-        assert!(said.contains("\n0 packets dropped by kernel"), "tcpdump: {said}");
-        said
+        let mut printed = String::new();
+        self.errors.read_to_string(&mut printed).unwrap();
+        assert!(printed.contains("\n0 packets dropped by kernel"), "tcpdump: {printed}");
+        printed
     }
 
     fn pid(&self) -> Pid {

@@ -22,11 +22,11 @@ fn answer(output: &Output) -> (bool, String) {
     (output.status.success(), String::from_utf8(output.stdout.clone()).unwrap())
 }
 
-fn ifindex(namespace: &Netns, device: &str) -> IfIndex {
+fn ifindex(namespace: &Netns, link: &str) -> IfIndex {
     namespace.enter(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (links, _) = runtime.block_on(LinkWatch::open()).unwrap();
-        links.named(device).unwrap().ifindex
+        links.named(link).unwrap().ifindex
     })
 }
 

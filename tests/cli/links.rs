@@ -75,7 +75,11 @@ fn every_change_is_announced() {
         until(&mut links, &mut watch, |links| links.get(first).is_none()).await;
         namespace.ip("link add renamed type veth peer name v1");
         until(&mut links, &mut watch, |links| links.named("renamed").is_some()).await;
-        assert_ne!(links.named("renamed").unwrap().ifindex, first, "made again is another device");
+        assert_ne!(
+            links.named("renamed").unwrap().ifindex,
+            first,
+            "a link that is created again has another index"
+        );
     });
 }
 

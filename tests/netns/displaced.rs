@@ -63,7 +63,7 @@ fn changes_of_ports_and_links_are_in_the_log() {
         let pair = Pair::new(testbed);
         testbed.start();
         testbed.wait_until_all_up();
-        let (vm, device) = (pair.vm.id(), testbed.dev(&pair.peer).to_owned());
+        let (vm, link) = (pair.vm.id(), testbed.dev(&pair.peer).to_owned());
         let expect = |testbed: &Testbed, line: &str| {
             until(line, || testbed.files.log().contains(line).then_some(()));
         };
@@ -72,7 +72,7 @@ fn changes_of_ports_and_links_are_in_the_log() {
         expect(testbed, "port up -> disabled");
         testbed.secure(&pair.vm, &["10.0.0.1"]);
         expect(testbed, "port security on");
-        testbed.host.ip(&format!("link set {device} down"));
+        testbed.host.ip(&format!("link set {link} down"));
         expect(testbed, "link switched off");
     });
 }

@@ -168,7 +168,7 @@ fn port_whose_switched_off_link_is_replaced_is_served_by_the_new_one() {
         testbed.host.ip(&format!("link set dev {dev} up"));
         testbed.daemon().wait_until_up("ports", 2);
         let retired = testbed.host.ip("-details link show dev retired");
-        assert!(!retired.contains("prog/xdp"), "the old device is still held:\n{retired}");
+        assert!(!retired.contains("prog/xdp"), "the old link is still held:\n{retired}");
         let workers = testbed.daemon().show("workers").unwrap().to_string();
         assert!(workers.contains(&format!("{dev}/0")) && !workers.contains("retired"), "{workers}");
     });

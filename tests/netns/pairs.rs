@@ -97,12 +97,12 @@ fn a_virtual_address_moves_between_a_subport_and_a_guest() {
     });
 }
 
-/// Creates an interface with the virtual addresses on a router; it is down.
+/// Creates a link with the virtual addresses on a router; it is down.
 fn add_virtual_interface(testbed: &Testbed, router: &Port) {
     let netns = testbed.netns(router);
     netns.ip(&format!("link add vrrp link eth0 address {} type macvlan mode private", text(VIRTUAL)));
     netns.ip(&format!("addr add {VIRTUAL_IP}/24 dev vrrp"));
-    // Otherwise eth0 answers for the address of the other interface, with its own MAC address.
+    // Otherwise eth0 answers for the address of the other link, with its own MAC address.
     netns.enter(|| fs::write("/proc/sys/net/ipv4/conf/all/arp_ignore", "1").unwrap());
 }
 

@@ -45,9 +45,9 @@ fn assert_passed(testbed: &Testbed, pair: &Pair, stack: &Capture) {
 }
 
 fn clean(testbed: &Testbed) {
-    let (said, content) = testbed.files.check(&testbed.host, &["--clean"]);
-    assert!(content && said.contains("removed"), "{said}");
-    assert_eq!(testbed.files.pins(), [""; 0], "{said}");
+    let (printed, content) = testbed.files.check(&testbed.host, &["--clean"]);
+    assert!(content && printed.contains("removed"), "{printed}");
+    assert_eq!(testbed.files.pins(), [""; 0], "{printed}");
     testbed.wait_for_no_programs();
 }
 
@@ -81,16 +81,16 @@ fn check_lists_what_is_pinned_and_clean_removes_it() {
     on_testbed(|testbed| {
         let pair = Pair::new(testbed);
         testbed.start();
-        let (said, _) = testbed.files.check(&testbed.host, &["--clean"]);
-        assert!(said.contains("a running switch uses it"), "{said}");
+        let (printed, _) = testbed.files.check(&testbed.host, &["--clean"]);
+        assert!(printed.contains("a running switch uses it"), "{printed}");
         assert_eq!(testbed.files.pins().len(), 3, "a running switch keeps its pins");
 
         testbed.take_daemon().kill();
         let stack = host_stack(testbed, &pair.vm);
         assert_all_dropped(testbed, &pair);
-        let (said, _) = testbed.files.check(&testbed.host, &[]);
-        let named = said.lines().any(|line| line.contains("link vm") && line.contains("pinned"));
-        assert!(named && said.contains("check --clean"), "{said}");
+        let (printed, _) = testbed.files.check(&testbed.host, &[]);
+        let named = printed.lines().any(|line| line.contains("link vm") && line.contains("pinned"));
+        assert!(named && printed.contains("check --clean"), "{printed}");
         stack.stop_silent();
 
         let stack = host_stack(testbed, &pair.vm);
@@ -131,8 +131,8 @@ fn stale_pin_is_removed_and_the_new_link_is_served() {
         testbed.take_daemon().kill();
         let dev = testbed.dev(&pair.vm).to_owned();
         testbed.host.ip(&format!("link delete dev {dev}"));
-        let (said, _) = testbed.files.check(&testbed.host, &[]);
-        assert!(said.contains("its link was removed"), "{said}");
+        let (printed, _) = testbed.files.check(&testbed.host, &[]);
+        assert!(printed.contains("its link was removed"), "{printed}");
         testbed.plug(&pair.vm);
         testbed.relaunch();
         testbed.wait_until_all_up();
@@ -183,9 +183,9 @@ fn two_network_namespaces_share_a_folder() {
 
 /// Runs the clean-up in `here`, which must not touch `there`.
 fn clean_one_of_two(here: &Testbed, there: &Testbed) {
-    let (said, _) = here.files.check(&here.host, &["--clean"]);
-    assert!(said.contains("another network namespace"), "{said}");
-    assert_eq!(here.files.pins().len(), 3, "{said}");
+    let (printed, _) = here.files.check(&here.host, &["--clean"]);
+    assert!(printed.contains("another network namespace"), "{printed}");
+    assert_eq!(here.files.pins().len(), 3, "{printed}");
     here.host.assert_no_programs();
     assert!(there.host.has_programs());
 }
@@ -242,9 +242,9 @@ fn start_that_fails_leaves_nothing() {
             command.args(["run", "--nb", nb, "--chassis", "c1", "--api"]).arg(api);
             command.arg("--pin-folder").arg(&pins).arg("--state").arg(testbed.files.state());
             let ended = output(&mut command, "");
-            let said = String::from_utf8(ended.stderr).unwrap();
-            assert!(!ended.status.success() && said.contains(complaint), "{said}");
-            assert!(!testbed.files.path("made").exists(), "{nb}: {said}");
+            let printed = String::from_utf8(ended.stderr).unwrap();
+            assert!(!ended.status.success() && printed.contains(complaint), "{printed}");
+            assert!(!testbed.files.path("made").exists(), "{nb}: {printed}");
         }
     });
 }

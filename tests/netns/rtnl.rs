@@ -106,8 +106,8 @@ fn stop_during_a_hold_reports_remaining_links_and_ends_with_the_hold() {
         });
         holder.release();
         stopping.join().unwrap();
-        let (said, content) = testbed.files.check(&testbed.host, &["--clean"]);
-        assert!(content, "{said}");
+        let (printed, content) = testbed.files.check(&testbed.host, &["--clean"]);
+        assert!(content, "{printed}");
         testbed.wait_for_no_programs();
     });
 }

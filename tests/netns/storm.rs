@@ -120,10 +120,10 @@ fn a_receiver_that_never_reads_disturbs_no_other_port_under_traffic() {
 
         assert_unnoticed(testbed, &ports, &Frame::new(ports.stormy.mac, ports.stuck.mac));
         let stats = testbed.daemon().stats();
-        let device = stats["links"].as_array().unwrap().iter().find(|row| row["link"] == "hangs").unwrap();
+        let row = stats["links"].as_array().unwrap().iter().find(|row| row["link"] == "hangs").unwrap();
         let port = stats["ports"].as_array().unwrap().iter().find(|row| row["lport"] == ports.stuck.id());
         let sent = port.unwrap()["sent_frames"].as_u64().unwrap();
-        let dropped = device["transmit_dropped"].as_u64().unwrap()
+        let dropped = row["transmit_dropped"].as_u64().unwrap()
             + testbed.daemon().dropped(&ports.stuck.id(), "transmit_ring_full");
         // All except those in the queue of the tap, and in the TX ring of the daemon.
         assert!(sent > STORM / 10 && dropped + TAP_QUEUE + TX_RING > sent, "{dropped} of {sent}");

@@ -245,7 +245,7 @@ fn tag_behind_an_accelerated_tag_is_not_smuggled() {
         let (vm, peer1) = (testbed.guest("vm", one), testbed.guest("peer1", one));
         let victim = testbed.subport(&vm, 10, two);
         let peer2 = testbed.guest("peer2", two);
-        // A VLAN interface of the guest without a segmentation.
+        // A VLAN link of the guest without a segmentation.
         let own = testbed.spare_port(&vm, 77, one);
         testbed.start();
         let eth0_77 = testbed.vlan_interface(&own, 0);

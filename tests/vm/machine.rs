@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::console::Console;
 use super::image::Image;
 use super::talk::LAST_NUMBER;
-use super::testbed::Interface;
+use super::testbed::GuestLink;
 use testkit::netns::Netns;
 use testkit::records::text;
 
@@ -43,7 +43,7 @@ pub struct Vm {
 impl Vm {
     /// Starts a VM in `host`, with `tap` as the other end of its network device. It boots in the background:
     /// see [`Vm::wait_until_booted`].
-    pub fn start(image: &Image, host: &Netns, tap: &str, port: &Interface, offloads: Offloads) -> Self {
+    pub fn start(image: &Image, host: &Netns, tap: &str, port: &GuestLink, offloads: Offloads) -> Self {
         let network = [
             "-netdev".to_owned(),
             format!("tap,id=net,ifname={tap},script=no,downscript=no"),
@@ -95,21 +95,21 @@ impl Vm {
         self.wait_until_booted();
     }
 
-    /// Creates `interfaces` in it (VLAN interfaces on eth0 for subports), with their addresses.
-    pub fn configure(&mut self, interfaces: &[Interface]) {
-        for interface in interfaces {
-            self.add(interface);
+    /// Creates `guest_links` in it (VLAN links on eth0 for subports), with their addresses.
+    pub fn configure(&mut self, guest_links: &[GuestLink]) {
+        for guest_link in guest_links {
+            self.add(guest_link);
         }
     }
 
-    fn add(&mut self, interface: &Interface) {
-        let dev = interface.dev();
-        if let Some(vid) = interface.vid {
+    fn add(&mut self, guest_link: &GuestLink) {
+        let dev = guest_link.dev();
+        if let Some(vid) = guest_link.vid {
             self.run(&format!("ip link add link eth0 name {dev} type vlan id {vid}"));
-            self.run(&format!("ip link set dev {dev} address {}", text(interface.mac)));
+            self.run(&format!("ip link set dev {dev} address {}", text(guest_link.mac)));
         }
         self.run(&format!("ip link set dev {dev} up"));
-        for subnet in interface.subnets() {
+        for subnet in guest_link.subnets() {
             self.run(&format!("ip address add {subnet} dev {dev}"));
         }
     }

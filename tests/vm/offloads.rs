@@ -72,9 +72,9 @@ fn super_packets_cost_a_vm_no_more_than_half_of_its_throughput() {
             vm.run(&format!("seq 1 {LAST} >/tmp/file"));
         }
         testbed.wait_until_all_up();
-        for (way, interface) in [("untagged", &trunks[0]), ("tagged", &subports[0])] {
-            let peer = testbed.peer(interface);
-            for ip in peer.interface.ips() {
+        for (way, guest_link) in [("untagged", &trunks[0]), ("tagged", &subports[0])] {
+            let peer = testbed.peer(guest_link);
+            for ip in peer.guest_link.ips() {
                 compare(way, &mut stock, &mut plain, peer, ip);
             }
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 use super::machine::Vm;
-use super::testbed::{Interface, Peer};
+use super::testbed::{GuestLink, Peer};
 use testkit::wait::{PATIENCE, until};
 
 /// The data has the numbers from 1 to this one, a line each, as `seq` prints them: 1.3 MB.
@@ -34,10 +34,10 @@ pub fn assert_silent(vm: &mut Vm, ip: IpAddr) {
     assert!(!vm.succeeds(&format!("ping -c 2 -W 1 {ip}")), "{ip} answers");
 }
 
-/// Pings from `vm`, by its interface `own`, to `peer`, and exchanges data over TCP, with each side as the
+/// Pings from `vm`, by its link `own`, to `peer`, and exchanges data over TCP, with each side as the
 /// client. IPv4 and IPv6.
-pub fn converse(vm: &mut Vm, own: &Interface, peer: &Peer) {
-    for (here, there) in own.ips().into_iter().zip(peer.interface.ips()) {
+pub fn converse(vm: &mut Vm, own: &GuestLink, peer: &Peer) {
+    for (here, there) in own.ips().into_iter().zip(peer.guest_link.ips()) {
         ping(vm, there);
         call(vm, peer, there);
         answer(vm, here, peer);
@@ -98,9 +98,9 @@ fn exchange(stream: TcpStream) {
     });
 }
 
-/// Exchanges data between two VMs: `client` connects to `server` at the addresses of its `interface`.
-pub fn converse_of_vms(client: &mut Vm, (server, interface): (&mut Vm, &Interface)) {
-    for ip in interface.ips() {
+/// Exchanges data between two VMs: `client` connects to `server` at the addresses of `guest_link`.
+pub fn converse_of_vms(client: &mut Vm, (server, guest_link): (&mut Vm, &GuestLink)) {
+    for ip in guest_link.ips() {
         ping(client, ip);
         thread::scope(|scope| {
             scope.spawn(|| server.run(&format!("nc -l -p {PORT} {EXCHANGE}")));

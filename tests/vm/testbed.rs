@@ -22,9 +22,9 @@ use testkit::records::{self, port_id};
 /// Number of networks, each with a peer.
 const NETWORKS: u8 = 4;
 
-/// An interface of a VM or of a peer, behind a logical port.
+/// A link in a VM or of a peer, behind a logical port.
 #[derive(Debug, Clone, Copy)]
-pub struct Interface {
+pub struct GuestLink {
     /// `unique_key` of its logical port; with the number of the network it determines the addresses.
     key: u8,
     network: u8,
@@ -33,7 +33,7 @@ pub struct Interface {
     pub vid: Option<u16>,
 }
 
-impl Interface {
+impl GuestLink {
     /// Name at its guest.
     pub fn dev(&self) -> String {
         self.vid.map_or("eth0".to_owned(), |vid| format!("eth0.{vid}"))
@@ -65,7 +65,7 @@ impl Interface {
 #[derive(Debug)]
 pub struct Peer {
     pub netns: Netns,
-    pub interface: Interface,
+    pub guest_link: GuestLink,
 }
 
 /// A host with the daemon, VMs and peers. Fields are dropped in this order: the daemon stops before its links
@@ -78,7 +78,7 @@ pub struct VmTestbed {
     image: Image,
     pub files: Files,
     records: String,
-    interfaces: Vec<Interface>,
+    guest_links: Vec<GuestLink>,
 }
 
 /// Runs `test` on a testbed, then asserts what holds after every test: no frame is lost, the daemon stops
@@ -100,7 +100,7 @@ impl VmTestbed {
             image,
             files: Files::new(),
             records: String::new(),
-            interfaces: vec![],
+            guest_links: vec![],
         };
         for network in 1..=NETWORKS {
             testbed.record(&records::network(network.into()));
@@ -111,23 +111,23 @@ impl VmTestbed {
     }
 
     fn peer_on(&mut self, network: u8) -> Peer {
-        let interface = self.interface(network, None, true);
+        let guest_link = self.guest_link(network, None, true);
         let (netns, dev) = (Netns::new("peer"), format!("veth{network}"));
-        veth((&self.host, &dev), (&netns, "eth0", &records::text(interface.mac)), 1);
-        self.host.ip(&format!("link set dev {dev} alias {}", interface.port()));
+        veth((&self.host, &dev), (&netns, "eth0", &records::text(guest_link.mac)), 1);
+        self.host.ip(&format!("link set dev {dev} alias {}", guest_link.port()));
         netns.enter(|| std::fs::write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "0").unwrap());
-        let [v4, v6] = interface.subnets();
+        let [v4, v6] = guest_link.subnets();
         netns.ip(&format!("address add {v4} dev eth0"));
         netns.ip(&format!("address add {v6} dev eth0 nodad"));
-        Peer { netns, interface }
+        Peer { netns, guest_link }
     }
 
     // --- before the start
     // -----------------------------------------------------------------------------------------
 
     /// Adds the port of a VM on network 1, and its tap.
-    pub fn parent(&mut self) -> Interface {
-        let port = self.interface(1, None, true);
+    pub fn parent(&mut self) -> GuestLink {
+        let port = self.guest_link(1, None, true);
         let tap = port.tap();
         self.host.ip(&format!("tuntap add dev {tap} mode tap vnet_hdr"));
         self.host.ip(&format!("link set dev {tap} alias {} up", port.port()));
@@ -135,23 +135,23 @@ impl VmTestbed {
     }
 
     /// Adds a subport of `parent`.
-    pub fn subport(&mut self, parent: &Interface, vid: u16, network: u8) -> Interface {
+    pub fn subport(&mut self, parent: &GuestLink, vid: u16, network: u8) -> GuestLink {
         let port = self.spare_port(vid, network);
         self.record(&records::segmentation(parent.key.into(), port.key.into(), vid));
         port
     }
 
     /// Adds a port without a segmentation that could become a subport.
-    pub fn spare_port(&mut self, vid: u16, network: u8) -> Interface {
-        self.interface(network, Some(vid), false)
+    pub fn spare_port(&mut self, vid: u16, network: u8) -> GuestLink {
+        self.guest_link(network, Some(vid), false)
     }
 
-    fn interface(&mut self, network: u8, vid: Option<u16>, bound: bool) -> Interface {
-        let key = u8::try_from(self.interfaces.len()).unwrap() + 1;
-        let interface = Interface { key, network, mac: [0xfa, 0x16, 0x3e, 0, 2, key], vid };
-        self.record(&records::port(key.into(), network.into(), &interface.dev(), interface.mac, bound));
-        self.interfaces.push(interface);
-        interface
+    fn guest_link(&mut self, network: u8, vid: Option<u16>, bound: bool) -> GuestLink {
+        let key = u8::try_from(self.guest_links.len()).unwrap() + 1;
+        let guest_link = GuestLink { key, network, mac: [0xfa, 0x16, 0x3e, 0, 2, key], vid };
+        self.record(&records::port(key.into(), network.into(), &guest_link.dev(), guest_link.mac, bound));
+        self.guest_links.push(guest_link);
+        guest_link
     }
 
     fn record(&mut self, record: &Value) {
@@ -173,13 +173,13 @@ impl VmTestbed {
     }
 
     /// Starts the VM of `parent`.
-    pub fn power_on(&self, parent: &Interface, offloads: Offloads) -> Vm {
+    pub fn power_on(&self, parent: &GuestLink, offloads: Offloads) -> Vm {
         Vm::start(&self.image, &self.host, &parent.tap(), parent, offloads)
     }
 
-    /// Starts a VM with the interfaces `own`, the first of which is its parent port; returns when it has
+    /// Starts a VM with the links `own`, the first of which is its parent port; returns when it has
     /// booted and is served.
-    pub fn boot(&self, own: &[Interface]) -> Vm {
+    pub fn boot(&self, own: &[GuestLink]) -> Vm {
         let mut vm = self.power_on(&own[0], Offloads::Stock);
         vm.wait_until_booted();
         vm.configure(own);
@@ -189,7 +189,7 @@ impl VmTestbed {
 
     /// Waits until all ports are served, including those of VMs.
     pub fn wait_until_all_up(&self) {
-        let ports = self.interfaces.iter().filter(|interface| interface.vid.is_none()).count();
+        let ports = self.guest_links.iter().filter(|guest_link| guest_link.vid.is_none()).count();
         self.daemon().wait_until_up("ports", ports);
         self.daemon().wait_until_up("subports", self.records.matches("\"child_port_segmentation\"").count());
     }
@@ -199,9 +199,9 @@ impl VmTestbed {
         self.daemon().wait_until_up("ports", self.peers.len());
     }
 
-    /// The namespace on the same network as `interface`.
-    pub fn peer(&self, interface: &Interface) -> &Peer {
-        &self.peers[usize::from(interface.network) - 1]
+    /// The namespace on the same network as `guest_link`.
+    pub fn peer(&self, guest_link: &GuestLink) -> &Peer {
+        &self.peers[usize::from(guest_link.network) - 1]
     }
 
     fn finish(&mut self) {

@@ -1,4 +1,4 @@
-//! A VLAN-aware VM: its parent port on network 1, VLAN interfaces on others.
+//! A VLAN-aware VM: its parent port on network 1, VLAN links on others.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,18 +7,18 @@ use std::thread;
 
 use super::machine::{Offloads, Vm};
 use super::talk::{assert_silent, connect, converse, converse_of_vms, echo, ping};
-use super::testbed::{Interface, VmTestbed, on_testbed};
+use super::testbed::{GuestLink, VmTestbed, on_testbed};
 use testkit::wait::PATIENCE;
 
 /// A parent on network 1 with `eth0.100` and `eth0.200` on networks 2 and 3.
-fn trunk_and_subports(testbed: &mut VmTestbed) -> [Interface; 3] {
+fn trunk_and_subports(testbed: &mut VmTestbed) -> [GuestLink; 3] {
     let parent = testbed.parent();
     [parent, testbed.subport(&parent, 100, 2), testbed.subport(&parent, 200, 3)]
 }
 
-fn converse_on_all(testbed: &VmTestbed, vm: &mut Vm, own: &[Interface]) {
-    for interface in own {
-        converse(vm, interface, testbed.peer(interface));
+fn converse_on_all(testbed: &VmTestbed, vm: &mut Vm, own: &[GuestLink]) {
+    for guest_link in own {
+        converse(vm, guest_link, testbed.peer(guest_link));
     }
 }
 
@@ -60,7 +60,7 @@ fn a_vm_gets_a_subport_and_loses_one_while_it_runs() {
         testbed.start();
         let mut vm = testbed.boot(&own);
         vm.configure(&[comes]);
-        let [v4, v6] = testbed.peer(&comes).interface.ips();
+        let [v4, v6] = testbed.peer(&comes).guest_link.ips();
         assert_silent(&mut vm, v4);
 
         // A connection on another subport continues.
@@ -74,7 +74,7 @@ fn a_vm_gets_a_subport_and_loses_one_while_it_runs() {
             }
             testbed.files.nb(&["del-subport", &parent.port(), &goes.port()], "");
             testbed.daemon().wait_until_up("subports", 2);
-            for ip in testbed.peer(&goes).interface.ips() {
+            for ip in testbed.peer(&goes).guest_link.ips() {
                 assert_silent(&mut vm, ip);
             }
         });

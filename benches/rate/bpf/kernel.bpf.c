@@ -35,7 +35,7 @@ struct {
 	__uint(max_entries, 64);
 	__type(key, __u32);
 	__type(value, __u32);
-} devices SEC(".maps");
+} links SEC(".maps");
 
 SEC("tc") int trunk_tc(struct __sk_buff *skb)
 {
@@ -91,7 +91,7 @@ SEC("xdp") int trunk_xdp(struct xdp_md *ctx)
 		tag[0] = bpf_htons(ETH_P_8021Q);
 		tag[1] = bpf_htons(next->vid);
 	}
-	return bpf_redirect_map(&devices, next->ifindex, 0);
+	return bpf_redirect_map(&links, next->ifindex, 0);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

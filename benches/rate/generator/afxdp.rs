@@ -30,7 +30,7 @@ pub fn run(netns: &str, load: &Load, shared: &Shared, ready: &Sender<Pid>) -> Re
     let this = std::env::current_exe()?;
     let mut command = command_in(netns, this.to_str().context("a path that is no UTF-8")?);
     let Frames { pattern, vary_at, vary_from, vary_count } = &load.frames;
-    command.args(["transmit", "--device", &load.device, "--cpu", &load.cpu.to_string()]);
+    command.args(["transmit", "--link", &load.link, "--cpu", &load.cpu.to_string()]);
     command.args(["--vary-at", &vary_at.to_string(), "--vary-from", &vary_from.to_string()]);
     command.args(["--vary-count", &vary_count.to_string()]);
     if let Some(cap) = load.cap {
@@ -61,7 +61,7 @@ pub fn run(netns: &str, load: &Load, shared: &Shared, ready: &Sender<Pid>) -> Re
 #[derive(Debug, Args)]
 pub struct Transmit {
     #[arg(long)]
-    device: String,
+    link: String,
     #[arg(long)]
     cpu: usize,
     #[arg(long)]
@@ -82,7 +82,7 @@ pub fn transmit(options: &Transmit) -> Result<()> {
     threads::pin(Pid::from_raw(0), options.cpu)?;
     let arena = Arena::umem(FRAMES)?;
     let mut pool = ChunkPool::new(arena);
-    let mut socket = XskSocket::open(arena, 0, &options.device, QueueId(0))?;
+    let mut socket = XskSocket::open(arena, 0, &options.link, QueueId(0))?;
     let pattern = options.pattern.iter().map(|frame| bytes(frame)).collect::<Result<Vec<_>>>()?;
     let mut frames = pattern.iter().cycle().zip((0..options.vary_count).cycle());
     println!("0");

@@ -67,7 +67,7 @@ pub fn run(
 /// Loads the program for `load`; its variables are `struct plan` of generator.bpf.c.
 fn load_plan(programs: &Programs, load: &Load) -> Result<Object> {
     let frames = &load.frames;
-    let ifindex = nix::net::if_::if_nametoindex(load.device.as_str()).with_context(|| load.device.clone())?;
+    let ifindex = nix::net::if_::if_nametoindex(load.link.as_str()).with_context(|| load.link.clone())?;
     let numbers = [
         ifindex,
         frames.vary_at as u32,

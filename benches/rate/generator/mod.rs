@@ -28,7 +28,7 @@ pub enum Way {
     Live,
     /// The same in bursts of 65,536 frames, some milliseconds long, and pauses for as long and longer
     Bursts,
-    /// By an AF_XDP socket on the guest's device, in socket buffers, as most guests send
+    /// By an AF_XDP socket on the guest's link, in socket buffers, as most guests send
     Afxdp,
 }
 
@@ -37,7 +37,7 @@ pub enum Way {
 pub struct Load {
     pub frames: Frames,
     /// Link of the sending guest.
-    pub device: String,
+    pub link: String,
     /// Maximum rate in frames per second.
     pub cap: Option<u32>,
     /// CPU of the sending thread.

@@ -100,11 +100,11 @@ struct Side {
 }
 
 impl Side {
-    fn open(arena: &'static Arena, device: &str, id: u16) -> Result<Self> {
-        let ifindex = IfIndex::new(nix::net::if_::if_nametoindex(device)?).context("index 0")?;
+    fn open(arena: &'static Arena, link: &str, id: u16) -> Result<Self> {
+        let ifindex = IfIndex::new(nix::net::if_::if_nametoindex(link)?).context("index 0")?;
         let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
         let program = SteerProgram::attach(&mut SteerLoader::default(), ifindex, options, None)?;
-        let socket = XskSocket::open(arena, id, device, QueueId(0))?;
+        let socket = XskSocket::open(arena, id, link, QueueId(0))?;
         program.steer(QueueId(0), socket.as_fd())?;
         let (waiting, staged) = (VecDeque::with_capacity(WAITING_FRAMES), Vec::with_capacity(BURST_FRAMES));
         Ok(Self { socket, waiting, staged, _program: program })

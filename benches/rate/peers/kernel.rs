@@ -38,8 +38,8 @@ impl Kernel {
         let object = context.programs.open("kernel")?.load().context("loading the kernel's trunk")?;
         fill(&object, &testbed.dut)?;
         let name = if hook == Hook::Tc { "trunk_tc" } else { "trunk_xdp" };
-        for device in ["p1", "p3", "p4"] {
-            bpf::attach(&testbed.dut, device, program(&object, name)?.as_fd(), hook)?;
+        for link in ["p1", "p3", "p4"] {
+            bpf::attach(&testbed.dut, link, program(&object, name)?.as_fd(), hook)?;
         }
         let threads = if kind == Kind::XdpOwnCore {
             own_threads(&testbed.dut, context.datapath_cpu)?
@@ -71,7 +71,7 @@ pub struct Ceiling {
 impl Ceiling {
     pub fn start(context: &Context) -> Result<Self> {
         let testbed = Testbed::new(&context.programs, "ceiling", Hook::Xdp)?;
-        let sink = |device| Sink::new(&context.programs, &testbed.dut, device, Hook::Xdp);
+        let sink = |link| Sink::new(&context.programs, &testbed.dut, link, Hook::Xdp);
         Ok(Self { sinks: [sink("p1")?, sink("p3")?], testbed })
     }
 }
@@ -98,13 +98,13 @@ fn fill(object: &Object, netns: &Netns) -> Result<()> {
         let map = object.maps().find(|map| map.name() == name).context("a map is missing")?;
         anyhow::Ok(MapHandle::try_from(&map)?)
     };
-    let (routes, devices) = (map("routes")?, map("devices")?);
+    let (routes, links) = (map("routes")?, map("links")?);
     // The kernel looks up the links in the namespace of the process that writes the map.
     netns.enter(|| {
-        let [p1, p3, p4] = ["p1", "p3", "p4"].map(|device| nix::net::if_::if_nametoindex(device).unwrap());
-        for device in [p1, p3, p4] {
-            let bytes = device.to_ne_bytes();
-            devices.update(&bytes, &bytes, MapFlags::ANY)?;
+        let [p1, p3, p4] = ["p1", "p3", "p4"].map(|link| nix::net::if_::if_nametoindex(link).unwrap());
+        for link in [p1, p3, p4] {
+            let bytes = link.to_ne_bytes();
+            links.update(&bytes, &bytes, MapFlags::ANY)?;
         }
         let route = |from: u32, vid: u16, to: Mac, next: u32, push: u16| {
             let key = [&from.to_ne_bytes()[..], &vid.to_ne_bytes(), &to].concat();
@@ -122,15 +122,15 @@ fn fill(object: &Object, netns: &Netns) -> Result<()> {
 /// Gives the links poll threads of their own, on `cpu`.
 fn own_threads(netns: &Netns, cpu: usize) -> Result<Vec<Pid>> {
     let before: BTreeSet<_> = threads::processes("napi/p").into_iter().collect();
-    for device in ["p1", "p3"] {
-        let line = format!("echo 1 >/sys/class/net/{device}/threaded");
+    for link in ["p1", "p3"] {
+        let line = format!("echo 1 >/sys/class/net/{link}/threaded");
         succeed(netns.command("sh").args(["-c", &line]), "");
     }
     // A new thread gets its name some time after its start.
     sleep(Duration::from_millis(200));
     let threads: Vec<_> =
         threads::processes("napi/p").into_iter().filter(|pid| !before.contains(pid)).collect();
-    ensure!(threads.len() == 2, "the kernel made {} poll threads for two devices", threads.len());
+    ensure!(threads.len() == 2, "the kernel made {} poll threads for two links", threads.len());
     threads.iter().try_for_each(|thread| threads::pin(*thread, cpu))?;
     Ok(threads)
 }

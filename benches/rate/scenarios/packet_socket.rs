@@ -17,7 +17,7 @@ use testkit::netns::Netns;
 /// Longest frame of a testbed in bytes.
 const LONGEST: usize = 2048;
 
-/// A packet socket on one device.
+/// A packet socket on one link.
 #[derive(Debug)]
 pub struct PacketSocket {
     socket: OwnedFd,
@@ -25,14 +25,14 @@ pub struct PacketSocket {
 
 impl PacketSocket {
     /// Opens a socket that waits at most `patience` for a frame.
-    pub fn open(netns: &Netns, device: &str, patience: Duration) -> Result<Self> {
+    pub fn open(netns: &Netns, link: &str, patience: Duration) -> Result<Self> {
         netns.enter(|| {
             let socket =
                 socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)?;
             let address = getifaddrs()?
-                .filter(|interface| interface.interface_name == device)
-                .find_map(|interface| interface.address?.as_link_addr().copied())
-                .with_context(|| format!("no device {device}"))?;
+                .filter(|entry| entry.interface_name == link)
+                .find_map(|entry| entry.address?.as_link_addr().copied())
+                .with_context(|| format!("no link {link}"))?;
             bind(socket.as_raw_fd(), &address)?;
             let patience = TimeVal::microseconds(i64::try_from(patience.as_micros())?);
             setsockopt(&socket, ReceiveTimeout, &patience)?;

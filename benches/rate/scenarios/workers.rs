@@ -60,8 +60,8 @@ fn while_up(context: &Context, trunkpath: &Trunkpath, cpus: [usize; 2]) -> Resul
     let sinks = [testbed.sink(3), testbed.sink(2)];
     sinks[0].expect(&Expected::arriving(Job::UP))?;
     sinks[1].expect(&Expected::untagged(60))?;
-    let start = |frames, device: &str, cpu| {
-        let load = Load { frames, device: device.to_owned(), cap: None, cpu, way: Way::Live };
+    let start = |frames, link: &str, cpu| {
+        let load = Load { frames, link: link.to_owned(), cap: None, cpu, way: Way::Live };
         Generator::start(&context.programs, &testbed.vms, load)
     };
     let generators = [start(tagged, "v1", cpus[0])?, start(plain, "v4", cpus[1])?];

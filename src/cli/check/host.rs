@@ -58,7 +58,7 @@ fn sockets() -> Finding {
             Verdict::Missing,
             "AF_XDP",
             format!("no socket can be made: {error}"),
-            "see capabilities below",
+            "see the findings about capabilities",
         ),
     }
 }

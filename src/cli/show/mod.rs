@@ -5,7 +5,7 @@ mod views;
 
 use clap::ValueEnum;
 
-use super::daemon::{DaemonArgs, ask, ask_json, block_on, decode};
+use super::daemon::{DaemonArgs, block_on, decode, request, request_json};
 use super::output::{print, print_json, width};
 use crate::api::model::{NbView, NetworkView, PortView, SubportView, WorkerView};
 use crate::api::{Client, Query};
@@ -66,7 +66,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
             let summary = Summary::read(&mut client).await?;
             return if args.daemon.json { print_json(&summary) } else { print(&summary.to_string()) };
         };
-        let answer = ask_json(&mut client, &view.query()).await?;
+        let answer = request_json(&mut client, &view.query()).await?;
         if args.daemon.json {
             return print_json(&answer);
         }
@@ -86,6 +86,6 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
 }
 
 async fn names(client: &mut Client) -> anyhow::Result<Names> {
-    let networks: Vec<NetworkView> = ask(client, &Query::Networks).await?;
+    let networks: Vec<NetworkView> = request(client, &Query::Networks).await?;
     Ok(networks.into_iter().map(|network| (network.lswitch, network.name)).collect())
 }

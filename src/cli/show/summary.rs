@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::api::model::{NbView, NetworkView, PortState, PortView, SubportView};
 use crate::api::{Client, Query};
-use crate::cli::daemon::ask;
+use crate::cli::daemon::request;
 use crate::types::{Problem, printable};
 
 /// Upper bound of the ports that are listed by name because they are down; `show ports` and `show subports`
@@ -26,11 +26,11 @@ pub(super) struct Summary {
 impl Summary {
     pub(super) async fn read(client: &mut Client) -> anyhow::Result<Self> {
         Ok(Self {
-            ports: ask(client, &Query::Ports).await?,
-            subports: ask(client, &Query::Subports).await?,
-            networks: ask(client, &Query::Networks).await?,
-            nb: ask(client, &Query::Nb).await?,
-            problems: ask(client, &Query::Problems).await?,
+            ports: request(client, &Query::Ports).await?,
+            subports: request(client, &Query::Subports).await?,
+            networks: request(client, &Query::Networks).await?,
+            nb: request(client, &Query::Nb).await?,
+            problems: request(client, &Query::Problems).await?,
         })
     }
 }

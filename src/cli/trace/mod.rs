@@ -2,7 +2,7 @@
 
 mod decode;
 
-use super::daemon::{DaemonArgs, ask, ask_json, block_on, decode as decode_answer};
+use super::daemon::{DaemonArgs, block_on, decode as decode_answer, request, request_json};
 use super::output::{print, print_json, table};
 use crate::api::model::{PortView, SubportView, TraceRequest, TraceView};
 use crate::api::{Client, Hex, Query};
@@ -56,7 +56,7 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<()> {
             }
         };
         let query = Query::Trace(TraceRequest { port: args.port.clone(), frame });
-        let answer = ask_json(&mut client, &query).await?;
+        let answer = request_json(&mut client, &query).await?;
         if args.daemon.json {
             print_json(&answer)
         } else {
@@ -67,8 +67,8 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<()> {
 
 /// The address of the subport with this VID, else that of the port.
 async fn own_address(client: &mut Client, lport: &str, vlan: Option<u16>) -> anyhow::Result<MacAddr> {
-    let subports: Vec<SubportView> = ask(client, &Query::Subports).await?;
-    let ports: Vec<PortView> = ask(client, &Query::Ports).await?;
+    let subports: Vec<SubportView> = request(client, &Query::Subports).await?;
+    let ports: Vec<PortView> = request(client, &Query::Ports).await?;
     let sender = subports
         .iter()
         .filter(|subport| subport.parent == lport && subport.segmentation_id == vlan.map(u64::from))

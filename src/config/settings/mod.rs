@@ -120,7 +120,7 @@ impl Settings {
     /// [`ConfigError`] for the first value that cannot be used.
     pub fn check(mut self) -> Result<Config, ConfigErrors> {
         let policy = self.policy();
-        let pins_wanted = self.wants_pins();
+        let pins_requested = self.requests_pins();
         let default_port = self.port.remove(EVERY_PORT).unwrap_or_default().onto(PortOptions::default());
         let ports = self.port.into_iter().map(|(lport, port)| (lport, port.onto(default_port))).collect();
         let umem_mib = self.umem_mib.unwrap_or(DEFAULT_UMEM_MIB);
@@ -139,7 +139,7 @@ impl Settings {
             api: self.api.unwrap_or_else(|| DEFAULT_API.into()),
             state: self.state.unwrap_or_else(|| DEFAULT_STATE.into()),
             pin_folder: self.pin_folder.unwrap_or_else(|| DEFAULT_PIN_FOLDER.into()),
-            pins_wanted,
+            pins_requested,
             on_worker_panic: self.on_worker_panic.unwrap_or_default(),
             local_ip: self.local_ip,
             umem_mib,
@@ -152,7 +152,7 @@ impl Settings {
 }
 
 impl Settings {
-    fn wants_pins(&self) -> bool {
+    fn requests_pins(&self) -> bool {
         let drops = |port: &PortSettings| port.no_socket == Some(NoSocketPolicy::Drop);
         self.pin_folder.is_some() || self.port.values().any(drops)
     }

@@ -193,8 +193,8 @@ fn no_socket_is_drop_unless_all_ports_pass() {
 
 #[test]
 fn pins_are_requested_by_a_pin_folder_or_no_socket_drop() {
-    let wanted = |text: &str| toml(text).unwrap().check().unwrap().pins_wanted;
-    assert!(!wanted("") && !wanted("port.'*'.no_socket = 'pass'"));
-    assert!(wanted("pin_folder = '/run/pins'"));
-    assert!(wanted("port.'*'.no_socket = 'drop'") && wanted("port.p.no_socket = 'drop'"));
+    let requested = |text: &str| toml(text).unwrap().check().unwrap().pins_requested;
+    assert!(!requested("") && !requested("port.'*'.no_socket = 'pass'"));
+    assert!(requested("pin_folder = '/run/pins'"));
+    assert!(requested("port.'*'.no_socket = 'drop'") && requested("port.p.no_socket = 'drop'"));
 }

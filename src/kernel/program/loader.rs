@@ -191,7 +191,7 @@ fn load(instructions: &[bpf_insn], bound_to: Option<IfIndex>) -> Result<OwnedFd,
     let mut options = bpf_prog_load_opts {
         sz: size_of::<bpf_prog_load_opts>() as libbpf_sys::size_t,
         expected_attach_type: libbpf_sys::BPF_XDP,
-        // As SEC("xdp.frags") does in libbpf: the program accepts frames of several buffers.
+        // As SEC("xdp.frags") does in libbpf: the program accepts frames in several fragments.
         prog_flags: libbpf_sys::BPF_F_XDP_HAS_FRAGS
             | bound_to.map_or(0, |_| libbpf_sys::BPF_F_XDP_DEV_BOUND_ONLY),
         prog_ifindex: bound_to.map_or(0, IfIndex::get),

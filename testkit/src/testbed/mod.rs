@@ -213,7 +213,7 @@ impl Testbed {
         });
     }
 
-    /// Creates the VLAN interface `eth0.VID` of the subport `port`, with its MAC address, up. It sends with
+    /// Creates the VLAN link `eth0.VID` of the subport `port`, with its MAC address, up. It sends with
     /// priority `pcp`.
     pub fn vlan_interface(&self, port: &Port, pcp: u16) -> String {
         let (netns, vid) = (self.netns(port), port.vids[0]);
