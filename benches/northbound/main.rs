@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use futures::FutureExt;
-use trunkpath::control::{Follower, News, Reconciler};
+use trunkpath::control::{Follower, NbEvent, Reconciler};
 use trunkpath::nb::{self, Change, ChangeSet, Revision, Snapshot};
 use trunkpath::packet::{ETHERTYPE_DOT1Q, Tag};
 use trunkpath::tables::TagMeaning;
@@ -110,19 +110,19 @@ impl FollowingReconciler {
         Self { follower, reconciler: reconciler(links, scenario), all_here }
     }
 
-    /// Applies news. Returns them: the daemon hands them to another thread.
-    fn take(&mut self, mut news: News) -> News {
-        match &mut news {
-            News::All(snapshot) => {
+    /// Applies an event. Returns it, because the daemon moves it to another thread.
+    fn apply(&mut self, mut event: NbEvent) -> NbEvent {
+        match &mut event {
+            NbEvent::Snapshot(snapshot) => {
                 if self.all_here {
                     all_here(snapshot);
                 }
                 self.reconciler.apply_snapshot(snapshot);
             }
-            News::Changes(changes) => self.reconciler.apply_changes(changes),
-            News::Lost(error) => panic!("{error}"),
+            NbEvent::Changes(changes) => self.reconciler.apply_changes(changes),
+            NbEvent::Unreachable(error) => panic!("{error}"),
         }
-        news
+        event
     }
 
     async fn reconcile(&mut self) {
@@ -130,21 +130,21 @@ impl FollowingReconciler {
         drop(self.reconciler.take_reported());
     }
 
-    /// Waits for news, applies all that came, and reconciles.
+    /// Waits for an event, applies all that have arrived, and reconciles.
     async fn round(&mut self) {
-        let mut news = Some(self.follower.next().await);
-        while let Some(some) = news {
-            drop(self.take(some));
-            news = self.follower.next().now_or_never();
+        let mut event = Some(self.follower.next().await);
+        while let Some(some) = event {
+            drop(self.apply(some));
+            event = self.follower.next().now_or_never();
         }
         self.reconcile().await;
     }
 
     async fn cold(&mut self, what: &str) {
         let start = Instant::now();
-        let news = self.follower.next().await;
+        let event = self.follower.next().await;
         let read = start.elapsed().as_secs_f64();
-        let taken_news = self.take(news);
+        let applied = self.apply(event);
         let taken = start.elapsed().as_secs_f64() - read;
         self.reconcile().await;
         let ports = self.reconciler.compiler().reports().count();
@@ -152,7 +152,7 @@ impl FollowingReconciler {
             "  {what}: {ports} ports compiled; from nothing to tables published: {:.2} s (read {read:.2}, taken {taken:.2})",
             start.elapsed().as_secs_f64()
         );
-        drop(taken_news);
+        drop(applied);
     }
 
     /// Times single changes from the write of another program to the tables.

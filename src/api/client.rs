@@ -44,7 +44,7 @@ pub enum ClientError {
     Connect {
         /// The value of `--api`.
         path: PathBuf,
-        /// The kernel's error.
+        /// The error of the kernel.
         source: io::Error,
     },
     /// The connection ended before the answer, for example because the daemon stopped.

@@ -26,7 +26,8 @@ const MAX_CONNECTIONS: usize = 64;
 /// Time in which a request has to arrive completely.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Upper bounds of a request's head and body: a trace request has a frame of up to 64 KiB in hexadecimal digits.
+/// Upper bounds of a request's head and body: a trace request has a frame of up to 64 KiB in hexadecimal
+/// digits.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_BODY_BYTES: usize = 256 * 1024;
 

@@ -27,7 +27,7 @@ pub enum ApiError {
     /// A trace starts at a parent or a plain port; a subport's frames come in by its parent.
     #[error("lport {lport} is a subport of {parent}: trace --port {parent} --vlan VID")]
     IsSubport {
-        /// The subport's id.
+        /// Id of the subport's record.
         lport: String,
         /// The id of its parent.
         parent: String,
@@ -37,7 +37,7 @@ pub enum ApiError {
         "lport {lport} is {state}: a trace starts at a port that is up -> `trunkpath show ports` lists them"
     )]
     PortDown {
-        /// The lport's id.
+        /// Id of the port's record.
         lport: String,
         /// Why the port is down.
         state: PortState,

@@ -1,8 +1,9 @@
-//! The daemon's socket: HTTP and JSON on a Unix socket, so that `curl --unix-socket` works as well as the CLI.
+//! The daemon's socket: HTTP and JSON on a Unix socket, so that `curl --unix-socket` works as well as the
+//! CLI.
 //!
-//! The server has no access to ports or tables: a [`Responder`] answers each request. The daemon's responder reads counters
-//! and workers from shared memory, and turns every other request into a [`Call`], which the control thread answers between
-//! two other events: an answer never shows half an update.
+//! The server has no access to ports or tables: a [`Responder`] answers each request. The daemon's responder
+//! reads counters and workers from shared memory, and turns every other request into a [`Call`], which the
+//! control thread answers between two other events: an answer never shows half an update.
 
 mod client;
 mod connections;

@@ -1,4 +1,4 @@
-//! Requests and answers between the server and the control thread.
+//! Requests and answers between the server and its responder.
 
 use tokio::sync::oneshot;
 
@@ -20,7 +20,8 @@ pub enum Query {
     Problems,
     /// `GET /v1/nb`: an [`NbView`](super::model::NbView).
     Nb,
-    /// `GET /v1/drift`: an array of sentences, each a difference between the tables in force and a fresh read of the NB DB.
+    /// `GET /v1/drift`: an array of sentences, each a difference between the tables in force and a fresh read
+    /// of the NB DB.
     Drift,
     /// `GET /v1/stats`: a [`StatsView`](super::model::StatsView).
     Stats,
@@ -60,16 +61,16 @@ impl Query {
     }
 }
 
-/// A request on its way to the control thread.
+/// A request for another thread, which sends the reply.
 #[derive(Debug)]
 pub struct Call {
-    /// What is requested.
+    /// The view that is requested.
     pub query: Query,
     /// The server waits at the other end; without a reply the client gets [`ApiError::Stopping`].
     pub reply: oneshot::Sender<Reply>,
 }
 
-/// An answer on its way to the client.
+/// An answer for the client.
 #[derive(Debug)]
 pub struct Reply {
     /// The view that [`Query`] names, as JSON.

@@ -32,7 +32,7 @@ pub enum ListenError {
     Io {
         /// The value of `--api`.
         path: PathBuf,
-        /// The kernel's error.
+        /// The error of the kernel.
         source: io::Error,
     },
 }
@@ -47,11 +47,11 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Listens at `path`, which only the daemon's own user can connect to (mode 0600). The file of a killed daemon is
-    /// replaced; missing folders are created.
+    /// Listens at `path`, which only the daemon's own user can connect to (mode 0600). The file of a killed
+    /// daemon is replaced; missing folders are created.
     ///
-    /// There is no lock: any user may hold one on a folder that it can read. Two daemons that start together both find
-    /// the same dead file, but each renames it before it removes it, and only one of them can bind.
+    /// There is no lock: any user may hold one on a folder that it can read. Two daemons that start together
+    /// both find the same dead file, but each renames it before it removes it, and only one of them can bind.
     ///
     /// # Errors
     /// [`ListenError`] when another daemon has the path, or the file system rejects the socket.

@@ -10,16 +10,16 @@ use crate::tables::{LinkSlot, WorkerId};
 use crate::types::IfIndex;
 use crate::worker::WorkerPoolError;
 
-/// Opens and closes links: `AfXdp` with a kernel, a simulation in tests. A call that may block in the kernel only starts
-/// the operation, whose end is an event.
+/// Opens and closes links: `AfXdp` with a kernel, a simulation in tests. A call that may block in the kernel
+/// only starts the operation, whose end is an event.
 pub trait LinkBackend {
     /// The value that stands for an open link.
     type Handle;
     /// The reason why a link could not be opened. Its text is for operators.
     type Error: Display;
 
-    /// Starts to open `link`, which has the place `slot` in the tables. Ends with [`BackendEvent::Opened`]. Its frames do
-    /// not flow before [`connect`](Self::connect).
+    /// Starts to open `link`, which has the place `slot` in the tables. Ends with [`BackendEvent::Opened`].
+    /// Its frames do not flow before [`connect`](Self::connect).
     fn open(&mut self, link: &Link, slot: LinkSlot, options: PortOptions);
 
     /// Waits for the next event. Cancel-safe.
@@ -35,12 +35,12 @@ pub trait LinkBackend {
         handle: &mut Self::Handle,
     ) -> impl Future<Output = Result<(), WorkerPoolError>>;
 
-    /// Stops the frames of a link, and starts to close it. No table contains it any more. Until it is opened again, or
-    /// [discarded](Self::discard), its frames have the outcome that its port's `no_socket` sets.
+    /// Stops the frames of a link, and starts to close it. No table contains it any more. Until it is opened
+    /// again, or [discarded](Self::discard), its frames have the outcome that its port's `no_socket` sets.
     fn release(&mut self, slot: LinkSlot, handle: Self::Handle) -> impl Future<Output = ()>;
 
-    /// Gives up a link that was released or could not be opened completely: nothing remains on it. Has no effect on any
-    /// other link.
+    /// Gives up a link that was released or could not be opened completely: nothing remains on it. Has no
+    /// effect on any other link.
     fn discard(&mut self, ifindex: IfIndex);
 }
 
@@ -51,7 +51,8 @@ pub enum BackendEvent<H, E> {
     Opened {
         /// The link that was to be opened.
         ifindex: IfIndex,
-        /// The open link and the owner of each of its queues. After an error the reconciler tries again later.
+        /// The open link and the owner of each of its queues. After an error the reconciler tries again
+        /// later.
         outcome: Result<(H, Vec<WorkerId>), E>,
     },
     /// The number of queues that a link has in use, which the kernel does not announce.
@@ -78,7 +79,8 @@ pub enum LostReason {
     /// The XDP program or its pin is not as it was attached.
     #[error(transparent)]
     Program(#[from] ProgramChange),
-    /// The kernel has unbound the sockets, which it does when a link is removed or moved to another namespace.
+    /// The kernel has unbound the sockets, which it does when a link is removed or moved to another
+    /// namespace.
     #[error("its sockets are no longer bound: the link was away")]
     SocketsUnbound,
 }

@@ -1,5 +1,5 @@
-//! Ports whose link is here while their record binds them to another compute node: most likely a misspelt name of the
-//! chassis. Pure.
+//! Ports whose link is here while their record binds them to another compute node: most likely a misspelt
+//! name of the chassis. Pure.
 
 use std::collections::BTreeSet;
 

@@ -1,18 +1,20 @@
-//! The daemon: the reconciler on real devices, and the NB session above it.
+//! The state of the control thread: a reconciler with real links, the NB session, and what the log contains
+//! of both.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::af_xdp::{AfXdp, LinkCheck};
+use super::blocking::blocking;
+use super::error::ControlError;
 use super::event_log::{EventLog, PortRecord};
-use super::follow::News;
+use super::follow::NbEvent;
 use super::incumbent_store::IncumbentStore;
 use super::links::{LinkEvent, Links};
 use super::live_views::LiveViews;
 use super::nb_session::NbSession;
-use super::pinning::{Folder, Pinning};
+use super::pinning::{Pinning, PreparedFolder};
 use super::reconciler::Reconciler;
-use super::{ControlError, blocking};
 use crate::config::{Config, OnWorkerPanic};
 use crate::logging::LogLoss;
 use crate::nb::{self, Snapshot};
@@ -20,12 +22,12 @@ use crate::tables::{PortState, WorkerId};
 use crate::types::Problem;
 use crate::worker::WorkerPoolError;
 
-/// Everything the control thread knows and holds.
+/// Everything that belongs to the control thread.
 #[derive(Debug)]
 pub(super) struct Daemon {
     pub(super) reconciler: Reconciler<AfXdp>,
     pub(super) session: NbSession,
-    /// How often each worker did.
+    /// Number of panics of each worker.
     panics: BTreeMap<WorkerId, u64>,
     pub(super) events: EventLog,
     log: LogLoss,
@@ -33,16 +35,18 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Registers the packet memory and starts the workers. The NB DB comes with what is known of it before it is asked.
+    /// Registers the packet memory and starts the workers. The records of the session's copy are in force
+    /// until the NB DB is read.
     pub(super) async fn start(
         config: Config,
         links: Links,
         (session, copy): (NbSession, Option<Snapshot>),
-        folder: Folder,
+        folder: PreparedFolder,
         log: LogLoss,
     ) -> Result<Self, ControlError> {
         let arena = AfXdp::register(&config).await?;
-        // There is no other switch in this network namespace from here on: its pins are ours.
+        // Only one switch can register packet memory in a network namespace, so its pins belong to this
+        // process.
         let settings = config.clone();
         let pinning = blocking(move || Pinning::start(&settings, folder)).await;
         let start = |config: &Config, publisher: &_| AfXdp::start(config, arena, pinning, publisher);
@@ -57,14 +61,14 @@ impl Daemon {
         Ok(Self { reconciler, session, panics, events, log, incumbents })
     }
 
-    /// Takes news from the NB DB.
-    pub(super) fn hear(&mut self, news: News) {
-        match &news {
-            News::All(snapshot) => self.reconciler.apply_snapshot(snapshot),
-            News::Changes(changes) => self.reconciler.apply_changes(changes),
-            News::Lost(_) => {}
+    /// Applies an event of the NB DB.
+    pub(super) fn apply_nb_event(&mut self, event: NbEvent) {
+        match &event {
+            NbEvent::Snapshot(snapshot) => self.reconciler.apply_snapshot(snapshot),
+            NbEvent::Changes(changes) => self.reconciler.apply_changes(changes),
+            NbEvent::Unreachable(_) => {}
         }
-        self.session.note(news);
+        self.session.apply_event(event);
     }
 
     /// Applies a change of the links.
@@ -72,7 +76,7 @@ impl Daemon {
         let is_resync = matches!(event, LinkEvent::Resync(_));
         self.reconciler.backend.registry.apply_link_event(&event);
         if let Some((before, now)) = self.reconciler.link_change(&event) {
-            self.events.link(before, now);
+            self.events.log_link(before, now);
         }
         self.reconciler.apply_link_event(event);
         if is_resync {
@@ -81,7 +85,7 @@ impl Daemon {
         }
     }
 
-    /// Writes down who holds what several records claim; once a second or so.
+    /// Stores the incumbents if they may have changed. Called once a second.
     pub(super) async fn store_incumbents(&mut self) {
         let mut is_due = || self.reconciler.take_incumbents_changed() || self.incumbents.problem().is_some();
         if self.incumbents.is_ready() && is_due() {
@@ -89,15 +93,16 @@ impl Daemon {
         }
     }
 
-    /// Why they are not kept, if they are not.
+    /// The problem of the last attempt to store the incumbents.
     pub(super) fn incumbents_problem(&self) -> Option<Problem> {
         self.incumbents.problem()
     }
 
-    /// Makes it all true, and reports which ports forward: their sockets and tables are in force.
+    /// Reconciles, then logs and reports the ports whose state may have changed. A port that is reported as
+    /// up has sockets, and the tables in force contain it.
     pub(super) async fn reconcile(&mut self) -> Result<(), WorkerPoolError> {
         match self.reconciler.reconcile().await {
-            // The next look after the workers sees to it.
+            // `restart_workers` starts it again.
             Err(WorkerPoolError::Died { .. })
                 if self.reconciler.config.on_worker_panic == OnWorkerPanic::Restart => {}
             outcome => outcome?,
@@ -110,7 +115,7 @@ impl Daemon {
                 parent: report.parent.clone(),
                 has_port_security: compiler.has_port_security(lport),
             });
-            self.events.port(lport, record);
+            self.events.log_port(lport, record);
         }
         let is_up = |lport: &str| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
         self.session.report(reported.iter().map(|lport| (lport, is_up(lport))));
@@ -142,9 +147,11 @@ impl Daemon {
         }
     }
 
-    /// Starts workers again that panicked, and lets their devices be taken again by the next round; or fails, if that is
-    /// what the configuration wants. Returns whether there were any.
-    pub(super) async fn revive_workers(&mut self) -> Result<bool, WorkerPoolError> {
+    /// Starts workers again that panicked; the next round opens their links. Returns whether there were any.
+    ///
+    /// # Errors
+    /// A worker has panicked, and the setting `on_worker_panic` is `exit`.
+    pub(super) async fn restart_workers(&mut self) -> Result<bool, WorkerPoolError> {
         let dead = self.reconciler.backend.workers.dead();
         for worker in &dead {
             if self.reconciler.config.on_worker_panic == OnWorkerPanic::Exit {
@@ -158,7 +165,7 @@ impl Daemon {
         Ok(!dead.is_empty())
     }
 
-    /// What the panics so far mean to an operator.
+    /// A problem for each worker that has panicked since the start.
     pub(super) fn panic_problems(&self) -> impl Iterator<Item = Problem> {
         self.panics.iter().map(|(worker, panics)| {
             let reason = format!(
@@ -168,7 +175,7 @@ impl Daemon {
         })
     }
 
-    /// Log lines that could not be written.
+    /// The problem that log lines could not be written.
     pub(super) fn log_problem(&self) -> Option<Problem> {
         let reason = format!(
             "{} lines were lost, because it cannot be written: {}; forwarding goes on -> make room, or read it",
@@ -178,7 +185,7 @@ impl Daemon {
         Some(Problem::new("log", reason))
     }
 
-    /// Takes the programs off the links, stops the workers, closes all sockets and withdraws what we reported.
+    /// Detaches the programs from the links, stops the workers, closes all sockets and withdraws the reports.
     pub(super) async fn stop(self) {
         let incumbents = self.reconciler.incumbents();
         let Reconciler { ports, backend, .. } = self.reconciler;

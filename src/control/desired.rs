@@ -11,8 +11,8 @@ use crate::types::{Claim, Id, IfIndex, Incumbents, LinkRole, Problem};
 pub(super) struct Desired {
     /// The search result of each role, without regard to other roles.
     found: BTreeMap<LinkRole, Found>,
-    /// The ports whose search found each link. The first of them has it until its search finds another, also while the
-    /// link is down.
+    /// The ports whose search found each link. The first of them has it until its search finds another, also
+    /// while the link is down.
     claims: Claims<IfIndex>,
     /// The holders of contested links in an earlier run, until a role claims the link.
     remembered: BTreeMap<IfIndex, LinkRole>,
@@ -42,12 +42,12 @@ impl Found {
 pub(super) enum NoLink {
     #[error("link {0} is down")]
     Down(String),
-    /// The text describes the links that were searched for.
-    #[error("no device: {0}")]
+    /// The text names the links that were searched for.
+    #[error("{0}")]
     Missing(String),
     #[error(transparent)]
     Conflict(#[from] LinkConflict),
-    #[error("link {link} is lport {owner}'s already: a device is one port's")]
+    #[error("link {link} is lport {owner}'s already: a link belongs to one port")]
     Taken { link: String, owner: Id },
 }
 

@@ -1,5 +1,5 @@
-//! What happens to ports and links, as lines of the log; at most so many a second, for a guest can switch its end of a
-//! link off and on as fast as it likes.
+//! Changes of ports and links as lines of the log. The lines of a second are limited, because a guest can
+//! switch its end of a link off and on at any rate.
 
 use std::collections::BTreeMap;
 
@@ -7,53 +7,54 @@ use super::links::Link;
 use crate::tables::PortState;
 use crate::types::{Id, Segmentation};
 
-/// Lines a second; the rest are counted.
-const LINES: u32 = 20;
+/// Upper bound of the lines in a second. Further ones are counted.
+const MAX_LINES: u32 = 20;
 
-/// Writes the lines.
+/// Writes changes of ports and links to the log.
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
     ports: BTreeMap<Id, PortRecord>,
-    /// Since the last tick.
+    /// Lines written in this second.
     lines: u32,
+    /// Lines of this second that were not written.
     left_out: u64,
 }
 
-/// What is worth a line of a port in the tables.
+/// The properties of a port in the tables whose changes are logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PortRecord {
     pub(super) state: PortState,
-    /// Of a subport: the parent's id and the tag there.
+    /// For a subport: its parent's id and its tag there.
     pub(super) parent: Option<(Id, Segmentation)>,
     pub(super) has_port_security: bool,
 }
 
 impl EventLog {
-    /// Writes what has changed about a port, which is `now` like this; `None` once it is not in the tables.
-    pub(super) fn port(&mut self, lport: &Id, now: Option<PortRecord>) {
+    /// Logs the difference of a port to its last record. `now` is `None` if it is not in the tables.
+    pub(super) fn log_port(&mut self, lport: &Id, now: Option<PortRecord>) {
         let change = describe(self.ports.get(lport), now.as_ref());
         match now {
             Some(now) => drop(self.ports.insert(lport.clone(), now)),
             None => drop(self.ports.remove(lport)),
         }
         if let Some(change) = change
-            && self.has_room()
+            && self.count_line()
         {
             tracing::info!(lport = lport.as_str(), "{change}");
         }
     }
 
-    /// Writes what has changed about a port's link, which was `before` and is `now`; `None` once it is gone.
-    pub(super) fn link(&mut self, before: &Link, now: Option<&Link>) {
+    /// Logs the differences of a link of a port. `now` is `None` if it was removed.
+    pub(super) fn log_link(&mut self, before: &Link, now: Option<&Link>) {
         if let Some(change) = describe_link(before, now)
-            && self.has_room()
+            && self.count_line()
         {
-            tracing::info!(device = before.name, "{change}");
+            tracing::info!(link = before.name, "{change}");
         }
     }
 
-    /// Makes room for lines again; once a second.
-    pub(super) fn tick(&mut self) {
+    /// Allows as many lines again, and logs the number of those that were left out. Called once a second.
+    pub(super) fn start_second(&mut self) {
         self.lines = 0;
         let left_out = std::mem::take(&mut self.left_out);
         if left_out > 0 {
@@ -61,8 +62,9 @@ impl EventLog {
         }
     }
 
-    const fn has_room(&mut self) -> bool {
-        let has_room = self.lines < LINES;
+    /// Counts a line. Returns whether it may be written.
+    const fn count_line(&mut self) -> bool {
+        let has_room = self.lines < MAX_LINES;
         if has_room {
             self.lines += 1;
         } else {
@@ -104,7 +106,7 @@ fn describe_link(before: &Link, now: Option<&Link>) -> Option<String> {
     ])
 }
 
-/// The texts of what has changed; `None` if nothing has.
+/// Joins the texts of changes; `None` if there is no change.
 fn join(changes: impl IntoIterator<Item = (bool, String)>) -> Option<String> {
     let texts: Vec<_> = changes.into_iter().filter_map(|(changed, text)| changed.then_some(text)).collect();
     (!texts.is_empty()).then(|| texts.join(", "))
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_what_was_and_what_is() {
+    fn a_line_has_the_state_before_and_after() {
         use PortState::{LinkDown, Up};
         let line =
             |before: Option<PortRecord>, now: Option<PortRecord>| describe(before.as_ref(), now.as_ref());
@@ -156,12 +158,12 @@ mod tests {
     }
 
     #[test]
-    fn a_second_has_so_many_lines_and_the_rest_is_counted() {
+    fn the_lines_of_a_second_are_limited_and_the_rest_is_counted() {
         let mut log = EventLog::default();
-        let granted = (0..2 * LINES).filter(|_| log.has_room()).count();
-        assert_eq!((granted, log.left_out), (LINES as usize, u64::from(LINES)));
-        log.tick();
-        assert!(log.has_room());
+        let granted = (0..2 * MAX_LINES).filter(|_| log.count_line()).count();
+        assert_eq!((granted, log.left_out), (MAX_LINES as usize, u64::from(MAX_LINES)));
+        log.start_second();
+        assert!(log.count_line());
         assert_eq!(log.left_out, 0);
     }
 }

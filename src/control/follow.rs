@@ -1,4 +1,5 @@
-//! Following the NB DB: a snapshot, then every change after it; from the start again only when the thread is lost.
+//! The events of the NB DB: a snapshot, then every change after it, and another snapshot only if changes were
+//! lost.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -11,42 +12,41 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::nb::{ChangeSet, NbError, NorthboundDb, Revision, Snapshot};
 
-/// The first and the longest wait before the DB is asked again after an error.
+/// The first and the longest pause before the DB is read again after an error.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// What is new in the DB.
+/// An event of the NB DB.
 #[derive(Debug)]
-pub enum News {
-    /// All of it was read: forget what was known.
-    All(Snapshot),
-    /// One transaction.
+pub enum NbEvent {
+    /// All records, which replace all earlier ones.
+    Snapshot(Snapshot),
+    /// The changes of one transaction.
     Changes(ChangeSet),
-    /// It cannot be read. What was known stays in force.
-    Lost(NbError),
+    /// The DB cannot be read. The records remain in force.
+    Unreachable(NbError),
 }
 
-/// The thread through the DB's history.
+/// Reads the events of an NB DB, one after the other.
 #[derive(Debug)]
 pub struct Follower {
     db: Arc<dyn NorthboundDb>,
     state: State,
-    /// The last revision that was delivered, to go on from.
+    /// The last revision that was returned, after which the watch continues.
     after: Option<Revision>,
     wait: Duration,
 }
 
-/// What is under way is kept here and not in the future of [`Follower::next`], which is given up and made anew
-/// whenever something else happens, at least once a second: a pause or a slow read that began again each time would
-/// never end.
+/// The operation in progress. It is not in the future of [`Follower::next`], which is dropped at every other
+/// event, at least once a second: a pause or a slow read that started again each time would never end.
 enum State {
-    /// Read everything, or follow the changes if that was done.
+    /// No operation: the next one is a watch after `Follower::after`, or else a snapshot.
     Start,
-    /// Everything is being read.
+    /// The snapshot is being read.
     Read(BoxFuture<'static, Result<Snapshot, NbError>>),
-    /// Start then.
+    /// A pause until this time.
     Wait(Instant),
-    /// Follow the changes.
+    /// Changes are being received.
     Watch(BoxStream<'static, Result<ChangeSet, NbError>>),
 }
 
@@ -62,14 +62,14 @@ impl std::fmt::Debug for State {
 }
 
 impl Follower {
-    /// Follows `db` from now on.
+    /// A follower whose first event is a snapshot.
     #[must_use]
     pub fn new(db: Arc<dyn NorthboundDb>) -> Self {
         Self { db, state: State::Start, after: None, wait: FIRST_WAIT }
     }
 
-    /// Waits for news. Cancel-safe: given up half way, it goes on where it was.
-    pub async fn next(&mut self) -> News {
+    /// Waits for the next event. Cancel-safe.
+    pub async fn next(&mut self) -> NbEvent {
         loop {
             match &mut self.state {
                 State::Wait(until) => {
@@ -79,23 +79,23 @@ impl Follower {
                 State::Start => self.start(),
                 State::Read(snapshot) => match snapshot.await {
                     Ok(snapshot) => {
-                        self.delivered(snapshot.revision);
+                        self.record(snapshot.revision);
                         self.state = State::Start;
-                        return News::All(snapshot);
+                        return NbEvent::Snapshot(snapshot);
                     }
-                    Err(error) => return self.lost(error),
+                    Err(error) => return self.pause(error),
                 },
                 State::Watch(changes) => match changes.next().await {
                     Some(Ok(changes)) => {
-                        self.delivered(changes.revision);
-                        return News::Changes(changes);
+                        self.record(changes.revision);
+                        return NbEvent::Changes(changes);
                     }
-                    // The changes in between are gone: only a full read helps.
+                    // The changes since `after` are lost.
                     Some(Err(NbError::Compacted { .. })) | None => {
                         self.after = None;
                         self.state = State::Start;
                     }
-                    Some(Err(error)) => return self.lost(error),
+                    Some(Err(error)) => return self.pause(error),
                 },
             }
         }
@@ -110,17 +110,17 @@ impl Follower {
         };
     }
 
-    fn delivered(&mut self, revision: Revision) {
+    fn record(&mut self, revision: Revision) {
         self.after = Some(revision);
         self.wait = FIRST_WAIT;
     }
 
-    /// Scatters the wait: all hosts lose a DB in the same moment.
-    fn lost(&mut self, error: NbError) -> News {
+    /// Starts a pause of random length, because all hosts lose a DB at the same time.
+    fn pause(&mut self, error: NbError) -> NbEvent {
         let percent = 50 + (RandomState::new().hash_one(()) % 51) as u32;
         self.state = State::Wait(Instant::now() + self.wait * percent / 100);
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
-        News::Lost(error)
+        NbEvent::Unreachable(error)
     }
 }
 
@@ -134,11 +134,11 @@ mod tests {
     use super::*;
     use crate::nb::{Op, Record, Revision, Table};
 
-    /// How long a read takes, and how often somebody else has the control thread's attention meanwhile.
+    /// Duration of a read, and the time after which the future of `next` is dropped.
     const SLOW: Duration = Duration::from_millis(200);
     const DISTURBED: Duration = Duration::from_millis(20);
 
-    /// A DB that cannot be read at first, and is slow then.
+    /// A DB whose first read fails, and whose second one is slow.
     #[derive(Debug, Default)]
     struct Recovering {
         reads: AtomicU32,
@@ -179,14 +179,14 @@ mod tests {
         }
     }
 
-    async fn news_between_disturbances(follower: &mut Follower) -> News {
-        // Far more than the pause and the read together take.
+    async fn next_between_disturbances(follower: &mut Follower) -> NbEvent {
+        // Far longer than the pause and the read together.
         for _ in 0..1000 {
-            if let Ok(news) = timeout(DISTURBED, follower.next()).await {
-                return news;
+            if let Ok(event) = timeout(DISTURBED, follower.next()).await {
+                return event;
             }
         }
-        panic!("no news in {:?}", DISTURBED * 1000);
+        panic!("no event in {:?}", DISTURBED * 1000);
     }
 
     #[test]
@@ -195,9 +195,9 @@ mod tests {
         runtime.block_on(async {
             let db = Arc::new(Recovering::default());
             let mut follower = Follower::new(Arc::clone(&db) as Arc<dyn NorthboundDb>);
-            assert!(matches!(news_between_disturbances(&mut follower).await, News::Lost(_)));
-            assert!(matches!(news_between_disturbances(&mut follower).await, News::All(_)));
-            assert_eq!(db.reads.load(Ordering::Relaxed), 2, "a read that was begun is waited for");
+            assert!(matches!(next_between_disturbances(&mut follower).await, NbEvent::Unreachable(_)));
+            assert!(matches!(next_between_disturbances(&mut follower).await, NbEvent::Snapshot(_)));
+            assert_eq!(db.reads.load(Ordering::Relaxed), 2, "a read is continued");
         });
     }
 }

@@ -1,7 +1,7 @@
-//! The incumbents on disk: who held contested claims, so that a restart does not let a newcomer take them.
+//! The incumbents on disk: the holders of contested claims, which keep what they hold over a restart.
 //!
-//! A small JSON file beside the copy of the NB DB, for every kind of DB. It has an entry for each conflict only, and is
-//! written when that changes, at most once a second.
+//! A small JSON file beside the copy of the NB DB, for every kind of DB. It has one entry for each conflict,
+//! and is written when one changes, at most once a second.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -15,31 +15,31 @@ use tokio::time::timeout;
 
 use crate::types::{Claim, Id, Incumbents, Problem};
 
-/// How long the end may wait for a disk that does not answer.
-const GOODBYE: Duration = Duration::from_secs(3);
+/// Upper bound of the time that the end waits for the disk.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The contents of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Contents {
-    /// The URL of the DB, without its password.
+    /// URL of the NB DB without its password.
     db: String,
     incumbents: Vec<(Claim, Id)>,
 }
 
-/// Keeps the incumbents on disk.
+/// Stores the incumbents in a file.
 #[derive(Debug)]
 pub(super) struct IncumbentStore {
     path: PathBuf,
     db: String,
-    /// What the file says, or will say once it is written.
+    /// The contents of the file after the last write.
     stored: Incumbents,
     writing: Option<JoinHandle<io::Result<()>>>,
     failure: Option<String>,
 }
 
 impl IncumbentStore {
-    /// Reads the incumbents of the DB `url` from the file beside `state`. What cannot be read is logged, and there are none
-    /// then: among those that claim the same the lowest id wins.
+    /// Reads the incumbents of the DB `url` from the file beside `state`. If that fails, the error is logged
+    /// and there are none: of records that claim the same the one with the lowest id holds it.
     pub(super) fn open(state: &Path, url: &str) -> (Self, Incumbents) {
         let mut path = state.as_os_str().to_owned();
         path.push(".incumbents");
@@ -87,14 +87,14 @@ impl IncumbentStore {
         self.writing = Some(spawn_blocking(move || save(&path, &contents)));
     }
 
-    /// Takes the outcome of the last write.
+    /// Waits for the last write, and records its outcome.
     async fn finish(&mut self) {
         let Some(writing) = self.writing.take() else { return };
         let outcome = writing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         self.failure = outcome.err().map(|error| error.to_string());
     }
 
-    /// Why the incumbents are not kept, if they are not.
+    /// The problem of the last write.
     pub(super) fn problem(&self) -> Option<Problem> {
         let reason = format!(
             "{}: who holds what several records claim is not kept for a restart -> make the folder writable or give another --state",
@@ -103,9 +103,9 @@ impl IncumbentStore {
         Some(Problem::new(format!("file {}", self.path.display()), reason))
     }
 
-    /// Writes what is left to write.
+    /// Writes the incumbents, for at most [`CLOSE_TIMEOUT`].
     pub(super) async fn close(mut self, incumbents: Incumbents) {
-        let written = timeout(GOODBYE, async {
+        let written = timeout(CLOSE_TIMEOUT, async {
             self.store(incumbents).await;
             self.finish().await;
         });
@@ -123,7 +123,8 @@ fn load(path: &Path) -> io::Result<Option<Contents>> {
     }
 }
 
-/// Replaces the file. A new file is renamed over the old one, so that a symbolic link in its place is not followed.
+/// Replaces the file. A new file is renamed over the old one, so that a symbolic link in its place is not
+/// followed.
 fn save(path: &Path, contents: &Contents) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_stored_is_there_after_a_restart_for_the_same_db() {
+    async fn stored_incumbents_are_there_after_a_restart_for_the_same_db() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state/last-good.db");
         let (store, found) = IncumbentStore::open(&state, URL);

@@ -1,5 +1,5 @@
-//! The views of counters and workers. Tasks of the API build them from shared counters, so that a request for them neither
-//! waits for the control thread nor delays it.
+//! The views of counters and workers. Tasks of the API build them from shared counters, so that a request for
+//! them neither waits for the control thread nor delays it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ pub(super) struct LiveViews {
 }
 
 impl LiveViews {
-    /// The answer to [`Query::Stats`](crate::api::Query::Stats). It is built on the blocking pool, because it takes some
-    /// system calls for each link.
+    /// The answer to [`Query::Stats`](crate::api::Query::Stats). It is built on the blocking pool, because it
+    /// takes some system calls for each link.
     pub(super) async fn stats(&self) -> Reply {
         let outcome = match self.workers.report().await {
             Ok(reports) => {

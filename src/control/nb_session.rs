@@ -1,4 +1,5 @@
-//! What we see of the NB DB, and what it hears of us.
+//! The session of this host with the NB DB: whether its records are followed, and what this host writes into
+//! it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,66 +9,66 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::follow::News;
+use super::follow::NbEvent;
 use super::snapshot_cache::SnapshotCache;
 use crate::api::model::{ChassisRecord, NbState, NbView, StaleReason};
 use crate::config::Config;
 use crate::nb::{self, NbError, NorthboundDb, Reports, Revision, Snapshot};
 use crate::types::{Id, Problem};
 
-/// How long the end may take to say goodbye to a DB that does not answer. What we reported ends by itself then.
-const GOODBYE: Duration = Duration::from_secs(3);
-/// How often the copy on disk is told that nothing has changed.
+/// Upper bound of the time in which the reports are withdrawn at the end. Later they expire.
+const WITHDRAWAL_TIMEOUT: Duration = Duration::from_secs(3);
+/// Interval at which the copy on disk is confirmed without a change.
 const CONFIRMATION: Duration = Duration::from_secs(30);
-/// From this age on, a view is a problem.
+/// From this age on, the records in force are a problem.
 const STALE: Duration = Duration::from_mins(1);
-/// Between two attempts to write our record, at first and at the most.
+/// The first and the longest pause between two attempts to write the chassis record.
 const ANNOUNCE_FIRST: Duration = Duration::from_secs(1);
 const ANNOUNCE_LONGEST: Duration = Duration::from_mins(1);
 
-/// The NB DB from here.
+/// The NB DB, the reports to it and the copy of it.
 #[derive(Debug)]
 pub(super) struct NbSession {
     db: Arc<dyn NorthboundDb>,
-    /// Its URL without the password.
+    /// URL of the NB DB without the password.
     url: String,
     reports: Reports,
     announcing: JoinHandle<()>,
     chassis_record: Arc<Mutex<ChassisRecord>>,
-    /// For a DB that is not on this host anyway.
+    /// `None` for a DB that is a file on this host.
     snapshot_cache: Option<SnapshotCache>,
     next_confirmation: Instant,
-    known: Known,
+    source: RecordSource,
     revision: Option<Revision>,
-    lost: Option<Lost>,
+    outage: Option<Outage>,
 }
 
-/// Where the records that are in force come from.
+/// The origin of the records in force.
 #[derive(Debug, Clone, Copy)]
-enum Known {
-    Nothing,
-    /// The copy on disk, which was all of the DB at that time.
+enum RecordSource {
+    None,
+    /// The copy on disk, which was complete at this time.
     Copy(SystemTime),
-    Read,
+    Db,
 }
 
-/// The DB could not be read, at that moment and since.
+/// The DB cannot be read since this time.
 #[derive(Debug)]
-struct Lost {
-    at: Instant,
+struct Outage {
+    since: Instant,
     error: String,
 }
 
 impl NbSession {
-    /// Opens the DB, which may be away, and the copy of it, which is returned.
+    /// Opens the DB, which may be unreachable, and returns the copy of its records on disk.
     pub(super) async fn open(config: &Config) -> Result<(Self, Option<Snapshot>), NbError> {
         let db = nb::open(&config.nb).await?;
         let reports = nb::reports(&config.nb, &config.chassis).await?;
         let url = nb::masked(&config.nb);
         let (mut snapshot_cache, mut copy) = (None, None);
         if nb::is_remote(&config.nb) {
-            let (keeper, found) = SnapshotCache::open(&config.state, &url);
-            (snapshot_cache, copy) = (Some(keeper), found);
+            let (cache, found) = SnapshotCache::open(&config.state, &url);
+            (snapshot_cache, copy) = (Some(cache), found);
         }
         let chassis_record = Arc::new(Mutex::new(ChassisRecord::Pending));
         let announced =
@@ -80,115 +81,116 @@ impl NbSession {
             chassis_record,
             snapshot_cache,
             next_confirmation: Instant::now(),
-            known: copy.as_ref().map_or(Known::Nothing, |copy| Known::Copy(copy.confirmed)),
+            source: copy.as_ref().map_or(RecordSource::None, |copy| RecordSource::Copy(copy.confirmed)),
             revision: copy.as_ref().map(|copy| copy.snapshot.revision),
-            lost: None,
+            outage: None,
         };
         Ok((session, copy.map(|copy| copy.snapshot)))
     }
 
-    /// The DB.
     pub(super) fn db(&self) -> Arc<dyn NorthboundDb> {
         Arc::clone(&self.db)
     }
 
-    /// Takes note of news that are in force now.
-    pub(super) fn note(&mut self, news: News) {
-        match news {
-            News::All(snapshot) => {
-                (self.lost, self.known, self.revision) = (None, Known::Read, Some(snapshot.revision));
+    /// Records an event whose records are in force now.
+    pub(super) fn apply_event(&mut self, event: NbEvent) {
+        match event {
+            NbEvent::Snapshot(snapshot) => {
+                (self.outage, self.source) = (None, RecordSource::Db);
+                self.revision = Some(snapshot.revision);
                 if let Some(snapshot_cache) = &self.snapshot_cache {
-                    snapshot_cache.read(snapshot);
+                    snapshot_cache.store_snapshot(snapshot);
                 }
             }
-            News::Changes(changes) => {
-                (self.lost, self.revision) = (None, Some(changes.revision));
+            NbEvent::Changes(changes) => {
+                (self.outage, self.revision) = (None, Some(changes.revision));
                 if let Some(snapshot_cache) = &self.snapshot_cache {
-                    snapshot_cache.follow(changes);
+                    snapshot_cache.store_changes(changes);
                 }
             }
-            News::Lost(error) => {
+            NbEvent::Unreachable(error) => {
                 let error = error.reason();
-                if self.lost.as_ref().is_none_or(|lost| lost.error != error) {
+                if self.outage.as_ref().is_none_or(|outage| outage.error != error) {
                     tracing::warn!(url = self.url, "{error}; forwarding goes on with what was read last");
                 }
-                self.lost = Some(Lost { at: Instant::now(), error });
+                self.outage = Some(Outage { since: Instant::now(), error });
             }
         }
     }
 
-    /// Once a second or so.
-    pub(super) fn tick(&mut self) {
+    /// Confirms the copy on disk if that is due. Called once a second.
+    pub(super) fn confirm_cache(&mut self) {
         let now = Instant::now();
-        if self.next_confirmation <= now && self.lost().is_none() && matches!(self.known, Known::Read) {
+        let is_followed = self.outage().is_none() && matches!(self.source, RecordSource::Db);
+        if self.next_confirmation <= now && is_followed {
             self.next_confirmation = now + CONFIRMATION;
-            self.snapshot_cache.iter().for_each(SnapshotCache::confirm);
+            self.snapshot_cache.iter().for_each(SnapshotCache::store_confirmation);
         }
     }
 
-    /// Reports of ports, each with whether it forwards now.
+    /// Reports for each of these ports whether it forwards now.
     pub(super) fn report<'a>(&self, ports: impl Iterator<Item = (&'a Id, bool)>) {
         self.reports.set(ports.map(|(lport, is_up)| (lport.as_str(), is_up)));
     }
 
-    /// Why the DB is not being followed. It may be again without having anything new.
-    fn lost(&self) -> Option<&Lost> {
-        let lost = self.lost.as_ref()?;
-        self.db.confirmed().is_none_or(|confirmed| confirmed <= lost.at).then_some(lost)
+    /// The outage, unless the DB has answered since: that need not be an event.
+    fn outage(&self) -> Option<&Outage> {
+        let outage = self.outage.as_ref()?;
+        self.db.confirmed().is_none_or(|confirmed| confirmed <= outage.since).then_some(outage)
     }
 
-    /// How old what is in force may be.
+    /// Upper bound of the age of the records in force.
     fn age(&self) -> Option<Duration> {
-        match self.known {
-            Known::Nothing => None,
-            Known::Copy(confirmed) => confirmed.elapsed().ok(),
-            Known::Read => self.db.confirmed().map(|confirmed| confirmed.elapsed()),
+        match self.source {
+            RecordSource::None => None,
+            RecordSource::Copy(confirmed) => confirmed.elapsed().ok(),
+            RecordSource::Db => self.db.confirmed().map(|confirmed| confirmed.elapsed()),
         }
     }
 
-    /// For `trunkpath show nb`, when so many records cannot be used.
+    /// The view for `trunkpath show nb`; `unusable` is the number of records with a problem.
     pub(super) fn view(&self, unusable: usize) -> NbView {
-        let lost = self.lost();
+        let outage = self.outage();
         NbView {
             url: self.url.clone(),
-            state: match (self.known, lost) {
-                (Known::Copy(_), _) => NbState::Stale { reason: StaleReason::CopyOfLastRun },
-                (Known::Nothing, _) => NbState::Unread,
-                (Known::Read, Some(_)) => NbState::Stale { reason: StaleReason::DbAway },
-                (Known::Read, None) => NbState::Followed,
+            state: match (self.source, outage) {
+                (RecordSource::Copy(_), _) => NbState::Stale { reason: StaleReason::CopyOfLastRun },
+                (RecordSource::None, _) => NbState::Unread,
+                (RecordSource::Db, Some(_)) => NbState::Stale { reason: StaleReason::DbAway },
+                (RecordSource::Db, None) => NbState::Followed,
             },
             revision: self.revision.map(|revision| revision.0),
             age_seconds: self.age().map(|age| age.as_secs_f64()),
-            error: lost.map(|lost| lost.error.clone()),
+            error: outage.map(|outage| outage.error.clone()),
             chassis_record: self.chassis_record.lock().clone(),
             reported_up: self.reports.confirmed_up() as u64,
             unusable: unusable as u64,
         }
     }
 
-    /// For `trunkpath show problems`.
+    /// The problems of the session for `trunkpath show problems`.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let age = || self.age().map_or(0, |age| age.as_secs());
-        let lost = self.lost().map(|lost| lost.error.clone());
-        let view = match (self.known, lost) {
-            (Known::Nothing, lost) => {
-                lost.map(|error| format!("{error}; nothing is known of it yet, and it is tried again"))
+        let error = self.outage().map(|outage| outage.error.clone());
+        let view = match (self.source, error) {
+            (RecordSource::None, error) => {
+                error.map(|error| format!("{error}; nothing is known of it yet, and it is tried again"))
             }
-            (Known::Copy(_), lost) => Some(format!(
+            (RecordSource::Copy(_), error) => Some(format!(
                 "forwarding by the copy of the last run, {} s old, until it is read: {}",
                 age(),
-                lost.as_deref().unwrap_or("it is being read")
+                error.as_deref().unwrap_or("it is being read")
             )),
-            (Known::Read, Some(error)) => Some(format!(
+            (RecordSource::Db, Some(error)) => Some(format!(
                 "{error}; forwarding goes on with what was read last, {} s ago, and it is tried again",
                 age()
             )),
-            (Known::Read, None) => self.age().filter(|age| *age > STALE).map(|age| {
+            (RecordSource::Db, None) => self.age().filter(|age| *age > STALE).map(|age| {
                 format!("what is known of it is {} s old; forwarding goes on with that", age.as_secs())
             }),
         };
-        // A DB that is away takes no reports either, and that need not be said twice.
-        let is_read = self.lost().is_none();
+        // An unreachable DB accepts no reports either: that is the same problem.
+        let is_read = self.outage().is_none();
         let unreported = self.reports.failure().map(|reason| format!("reports: {reason}"));
         let unannounced = match &*self.chassis_record.lock() {
             ChassisRecord::Failed { reason } => {
@@ -202,17 +204,14 @@ impl NbSession {
         reasons.map(|reason| Problem::new(format!("NB DB {}", self.url), reason)).collect()
     }
 
-    /// Withdraws what we reported.
+    /// Withdraws the reports, and closes the copy.
     pub(super) async fn close(self) {
-        if let Some(lost) = self.lost() {
-            tracing::warn!(url = self.url, "the NB DB is away at the end: {}", lost.error);
+        if let Some(outage) = self.outage() {
+            tracing::warn!(url = self.url, "the NB DB is unreachable at the end: {}", outage.error);
         }
         self.announcing.abort();
-        if timeout(GOODBYE, self.reports.end()).await.is_err() {
-            tracing::warn!(
-                url = self.url,
-                "the NB DB does not answer: what was reported to it ends by itself"
-            );
+        if timeout(WITHDRAWAL_TIMEOUT, self.reports.end()).await.is_err() {
+            tracing::warn!(url = self.url, "the NB DB does not answer: the reports expire by themselves");
         }
         if let Some(snapshot_cache) = self.snapshot_cache {
             snapshot_cache.close();
@@ -220,7 +219,8 @@ impl NbSession {
     }
 }
 
-/// Writes our record in table `chassis`, as Dragonflow's controllers do at their start; patiently.
+/// Writes the record of this host in table `chassis`, as Dragonflow's controllers do at their start. Repeats
+/// it until it succeeds.
 async fn announce(
     db: Arc<dyn NorthboundDb>,
     chassis: String,
@@ -243,9 +243,9 @@ async fn announce(
     *chassis_record.lock() = ChassisRecord::Written;
 }
 
-/// The address that this host's packets to the world come from. Nothing is sent.
+/// The source address of packets by the default route. Sends no packet.
 fn default_ip() -> Option<IpAddr> {
-    /// TEST-NET-1 (RFC 5737): behind the default route on any host, and nobody's.
+    /// TEST-NET-1 (RFC 5737): behind the default route of any host, and assigned to none.
     const FAR_AWAY: &str = "192.0.2.1:9";
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect(FAR_AWAY).ok()?;

@@ -1,4 +1,5 @@
-//! Which programs stay on their links when we are killed, and which should and do not.
+//! Pins of XDP programs, which keep them attached when the process is killed, and the reasons where they are
+//! missing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,56 +9,57 @@ use crate::config::Config;
 use crate::kernel::{PinError, PinFolder, Pins};
 use crate::types::{IfIndex, Problem};
 
-/// What it means that a program is not pinned.
+/// The consequence of a missing pin, for messages.
 const CONSEQUENCE: &str = "if the switch is killed, frames of ports with no_socket = drop reach the host's own stack until the next start";
 
-/// The pins, or why there are none.
+/// The pins of all programs, or the reason why there are none.
 #[derive(Debug)]
 pub(super) struct Pinning {
-    /// The folder as it was given.
+    /// The folder as it was configured.
     folder: String,
     pins: Option<Arc<Pins>>,
-    /// Why nothing is pinned, if something should be.
+    /// The reason why nothing is pinned although a port requires it.
     failure: Option<String>,
-    /// Whether the operator asked for pins: a default that cannot be had is for the log and `trunkpath check` only.
-    wanted: bool,
-    /// Devices whose programs should be pinned and are not, and why.
+    /// Whether the operator configured pins. Without that, their absence is only logged and shown by
+    /// `trunkpath check`.
+    is_configured: bool,
+    /// The links whose programs should be pinned and are not, with the reason.
     unpinned: BTreeMap<IfIndex, String>,
 }
 
-/// A folder for pins that may not be there.
+/// The folder for pins after its preparation, which requires capabilities that are dropped later.
 #[derive(Debug)]
-pub(super) enum Folder {
+pub(super) enum PreparedFolder {
     Ready(PinFolder),
-    Failed(String),
-    /// No port has the policy for it.
-    NotWanted,
+    Failed(PinError),
+    /// No port has the policy `drop`, and the folder does not exist.
+    NotRequired,
 }
 
-impl Folder {
-    /// Makes it while we still may do everything.
-    pub(super) fn prepare(config: &Config) -> Self {
+impl PreparedFolder {
+    /// Prepares the folder that is configured, if it is required.
+    pub(super) fn new(config: &Config) -> Self {
         if !config.drops_without_socket() && !config.pin_folder.exists() {
-            return Self::NotWanted;
+            return Self::NotRequired;
         }
         match PinFolder::prepare(&config.pin_folder) {
             Ok(folder) => Self::Ready(folder),
-            Err(error) => Self::Failed(error.to_string()),
+            Err(error) => Self::Failed(error),
         }
     }
 }
 
 impl Pinning {
-    /// Takes possession of the pins of our network namespace, whose only switch we are.
-    pub(super) fn start(config: &Config, folder: Folder) -> Self {
+    /// Locks the pins of this network namespace. Must be called by its only switch.
+    pub(super) fn start(config: &Config, folder: PreparedFolder) -> Self {
         let locked = match folder {
-            Folder::Ready(folder) => folder.lock().map(Some).map_err(|error| error.to_string()),
-            Folder::Failed(reason) => Err(reason),
-            Folder::NotWanted => Ok(None),
+            PreparedFolder::Ready(folder) => folder.lock().map(Some),
+            PreparedFolder::Failed(error) => Err(error),
+            PreparedFolder::NotRequired => Ok(None),
         };
         let (pins, mut failure) = match locked {
             Ok(pins) => (pins, None),
-            Err(reason) => (None, Some(reason)),
+            Err(error) => (None, Some(error.to_string())),
         };
         if pins.as_ref().is_some_and(Pins::is_temporary) {
             failure = Some(
@@ -71,12 +73,12 @@ impl Pinning {
             tracing::warn!(folder, "{reason}; {CONSEQUENCE}");
         }
         let pins = pins.map(Arc::new);
-        Self { folder, pins, failure, wanted: config.pins_requested, unpinned: BTreeMap::new() }
+        Self { folder, pins, failure, is_configured: config.pins_requested, unpinned: BTreeMap::new() }
     }
 
-    /// Looks whether another configuration wants pins that the start did not prepare.
+    /// Applies another configuration, which may require pins that the start did not prepare.
     pub(super) fn apply_config(&mut self, config: &Config) {
-        self.wanted = config.pins_requested;
+        self.is_configured = config.pins_requested;
         if !config.drops_without_socket() {
             self.failure = None;
         } else if self.pins.is_none() && self.failure.is_none() {
@@ -87,12 +89,12 @@ impl Pinning {
         }
     }
 
-    /// The pins, for whoever attaches programs.
+    /// The pins, for the thread that attaches programs.
     pub(super) fn pins(&self) -> Option<Arc<Pins>> {
         self.pins.clone()
     }
 
-    /// Takes the outcome of pinning the program on `link`.
+    /// Records whether the program on `link` could be pinned.
     pub(super) fn record(&mut self, link: &Link, failure: Option<PinError>) {
         let Some(error) = failure else {
             self.unpinned.remove(&link.ifindex);
@@ -100,40 +102,42 @@ impl Pinning {
         };
         let reason = format!("its program is not pinned: {error}; {CONSEQUENCE}");
         if self.unpinned.insert(link.ifindex, reason.clone()).as_ref() != Some(&reason) {
-            tracing::warn!(device = link.name, "{reason}");
+            tracing::warn!(link = link.name, "{reason}");
         }
     }
 
-    /// The device is not ours any more.
-    pub(super) fn forget(&mut self, device: IfIndex) {
-        self.unpinned.remove(&device);
+    /// Removes the record of a link that was given up.
+    pub(super) fn remove(&mut self, link: IfIndex) {
+        self.unpinned.remove(&link);
     }
 
-    /// What an operator should know; `name` tells devices, and `is_taken` whether we have one.
+    /// The problems of pins. `name` returns the name of a link, `is_taken` whether the switch uses it.
     pub(super) fn problems(
         &self,
         name: impl Fn(IfIndex) -> String,
         is_taken: impl Fn(IfIndex) -> bool,
     ) -> Vec<Problem> {
-        let folder = self.failure.iter().filter(|_| self.wanted).map(|reason| {
+        let folder = self.failure.iter().filter(|_| self.is_configured).map(|reason| {
             Problem::new(format!("pin folder {}", self.folder), format!("{reason}; {CONSEQUENCE}"))
         });
-        let unpinned =
-            self.unpinned.iter().map(|(ifindex, reason)| Problem::new(link(&name(*ifindex)), reason.clone()));
+        let unpinned = self
+            .unpinned
+            .iter()
+            .map(|(ifindex, reason)| Problem::new(subject(&name(*ifindex)), reason.clone()));
         let left = self.pins.iter().flat_map(|pins| {
-            let left = pins.links().into_iter().filter(|device| !is_taken(*device));
-            left.map(|device| (device, pins.folder().display()))
+            let left = pins.links().into_iter().filter(|link| !is_taken(*link));
+            left.map(|link| (link, pins.folder().display()))
         });
-        let left = left.map(|(device, folder)| {
+        let left = left.map(|(link, folder)| {
             let reason = format!(
-                "a program of an earlier run drops all its frames, pinned as {folder}/{device}, and no port has the link; a stop of the switch removes it"
+                "a program of an earlier run drops all its frames, pinned as {folder}/{link}, and no port has the link; a stop of the switch removes it"
             );
-            Problem::new(link(&name(device)), reason)
+            Problem::new(subject(&name(link)), reason)
         });
         folder.chain(unpinned).chain(left).collect()
     }
 
-    /// Leaves nothing.
+    /// Removes all pins and their folder.
     pub(super) fn end(self) {
         if let Some(pins) = self.pins.and_then(Arc::into_inner) {
             pins.clear();
@@ -141,6 +145,6 @@ impl Pinning {
     }
 }
 
-fn link(name: &str) -> String {
+fn subject(name: &str) -> String {
     format!("link {name}")
 }

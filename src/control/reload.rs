@@ -8,8 +8,8 @@ use crate::types::sentence;
 pub type ReadConfig<'a> = dyn Fn() -> anyhow::Result<Config> + 'a;
 
 impl Daemon {
-    /// Reads the configuration again, and applies the settings that can change while the switch runs. An invalid
-    /// configuration changes nothing. The next round of the reconciler examines all links.
+    /// Reads the configuration again, and applies the settings that can change while the switch runs. An
+    /// invalid configuration changes nothing. The next round of the reconciler examines all links.
     pub(super) fn reload(&mut self, read: &ReadConfig) {
         let config = match read() {
             Ok(config) => config,

@@ -1,7 +1,8 @@
-//! A thread for calls that may wait in the kernel.
+//! A thread for calls that may wait for the RTNL lock of the kernel.
 //!
-//! Attaching a program, binding a socket and most questions about a link take the kernel's RTNL lock, which any process
-//! with `CAP_NET_ADMIN` can hold for any time. On a thread of their own they delay one another and nothing else.
+//! Attaching a program, binding a socket and most requests about a link take the RTNL lock, which any process
+//! with `CAP_NET_ADMIN` can hold for any time. On a thread of their own they delay one another and nothing
+//! else.
 
 use std::fmt;
 use std::io;
@@ -12,10 +13,10 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Sender, unbounded};
 use parking_lot::Mutex;
 
-/// A call that takes longer is worth a word: one takes milliseconds.
+/// A job that takes longer is a problem: usually one takes milliseconds.
 const LONG: Duration = Duration::from_secs(2);
 
-/// Runs jobs on a state of type `S`, in the order of their submission.
+/// A thread that runs jobs on a state of type `S`, in the order of their submission.
 pub(super) struct RtnlThread<S> {
     jobs: Sender<Job<S>>,
     running: Arc<Mutex<Option<Running>>>,
@@ -36,7 +37,7 @@ struct Running {
 }
 
 impl<S: Send + 'static> RtnlThread<S> {
-    /// Starts the thread, which ends with the last job that is submitted before `self` is dropped.
+    /// Starts the thread. It ends after the last job once `self` is dropped.
     pub(super) fn start(mut state: S) -> io::Result<Self> {
         let (jobs, queue) = unbounded::<Job<S>>();
         let running = Arc::new(Mutex::new(None));
@@ -57,12 +58,12 @@ impl<S: Send + 'static> RtnlThread<S> {
         drop(self.jobs.send(Job { what: what.into(), work: Box::new(work) }));
     }
 
-    /// Whether it still runs jobs. It does not after a panic.
+    /// Whether the thread still runs jobs; not after a panic.
     pub(super) fn is_alive(&self) -> bool {
         !self.thread.is_finished()
     }
 
-    /// A sentence about the running job, if it has been running for long.
+    /// A sentence about the running job, if it takes longer than [`LONG`].
     pub(super) fn delay(&self) -> Option<String> {
         let Running { what, since } = self.running.lock().clone()?;
         let elapsed = since.elapsed();

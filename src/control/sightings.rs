@@ -1,4 +1,5 @@
-//! What guests send by mistake, for the operator: tags that no segmentation has, MAC addresses that port security refuses.
+//! Frames that guests send by mistake: with tags that no segmentation has, or with source addresses that port
+//! security rejects.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -11,11 +12,11 @@ use crate::tables::{RECENT, Sighting};
 use crate::types::{MacAddr, Problem, Segmentation, UnknownTags, shorten};
 use crate::worker::monotonic_ns;
 
-/// Values that a message names.
-const NAMED: usize = 4;
+/// Upper bound of the values in a message.
+const MAX_NAMED: usize = 4;
 
 impl Daemon {
-    /// The unknown tags that came from the port.
+    /// The unknown tags of frames from the port.
     pub(super) fn unknown_tags_view(&self, lport: &str) -> Vec<UnknownTagView> {
         let now = monotonic_ns();
         let view = |seen: Sighting<TagId>| UnknownTagView {
@@ -27,7 +28,7 @@ impl Daemon {
         self.unknown_tags(lport).into_iter().map(view).collect()
     }
 
-    /// The MAC addresses that the port was refused.
+    /// The MAC addresses that port security rejected at the port.
     pub(super) fn refused_macs_view(&self, lport: &str) -> Vec<RefusedMacView> {
         let now = monotonic_ns();
         let view = |seen: Sighting<MacAddr>| RefusedMacView {
@@ -38,15 +39,15 @@ impl Daemon {
         self.refused_macs(lport).into_iter().map(view).collect()
     }
 
-    /// The mistakes of the last minute.
+    /// A problem for each port with such a frame in the last minute.
     pub(super) fn sighting_problems(&self) -> Vec<Problem> {
         let now = monotonic_ns();
         let of_port = |lport: &str| {
             let port = self.reconciler.compiler.northbound().lports().get(lport)?;
-            // Without segmentations a guest's tags are its own affair.
+            // Without segmentations the tags of a guest have no meaning for the switch.
             let tags = self.tags_of(lport).and_then(|has| {
-                let fate = self.reconciler.config.policy.unknown_tags.of(lport, &port.lswitch);
-                tags_problem(port, &has, fate, &self.unknown_tags(lport), now)
+                let outcome = self.reconciler.config.policy.unknown_tags.of(lport, &port.lswitch);
+                tags_problem(port, &has, outcome, &self.unknown_tags(lport), now)
             });
             let macs = self.sources_of(lport);
             let macs = macs.and_then(|may_use| macs_problem(port, &may_use, &self.refused_macs(lport), now));
@@ -55,7 +56,7 @@ impl Daemon {
         self.reconciler.compiler.reports().filter_map(|(lport, _)| of_port(lport)).flatten().collect()
     }
 
-    /// Without the tags that have become a segmentation's since they were seen.
+    /// The unknown tags, without those that a segmentation has since then.
     fn unknown_tags(&self, lport: &str) -> Vec<Sighting<TagId>> {
         let compiler = &self.reconciler.compiler;
         let mut seen =
@@ -68,7 +69,7 @@ impl Daemon {
         seen
     }
 
-    /// Without the addresses that the port may use since they were seen.
+    /// The rejected addresses, without those that the port may use since then.
     fn refused_macs(&self, lport: &str) -> Vec<Sighting<MacAddr>> {
         let compiler = &self.reconciler.compiler;
         let allowed = compiler.northbound().lports().get(lport).and_then(LogicalPort::allowed_sources);
@@ -78,14 +79,14 @@ impl Daemon {
         seen
     }
 
-    /// The tags of the port's segmentations, if it has any.
+    /// The tags of the port's segmentations; `None` if it has none.
     pub(super) fn tags_of(&self, lport: &str) -> Option<String> {
         let tags =
             self.reconciler.compiler.northbound().tags_of(lport).map(|(Segmentation::Vlan(vid), _)| vid);
         list(tags)
     }
 
-    /// The MAC addresses that the port may send from, if it may not send from all.
+    /// The source addresses that port security allows; `None` without port security.
     pub(super) fn sources_of(&self, lport: &str) -> Option<String> {
         let port = self.reconciler.compiler.northbound().lports().get(lport)?;
         Some(list(port.allowed_sources()?.macs()).unwrap_or_else(|| "none".to_owned()))
@@ -95,16 +96,16 @@ impl Daemon {
 fn tags_problem(
     port: &LogicalPort,
     has: &str,
-    fate: UnknownTags,
+    outcome: UnknownTags,
     seen: &[Sighting<TagId>],
     now: u64,
 ) -> Option<Problem> {
-    let fate = match fate {
+    let outcome = match outcome {
         UnknownTags::Pass => "such frames stay on its own network, with the tag",
         UnknownTags::Drop => "such frames are dropped",
     };
     let reason = format!(
-        "{} sends {}; it has {has}; {fate} -> use a VLAN that it has, or `trunkpath nb add-subport {} PORT VID`",
+        "{} sends {}; it has {has}; {outcome} -> use a VLAN that it has, or `trunkpath nb add-subport {} PORT VID`",
         name(port),
         list_recent(seen, now)?,
         shorten(&port.id),
@@ -137,10 +138,10 @@ fn age<V>(seen: &Sighting<V>, now: u64) -> Duration {
     Duration::from_nanos(now.saturating_sub(seen.last_seen))
 }
 
-/// The first [`NAMED`] of them, and how many more there are; `None` if there are none.
+/// The first [`MAX_NAMED`] items and the number of the others; `None` if there are no items.
 fn list(items: impl Iterator<Item = impl Display>) -> Option<String> {
     let mut items = items.map(|item| item.to_string());
-    let named: Vec<_> = items.by_ref().take(NAMED).collect();
+    let named: Vec<_> = items.by_ref().take(MAX_NAMED).collect();
     let more = items.count();
     match (named.is_empty(), more) {
         (true, _) => None,

@@ -1,5 +1,5 @@
-//! Signals: two end the daemon, one reads the configuration again, and no other one that a process may send by habit
-//! ends it. By default they would, as SIGKILL does.
+//! Signals: SIGTERM and SIGINT end the daemon, SIGHUP reads the configuration again, and all others are
+//! ignored that would end it by default and can be.
 
 use std::io;
 
@@ -9,23 +9,23 @@ use libc::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals without a meaning here. SIGPIPE is not among them: the Rust runtime ignores it. SIGTTOU would stop a
-/// process in the background that logs to its terminal.
+/// Signals without a function here. The Rust runtime ignores SIGPIPE. SIGTTOU would stop a process in the
+/// background that logs to its terminal.
 const IGNORED: [libc::c_int; 12] = [
     SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, SIGXCPU, SIGXFSZ, SIGTTIN,
     SIGTTOU,
 ];
 
-/// What a signal asks for.
+/// The request that a signal stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {
-    /// SIGTERM, SIGINT.
+    /// SIGTERM or SIGINT: the daemon ends.
     Stop,
-    /// SIGHUP.
+    /// SIGHUP: the configuration is read again.
     Reload,
 }
 
-/// The handlers, in force from the opening to the end of the process.
+/// The signal handlers, which remain installed until the process ends.
 #[derive(Debug)]
 pub(super) struct Signals {
     terminate: Signal,
@@ -34,7 +34,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Installs them. Handlers, unlike ignored signals, are not inherited by other programs.
+    /// Installs the handlers. Unlike ignored signals, they are not inherited by other programs.
     pub(super) fn open() -> io::Result<Self> {
         for number in IGNORED.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
             drop(signal(SignalKind::from_raw(number))?);
@@ -46,7 +46,7 @@ impl Signals {
         })
     }
 
-    /// The next request; can be dropped and called again without losing one.
+    /// Waits for the next request. Cancel-safe.
     pub(super) async fn next(&mut self) -> Request {
         tokio::select! {
             _ = self.terminate.recv() => Request::Stop,
@@ -55,7 +55,7 @@ impl Signals {
         }
     }
 
-    /// Waits for the request to stop; a configuration is read again only once there is something to configure.
+    /// Waits for the request to stop. Others have no effect during the start.
     pub(super) async fn stop(&mut self) {
         while self.next().await != Request::Stop {}
     }

@@ -1,5 +1,5 @@
-//! `trunkpath trace`: the datapath itself, on the tables in force, with an outlet that records each step, sends nothing
-//! and counts nothing.
+//! `trunkpath trace`: the datapath with the tables in force, and an outlet that records each step. No frame
+//! is sent, and no counter changes.
 
 use super::daemon::Daemon;
 use crate::api::model::{PortState, TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
@@ -14,13 +14,13 @@ use crate::types::drop_reason::Locate;
 use crate::types::{DropReason, LinkRole, MacAddr, QueueId, Segmentation, UnknownTags};
 use crate::xsk::{Arena, Frame};
 
-/// A worker number that no counters exist for: a trace counts nothing.
+/// A worker without counters, so that a trace changes none.
 const NO_WORKER: WorkerId = WorkerId::MAX;
 
-/// Ports of other networks that a message names.
+/// Upper bound of the ports of other networks in a message.
 const MAX_NAMED: usize = 4;
 
-/// Sends the frame of `request` through the tables in force, and nowhere else.
+/// Runs the frame of `request` through the datapath with the tables in force.
 pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView, ApiError> {
     let reconciler = &daemon.reconciler;
     let open = reconciler.ports.of_role(&LinkRole::Port(request.port.as_str().into()));
@@ -33,15 +33,15 @@ pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView
         return Err(no_chunks());
     }
     let destination = request.frame.0.first_chunk().map(|bytes| MacAddr::new(*bytes));
-    let mut witness = Witness { daemon, arena, destination, sender: None, view: TraceView::default() };
+    let mut outlet = TraceOutlet { daemon, arena, destination, sender: None, view: TraceView::default() };
     let tables = reconciler.publisher.current();
-    let mut cx = Context { tables: &tables, state: &mut State::default(), outlet: &mut witness };
+    let mut cx = Context { tables: &tables, state: &mut State::default(), outlet: &mut outlet };
     forward(&mut Burst::from_iter([frame]), Entry { link, queue: QueueId(0) }, &mut cx);
-    Ok(witness.view)
+    Ok(outlet.view)
 }
 
 impl Daemon {
-    /// Why no frame can come in from this lport.
+    /// The reason why a trace cannot start at this lport.
     fn untraceable(&self, lport: &str) -> ApiError {
         let nb = self.reconciler.compiler.northbound();
         let lport = lport.to_owned();
@@ -63,7 +63,7 @@ impl Daemon {
         port.map(|port| &*port.name).filter(|name| !name.is_empty()).unwrap_or(lport).to_owned()
     }
 
-    /// Which ports have the address that no port in the sender's network is reached by.
+    /// The ports that have an address to which the sender's network has no receiver.
     fn explain_unknown(&self, sender: &str, destination: MacAddr) -> Option<String> {
         let nb = self.reconciler.compiler.northbound();
         let network = &nb.lports().get(sender)?.lswitch;
@@ -93,7 +93,7 @@ impl Daemon {
         network.map(|network| &*network.name).filter(|name| !name.is_empty()).unwrap_or(lswitch).to_owned()
     }
 
-    /// The tags of frames that are the port's, outermost first; none for a port with a link of its own.
+    /// The tags of the port's frames, outermost first; none for a port with a link of its own.
     fn tags_above(&self, lport: &str) -> Vec<String> {
         let nb = self.reconciler.compiler.northbound();
         let mut tags = Vec::new();
@@ -109,7 +109,7 @@ impl Daemon {
     }
 }
 
-struct Witness<'a> {
+struct TraceOutlet<'a> {
     daemon: &'a Daemon,
     arena: &'static Arena,
     /// The destination address of the frame.
@@ -119,7 +119,7 @@ struct Witness<'a> {
     view: TraceView,
 }
 
-impl Witness<'_> {
+impl TraceOutlet<'_> {
     fn step(&mut self, step: &str, what: String) {
         self.view.steps.push(TraceStep { step: step.to_owned(), what });
     }
@@ -153,11 +153,11 @@ impl Witness<'_> {
         let has = self.daemon.tags_of(&lport).unwrap_or_else(|| "none".to_owned());
         let record = self.daemon.reconciler.compiler.northbound().lports().get(lport.as_str());
         let network = record.map_or("", |port| &*port.lswitch);
-        let fate = match self.daemon.reconciler.config.policy.unknown_tags.of(&lport, network) {
+        let outcome = match self.daemon.reconciler.config.policy.unknown_tags.of(&lport, network) {
             UnknownTags::Pass => format!("the frame stays {name}'s own, with the tag"),
             UnknownTags::Drop => "unknown_tags = drop".to_owned(),
         };
-        self.step("classify", format!("{tag} is no segmentation of {name} (it has {has}): {fate}"));
+        self.step("classify", format!("{tag} is no segmentation of {name} (it has {has}): {outcome}"));
     }
 
     fn refused_mac(&mut self, port: PortSlot, mac: MacAddr) {
@@ -195,12 +195,12 @@ impl Witness<'_> {
     }
 }
 
-impl Outlet for Witness<'_> {
+impl Outlet for TraceOutlet<'_> {
     fn worker(&self) -> WorkerId {
         NO_WORKER
     }
 
-    /// Always: a trace goes through both halves, whichever workers own the links.
+    /// Always `true`: a trace runs both halves, whichever workers own the links.
     fn is_own(&self, _worker: WorkerId) -> bool {
         true
     }
@@ -209,7 +209,7 @@ impl Outlet for Witness<'_> {
         self.arena.take()
     }
 
-    /// At any time but 0 a new ration is full: a trace takes no part in rates.
+    /// Any time but 0: the rate limits of a new `State` are not reached then.
     fn now_ns(&mut self) -> u64 {
         1
     }

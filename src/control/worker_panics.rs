@@ -1,4 +1,4 @@
-//! A worker panics in a daemon with two of them, each with a guest.
+//! A daemon with two workers and a guest at each, of which one worker panics.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::daemon::Daemon;
-use super::follow::News;
+use super::follow::NbEvent;
 use super::links::LinkWatch;
 use super::nb_session::NbSession;
-use super::pinning::Folder;
+use super::pinning::PreparedFolder;
 use super::responder::ApiResponder;
 use crate::api::{Query, Responder};
 use crate::config::{OnWorkerPanic, Settings};
@@ -27,11 +27,11 @@ use crate::xsk::{BURST_FRAMES, ChunkPool, XskSocket};
 
 const GUESTS: [&str; 2] = ["one", "two"];
 
-/// The number of a guest's own socket, which the daemon comes to last.
+/// The number of a guest's own socket, above those of the daemon.
 const FIRST_GUEST_SOCKET: u16 = 1000;
 
-/// The daemon, whose rounds the test calls, in a network and mount namespace of this thread's own.
-struct Lab {
+/// A daemon whose rounds the test calls, in a network and mount namespace of this thread.
+struct Testbed {
     daemon: Daemon,
     guests: Vec<XskSocket>,
     folder: TempDir,
@@ -68,7 +68,7 @@ fn ifindex(device: &str) -> IfIndex {
     inspect::ifindex_of(device).expect("a device")
 }
 
-impl Lab {
+impl Testbed {
     async fn start(on_worker_panic: OnWorkerPanic) -> Self {
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("namespaces");
         run("mount", "--make-rprivate /");
@@ -97,23 +97,23 @@ impl Lab {
         config.workers = vec![config.workers[0]; 2];
 
         nb::open(&config.nb).await.expect("the NB DB").transact(records()).await.expect("records");
-        let pins = Folder::prepare(&config);
+        let pins = PreparedFolder::new(&config);
         let session = NbSession::open(&config).await.expect("the NB DB");
         let (links, _) = LinkWatch::open().await.expect("links");
         let snapshot = session.0.db().snapshot().await.expect("records");
         let mut daemon =
             Daemon::start(config, links, session, pins, LogLoss::default()).await.expect("a daemon");
-        daemon.hear(News::All(snapshot));
+        daemon.apply_nb_event(NbEvent::Snapshot(snapshot));
         let arena = daemon.reconciler.backend.arena;
         let guests = GUESTS.iter().zip(FIRST_GUEST_SOCKET..).map(|(guest, id)| {
             XskSocket::open(arena, id, &format!("{guest}-guest"), QueueId(0)).expect("a guest's socket")
         });
-        let mut lab = Self { guests: guests.collect(), daemon, folder };
-        lab.settle().await;
-        lab
+        let mut testbed = Self { guests: guests.collect(), daemon, folder };
+        testbed.settle().await;
+        testbed
     }
 
-    /// Does rounds until all ports are open. The kernel takes its time to release the sockets of a dead worker.
+    /// Reconciles until all ports are open. The kernel releases the sockets of a dead worker after some time.
     async fn settle(&mut self) {
         while self.daemon.reconciler.ports.len() < GUESTS.len() {
             self.daemon.reconcile().await.expect("a round");
@@ -121,12 +121,12 @@ impl Lab {
         }
     }
 
-    /// Who has the port of a guest.
+    /// The worker that owns the link of a guest.
     fn worker_of(&self, guest: usize) -> WorkerId {
         self.daemon.reconciler.ports.get(ifindex(GUESTS[guest])).unwrap().queues[0]
     }
 
-    /// A burst from one guest to the other.
+    /// Sends a burst from one guest to the other.
     fn send(&mut self, from: usize) {
         let arena = self.daemon.reconciler.backend.arena;
         let mut bytes = [address(1 - from), address(from), [0x88, 0xb5, 0, 0, 0, 0]].concat();
@@ -148,7 +148,7 @@ impl Lab {
         totals.find(|(lport, _)| *lport == GUESTS[guest]).expect("its port").1.sent_frames
     }
 
-    /// A burst each way must come through.
+    /// Asserts that a burst each way is forwarded.
     fn assert_served(&mut self) {
         for from in 0..GUESTS.len() {
             let before = self.sent_to(1 - from);
@@ -176,43 +176,47 @@ fn unmount(folder: &Path) {
     run("umount", &format!("--lazy {}", folder.join("pins").display()));
 }
 
-fn in_lab<F: Future<Output = ()>>(test: &str, on_worker_panic: OnWorkerPanic, body: impl FnOnce(Lab) -> F) {
+fn in_testbed<F: Future<Output = ()>>(
+    test: &str,
+    on_worker_panic: OnWorkerPanic,
+    body: impl FnOnce(Testbed) -> F,
+) {
     if is_root(test) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async { body(Lab::start(on_worker_panic).await).await });
+        runtime.block_on(async { body(Testbed::start(on_worker_panic).await).await });
     }
 }
 
 #[test]
 fn a_worker_that_panics_is_started_again_and_costs_others_nothing() {
     let test = "a_worker_that_panics_is_started_again_and_costs_others_nothing";
-    in_lab(test, OnWorkerPanic::Restart, |mut lab| async move {
-        lab.assert_served();
-        let (dies, lives) = (lab.worker_of(0), lab.worker_of(1));
+    in_testbed(test, OnWorkerPanic::Restart, |mut testbed| async move {
+        testbed.assert_served();
+        let (dies, lives) = (testbed.worker_of(0), testbed.worker_of(1));
         assert_ne!(dies, lives);
-        let program_of_other = Lab::program_on(1);
+        let program_of_other = Testbed::program_on(1);
         for panics in 1..=3 {
-            lab.daemon.reconciler.backend.workers.kill(dies);
-            lab.send(0);
-            assert_eq!(lab.dropped(0), BURST_FRAMES as u64, "no socket, and the policy is to drop");
-            assert!(lab.daemon.revive_workers().await.expect("a new worker"));
-            assert!(Lab::program_on(0).is_some(), "its frames never meet an empty link");
-            lab.settle().await;
-            lab.assert_served();
-            assert_eq!(Lab::program_on(1), program_of_other);
-            let problems: Vec<_> = lab.daemon.panic_problems().collect();
+            testbed.daemon.reconciler.backend.workers.kill(dies);
+            testbed.send(0);
+            assert_eq!(testbed.dropped(0), BURST_FRAMES as u64, "no socket, and the policy is to drop");
+            assert!(testbed.daemon.restart_workers().await.expect("a new worker"));
+            assert!(Testbed::program_on(0).is_some(), "its frames never meet an empty link");
+            testbed.settle().await;
+            testbed.assert_served();
+            assert_eq!(Testbed::program_on(1), program_of_other);
+            let problems: Vec<_> = testbed.daemon.panic_problems().collect();
             assert_eq!(problems[0].about, format!("worker {dies}"));
             assert!(problems[0].reason.contains(&format!("{panics} times")), "{problems:?}");
         }
-        assert!(!lab.daemon.revive_workers().await.expect("no change"));
+        assert!(!testbed.daemon.restart_workers().await.expect("no change"));
 
-        let Lab { daemon, guests, folder } = lab;
+        let Testbed { daemon, guests, folder } = testbed;
         let arena = daemon.reconciler.backend.arena;
         daemon.stop().await;
         XskSocket::close_all(guests);
         let census = arena.census();
         assert_eq!((census.free, census.held), (arena.chunk_count(), 0), "every frame is home: {census:?}");
-        assert_eq!([Lab::program_on(0), Lab::program_on(1)], [None; 2]);
+        assert_eq!([Testbed::program_on(0), Testbed::program_on(1)], [None; 2]);
         assert!(!folder.path().join("pins").exists(), "a clean end leaves neither the mount nor its folder");
     });
 }
@@ -220,11 +224,11 @@ fn a_worker_that_panics_is_started_again_and_costs_others_nothing() {
 #[test]
 fn counters_and_workers_are_read_without_the_control_thread() {
     let test = "counters_and_workers_are_read_without_the_control_thread";
-    in_lab(test, OnWorkerPanic::Restart, |mut lab| async move {
-        lab.assert_served();
+    in_testbed(test, OnWorkerPanic::Restart, |mut testbed| async move {
+        testbed.assert_served();
         // No thread receives the calls.
         let (calls, _never) = mpsc::channel(1);
-        let responder = ApiResponder { views: lab.daemon.live_views(), calls };
+        let responder = ApiResponder { views: testbed.daemon.live_views(), calls };
         let view = async |query| responder.respond(query).await.expect("an answer").outcome.expect("a view");
         let stats = view(Query::Stats).await;
         assert_eq!(stats["chunks"]["sum"], stats["chunks"]["total"]);
@@ -236,7 +240,7 @@ fn counters_and_workers_are_read_without_the_control_thread() {
         }
         let workers = view(Query::Workers).await;
         for (guest, name) in GUESTS.iter().enumerate() {
-            let queues = &workers[lab.worker_of(guest)]["queues"];
+            let queues = &workers[testbed.worker_of(guest)]["queues"];
             assert!(queues.as_array().unwrap().contains(&json!(format!("{name}/0"))), "{workers}");
         }
     });
@@ -245,21 +249,21 @@ fn counters_and_workers_are_read_without_the_control_thread() {
 #[test]
 fn a_worker_that_panics_ends_the_daemon_if_it_is_to_and_its_programs_drop_on() {
     let test = "a_worker_that_panics_ends_the_daemon_if_it_is_to_and_its_programs_drop_on";
-    in_lab(test, OnWorkerPanic::Exit, |mut lab| async move {
-        lab.assert_served();
-        let dies = lab.worker_of(0);
-        lab.daemon.reconciler.backend.workers.kill(dies);
-        let ended = lab.daemon.revive_workers().await;
+    in_testbed(test, OnWorkerPanic::Exit, |mut testbed| async move {
+        testbed.assert_served();
+        let dies = testbed.worker_of(0);
+        testbed.daemon.reconciler.backend.workers.kill(dies);
+        let ended = testbed.daemon.restart_workers().await;
         assert!(matches!(ended, Err(WorkerPoolError::Died { worker }) if worker == dies), "{ended:?}");
 
         // As the process does then.
-        let Lab { daemon, guests, folder } = lab;
+        let Testbed { daemon, guests, folder } = testbed;
         drop(daemon);
-        assert!(Lab::program_on(0).is_some() && Lab::program_on(1).is_some());
+        assert!(Testbed::program_on(0).is_some() && Testbed::program_on(1).is_some());
         let cleaned = clean_pins(&folder.path().join("pins")).expect("pins");
         assert_eq!(cleaned.len(), GUESTS.len());
         assert!(cleaned.iter().all(|pin| pin.outcome.is_ok()), "{cleaned:?}");
-        assert_eq!([Lab::program_on(0), Lab::program_on(1)], [None; 2]);
+        assert_eq!([Testbed::program_on(0), Testbed::program_on(1)], [None; 2]);
         XskSocket::close_all(guests);
         unmount(folder.path());
     });

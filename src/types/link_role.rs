@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::Id;
 
-/// The purpose of an open link: whose frames it carries. Control finds everything that belongs to a link by its role.
+/// The purpose of an open link: whose frames it carries. Control finds everything that belongs to a link by
+/// its role.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LinkRole {
     /// The link of a port, by the id of the port's record in table `lport`.

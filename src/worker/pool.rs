@@ -122,7 +122,8 @@ impl WorkerPool {
         receives.await.map_err(|_| WorkerPoolError::Died { worker })
     }
 
-    /// Removes the sockets of `link` from all workers, and returns them. Those of a dead worker are closed already.
+    /// Removes the sockets of `link` from all workers, and returns them. Those of a dead worker are closed
+    /// already.
     pub async fn detach(&mut self, link: LinkSlot) -> Vec<XskSocket> {
         let mut sockets = Vec::new();
         for worker in 0..self.threads.len() {

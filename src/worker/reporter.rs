@@ -1,4 +1,5 @@
-//! The part of the workers that any thread may use: their mailboxes, the lengths of their inboxes, their reports.
+//! The part of the workers that any thread may use: their mailboxes, the lengths of their inboxes, their
+//! reports.
 
 use std::sync::Arc;
 
@@ -11,8 +12,8 @@ use super::error::WorkerPoolError;
 use super::inbox::Inbox;
 use crate::tables::WorkerId;
 
-/// Reports of the workers. Clones concern the same workers, so that a task of the API gets reports without the control
-/// thread.
+/// Reports of the workers. Clones concern the same workers, so that a task of the API gets reports without
+/// the control thread.
 #[derive(Debug, Clone)]
 pub struct WorkerReporter {
     workers: Arc<[Contact]>,

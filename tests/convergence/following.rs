@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::time::{Instant, timeout};
 use trunkpath::control::links::{LinkEvent, Links};
-use trunkpath::control::{Follower, News, Reconciler};
+use trunkpath::control::{Follower, NbEvent, Reconciler};
 use trunkpath::nb::{NorthboundDb, Snapshot};
 use trunkpath::tables::PortState;
 use trunkpath::types::IfIndex;
@@ -17,7 +17,7 @@ use testkit::simulated::{self, Simulated};
 
 /// Maximum time until everything has settled: a failure is detected after seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Time without news after which the state is compared.
+/// Time without an event after which the state is compared.
 const SILENCE: Duration = Duration::from_millis(20);
 
 pub struct FollowingReconciler {
@@ -49,18 +49,18 @@ impl FollowingReconciler {
         reports.filter(|(_, report)| report.parent.is_some() && report.state == PortState::Up).count()
     }
 
-    fn apply(&mut self, news: News) {
-        match news {
-            News::All(snapshot) => self.reconciler.apply_snapshot(&snapshot),
-            News::Changes(changes) => self.reconciler.apply_changes(&changes),
-            News::Lost(_) => {}
+    fn apply(&mut self, event: NbEvent) {
+        match event {
+            NbEvent::Snapshot(snapshot) => self.reconciler.apply_snapshot(&snapshot),
+            NbEvent::Changes(changes) => self.reconciler.apply_changes(&changes),
+            NbEvent::Unreachable(_) => {}
         }
     }
 
-    /// Applies the news so far, and reconciles.
+    /// Applies the events so far, and reconciles.
     pub async fn round(&mut self) {
-        while let Some(news) = self.follower.next().now_or_never() {
-            self.apply(news);
+        while let Some(event) = self.follower.next().now_or_never() {
+            self.apply(event);
         }
         self.reconciler.reconcile().await.unwrap();
     }
@@ -69,8 +69,8 @@ impl FollowingReconciler {
     pub async fn settle(&mut self, db: &dyn NorthboundDb) -> Vec<String> {
         let until = Instant::now() + PATIENCE;
         loop {
-            while let Ok(news) = timeout(SILENCE, self.follower.next()).await {
-                self.apply(news);
+            while let Ok(event) = timeout(SILENCE, self.follower.next()).await {
+                self.apply(event);
             }
             self.round().await;
             let Ok(snapshot) = db.snapshot().await else { continue };

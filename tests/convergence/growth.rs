@@ -1,5 +1,6 @@
-//! Cost of one change with many records. With records that claim the same or form a chain it grows at most in proportion
-//! to their number; with ports that have nothing in common it does not grow. Counts allocations, not time.
+//! Cost of one change with many records. With records that claim the same or form a chain it grows at most in
+//! proportion to their number; with ports that have nothing in common it does not grow. Counts allocations,
+//! not time.
 
 use allocation_counter::measure;
 use tokio::runtime::Builder;

@@ -64,7 +64,7 @@ fn a_port_of_a_lower_id_takes_no_device_nor_after_it_was_down_nor_after_a_restar
     reconciler.put(&[NEWCOMER]);
     assert_eq!(reconciler.taken(), [(1, WORKING)]);
     let expected =
-        format!("lport {NEWCOMER}: link {TAP} is lport {WORKING}'s already: a device is one port's");
+        format!("lport {NEWCOMER}: link {TAP} is lport {WORKING}'s already: a link belongs to one port");
     assert_eq!(reconciler.problems(), [expected]);
     reconciler.see(tap(false));
     reconciler.see(tap(true));

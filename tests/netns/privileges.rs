@@ -85,7 +85,7 @@ fn names_cannot_control_a_terminal() {
         testbed.files.nb(&["put", "lport", &record.to_string()], "");
         testbed.relaunch();
         testbed.wait_until_all_up();
-        testbed.daemon().wait_for_problem("no device");
+        testbed.daemon().wait_for_problem("no link");
 
         let mut screens = vec![testbed.files.log()];
         let nb: [&[&str]; 4] =

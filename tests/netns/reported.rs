@@ -77,7 +77,7 @@ fn daemon_ends_in_time_while_the_db_is_frozen() {
         servers.freeze(0);
         testbed.take_daemon().stop();
         let log = testbed.files.log();
-        assert!(log.contains("the NB DB does not answer: what was reported to it ends by itself"), "{log}");
+        assert!(log.contains("the NB DB does not answer: the reports expire by themselves"), "{log}");
     });
 }
 
@@ -90,6 +90,9 @@ fn daemon_ends_in_time_without_the_db() {
         testbed.daemon().wait_for_problem("nothing is known of it yet");
         testbed.take_daemon().stop();
         let log = testbed.files.log();
-        assert!(log.contains("the NB DB is away at the end: ") && log.contains("no server answers"), "{log}");
+        assert!(
+            log.contains("the NB DB is unreachable at the end: ") && log.contains("no server answers"),
+            "{log}"
+        );
     });
 }

@@ -1,4 +1,5 @@
-//! The answers of the socket as types: the control thread builds them, the CLI prints them, `--json` shows them as they are.
+//! The answers of the socket as types: the daemon builds them, the CLI prints them, and `--json` prints them
+//! unchanged.
 
 mod state;
 mod stats;
@@ -15,7 +16,7 @@ pub use stats::{ChunkCensus, LinkStats, PortStats, SocketStats, StatsView};
 /// A logical port that has a link of its own here: a parent, or a port without subports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortView {
-    /// The lport's id.
+    /// Id of the record in table `lport`.
     pub lport: String,
     /// The lport's name; may be empty, and need not be unique.
     pub name: String,
@@ -29,7 +30,7 @@ pub struct PortView {
     pub queues: u16,
     /// The id of the port's lswitch.
     pub network: String,
-    /// The record's `unique_key`.
+    /// The `unique_key` of the record.
     pub key: PortKey,
     /// The port's own addresses, without those of `allowed_address_pairs`.
     pub macs: Vec<MacAddr>,
@@ -51,19 +52,19 @@ pub struct PortView {
 /// A logical port behind a parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubportView {
-    /// The lport's id.
+    /// Id of the record in table `lport`.
     pub lport: String,
     /// The lport's name; may be empty, and need not be unique.
     pub name: String,
     /// The parent's lport id.
     pub parent: String,
-    /// The record's `segmentation_type`.
+    /// The `segmentation_type` of the record.
     pub segmentation_type: String,
-    /// The record's `segmentation_id`.
+    /// The `segmentation_id` of the record.
     pub segmentation_id: Option<u64>,
     /// The id of the port's lswitch.
     pub network: String,
-    /// The record's `unique_key`.
+    /// The `unique_key` of the record.
     pub key: PortKey,
     /// The port's own addresses, without those of `allowed_address_pairs`.
     pub macs: Vec<MacAddr>,
@@ -89,7 +90,8 @@ pub struct UnknownTagView {
     pub seconds_ago: u64,
 }
 
-/// A MAC address that a guest sends from, or announces, by mistake. A port lists the most frequent, at least eight of them.
+/// A MAC address that a guest sends from, or announces, by mistake. A port lists the most frequent, at least
+/// eight of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedMacView {
     /// The rejected source address.
@@ -103,11 +105,11 @@ pub struct RefusedMacView {
 /// A logical switch and its ports on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkView {
-    /// The lswitch's id.
+    /// Id of the record in table `lswitch`.
     pub lswitch: String,
-    /// The lswitch's name.
+    /// The `name` of the record.
     pub name: String,
-    /// The record's `unique_key`.
+    /// The `unique_key` of the record.
     pub key: NetworkKey,
     /// The network's ports and subports.
     pub ports: Vec<NetworkPortView>,
@@ -116,9 +118,9 @@ pub struct NetworkView {
 /// A port or subport as its network lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkPortView {
-    /// The lport's id.
+    /// Id of the record in table `lport`.
     pub lport: String,
-    /// The record's `unique_key`.
+    /// The `unique_key` of the record.
     pub key: PortKey,
     /// The port's own addresses, without those of `allowed_address_pairs`.
     pub macs: Vec<MacAddr>,
@@ -132,10 +134,10 @@ pub struct NetworkPortView {
 /// A MAC address in `allowed_address_pairs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairView {
-    /// The pair's `mac_address`.
+    /// The `mac_address` of the pair.
     pub mac: MacAddr,
-    /// The lport on this host to which frames for the address are delivered; `null` while none of several holds it, or
-    /// when its owner is not up here.
+    /// The lport on this host to which frames for the address are delivered; `null` while none of several
+    /// holds it, or when its owner is not up here.
     pub holder: Option<String>,
 }
 
@@ -222,7 +224,8 @@ pub struct NbView {
     pub error: Option<String>,
     /// The state of this host's record in table `chassis`.
     pub chassis_record: ChassisRecord,
-    /// Number of this host's ports that the DB has as up: the last report that it accepted, until that expires.
+    /// Number of this host's ports that the DB has as up: the last report that it accepted, until that
+    /// expires.
     pub reported_up: u64,
     /// Number of its records that are invalid or in conflict; `GET /v1/problems` lists them.
     pub unusable: u64,

@@ -18,7 +18,7 @@ pub struct StatsView {
 /// A logical port's counters. *Received* is into the switch, *sent* is out of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PortStats {
-    /// The lport's id.
+    /// Id of the record in table `lport`.
     pub lport: String,
     /// Frames from the port.
     pub received_frames: u64,
@@ -39,7 +39,7 @@ pub struct PortStats {
 /// A link's counters: those of its XDP program, then those of its sockets.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LinkStats {
-    /// The link's name.
+    /// Present name of the link.
     pub link: String,
     /// Frames that the XDP program gave to a socket.
     pub redirected: u64,
@@ -47,7 +47,8 @@ pub struct LinkStats {
     pub passed: u64,
     /// Frames that it dropped: no socket there, `no_socket = "drop"`.
     pub dropped: u64,
-    /// Frames that the kernel dropped on their way out of the link, from any sender: the receiver is too slow.
+    /// Frames that the kernel dropped on their way out of the link, from any sender: the receiver is too
+    /// slow.
     pub transmit_dropped: u64,
     /// One entry for each queue.
     pub sockets: Vec<SocketStats>,
@@ -72,7 +73,8 @@ pub struct SocketStats {
     pub tx_ring_empty: u64,
 }
 
-/// The number of chunks in each place. `sum` is all places added up and equals `total`, or a chunk has leaked.
+/// The number of chunks in each place. `sum` is all places added up and equals `total`, or a chunk has
+/// leaked.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ChunkCensus {
     /// Chunks that the packet memory is divided into.

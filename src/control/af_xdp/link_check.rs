@@ -10,7 +10,8 @@ use crate::kernel::inspect::{self, QueueCounts};
 /// The state that the kernel's is compared with.
 #[derive(Debug, Default)]
 pub(in crate::control) struct LinkCheck {
-    /// Links whose queues are counted: a tap gets another one for each that its VM opens, which is not announced.
+    /// Links whose queues are counted: a tap gets another one for each that its VM opens, which is not
+    /// announced.
     pub(in crate::control) links: Vec<Arc<Link>>,
     /// The programs of open links, as they were attached.
     pub(in crate::control) programs: Vec<AttachedProgram>,

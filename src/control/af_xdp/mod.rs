@@ -1,5 +1,5 @@
-//! Opening links for real. The calls that may wait in the kernel run on a thread of their own; workers get the sockets,
-//! and the programs steer frames into them.
+//! The backend with AF_XDP. The thread `rtnl` makes the calls that may wait for the RTNL lock; workers own
+//! the sockets, and the XDP programs steer frames into them.
 
 mod link_check;
 mod opener;
@@ -16,11 +16,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::backend::{BackendEvent, LinkBackend, LostReason};
+use super::blocking::blocking;
+use super::error::ControlError;
 use super::link_registry::{LinkRegistry, RegisteredLink};
 use super::links::Link;
 use super::pinning::Pinning;
 use super::rtnl_thread::RtnlThread;
-use super::{ControlError, blocking};
 use crate::config::{Config, PortOptions};
 use crate::tables::{LinkSlot, Publisher};
 use crate::types::{IfIndex, Problem};
@@ -33,10 +34,10 @@ use opener::{OpenLink, OpenLinkError, Opener};
 const RETRY_FIRST: Duration = Duration::from_millis(5);
 const RETRY_LONGEST: Duration = Duration::from_secs(1);
 
-/// How long the end waits for the kernel to take the programs off.
-const GOODBYE: Duration = Duration::from_secs(3);
+/// Upper bound of the time that the end waits until the programs are detached.
+const DETACH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Packet memory, workers, and the thread that opens and closes links.
+/// The packet memory, the workers, and the thread that opens and closes links.
 #[derive(Debug)]
 pub(super) struct AfXdp {
     pub(super) arena: &'static Arena,
@@ -72,7 +73,8 @@ enum Event {
 }
 
 impl AfXdp {
-    /// Registers the packet memory; patiently, for the kernel releases a predecessor's some time after its end.
+    /// Registers the packet memory. Repeats that while it is busy: the kernel releases the memory of a
+    /// predecessor some time after its end.
     pub(super) async fn register(config: &Config) -> Result<&'static Arena, ArenaError> {
         let chunk_count = (config.umem_mib as usize) * (1 << 20) / CHUNK_BYTES;
         let mut pause = RETRY_FIRST;
@@ -89,7 +91,7 @@ impl AfXdp {
         }
     }
 
-    /// Starts the workers, which forward with what `publisher` publishes, and the thread for the kernel.
+    /// Starts the workers, which forward by the tables of `publisher`, and the thread `rtnl`.
     pub(super) fn start(
         config: &Config,
         arena: &'static Arena,
@@ -112,8 +114,8 @@ impl AfXdp {
         })
     }
 
-    /// The end: takes all programs off their links, and stops the workers. What the kernel does not release in time stays
-    /// until the process has ended; pinned programs stay longer.
+    /// Detaches all programs and stops the workers. What the kernel does not release in time remains until
+    /// the process has ended, and pinned programs remain after that.
     pub(super) async fn stop(self, open: impl Iterator<Item = OpenLink>) {
         let programs: Vec<_> = open.map(|open| open.program).collect();
         let (done, ended) = oneshot::channel();
@@ -121,10 +123,10 @@ impl AfXdp {
             opener.detach_all(programs);
             done.send(()).unwrap_or_default();
         });
-        let detached = timeout(GOODBYE, ended).await.is_ok();
+        let detached = timeout(DETACH_TIMEOUT, ended).await.is_ok();
         XskSocket::close_all(self.workers.stop());
         if detached {
-            // Nothing else takes the lock now, and it was free a moment ago.
+            // No other call of this process waits for the lock, and it was free a moment ago.
             self.pinning.end();
         } else if let Some(delay) = self.rtnl.delay() {
             tracing::warn!(
@@ -145,8 +147,8 @@ impl AfXdp {
         });
     }
 
-    /// Starts to compare whether all sockets are still bound, unless the last comparison has not ended. The kernel does
-    /// not announce that it has unbound one.
+    /// Starts to compare whether all sockets are still bound, unless the last comparison has not ended. The
+    /// kernel does not announce that it has unbound one.
     pub(super) fn start_socket_check(&mut self) {
         if self.socket_check.as_ref().is_some_and(|check| !check.is_finished()) {
             return;
@@ -165,12 +167,12 @@ impl AfXdp {
         }));
     }
 
-    /// Whether the thread for the kernel still runs. It does not after a panic.
+    /// Whether the thread `rtnl` still runs; not after a panic.
     pub(super) fn is_alive(&self) -> bool {
         self.rtnl.is_alive()
     }
 
-    /// What it means that the kernel does not answer, if it does not.
+    /// The problem that a call to the kernel does not return.
     pub(super) fn problem(&self) -> Option<Problem> {
         let reason = format!(
             "{}: another process may hold its RTNL lock, and `ip link` hangs as well then; forwarding goes on, but no link is opened, closed or looked at meanwhile -> look for processes in state D (`ps -eo pid,stat,wchan:32,args`)",
@@ -199,7 +201,7 @@ impl AfXdp {
                     let owners = queues.map(|queue| self.workers.owner_of(slot, queue)).collect();
                     (open, owners)
                 });
-                // A program may have been attached before the sockets were refused.
+                // The program may have been attached before a socket was rejected.
                 if outcome.is_err() {
                     self.closed.insert(link.ifindex);
                 }
@@ -232,7 +234,7 @@ impl LinkBackend for AfXdp {
         }
     }
 
-    /// Gives the sockets to their workers, and the frames to the sockets.
+    /// Steers the frames into the sockets, and moves the sockets to their workers.
     async fn connect(&mut self, slot: LinkSlot, open: &mut OpenLink) -> Result<(), WorkerPoolError> {
         let queues = open.sockets.iter().map(|socket| self.workers.owner_of(slot, socket.queue()));
         let link = RegisteredLink {
@@ -244,10 +246,10 @@ impl LinkBackend for AfXdp {
         self.registry.insert(open.ifindex, link);
         self.connected.insert(slot, (open.ifindex, Instant::now()));
         for socket in mem::take(&mut open.sockets) {
-            // The map holds the socket by itself: steering first and attaching second loses nothing, for the
-            // fill ring is still empty.
+            // The map holds the socket by itself. No frame is lost between steering and attaching, because
+            // the fill ring is still empty.
             if let Err(error) = open.program.steer(socket.queue(), socket.as_fd()) {
-                tracing::error!(device = open.name, "{error}");
+                tracing::error!(link = open.name, "{error}");
             }
             self.workers.attach(slot, socket).await?;
         }
@@ -265,7 +267,7 @@ impl LinkBackend for AfXdp {
     fn discard(&mut self, ifindex: IfIndex) {
         if self.closed.remove(&ifindex) {
             self.rtnl.submit("taking a program off", move |opener| opener.discard(ifindex));
-            self.pinning.forget(ifindex);
+            self.pinning.remove(ifindex);
         }
     }
 }

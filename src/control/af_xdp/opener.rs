@@ -1,6 +1,5 @@
-//! Opening and closing links in the kernel: an XDP program on the link, an AF_XDP socket on each of its queues.
-//!
-//! Its calls may wait for the RTNL lock.
+//! Opens and closes links in the kernel: an XDP program on the link, an AF_XDP socket on each of its queues.
+//! Runs on the thread `rtnl`, because its calls may wait for the RTNL lock.
 
 use std::collections::BTreeMap;
 
@@ -10,34 +9,34 @@ use crate::kernel::{PinError, Pins, ProgramError, ProgramOptions, SteerLoader, S
 use crate::types::{IfIndex, QueueId, SlotAllocator};
 use crate::xsk::{Arena, OpenError, XskSocket};
 
-/// A socket's number takes 15 bits in the arena's table of places, with one more for the direction.
+/// The number of a socket takes 15 bits in the arena's table of places, beside one for the direction.
 const MAX_SOCKETS: u32 = u16::MAX as u32 / 2 - 1;
 
-/// What it takes to open links, and the programs of those that are closed for now.
+/// Opens links, and owns the programs of those that are closed and will be opened again.
 #[derive(Debug)]
 pub(super) struct Opener {
     arena: &'static Arena,
     loader: SteerLoader,
-    /// Programs on links that have no sockets yet, or no longer, and should get them (again).
+    /// The programs of links without sockets.
     standing: BTreeMap<IfIndex, SteerProgram>,
     socket_ids: SlotAllocator,
 }
 
-/// An open link.
+/// A link with its program and sockets.
 #[derive(Debug)]
 pub(in crate::control) struct OpenLink {
-    /// Its name when it was opened.
+    /// The name of the link when it was opened.
     pub(super) name: String,
     pub(super) ifindex: IfIndex,
     pub(in crate::control) program: SteerProgram,
-    /// Those that no worker has yet.
+    /// The sockets that no worker owns yet.
     pub(super) sockets: Vec<XskSocket>,
     socket_ids: Vec<u16>,
-    /// Why the program is not pinned, if it should be.
+    /// The reason why the program is not pinned although it should be.
     pub(super) unpinned: Option<PinError>,
 }
 
-/// Why a link could not be opened.
+/// The reason why a link could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::control) enum OpenLinkError {
     #[error("its MTU {0} is too large: packets of up to {LARGEST_MTU} bytes can be sent; set a smaller MTU")]
@@ -62,7 +61,8 @@ impl Opener {
         }
     }
 
-    /// Opens `link`. Its frames meet the port's policy for a missing socket until they are steered to the sockets.
+    /// Opens `link`. Its frames have the outcome that `options.no_socket` sets until they are steered into
+    /// the sockets.
     pub(super) fn open(
         &mut self,
         link: &Link,
@@ -72,7 +72,7 @@ impl Opener {
         if link.mtu > LARGEST_MTU {
             return Err(OpenLinkError::Mtu(link.mtu));
         }
-        let mut program = self.put_program(link, options, pins)?;
+        let mut program = self.attach_program(link, options, pins)?;
         let unpinned = pins.and_then(|pins| program.update_pin(options.no_socket, pins).err());
         let (name, ifindex) = (link.name.clone(), link.ifindex);
         let mut open = OpenLink { name, ifindex, program, sockets: vec![], socket_ids: vec![], unpinned };
@@ -92,16 +92,16 @@ impl Opener {
             open.socket_ids.push(id);
             open.sockets.push(XskSocket::open(self.arena, id, &link.name, queue)?);
         }
-        // A program is attached by index, but a socket is bound by name, which may be another link's by now: its frames
-        // would leave by the wrong link.
+        // A program is attached by index, but a socket is bound by name, which another link may have by now:
+        // its frames would leave by the wrong link.
         if inspect::ifindex_of(&link.name) != Some(link.ifindex) {
             return Err(OpenLinkError::Renamed(link.name.clone()));
         }
         Ok(())
     }
 
-    /// A program that knows no sockets yet: in the place of the one that stands there, if any.
-    fn put_program(
+    /// A program without sockets, which replaces the one on the link, if any.
+    fn attach_program(
         &mut self,
         link: &Link,
         options: PortOptions,
@@ -124,19 +124,19 @@ impl Opener {
         }
     }
 
-    /// Closes the sockets and brings their chunks home. The program stays.
+    /// Closes the sockets, which returns their chunks to the arena. The program remains.
     pub(super) fn close(&mut self, open: OpenLink) {
         XskSocket::close_all(open.sockets);
         open.socket_ids.into_iter().for_each(|id| self.socket_ids.release(u32::from(id)));
         self.standing.insert(open.ifindex, open.program);
     }
 
-    /// Takes the program off a closed link.
+    /// Detaches the program from a closed link.
     pub(super) fn discard(&mut self, ifindex: IfIndex) {
         self.standing.remove(&ifindex).into_iter().for_each(SteerProgram::detach);
     }
 
-    /// Takes the programs off all links: those of `open` ones and those of closed ones.
+    /// Detaches the programs from all links: those of open ones, `open`, and those of closed ones.
     pub(super) fn detach_all(&mut self, open: Vec<SteerProgram>) {
         open.into_iter().for_each(SteerProgram::detach);
         std::mem::take(&mut self.standing).into_values().for_each(SteerProgram::detach);

@@ -16,12 +16,13 @@ pub const LARGEST_MTU: u32 = (LONGEST_FRAME_BYTES - Header::LEN - MAX_NESTING * 
 /// A network device with the properties that the kernel announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Identifies the link while it exists: a link that is created again under its old name has another ifindex.
+    /// Identifies the link while it exists: a link that is created again under its old name has another
+    /// ifindex.
     pub ifindex: IfIndex,
     /// The present name, which a user may change.
     pub name: String,
-    /// Set with `ip link set DEV alias TEXT`. The kernel does not announce a new alias while the link is down, only with the
-    /// next change.
+    /// Set with `ip link set DEV alias TEXT`. The kernel does not announce a new alias while the link is
+    /// down, only with the next change.
     pub alias: Option<String>,
     /// `veth`, `tun` (a tap too), `bridge`, ...; a physical NIC has none.
     pub kind: Option<String>,
@@ -40,9 +41,9 @@ pub struct Link {
 }
 
 impl Link {
-    /// Parses an announcement, and reads the number of queues in use, which it does not contain. `None` for an
-    /// announcement that does not describe a whole link: a bridge announces its members under a family of its own (a
-    /// member that leaves is not a deleted link), and Wi-Fi events carry a name only.
+    /// Parses an announcement, and reads the number of queues in use, which it does not contain. `None` for
+    /// an announcement that does not describe a whole link: a bridge announces its members under a family of
+    /// its own (a member that leaves is not a deleted link), and Wi-Fi events carry a name only.
     pub(super) fn parse(message: &LinkMessage) -> Option<Self> {
         if message.header.interface_family != AddressFamily::Unspec {
             return None;
@@ -70,9 +71,9 @@ impl Link {
         Some(link)
     }
 
-    /// Bytes of the longest frame that can leave by the link, with tags. A veth drops longer ones without a counter
-    /// (`is_skb_forwardable`: MTU of its peer, which is assumed to be the same, plus Ethernet header and one tag). Others
-    /// do not count tags.
+    /// Bytes of the longest frame that can leave by the link, with tags. A veth drops longer ones without a
+    /// counter (`is_skb_forwardable`: MTU of its peer, which is assumed to be the same, plus Ethernet header
+    /// and one tag). Others do not count tags.
     #[must_use]
     pub fn longest_frame(&self) -> usize {
         let tags = if self.kind.as_deref() == Some("veth") { 1 } else { MAX_NESTING };

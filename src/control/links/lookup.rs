@@ -28,9 +28,9 @@ pub enum LinkConflict {
     TwoAliases(String, String),
 }
 
-/// Searches the link of `lport`: the one that `attach` names, else the one whose alias is the lport's id, else the one
-/// called `tap` and the first 11 characters of the id, as Nova and Neutron name it. `None` if there is none;
-/// [`describe_missing`] describes what was searched for.
+/// Searches the link of `lport`: the one that `attach` names, else the one whose alias is the lport's id,
+/// else the one called `tap` and the first 11 characters of the id, as Nova and Neutron name it. `None` if
+/// there is none; [`describe_missing`] describes what was searched for.
 ///
 /// # Errors
 /// [`LinkConflict`]: which link belongs to the port is ambiguous.
@@ -68,7 +68,8 @@ pub fn describe_missing(lport: &str, attachments: &Attachments) -> String {
     }
 }
 
-/// The ports whose search result may change when `event` is applied to `links`, of which the links `changed` differ.
+/// The ports whose search result may change when `event` is applied to `links`, of which the links `changed`
+/// differ.
 pub fn affected_ports(
     event: &LinkEvent,
     changed: &[IfIndex],

@@ -1,7 +1,7 @@
 //! The links of the network namespace, kept up to date.
 //!
-//! The kernel does not notify a socket when its link is removed, so its announcements of links are the only notice. Links
-//! are compared by ifindex: a link that is created again under its old name is another link.
+//! The kernel does not notify a socket when its link is removed, so its announcements of links are the only
+//! notice. Links are compared by ifindex: a link that is created again under its old name is another link.
 
 mod attachments;
 mod event;

@@ -1,5 +1,5 @@
-//! The kernel's announcements of links (rtnetlink, group `RTNLGRP_LINK`), received by a thread of their own: both the list
-//! of all links and the ioctls that each announcement leads to may wait for the RTNL lock.
+//! The kernel's announcements of links (rtnetlink, group `RTNLGRP_LINK`), received by a thread of their own:
+//! both the list of all links and the ioctls that each announcement leads to may wait for the RTNL lock.
 
 use std::io;
 use std::thread;
@@ -96,7 +96,8 @@ struct Subscription {
     announcements: UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>,
     /// Reads the socket; aborted when this is dropped.
     _reader: JoinSet<()>,
-    /// Whether announcements were lost. A field, because `next` may be dropped before all links are listed again.
+    /// Whether announcements were lost. A field, because `next` may be dropped before all links are listed
+    /// again.
     lost: bool,
 }
 
@@ -136,7 +137,8 @@ impl Subscription {
         Ok(LinkEvent::Resync(links))
     }
 
-    /// Applies the announcements that arrived during the dump, which would otherwise take links through former states.
+    /// Applies the announcements that arrived during the dump, which would otherwise take links through
+    /// former states.
     fn catch_up(&mut self, links: &mut Links) {
         while let Ok((message, _)) = self.announcements.try_recv() {
             match parse(message) {

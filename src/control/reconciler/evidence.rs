@@ -17,8 +17,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Compiles `snapshot` with an empty compiler for the same links, and returns the differences to the tables, which may
-    /// exist while changes are under way.
+    /// Compiles `snapshot` with an empty compiler for the same links, and returns the differences to the
+    /// tables, which may exist while changes are under way.
     #[must_use]
     pub fn differences(self, snapshot: &Snapshot) -> Vec<String> {
         let mut fresh = Compiler::new(self.workers, self.policy);

@@ -1,4 +1,5 @@
-//! Opens and closes links until the open ones are those that the records require, and publishes the tables for them.
+//! Opens and closes links until the open ones are those that the records require, and publishes the tables
+//! for them.
 
 mod evidence;
 mod open_ports;

@@ -9,13 +9,13 @@ use crate::config::PortOptions;
 use crate::tables::LinkSlot;
 use crate::types::{IfIndex, LinkRole};
 
-/// The first and the longest pause before a refused link is tried again. The kernel releases a closed socket some
-/// milliseconds later; another program may hold the link for any time.
+/// The first and the longest pause before a refused link is tried again. The kernel releases a closed socket
+/// some milliseconds later; another program may hold the link for any time.
 const RETRY_FIRST: Duration = Duration::from_millis(5);
 const RETRY_LONGEST: Duration = Duration::from_secs(1);
 
-/// Links that are being opened at a time. The kernel opens one after the other, so that more of them are no faster, and a
-/// link that is no longer wanted when its turn comes is opened in vain.
+/// Links that are being opened at a time. The kernel opens one after the other, so that more of them are no
+/// faster, and a link that is no longer wanted when its turn comes is opened in vain.
 const OPENINGS_AT_ONCE: usize = 8;
 
 /// A link that is being opened.
@@ -63,8 +63,8 @@ impl Openings {
         }
     }
 
-    /// Removes the next link from the queue, after the links whose next attempt is due were queued. `None` while as many
-    /// are being opened as may be at a time.
+    /// Removes the next link from the queue, after the links whose next attempt is due were queued. `None`
+    /// while as many are being opened as may be at a time.
     pub(super) fn pop(&mut self, now: Instant) -> Option<IfIndex> {
         while let Some((at, ifindex)) = self.retries.first().copied().filter(|(at, _)| *at <= now) {
             self.retries.remove(&(at, ifindex));
@@ -83,8 +83,8 @@ impl Openings {
         self.opening.remove(&ifindex)
     }
 
-    /// Records that a link could not be opened. It is tried again after a pause, which doubles. Returns whether this is
-    /// the first attempt that failed.
+    /// Records that a link could not be opened. It is tried again after a pause, which doubles. Returns
+    /// whether this is the first attempt that failed.
     pub(super) fn refuse(&mut self, ifindex: IfIndex, reason: String, now: Instant) -> bool {
         let before = self.refused.get(&ifindex).and_then(|refusal| refusal.retry);
         let pause = before.map_or(RETRY_FIRST, |retry| (retry.pause * 2).min(RETRY_LONGEST));
@@ -101,8 +101,8 @@ impl Openings {
         self.refused.insert(ifindex, Refusal { reason, retry: None });
     }
 
-    /// Removes a link from the queue and from those that are refused, because it is open or no longer wanted. If it is
-    /// being opened, that goes on.
+    /// Removes a link from the queue and from those that are refused, because it is open or no longer wanted.
+    /// If it is being opened, that goes on.
     pub(super) fn forget(&mut self, ifindex: IfIndex) {
         self.queued.remove(&ifindex);
         if let Some(Refusal { retry: Some(retry), .. }) = self.refused.remove(&ifindex) {

@@ -1,7 +1,7 @@
 //! One round of the reconciler: searches links, closes and opens some, publishes the tables that result.
 //!
-//! A round examines the links that changed since the last one, never all. What such a change may concern is added to
-//! [`Changed`](super::state::Changed): a link event its link and the ports that the link may belong to, a record its port.
+//! A round examines the links that changed since the last one, never all. What such a change may concern is
+//! added to `Changed`: a link event its link and the ports that the link may belong to, a record its port.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -21,8 +21,8 @@ use crate::worker::WorkerPoolError;
 const MAX_LINKS: u32 = u16::MAX as u32;
 
 impl<B: LinkBackend> Reconciler<B> {
-    /// Makes rounds until no event of the backend is left. Operations that the backend has started by then end with
-    /// later events, each of which requires another call.
+    /// Makes rounds until no event of the backend is left. Operations that the backend has started by then
+    /// end with later events, each of which requires another call.
     ///
     /// # Errors
     /// A worker has died.
@@ -116,22 +116,22 @@ impl<B: LinkBackend> Reconciler<B> {
     fn refuse(&mut self, ifindex: IfIndex, opening: &Opening, reason: String) {
         self.slots.release(u32::from(opening.slot.0));
         if self.openings.refuse(ifindex, reason.clone(), Instant::now()) {
-            let device = self.links.get(ifindex).map_or("?", |link| &link.name);
-            tracing::warn!(device, lport = opening.role.id(), "{reason}");
+            let link = self.links.get(ifindex).map_or("?", |link| &link.name);
+            tracing::warn!(link, lport = opening.role.id(), "{reason}");
         }
     }
 
     /// Marks an open link that has to be opened again.
     fn mark_lost(&mut self, ifindex: IfIndex, reason: LostReason) {
         if let Some(port) = self.ports.get_mut(ifindex) {
-            tracing::warn!(device = port.link_name, lport = port.role.id(), "{reason}: it is opened again");
+            tracing::warn!(link = port.link_name, lport = port.role.id(), "{reason}: it is opened again");
             port.lost = Some(reason);
             self.changed.links.insert(ifindex);
         }
     }
 
-    /// Publishes tables with the ports whose links were opened, and lets their frames flow. Closes those that are no
-    /// longer wanted.
+    /// Publishes tables with the ports whose links were opened, and lets their frames flow. Closes those that
+    /// are no longer wanted.
     async fn connect(&mut self, opened: Vec<OpenPort<B::Handle>>) -> Result<(), WorkerPoolError> {
         let (wanted, unwanted): (Vec<_>, Vec<_>) = opened.into_iter().partition(|port| self.is_kept(port));
         for port in unwanted {
@@ -145,7 +145,7 @@ impl<B: LinkBackend> Reconciler<B> {
         let mut outcome = Ok(());
         for mut port in wanted {
             match self.backend.connect(port.slot, &mut port.handle).await {
-                Ok(()) => tracing::info!(device = port.link_name, lport = port.role.id(), "port open"),
+                Ok(()) => tracing::info!(link = port.link_name, lport = port.role.id(), "port open"),
                 // The port counts as open: `reopen` closes it with the other ports of the worker.
                 Err(died) => outcome = Err(died),
             }
@@ -173,7 +173,7 @@ impl<B: LinkBackend> Reconciler<B> {
         }
         self.publish();
         for mut port in unwanted {
-            tracing::info!(device = port.link_name, lport = port.role.id(), "port closed");
+            tracing::info!(link = port.link_name, lport = port.role.id(), "port closed");
             if let Some(reason) = port.lost.take().filter(|_| self.desired.role_of(port.ifindex).is_some()) {
                 self.openings.suspend(port.ifindex, format!("{reason}: it is opened again"));
             }
@@ -195,8 +195,8 @@ impl<B: LinkBackend> Reconciler<B> {
                     && usize::from(link.rx_queues) == port.queues.len()
                     && self.config.link_options(&role) == port.options
             }
-            // A link that is only switched off keeps its sockets, which work again when it is switched on; unless its
-            // role has another link by then.
+            // A link that is only switched off keeps its sockets, which work again when it is switched on;
+            // unless its role has another link by then.
             None => {
                 !link.up && self.desired.link_of(&port.role, &self.links).is_some_and(|found| found.is_err())
             }

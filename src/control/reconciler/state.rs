@@ -20,8 +20,9 @@ use crate::types::{Id, IfIndex, Incumbents, Problem, SlotAllocator};
 /// Keeps the open links and the published tables equal to those that records and links require.
 ///
 /// An event only changes the records and links ([`apply_snapshot`](Self::apply_snapshot),
-/// [`apply_changes`](Self::apply_changes), [`apply_link_event`](Self::apply_link_event)); [`reconcile`](Self::reconcile) does
-/// the work. The result does not depend on the order of events, except for the [`incumbents`](Self::incumbents).
+/// [`apply_changes`](Self::apply_changes), [`apply_link_event`](Self::apply_link_event));
+/// [`reconcile`](Self::reconcile) does the work. The result does not depend on the order of events, except
+/// for the [`incumbents`](Self::incumbents).
 #[derive(Debug)]
 pub struct Reconciler<B: LinkBackend> {
     pub(in crate::control) config: Config,
@@ -51,7 +52,8 @@ pub(super) struct Changed {
 }
 
 impl<B: LinkBackend> Reconciler<B> {
-    /// A reconciler without records. `start` makes the backend, whose workers forward by the tables of the publisher.
+    /// A reconciler without records. `start` makes the backend, whose workers forward by the tables of the
+    /// publisher.
     ///
     /// # Errors
     /// The error that `start` returns.
@@ -80,7 +82,7 @@ impl<B: LinkBackend> Reconciler<B> {
         })
     }
 
-    /// Replaces all records.
+    /// Replaces all records by those of a snapshot.
     pub fn apply_snapshot(&mut self, snapshot: &Snapshot) {
         self.compiler.apply_snapshot(snapshot);
         self.incumbents_changed = true;
@@ -184,8 +186,8 @@ impl<B: LinkBackend> Reconciler<B> {
         self.ports.iter().map(|port| (port.ifindex, port.role.id()))
     }
 
-    /// The time at which [`reconcile`](Self::reconcile) should be called again without an event: a refused link is tried
-    /// again then.
+    /// The time at which [`reconcile`](Self::reconcile) should be called again without an event: a refused
+    /// link is tried again then.
     #[must_use]
     pub fn next_retry(&self) -> Option<Instant> {
         self.openings.next_retry()

@@ -1,4 +1,4 @@
-//! The file of the copy: opened only when it is this user's own, and never through a link.
+//! The file of the copy. It is opened only if it belongs to this user, and never by a symbolic link.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -17,7 +17,7 @@ use crate::nb::describe_sqlite;
 const LAYOUT: i32 = 1;
 /// How a file of SQLite begins (<https://www.sqlite.org/fileformat.html>, 1.3).
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
-/// Only this user may read the copy: it has all that the tenants' records say.
+/// Only this user may read the copy, because it contains the records of all tenants.
 const MODE: u32 = 0o600;
 
 /// Why a file cannot be the copy.
@@ -37,13 +37,19 @@ pub(super) enum OpenError {
     Sqlite(String),
 }
 
-/// Opens the copy at `path`, or makes an empty one.
+impl OpenError {
+    pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        Self::Sqlite(describe_sqlite(path, error))
+    }
+}
+
+/// Opens the copy at `path`, or creates an empty one.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     let path = in_real_folder(path)?;
-    let failed = |error: rusqlite::Error| OpenError::Sqlite(describe_sqlite(&path, &error));
+    let failed = |error: rusqlite::Error| OpenError::sqlite(&path, &error);
     let connection = open_own(&path)?;
     let layout = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0));
-    // A new file has none, and a damaged one has an error.
+    // A new file has none, and a damaged one returns an error.
     let connection = if layout == Ok(LAYOUT) {
         connection
     } else {
@@ -59,7 +65,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// The same path with the folder resolved, which is made if it does not exist: links to folders are followed.
+/// The path with its folder resolved, which is created if it does not exist: symbolic links to folders are
+/// followed.
 fn in_real_folder(path: &Path) -> io::Result<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
@@ -67,16 +74,16 @@ fn in_real_folder(path: &Path) -> io::Result<PathBuf> {
     Ok(folder.canonicalize()?.join(name))
 }
 
-/// Opens a file that is this user's own, from its first byte on with [`MODE`]. SQLite gives what it writes beside a file the
-/// mode of that.
+/// Opens a file that belongs to this user, with [`MODE`] before its first byte is written. SQLite gives the
+/// files beside it the same mode.
 fn open_own(path: &Path) -> Result<Connection, OpenError> {
     check(path)?;
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    Connection::open_with_flags(path, flags).map_err(|error| OpenError::Sqlite(describe_sqlite(path, &error)))
+    Connection::open_with_flags(path, flags).map_err(|error| OpenError::sqlite(path, &error))
 }
 
-/// Makes the file unless it exists, and checks what exists by its descriptor.
+/// Creates the file unless it exists, and checks an existing one by its descriptor.
 fn check(path: &Path) -> Result<(), OpenError> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = OpenOptions::new()
@@ -126,7 +133,7 @@ fn replace(path: &Path) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "user_version", LAYOUT)?;
         connection.execute_batch("COMMIT")
     };
-    fill().map_err(|error| OpenError::Sqlite(describe_sqlite(path, &error)))?;
+    fill().map_err(|error| OpenError::sqlite(path, &error))?;
     Ok(connection)
 }
 

@@ -1,7 +1,7 @@
-//! The records as they were read last, kept on this host: what a start without the NB DB forwards by.
+//! A copy of the records on this host, by which the switch forwards after a start without the NB DB.
 //!
-//! A file of SQLite beside the daemon's other state, written by a thread of its own, so that no disk holds up control. It is
-//! a copy and nothing else: it may be lost at any time, and is read at the start only.
+//! The file is an SQLite database beside the daemon's other state. A thread of its own writes it, so that a
+//! slow disk does not delay control. It is only read at the start, and may be deleted at any time.
 
 mod file;
 mod pending;
@@ -18,27 +18,27 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use self::pending::Pending;
 use crate::nb::{Change, ChangeSet, Record, Revision, Snapshot, describe_sqlite};
 
-/// How long the end waits for a disk that does not answer. The copy stays as it was written last.
-const CLOSING: Duration = Duration::from_secs(3);
+/// Upper bound of the time that the end waits for the disk. The copy remains as it was written last.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A copy of the records, and when it was known to be all of them.
+/// The records of the copy, and the time at which they were last confirmed to be those of the NB DB.
 #[derive(Debug)]
-pub(super) struct Copy {
+pub(super) struct CachedSnapshot {
     pub(super) snapshot: Snapshot,
     pub(super) confirmed: SystemTime,
 }
 
-/// Keeps the copy. No method waits for the disk but [`SnapshotCache::open`] and [`SnapshotCache::close`].
+/// The copy. Only [`SnapshotCache::open`] and [`SnapshotCache::close`] wait for the disk.
 #[derive(Debug)]
 pub(super) struct SnapshotCache {
     queue: Arc<Queue>,
     failure: Arc<Mutex<Option<String>>>,
     path: PathBuf,
-    /// Disconnected when the writer has ended.
+    /// Disconnected by the end of the writer.
     ended: Receiver<()>,
 }
 
-/// What the writer has to write.
+/// The changes that the writer has to write.
 #[derive(Debug, Default)]
 struct Queue {
     state: Mutex<State>,
@@ -48,8 +48,8 @@ struct Queue {
 #[derive(Debug, Default)]
 struct State {
     pending: Pending,
-    /// Something was added since the writer looked.
-    fresh: bool,
+    /// Whether changes were added since the last [`Queue::pop`].
+    has_new: bool,
     closed: bool,
 }
 
@@ -57,20 +57,20 @@ impl Queue {
     fn add(&self, add: impl FnOnce(&mut Pending, SystemTime)) {
         let mut state = self.state.lock();
         add(&mut state.pending, SystemTime::now());
-        state.fresh = true;
+        state.has_new = true;
         self.changed.notify_one();
     }
 
-    /// Waits for something to write; `None` at the end.
-    fn take(&self) -> Option<Pending> {
+    /// Waits for changes; `None` at the end.
+    fn pop(&self) -> Option<Pending> {
         let mut state = self.state.lock();
-        self.changed.wait_while(&mut state, |state| !state.fresh && !state.closed);
-        let fresh = std::mem::take(&mut state.fresh);
-        fresh.then(|| std::mem::take(&mut state.pending))
+        self.changed.wait_while(&mut state, |state| !state.has_new && !state.closed);
+        let has_new = std::mem::take(&mut state.has_new);
+        has_new.then(|| std::mem::take(&mut state.pending))
     }
 
-    /// Gives back what could not be written, for the next attempt.
-    fn give_back(&self, mut older: Pending) {
+    /// Returns changes that could not be written, for the next attempt.
+    fn push_back(&self, mut older: Pending) {
         let mut state = self.state.lock();
         older.append(std::mem::take(&mut state.pending));
         state.pending = older;
@@ -78,13 +78,14 @@ impl Queue {
 }
 
 impl SnapshotCache {
-    /// Reads the copy of the DB at `url`, if there is one, and keeps it from now on in the file `path`.
-    pub(super) fn open(path: &Path, url: &str) -> (Self, Option<Copy>) {
+    /// Reads the copy of the DB at `url` from the file `path`, if there is one, and starts the thread that
+    /// writes it.
+    pub(super) fn open(path: &Path, url: &str) -> (Self, Option<CachedSnapshot>) {
         let failure = Arc::new(Mutex::new(None));
         let queue = Arc::<Queue>::default();
         let (ending, ended) = bounded(0);
-        let opened = file::open(path).map_err(|error| error.to_string()).and_then(|connection| {
-            let copy = read(&connection, url).map_err(|error| describe_sqlite(path, &error))?;
+        let opened = file::open(path).and_then(|connection| {
+            let copy = read(&connection, url).map_err(|error| file::OpenError::sqlite(path, &error))?;
             Ok((copy, connection))
         });
         let copy = match opened {
@@ -101,7 +102,7 @@ impl SnapshotCache {
                 copy
             }
             Err(error) => {
-                *failure.lock() = Some(error);
+                *failure.lock() = Some(error.to_string());
                 queue.state.lock().closed = true;
                 None
             }
@@ -109,29 +110,29 @@ impl SnapshotCache {
         (Self { queue, failure, path: path.to_owned(), ended }, copy)
     }
 
-    /// Takes all records.
-    pub(super) fn read(&self, snapshot: Snapshot) {
+    /// Replaces the records of the copy.
+    pub(super) fn store_snapshot(&self, snapshot: Snapshot) {
         self.add(|pending, now| pending.add_snapshot(snapshot, now));
     }
 
-    /// Takes changes.
-    pub(super) fn follow(&self, changes: ChangeSet) {
+    /// Applies changes to the copy.
+    pub(super) fn store_changes(&self, changes: ChangeSet) {
         self.add(|pending, now| pending.add_changes(changes, now));
     }
 
-    /// Says that the records are still these.
-    pub(super) fn confirm(&self) {
+    /// Stores that the records of the copy are those of the NB DB now.
+    pub(super) fn store_confirmation(&self) {
         self.add(|pending, now| pending.confirmed = Some(now));
     }
 
     fn add(&self, add: impl FnOnce(&mut Pending, SystemTime)) {
-        // Without a writer, which is said elsewhere, nothing would ever be taken.
+        // Without a writer, the queue would only grow.
         if !self.queue.state.lock().closed {
             self.queue.add(add);
         }
     }
 
-    /// Why the copy is not kept, if it is not.
+    /// The reason why the last write or the opening failed.
     pub(super) fn failure(&self) -> Option<String> {
         let reason = self.failure.lock().clone()?;
         Some(format!(
@@ -140,12 +141,12 @@ impl SnapshotCache {
         ))
     }
 
-    /// Writes what is left to write, unless the disk does not answer.
+    /// Writes the remaining changes, for at most [`CLOSE_TIMEOUT`].
     pub(super) fn close(self) {
         self.queue.state.lock().closed = true;
         self.queue.changed.notify_one();
-        // Nothing is ever sent: either the writer ends, or it takes too long.
-        if self.ended.recv_timeout(CLOSING) == Err(RecvTimeoutError::Timeout) {
+        // No message is ever sent: the writer ends, or the time is over.
+        if self.ended.recv_timeout(CLOSE_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!(
                 "{}: the disk does not answer: the last changes are not kept",
                 self.path.display()
@@ -154,28 +155,28 @@ impl SnapshotCache {
     }
 }
 
-/// Writes the copy, on a thread of its own.
+/// The thread that writes the copy.
 struct Writer {
     connection: Connection,
     url: String,
     path: PathBuf,
     queue: Arc<Queue>,
     failure: Arc<Mutex<Option<String>>>,
-    /// Dropped at the end.
+    /// Dropped at the end, which disconnects [`SnapshotCache::ended`].
     _ending: Sender<()>,
 }
 
 impl Writer {
     fn run(mut self) {
         let mut gap = false;
-        while let Some(pending) = self.queue.take() {
+        while let Some(pending) = self.queue.pop() {
             let written = write(&mut self.connection, &self.url, &pending);
             gap = pending.gap || gap && pending.snapshot.is_none();
             let failure = match written {
                 Ok(()) if gap => Some("the disk did not keep up with the changes".to_owned()),
                 Ok(()) => None,
                 Err(error) => {
-                    self.queue.give_back(pending);
+                    self.queue.push_back(pending);
                     Some(describe_sqlite(&self.path, &error))
                 }
             };
@@ -184,7 +185,7 @@ impl Writer {
     }
 }
 
-fn read(connection: &Connection, url: &str) -> Result<Option<Copy>, rusqlite::Error> {
+fn read(connection: &Connection, url: &str) -> Result<Option<CachedSnapshot>, rusqlite::Error> {
     let origin = connection
         .query_row("SELECT revision, confirmed FROM origin WHERE url = ?1", [url], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
@@ -198,13 +199,16 @@ fn read(connection: &Connection, url: &str) -> Result<Option<Copy>, rusqlite::Er
     let mut records = Vec::new();
     for row in rows {
         let (table, id, json) = row?;
-        // A table or a text that this program does not know is no record for it.
+        // Unknown tables and invalid JSON are ignored: another version may have written them.
         if let (Ok(table), Ok(json)) = (table.parse(), serde_json::from_str(&json)) {
             records.push(Record { table, id, json });
         }
     }
     let snapshot = Snapshot { revision: Revision(revision.cast_unsigned()), records };
-    Ok(Some(Copy { snapshot, confirmed: UNIX_EPOCH + Duration::from_secs(confirmed.cast_unsigned()) }))
+    Ok(Some(CachedSnapshot {
+        snapshot,
+        confirmed: UNIX_EPOCH + Duration::from_secs(confirmed.cast_unsigned()),
+    }))
 }
 
 fn write(connection: &mut Connection, url: &str, pending: &Pending) -> Result<(), rusqlite::Error> {
@@ -229,7 +233,7 @@ fn write(connection: &mut Connection, url: &str, pending: &Pending) -> Result<()
     transaction.commit()
 }
 
-/// Makes the records those of `snapshot`, and leaves alone what is as it was.
+/// Replaces the records by those of `snapshot`. Writes only those that differ.
 fn replace(transaction: &Transaction<'_>, snapshot: &Snapshot) -> Result<(), rusqlite::Error> {
     transaction.execute_batch(
         "CREATE TEMP TABLE IF NOT EXISTS present (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID;
@@ -287,15 +291,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_and_followed_is_there_after_a_restart() {
+    fn stored_snapshots_and_changes_are_there_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/last-good.db");
         let (kept, copy) = SnapshotCache::open(&path, URL);
         assert!(copy.is_none());
-        kept.read(snapshot(5, vec![record("a", "1"), record("b", "1"), record("c", "1")]));
+        kept.store_snapshot(snapshot(5, vec![record("a", "1"), record("b", "1"), record("c", "1")]));
         let gone = Change::Delete { table: Table::Lport, id: "b".to_owned() };
         let changes = vec![gone, Change::Put(record("c", "2"))];
-        kept.follow(ChangeSet { revision: Revision(6), changes });
+        kept.store_changes(ChangeSet { revision: Revision(6), changes });
         assert_eq!(kept.failure(), None);
         kept.close();
 
@@ -304,23 +308,23 @@ mod tests {
         assert_eq!(copy.snapshot, snapshot(6, vec![record("a", "1"), record("c", "2")]));
         assert!(copy.confirmed.elapsed().unwrap() < Duration::from_mins(1));
         // A full read replaces all of it.
-        kept.read(snapshot(9, vec![record("d", "1")]));
+        kept.store_snapshot(snapshot(9, vec![record("d", "1")]));
         kept.close();
         let (_, copy) = SnapshotCache::open(&path, URL);
         assert_eq!(copy.unwrap().snapshot, snapshot(9, vec![record("d", "1")]));
     }
 
     #[test]
-    fn nobody_else_may_read_the_copy() {
+    fn only_the_user_of_the_daemon_may_read_the_copy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last-good.db");
         for _ in 0..2 {
             let (kept, _) = SnapshotCache::open(&path, URL);
-            kept.read(snapshot(5, vec![record("a", "1")]));
+            kept.store_snapshot(snapshot(5, vec![record("a", "1")]));
             let mode = std::fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
             kept.close();
-            // As it was made once.
+            // The mode of earlier versions.
             std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         }
     }
@@ -330,7 +334,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last-good.db");
         let (kept, _) = SnapshotCache::open(&path, URL);
-        kept.read(snapshot(5, vec![record("a", "1")]));
+        kept.store_snapshot(snapshot(5, vec![record("a", "1")]));
         kept.close();
         let (kept, copy) = SnapshotCache::open(&path, "etcd://h2:2379");
         assert!(copy.is_none());
@@ -338,7 +342,7 @@ mod tests {
         std::fs::write(&path, "SQLite format 3\0, and nothing else of it".repeat(100)).unwrap();
         let (kept, copy) = SnapshotCache::open(&path, URL);
         assert!(copy.is_none());
-        kept.read(snapshot(5, vec![record("a", "1")]));
+        kept.store_snapshot(snapshot(5, vec![record("a", "1")]));
         kept.close();
         assert!(SnapshotCache::open(&path, URL).1.is_some());
     }
@@ -347,32 +351,32 @@ mod tests {
     fn a_folder_that_cannot_be_written_is_named() {
         let (kept, copy) = SnapshotCache::open(Path::new("/proc/self/last-good.db"), URL);
         assert!(copy.is_none());
-        kept.read(snapshot(5, Vec::new()));
+        kept.store_snapshot(snapshot(5, Vec::new()));
         let failure = kept.failure().unwrap();
         assert!(failure.starts_with("/proc/self/last-good.db: ") && failure.contains("--state"), "{failure}");
         kept.close();
     }
 
     #[test]
-    fn a_disk_that_fails_or_hangs_holds_up_nobody_and_loses_no_change() {
+    fn a_disk_that_fails_or_hangs_delays_no_call_and_loses_no_change() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last-good.db");
         let (kept, _) = SnapshotCache::open(&path, URL);
-        kept.read(snapshot(1, vec![record("a", "1")]));
+        kept.store_snapshot(snapshot(1, vec![record("a", "1")]));
         // Another process holds the write lock: each attempt waits, then fails.
         let other = Connection::open(&path).unwrap();
         other.busy_timeout(Duration::from_mins(1)).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         for number in 2..=5_000 {
             let changes = vec![Change::Put(record("a", &number.to_string()))];
-            kept.follow(ChangeSet { revision: Revision(number), changes });
+            kept.store_changes(ChangeSet { revision: Revision(number), changes });
         }
         assert!(kept.queue.state.lock().pending.changes.len() <= 1, "one record, however often it changes");
         while kept.failure().is_none() {
             thread::sleep(Duration::from_millis(10));
         }
         other.execute_batch("ROLLBACK").unwrap();
-        kept.confirm();
+        kept.store_confirmation();
         kept.close();
         let (_, copy) = SnapshotCache::open(&path, URL);
         assert_eq!(copy.unwrap().snapshot, snapshot(5_000, vec![record("a", "5000")]));

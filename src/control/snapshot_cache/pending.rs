@@ -1,36 +1,36 @@
-//! What is not on disk yet. A newer state of a record replaces the older one, so that a disk that hangs or fails makes this no
-//! longer than the DB.
+//! The changes that are not on disk yet. A newer state of a record replaces the older one, so that with a
+//! disk that hangs or fails there are no more of them than records in the DB.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::nb::{Change, ChangeSet, Revision, Snapshot, Table};
 
-/// Records with a change that are held beside a snapshot, at most.
-const MOST_CHANGES: usize = 100_000;
+/// Upper bound of the records with a change beside a snapshot.
+const MAX_CHANGES: usize = 100_000;
 
-/// The newest state of each record that has one to be written.
+/// The newest state of each record that has to be written.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    /// All records; written before the changes.
+    /// All records, which are written before the changes.
     pub snapshot: Option<Snapshot>,
-    /// By table and id.
+    /// The changes by table and id of the record.
     pub changes: BTreeMap<(Table, String), Change>,
     /// The revision that the changes lead to.
     pub revision: Option<Revision>,
-    /// When the records were last known to be these.
+    /// When the NB DB last confirmed these records.
     pub confirmed: Option<SystemTime>,
-    /// Changes were dropped: what is on disk cannot be used until the next snapshot is written.
+    /// Whether changes were dropped: then the copy is useless until the next snapshot is written.
     pub gap: bool,
 }
 
 impl Pending {
-    /// Replaces everything.
+    /// Replaces all pending changes by a snapshot.
     pub fn add_snapshot(&mut self, snapshot: Snapshot, now: SystemTime) {
         *self = Self { snapshot: Some(snapshot), confirmed: Some(now), ..Self::default() };
     }
 
-    /// Adds changes.
+    /// Adds the changes of a transaction.
     pub fn add_changes(&mut self, set: ChangeSet, now: SystemTime) {
         for change in set.changes {
             let key = match &change {
@@ -43,7 +43,7 @@ impl Pending {
         self.limit();
     }
 
-    /// Adds what came after this.
+    /// Adds later changes to these.
     pub fn append(&mut self, newer: Self) {
         if newer.snapshot.is_some() {
             *self = newer;
@@ -57,7 +57,7 @@ impl Pending {
     }
 
     fn limit(&mut self) {
-        if self.gap || self.changes.len() > MOST_CHANGES {
+        if self.gap || self.changes.len() > MAX_CHANGES {
             *self = Self { gap: true, ..Self::default() };
         }
     }
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn too_many_records_leave_a_gap_until_a_snapshot() {
         let mut pending = Pending::default();
-        for number in 0..=MOST_CHANGES {
+        for number in 0..=MAX_CHANGES {
             pending.add_changes(delete(number as u64, &number.to_string()), UNIX_EPOCH);
         }
         assert!(pending.gap && pending.changes.is_empty());

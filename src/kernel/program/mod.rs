@@ -71,7 +71,8 @@ pub struct SteerCounters {
     pub dropped: u64,
 }
 
-/// The counters of a program. Clones read the same ones, on any thread and also after the program was detached.
+/// The counters of a program. Clones read the same ones, on any thread and also after the program was
+/// detached.
 #[derive(Debug, Clone)]
 pub struct ProgramCounters(Arc<MapHandle>);
 
