@@ -60,6 +60,16 @@ pub(super) struct Moved {
     pub(super) links: BTreeSet<IfIndex>,
 }
 
+/// What a search depends on.
+#[derive(Debug)]
+pub(super) struct SearchSources<'a> {
+    /// The name of this host in the NB DB.
+    pub(super) chassis: &'a str,
+    pub(super) nb: &'a Northbound,
+    pub(super) links: &'a Links,
+    pub(super) attachments: &'a Attachments,
+}
+
 impl Desired {
     /// Sets the [incumbents](Self::incumbents) of an earlier run, before the first search.
     pub(super) fn remember(&mut self, incumbents: &Incumbents) {
@@ -89,10 +99,7 @@ impl Desired {
     pub(super) fn search<'a>(
         &mut self,
         lports: impl Iterator<Item = &'a Id>,
-        chassis: &str,
-        nb: &Northbound,
-        links: &Links,
-        attachments: &Attachments,
+        sources: &SearchSources<'_>,
     ) -> Moved {
         let holders: BTreeSet<_> = self.remembered.values().cloned().collect();
         let roles = lports.map(|lport| LinkRole::Port(lport.clone()));
@@ -100,7 +107,7 @@ impl Desired {
         let mut moved = Moved::default();
         for role in first.into_iter().chain(then) {
             let found = match &role {
-                LinkRole::Port(lport) => self.find(lport, chassis, nb, links, attachments),
+                LinkRole::Port(lport) => self.find(lport, sources),
             };
             self.set(&role, found, &mut moved);
         }
@@ -130,14 +137,8 @@ impl Desired {
     }
 
     /// The search result of a port; `None` if it should not have a link here.
-    fn find(
-        &self,
-        lport: &Id,
-        chassis: &str,
-        nb: &Northbound,
-        links: &Links,
-        attachments: &Attachments,
-    ) -> Option<Found> {
+    fn find(&self, lport: &Id, sources: &SearchSources<'_>) -> Option<Found> {
+        let SearchSources { chassis, nb, links, attachments } = *sources;
         let port = nb.lports().get(lport)?;
         let bound_here = port.chassis.as_ref().is_some_and(|bound| *bound == chassis);
         if !bound_here || nb.segmentation_above(lport).is_some() {

@@ -59,8 +59,8 @@ impl Reports {
         Self { up, outcome, renewing }
     }
 
-    /// Sets for each of `lports` whether it forwards here; other ports keep their state. Does not wait for the store. The
-    /// cost does not depend on the number of ports that forward.
+    /// Sets for each of `lports` whether it forwards here; other ports keep their state. Does not wait for
+    /// the store. The cost does not depend on the number of ports that forward.
     pub fn set<'a>(&self, lports: impl IntoIterator<Item = (&'a str, bool)>) {
         self.up.send_if_modified(|up| {
             let mut differs = false;

@@ -70,6 +70,7 @@ pub fn describe_missing(lport: &str, attachments: &Attachments) -> String {
 
 /// The ports whose search result may change when `event` is applied to `links`, of which the links `changed`
 /// differ.
+#[must_use]
 pub fn affected_ports(
     event: &LinkEvent,
     changed: &[IfIndex],

@@ -26,67 +26,67 @@ pub(in crate::control) struct OpenPort<H> {
 /// The open links. A role has one, and so has a slot.
 #[derive(Debug)]
 pub(in crate::control) struct OpenPorts<H> {
-    by_ifindex: BTreeMap<IfIndex, OpenPort<H>>,
-    by_role: BTreeMap<LinkRole, IfIndex>,
-    by_slot: BTreeMap<LinkSlot, IfIndex>,
+    ports: BTreeMap<IfIndex, OpenPort<H>>,
+    ifindex_of_role: BTreeMap<LinkRole, IfIndex>,
+    ifindex_at_slot: BTreeMap<LinkSlot, IfIndex>,
 }
 
 impl<H> Default for OpenPorts<H> {
     fn default() -> Self {
-        Self { by_ifindex: BTreeMap::new(), by_role: BTreeMap::new(), by_slot: BTreeMap::new() }
+        Self { ports: BTreeMap::new(), ifindex_of_role: BTreeMap::new(), ifindex_at_slot: BTreeMap::new() }
     }
 }
 
 impl<H> OpenPorts<H> {
     pub(super) fn insert(&mut self, port: OpenPort<H>) {
-        self.by_role.insert(port.role.clone(), port.ifindex);
-        self.by_slot.insert(port.slot, port.ifindex);
-        self.by_ifindex.insert(port.ifindex, port);
+        self.ifindex_of_role.insert(port.role.clone(), port.ifindex);
+        self.ifindex_at_slot.insert(port.slot, port.ifindex);
+        self.ports.insert(port.ifindex, port);
     }
 
     pub(super) fn remove(&mut self, ifindex: IfIndex) -> Option<OpenPort<H>> {
-        let port = self.by_ifindex.remove(&ifindex)?;
-        self.by_role.remove(&port.role);
-        self.by_slot.remove(&port.slot);
+        let port = self.ports.remove(&ifindex)?;
+        self.ifindex_of_role.remove(&port.role);
+        self.ifindex_at_slot.remove(&port.slot);
         Some(port)
     }
 
     pub(in crate::control) fn get(&self, ifindex: IfIndex) -> Option<&OpenPort<H>> {
-        self.by_ifindex.get(&ifindex)
+        self.ports.get(&ifindex)
     }
 
     pub(super) fn get_mut(&mut self, ifindex: IfIndex) -> Option<&mut OpenPort<H>> {
-        self.by_ifindex.get_mut(&ifindex)
+        self.ports.get_mut(&ifindex)
     }
 
     pub(in crate::control) fn of_role(&self, role: &LinkRole) -> Option<&OpenPort<H>> {
-        self.by_role.get(role).and_then(|ifindex| self.get(*ifindex))
+        self.ifindex_of_role.get(role).and_then(|ifindex| self.get(*ifindex))
     }
 
     pub(in crate::control) fn at_slot(&self, slot: LinkSlot) -> Option<&OpenPort<H>> {
-        self.by_slot.get(&slot).and_then(|ifindex| self.get(*ifindex))
+        self.ifindex_at_slot.get(&slot).and_then(|ifindex| self.get(*ifindex))
     }
 
     pub(in crate::control) fn contains(&self, ifindex: IfIndex) -> bool {
-        self.by_ifindex.contains_key(&ifindex)
+        self.ports.contains_key(&ifindex)
     }
 
     /// The ports in the order of their ifindexes.
     pub(in crate::control) fn iter(&self) -> impl Iterator<Item = &OpenPort<H>> {
-        self.by_ifindex.values()
+        self.ports.values()
     }
 
     pub(in crate::control) fn iter_mut(&mut self) -> impl Iterator<Item = &mut OpenPort<H>> {
-        self.by_ifindex.values_mut()
+        self.ports.values_mut()
     }
 
     pub(in crate::control) fn into_handles(self) -> impl Iterator<Item = H> {
-        self.by_ifindex.into_values().map(|port| port.handle)
+        self.ports.into_values().map(|port| port.handle)
     }
 
     /// Number of the open ports, for tests.
     #[cfg(test)]
     pub(in crate::control) fn len(&self) -> usize {
-        self.by_ifindex.len()
+        self.ports.len()
     }
 }

@@ -85,13 +85,13 @@ impl Openings {
 
     /// Records that a link could not be opened. It is tried again after a pause, which doubles. Returns
     /// whether this is the first attempt that failed.
-    pub(super) fn refuse(&mut self, ifindex: IfIndex, reason: String, now: Instant) -> bool {
+    pub(super) fn refuse(&mut self, ifindex: IfIndex, reason: &str, now: Instant) -> bool {
         let before = self.refused.get(&ifindex).and_then(|refusal| refusal.retry);
         let pause = before.map_or(RETRY_FIRST, |retry| (retry.pause * 2).min(RETRY_LONGEST));
         self.forget(ifindex);
         let at = now + pause;
         self.retries.insert((at, ifindex));
-        self.refused.insert(ifindex, Refusal { reason, retry: Some(Retry { at, pause }) });
+        self.refused.insert(ifindex, Refusal { reason: reason.to_owned(), retry: Some(Retry { at, pause }) });
         before.is_none()
     }
 
@@ -156,13 +156,13 @@ mod tests {
         openings.enqueue(index(1));
         assert_eq!(openings.pop(now), None, "it is being opened");
         openings.end(index(1));
-        assert!(openings.refuse(index(1), "held".to_owned(), now), "the first attempt");
+        assert!(openings.refuse(index(1), "held", now), "the first attempt");
         openings.enqueue(index(1));
         assert_eq!((openings.pop(now), openings.next_retry()), (None, Some(now + RETRY_FIRST)));
 
         let later = now + RETRY_FIRST;
         assert_eq!((openings.pop(later), openings.next_retry()), (Some(index(1)), None));
-        assert!(!openings.refuse(index(1), "held".to_owned(), later));
+        assert!(!openings.refuse(index(1), "held", later));
         assert_eq!(openings.next_retry(), Some(later + 2 * RETRY_FIRST));
         openings.forget(index(1));
         assert!(openings.refusal(index(1)).is_none());

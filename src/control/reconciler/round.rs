@@ -13,6 +13,7 @@ use super::open_ports::OpenPort;
 use super::openings::Opening;
 use super::state::Reconciler;
 use crate::control::backend::{BackendEvent, LinkBackend, LostReason};
+use crate::control::desired::SearchSources;
 use crate::tables::{LinkSlot, WorkerId};
 use crate::types::IfIndex;
 use crate::worker::WorkerPoolError;
@@ -68,9 +69,13 @@ impl<B: LinkBackend> Reconciler<B> {
     fn search_links(&mut self) -> BTreeSet<IfIndex> {
         let changed = mem::take(&mut self.changed);
         let lports = changed.lports.union(self.compiler.dirty());
-        let nb = self.compiler.northbound();
-        let chassis = &self.config.chassis;
-        let moved = self.desired.search(lports, chassis, nb, &self.links, &self.attachments);
+        let sources = SearchSources {
+            chassis: &self.config.chassis,
+            nb: self.compiler.northbound(),
+            links: &self.links,
+            attachments: &self.attachments,
+        };
+        let moved = self.desired.search(lports, &sources);
         self.incumbents_changed |= !moved.roles.is_empty();
         let mut links = changed.links;
         links.extend(moved.links);
@@ -100,7 +105,7 @@ impl<B: LinkBackend> Reconciler<B> {
                         let port = OpenPort { ifindex, link_name, role, slot, queues, options, handle, lost };
                         return Some(port);
                     }
-                    Err(error) => self.refuse(ifindex, &opening, error.to_string()),
+                    Err(error) => self.refuse(ifindex, &opening, &error.to_string()),
                 }
             }
             BackendEvent::QueueCounts { ifindex, rx, tx } => {
@@ -113,9 +118,9 @@ impl<B: LinkBackend> Reconciler<B> {
         None
     }
 
-    fn refuse(&mut self, ifindex: IfIndex, opening: &Opening, reason: String) {
+    fn refuse(&mut self, ifindex: IfIndex, opening: &Opening, reason: &str) {
         self.slots.release(u32::from(opening.slot.0));
-        if self.openings.refuse(ifindex, reason.clone(), Instant::now()) {
+        if self.openings.refuse(ifindex, reason, Instant::now()) {
             let link = self.links.get(ifindex).map_or("?", |link| &link.name);
             tracing::warn!(link, lport = opening.role.id(), "{reason}");
         }
