@@ -12,7 +12,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     const SOURCE: &str = "bpf/steer.bpf.c";
     let out = PathBuf::from(env::var("OUT_DIR")?).join("steer.skel.rs");
-    // Debian has asm/types.h in the directory of the architecture, which is not in the search path of a BPF target.
+    // Debian has asm/types.h in the directory of the architecture, which is not in the search path of a BPF
+    // target.
     let multiarch = format!("/usr/include/{}-linux-gnu", env::var("CARGO_CFG_TARGET_ARCH")?);
     SkeletonBuilder::new()
         .source(SOURCE)

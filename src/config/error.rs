@@ -50,7 +50,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// One invalid setting.
+/// One invalid setting, with the expectation.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the variants and the messages describe the fields")]
 pub enum ConfigError {

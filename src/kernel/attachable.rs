@@ -2,9 +2,10 @@
 //!
 //! The kernel stores the address of a device-bound program before it verifies it (`kernel/bpf/offload.c`).
 //! When the verifier's rewriting makes the program outgrow its last page, the program moves and the stored
-//! address dangles: the removal of the link, or of its network namespace, under the attached program is a page
-//! fault under RTNL, and every change of the host's network configuration hangs until the host is rebooted. A
-//! program that fits one page before and after verification cannot move. `bpf/README.md` has the whole rule.
+//! address dangles: the removal of the link, or of its network namespace, under the attached program is a
+//! page fault under RTNL, and every change of the host's network configuration hangs until the host is
+//! rebooted. A program that fits one page before and after verification cannot move. `bpf/README.md` has the
+//! whole rule.
 
 use std::io;
 use std::mem::size_of;

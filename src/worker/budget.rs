@@ -78,7 +78,7 @@ impl Budget {
     /// Chunks by which the waiting frames of a socket may grow that has `own` chunks waiting: up to [`ALPHA`]
     /// times the room that is left afterwards, so that one socket under load leaves room for the next
     /// (dynamic threshold: Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet
-    /// Switches", IEEE/ACM ToN 6(2), 1998).
+    /// Switches", IEEE/ACM Transactions on Networking 6(2), 1998).
     #[inline]
     pub(super) const fn room(&self, own: usize) -> usize {
         let left = self.shares.waiting.saturating_sub(self.waiting);

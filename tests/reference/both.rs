@@ -18,6 +18,10 @@ pub struct Both<'a> {
     listed: BTreeSet<Difference>,
 }
 
+/// A difference that is not in the list: the frame, and the expected and actual outputs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unlisted(pub String);
+
 impl<'a> Both<'a> {
     /// Creates the bridge `name`.
     pub fn new(open_vswitch: &'a OpenVswitch, name: &str, scenario: Scenario, pipeline: Pipeline) -> Self {
@@ -32,12 +36,11 @@ impl<'a> Both<'a> {
     }
 
     /// Sends a frame into the link of `from` in both. If the outputs differ, returns the differences that
-    /// matter: those without any of which Open vSwitch would behave otherwise. The error describes an
-    /// unlisted difference.
-    pub fn send(&mut self, from: &str, frame: &[u8]) -> Result<BTreeSet<Difference>, String> {
+    /// matter: those without any of which Open vSwitch would behave otherwise.
+    pub fn send(&mut self, from: &str, frame: &[u8]) -> Result<BTreeSet<Difference>, Unlisted> {
         let switch = by_link(self.switch.send(from, frame));
         self.compare(from, frame, &switch)
-            .map_err(|error| format!("{from} sends {:?}\n{error}", Hex(frame.into())))?;
+            .map_err(|Unlisted(error)| Unlisted(format!("{from} sends {:?}\n{error}", Hex(frame.into()))))?;
         let bridge = self.expected(from, frame, &self.listed);
         let matters = |difference: &Difference| {
             let mut others = self.listed.clone();
@@ -49,7 +52,7 @@ impl<'a> Both<'a> {
     }
 
     /// Compares the output of the switch with the expected one, and that of Open vSwitch with the list.
-    fn compare(&mut self, from: &str, frame: &[u8], switch: &Output) -> Result<(), String> {
+    fn compare(&mut self, from: &str, frame: &[u8], switch: &Output) -> Result<(), Unlisted> {
         let switch_expected = self.expected(from, frame, &BTreeSet::new());
         check("the switch", switch, &switch_expected)?;
         let bridge_expected = self.expected(from, frame, &self.listed);
@@ -57,8 +60,9 @@ impl<'a> Both<'a> {
         for cache in ["cold", "warm"] {
             let bridge = sorted(self.bridge.send(from, frame));
             let who = format!("the switch gives {}\nOpen vSwitch ({cache})", shown(switch));
-            check(&who, &bridge, &bridge_expected)
-                .map_err(|error| format!("{error}\n{}", self.bridge.explain(from, frame)))?;
+            check(&who, &bridge, &bridge_expected).map_err(|Unlisted(error)| {
+                Unlisted(format!("{error}\n{}", self.bridge.explain(from, frame)))
+            })?;
         }
         Ok(())
     }
@@ -68,9 +72,10 @@ impl<'a> Both<'a> {
     }
 }
 
-fn check(who: &str, output: &Output, expected: &Output) -> Result<(), String> {
+fn check(who: &str, output: &Output, expected: &Output) -> Result<(), Unlisted> {
     let is_expected = output == expected;
-    let error = || format!("{who} gives {}\nexpected by the list: {}", shown(output), shown(expected));
+    let error =
+        || Unlisted(format!("{who} gives {}\nexpected by the list: {}", shown(output), shown(expected)));
     is_expected.then_some(()).ok_or_else(error)
 }
 

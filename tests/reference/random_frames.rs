@@ -30,7 +30,8 @@ fn differences(open_vswitch: &OpenVswitch, scenario: Scenario, pipeline: Pipelin
     let input = (any::<prop::sample::Index>(), any_frame());
     let result = TestRunner::new(config).run(&input, |(link, Hex(frame))| {
         let from = link.get(&both.borrow().scenario().links).port.clone();
-        let differences = both.borrow_mut().send(&from, &frame).map_err(TestCaseError::fail)?;
+        let differences =
+            both.borrow_mut().send(&from, &frame).map_err(|unlisted| TestCaseError::fail(unlisted.0))?;
         met.borrow_mut().extend(differences);
         Ok(())
     });

@@ -189,7 +189,7 @@ impl PortSettings {
                 settings.complete_checksums = Some(parse_bool("complete_checksums", value)?);
             }
             "unknown_tags" => {
-                settings.unknown_tags = Some(parse_word("unknown_tags", value, "pass or drop")?)
+                settings.unknown_tags = Some(parse_word("unknown_tags", value, "pass or drop")?);
             }
             unknown => return Err(unknown_key(unknown, None, &PORT_KEYS)),
         }

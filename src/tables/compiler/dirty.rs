@@ -9,7 +9,7 @@ use crate::types::Id;
 pub type PortIds = BTreeSet<Id>;
 
 /// Adds the ports whose place in the tables may depend on a record, according to the present records.
-#[allow(clippy::wildcard_enum_match_arm, reason = "other tables do not concern the datapath")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "other tables do not concern the datapath")]
 pub(super) fn mark(nb: &Northbound, table: Table, id: &str, dirty: &mut PortIds) {
     match table {
         Table::Lport => {
