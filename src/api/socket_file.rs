@@ -1,4 +1,4 @@
-//! The socket's file: created at the start, replaced when its daemon is dead, removed at the end.
+//! The socket's file: created at the start, replaced when its daemon was killed, removed at the end.
 
 use std::fs;
 use std::io;
@@ -51,7 +51,7 @@ impl SocketFile {
     /// daemon is replaced; missing folders are created.
     ///
     /// There is no lock: any user may hold one on a folder that it can read. Two daemons that start together
-    /// both find the same dead file, but each renames it before it removes it, and only one of them can bind.
+    /// both find the same file of a killed daemon, but each renames it before it removes it, and only one of them can bind.
     ///
     /// # Errors
     /// [`ListenError`] when another daemon has the path, or the file system rejects the socket.
@@ -109,7 +109,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     bound
 }
 
-/// Removes the file of a dead daemon, which is known by `ECONNREFUSED`.
+/// Removes the file of a daemon that was killed: a connection to it fails with `ECONNREFUSED`.
 async fn remove_dead(path: &Path) -> Result<(), Failure> {
     match UnixStream::connect(path).await {
         Ok(live) => return Err(Failure::InUse(owner(&live))),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use caps::errors::CapsError;
 use futures::FutureExt;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, Interval, interval, sleep_until};
 
 use super::backend::LinkBackend;
 use super::daemon::Daemon;
@@ -46,7 +46,7 @@ impl Prepared {
     /// Prepares the host for `config`, then drops the capabilities that are no longer needed.
     ///
     /// # Errors
-    /// [`ControlError::Nb`] for a URL of no known kind; nothing has been created then.
+    /// [`ControlError::Nb`] for a URL of an unknown kind, before anything is created.
     pub fn new(config: Config) -> Result<Self, ControlError> {
         nb::check_url(&config.nb).map_err(|source| ControlError::nb(&config, source))?;
         check_memory(config.umem_mib)?;
@@ -97,6 +97,22 @@ async fn start(
     Ok((daemon, api, link_watch))
 }
 
+/// Everything that the loop waits for, beside the backend and the timers.
+struct EventSources {
+    follower: Follower,
+    link_watch: LinkWatch,
+    requests: mpsc::Receiver<Call>,
+    signals: Signals,
+}
+
+/// The outcome of an event for the loop.
+enum Next {
+    Reconcile,
+    /// Nothing has changed that a round could act on.
+    Wait,
+    Stop,
+}
+
 async fn serve(
     config: Config,
     folder: PreparedFolder,
@@ -105,56 +121,70 @@ async fn serve(
 ) -> Result<(), ControlError> {
     let mut signals = Signals::open()?;
     // A start may wait: for a DB, or for the memory of a predecessor.
-    let (mut daemon, api, mut link_watch) = tokio::select! {
+    let (mut daemon, api, link_watch) = tokio::select! {
         started = start(config, folder, log) => started?,
         () = signals.stop() => return Ok(()),
     };
-    let mut follower = Follower::new(daemon.session.db());
-    let chassis = daemon.reconciler.config.chassis.clone();
+    let follower = Follower::new(daemon.session.db());
     daemon.reconcile().await?;
 
-    let (calls, mut questions) = mpsc::channel::<Call>(16);
+    let (calls, requests) = mpsc::channel(16);
     let views = daemon.live_views();
     tokio::spawn(api.serve(ApiResponder { views, calls }));
-    let mut health = interval(Duration::from_secs(1));
-    tracing::info!(chassis, "forwarding");
+    tracing::info!(chassis = daemon.reconciler.config.chassis, "forwarding");
+    let mut sources = EventSources { follower, link_watch, requests, signals };
+    let mut seconds = interval(Duration::from_secs(1));
     loop {
-        let retry =
-            daemon.reconciler.next_retry().unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
-        tokio::select! {
-            event = follower.next() => {
-                daemon.apply_nb_event(event);
-                // One round for all events that have arrived.
-                for _ in 1..MAX_EVENTS {
-                    let Some(event) = follower.next().now_or_never() else { break };
-                    daemon.apply_nb_event(event);
-                }
-            }
-            event = link_watch.next() => daemon.apply_link_event(event?),
-            event = daemon.reconciler.backend.next() => daemon.reconciler.push_backend_event(event),
-            Some(call) = questions.recv() => {
-                daemon.answer(call);
-                continue;
-            }
-            () = sleep_until(retry) => {}
-            _ = health.tick() => {
-                let restarted = daemon.restart_workers().await?;
-                daemon.session.confirm_cache();
-                daemon.events.start_second();
-                daemon.store_incumbents().await;
-                daemon.check_links()?;
-                if !restarted && !daemon.reconciler.has_events() {
-                    continue;
-                }
-            }
-            request = signals.next() => match request {
-                Request::Stop => break,
-                Request::Reload => daemon.reload(read),
-            },
+        match apply_next_event(&mut daemon, &mut sources, &mut seconds, read).await? {
+            Next::Reconcile => daemon.reconcile().await?,
+            Next::Wait => {}
+            Next::Stop => break,
         }
-        daemon.reconcile().await?;
     }
     tracing::info!("stopping");
     daemon.stop().await;
     Ok(())
+}
+
+/// Waits for an event of any source, and applies it.
+async fn apply_next_event(
+    daemon: &mut Daemon,
+    sources: &mut EventSources,
+    seconds: &mut Interval,
+    read: &ReadConfig<'_>,
+) -> Result<Next, ControlError> {
+    let EventSources { follower, link_watch, requests, signals } = sources;
+    let retry = daemon.reconciler.next_retry().unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
+    tokio::select! {
+        event = follower.next() => {
+            daemon.apply_nb_event(event);
+            // One round for all events that have arrived.
+            for _ in 1..MAX_EVENTS {
+                let Some(event) = follower.next().now_or_never() else { break };
+                daemon.apply_nb_event(event);
+            }
+        }
+        event = link_watch.next() => daemon.apply_link_event(event?),
+        event = daemon.reconciler.backend.next() => daemon.reconciler.push_backend_event(event),
+        Some(call) = requests.recv() => {
+            daemon.answer(call);
+            return Ok(Next::Wait);
+        }
+        () = sleep_until(retry) => {}
+        _ = seconds.tick() => {
+            let restarted = daemon.restart_workers().await?;
+            daemon.session.confirm_cache();
+            daemon.events.start_second();
+            daemon.store_incumbents().await;
+            daemon.check_links()?;
+            if !restarted && !daemon.reconciler.has_events() {
+                return Ok(Next::Wait);
+            }
+        }
+        request = signals.next() => match request {
+            Request::Stop => return Ok(Next::Stop),
+            Request::Reload => daemon.reload(read),
+        },
+    }
+    Ok(Next::Reconcile)
 }

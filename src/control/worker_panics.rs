@@ -64,8 +64,8 @@ fn records() -> Vec<Op> {
     ]
 }
 
-fn ifindex(device: &str) -> IfIndex {
-    inspect::ifindex_of(device).expect("a device")
+fn ifindex(link: &str) -> IfIndex {
+    inspect::ifindex_of(link).expect("a link")
 }
 
 impl Testbed {
@@ -215,7 +215,7 @@ fn a_worker_that_panics_is_started_again_and_costs_others_nothing() {
         daemon.stop().await;
         XskSocket::close_all(guests);
         let census = arena.census();
-        assert_eq!((census.free, census.held), (arena.chunk_count(), 0), "every frame is home: {census:?}");
+        assert_eq!((census.free, census.held), (arena.chunk_count(), 0), "every chunk is free: {census:?}");
         assert_eq!([Testbed::program_on(0), Testbed::program_on(1)], [None; 2]);
         assert!(!folder.path().join("pins").exists(), "a clean end leaves neither the mount nor its folder");
     });

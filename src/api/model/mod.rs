@@ -156,7 +156,7 @@ pub struct WorkerView {
     pub handover_queued: u64,
 }
 
-/// A frame whose route is wanted, without that it is sent.
+/// A frame whose route is traced. It is not sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TraceRequest {
@@ -208,7 +208,7 @@ pub struct TraceDrop {
     pub reason: String,
 }
 
-/// The NB DB as this host sees it.
+/// The state of this host's session with the NB DB.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NbView {
     /// The DB's URL without the password.

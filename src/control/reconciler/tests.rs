@@ -1,4 +1,4 @@
-//! A reconciler whose kernel takes its time, or changes its mind.
+//! A reconciler with a backend that is slow, or whose links change after they were opened.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::pending;
@@ -16,21 +16,21 @@ use crate::tables::{LinkSlot, PortState, Publisher};
 use crate::types::IfIndex;
 use crate::worker::WorkerPoolError;
 
-/// Openings end when the test says so.
+/// A backend whose openings end when the test ends them.
 #[derive(Debug, Default)]
-struct SlowKernel {
+struct SlowBackend {
     events: VecDeque<BackendEvent<IfIndex, String>>,
-    asked: Vec<IfIndex>,
+    requested: Vec<IfIndex>,
     released: Vec<IfIndex>,
     discarded: BTreeSet<IfIndex>,
 }
 
-impl LinkBackend for SlowKernel {
+impl LinkBackend for SlowBackend {
     type Handle = IfIndex;
     type Error = String;
 
     fn open(&mut self, link: &Link, _: LinkSlot, _: PortOptions) {
-        self.asked.push(link.ifindex);
+        self.requested.push(link.ifindex);
     }
 
     async fn next(&mut self) -> BackendEvent<IfIndex, String> {
@@ -67,10 +67,10 @@ fn record(table: Table, id: &str, json: serde_json::Value) -> Record {
     Record { table, id: id.to_owned(), json }
 }
 
-fn reconciler(ports: u32) -> Reconciler<SlowKernel> {
+fn reconciler(ports: u32) -> Reconciler<SlowBackend> {
     let settings = Settings { chassis: Some("here".to_owned()), ..Settings::default() };
     let links = (1..=ports).map(link).collect();
-    let start = |_: &Config, _: &Publisher| Ok::<_, std::convert::Infallible>(SlowKernel::default());
+    let start = |_: &Config, _: &Publisher| Ok::<_, std::convert::Infallible>(SlowBackend::default());
     let mut reconciler = Reconciler::new(settings.check().unwrap(), links, start).unwrap();
     let network = json!({"id": "n", "unique_key": 1, "topic": "t", "name": "n"});
     let port = |number| {
@@ -85,16 +85,16 @@ fn reconciler(ports: u32) -> Reconciler<SlowKernel> {
     reconciler
 }
 
-impl Reconciler<SlowKernel> {
-    fn round_now(&mut self) {
-        self.reconcile().now_or_never().expect("a round waits for no kernel").unwrap();
+impl Reconciler<SlowBackend> {
+    fn reconcile_now(&mut self) {
+        self.reconcile().now_or_never().expect("a round does not wait for the backend").unwrap();
     }
 
-    /// Ends the opening of a link, and does a round.
-    fn answer(&mut self, number: u32, outcome: Result<(), &str>) {
+    /// Ends the opening of a link, and reconciles.
+    fn end_opening(&mut self, number: u32, outcome: Result<(), &str>) {
         let outcome = outcome.map(|()| (index(number), vec![0])).map_err(str::to_owned);
         self.backend.events.push_back(BackendEvent::Opened { ifindex: index(number), outcome });
-        self.round_now();
+        self.reconcile_now();
     }
 
     fn is_up(&self, number: u32) -> bool {
@@ -109,44 +109,44 @@ impl Reconciler<SlowKernel> {
 #[test]
 fn an_opening_that_does_not_end_delays_nothing_else() {
     let mut reconciler = reconciler(2);
-    reconciler.round_now();
-    assert_eq!(reconciler.backend.asked, [index(1), index(2)]);
-    reconciler.answer(2, Ok(()));
+    reconciler.reconcile_now();
+    assert_eq!(reconciler.backend.requested, [index(1), index(2)]);
+    reconciler.end_opening(2, Ok(()));
     assert!(reconciler.is_up(2) && !reconciler.is_up(1));
     assert!(reconciler.openings.opening_for(index(1)).is_some());
     assert_eq!((reconciler.next_retry(), reconciler.problem_texts()), (None, vec![]));
 
-    reconciler.round_now();
-    assert_eq!(reconciler.backend.asked.len(), 2, "it is asked for once");
-    reconciler.answer(1, Ok(()));
+    reconciler.reconcile_now();
+    assert_eq!(reconciler.backend.requested.len(), 2, "one request");
+    reconciler.end_opening(1, Ok(()));
     assert!(reconciler.is_up(1) && reconciler.openings.opening_for(index(1)).is_none());
 }
 
 #[test]
 fn a_refusal_is_a_problem_until_a_later_opening_ends_well() {
     let mut reconciler = reconciler(1);
-    reconciler.round_now();
-    reconciler.answer(1, Err("it is held"));
+    reconciler.reconcile_now();
+    reconciler.end_opening(1, Err("it is held"));
     assert!(reconciler.problem_texts()[0].contains("link1: it is held"), "{:?}", reconciler.problem_texts());
     let retry = reconciler.next_retry().unwrap();
-    while reconciler.backend.asked.len() < 2 {
+    while reconciler.backend.requested.len() < 2 {
         std::thread::sleep(retry.saturating_duration_since(Instant::now()));
-        reconciler.round_now();
+        reconciler.reconcile_now();
     }
-    assert_eq!(reconciler.next_retry(), None, "nothing is to be tried while it is being opened");
-    reconciler.answer(1, Ok(()));
+    assert_eq!(reconciler.next_retry(), None, "no attempt while the link is being opened");
+    reconciler.end_opening(1, Ok(()));
     assert!(reconciler.is_up(1));
     assert_eq!(reconciler.problem_texts(), [""; 0]);
 }
 
 #[test]
-fn a_port_whose_link_is_not_as_it_was_is_down_with_a_reason_and_opened_again() {
+fn a_port_whose_link_has_changed_is_down_with_a_reason_and_opened_again() {
     let mut reconciler = reconciler(2);
-    reconciler.round_now();
-    (1..=2).for_each(|number| reconciler.answer(number, Ok(())));
+    reconciler.reconcile_now();
+    (1..=2).for_each(|number| reconciler.end_opening(number, Ok(())));
     reconciler
         .push_backend_event(BackendEvent::Lost { ifindex: index(1), reason: LostReason::SocketsUnbound });
-    reconciler.round_now();
+    reconciler.reconcile_now();
     assert!(!reconciler.is_up(1) && reconciler.is_up(2));
     assert_eq!(reconciler.backend.released, [index(1)]);
     assert!(
@@ -154,35 +154,35 @@ fn a_port_whose_link_is_not_as_it_was_is_down_with_a_reason_and_opened_again() {
         "{:?}",
         reconciler.problem_texts()
     );
-    assert_eq!(reconciler.backend.asked, [1, 2, 1].map(index));
-    reconciler.answer(1, Ok(()));
+    assert_eq!(reconciler.backend.requested, [1, 2, 1].map(index));
+    reconciler.end_opening(1, Ok(()));
     assert!(reconciler.is_up(1));
     assert_eq!((reconciler.problem_texts(), reconciler.backend.discarded.len()), (vec![], 0));
 }
 
 #[test]
-fn what_is_no_longer_wanted_when_its_opening_ends_is_closed_and_given_up() {
+fn a_link_that_is_no_longer_wanted_when_its_opening_ends_is_closed_and_discarded() {
     let mut reconciler = reconciler(1);
-    reconciler.round_now();
+    reconciler.reconcile_now();
     reconciler.apply_link_event(LinkEvent::Gone(index(1)));
-    reconciler.round_now();
-    reconciler.answer(1, Ok(()));
+    reconciler.reconcile_now();
+    reconciler.end_opening(1, Ok(()));
     assert!(!reconciler.is_up(1));
     assert_eq!(reconciler.backend.released, [index(1)]);
     assert!(reconciler.backend.discarded.contains(&index(1)));
-    assert_eq!(reconciler.backend.asked.len(), 1);
+    assert_eq!(reconciler.backend.requested.len(), 1);
 }
 
 #[test]
 fn no_more_than_a_few_are_being_opened_at_a_time() {
     let mut reconciler = reconciler(20);
-    reconciler.round_now();
-    let first = reconciler.backend.asked.len() as u32;
+    reconciler.reconcile_now();
+    let first = reconciler.backend.requested.len() as u32;
     assert!(first < 20);
     assert_eq!(reconciler.next_retry(), None);
     for number in 1..=20 {
-        reconciler.answer(number, Ok(()));
+        reconciler.end_opening(number, Ok(()));
         assert!(reconciler.is_up(number));
     }
-    assert_eq!(reconciler.backend.asked.len(), 20);
+    assert_eq!(reconciler.backend.requested.len(), 20);
 }
