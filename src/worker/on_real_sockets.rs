@@ -7,7 +7,7 @@ use super::error::WorkerPoolError;
 use super::open_socket::TURN_COPIES;
 use super::pool::WorkerPool;
 use super::testbed::{
-    FRAMES, PEER, Testbed, attach, cable, ip, network, port, records, segmentation, tagged,
+    CHUNKS, PEER, Testbed, attach, cable, ip, network, port, records, segmentation, tagged,
 };
 use crate::config::IdleMode;
 use crate::needs::is_root;
@@ -146,7 +146,7 @@ fn a_worker_that_panics_is_reported_and_the_no_socket_policy_applies() {
     }
     unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
     ip("link set lo up");
-    let arena = Arena::umem(FRAMES).expect("packet memory");
+    let arena = Arena::umem(CHUNKS).expect("packet memory");
     let mut cable = cable(arena, "one", 0);
     let (program, socket) = attach(arena, &cable, "one", 1);
     let publisher = Publisher::new(Compiler::new(1, Policy::default()).compile());

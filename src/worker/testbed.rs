@@ -24,7 +24,7 @@ use crate::types::{DropReason, IfIndex, LinkRole, NoSocketPolicy, QueueId};
 use crate::xsk::{Arena, BURST_FRAMES, ChunkPool, Frame, TRANSMIT_RING_SIZE, XskSocket};
 
 /// Number of chunks in the arena.
-pub(super) const FRAMES: usize = 8 * TRANSMIT_RING_SIZE;
+pub(super) const CHUNKS: usize = 8 * TRANSMIT_RING_SIZE;
 
 /// MAC address of port `peer`.
 pub(super) const PEER: [u8; 6] = [2, 0, 0, 0, 0, 3];
@@ -131,7 +131,7 @@ impl Testbed {
     pub(super) fn of(workers: usize, records: Vec<Record>, second_port: &str) -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
         ip("link set lo up");
-        let arena = Arena::umem(FRAMES).expect("packet memory");
+        let arena = Arena::umem(CHUNKS).expect("packet memory");
         let (one, two) = (cable(arena, "one", 0), cable(arena, "two", 1));
         let (program_one, socket_one) = attach(arena, &one, "one", 2);
         let (program_two, socket_two) = attach(arena, &two, "two", 3);
@@ -209,7 +209,7 @@ impl Testbed {
             .collect();
         XskSocket::close_all(sockets.into_iter().chain([one.guest, two.guest]).collect());
         let census = arena.census();
-        assert_eq!((census.free, census.held), (FRAMES, 0), "every chunk is free: {census:?}");
+        assert_eq!((census.free, census.held), (CHUNKS, 0), "every chunk is free: {census:?}");
     }
 }
 
@@ -237,7 +237,7 @@ fn start(workers: usize, arena: &'static Arena, publisher: &Publisher) -> Vec<Wo
     let start = |(worker, idle)| {
         let outlet = WorkerOutlet::new(worker, ChunkPool::new(arena), Arc::clone(&inboxes));
         let mut started = Worker::new(outlet, publisher.reader(), unbounded().1, idle);
-        assert!(started.execute(Order::SetShares(Shares::of(FRAMES, workers, 2))).is_none());
+        assert!(started.execute(Order::SetShares(Shares::of(CHUNKS, workers, 2))).is_none());
         started
     };
     idles.into_iter().enumerate().map(start).collect()

@@ -44,12 +44,12 @@ pub fn port(key: u32, network: u32, name: &str, mac: Mac, bound: bool) -> Value 
     line("lport", &record)
 }
 
-/// A VLAN subport: `child` is behind `parent`, with `vid`. The id is left to `nb apply`.
-pub fn segmentation(parent: u32, child: u32, vid: u16) -> Value {
+/// A VLAN subport: `subport` is behind `parent`, with `vid`. The id is left to `nb apply`.
+pub fn segmentation(parent: u32, subport: u32, vid: u16) -> Value {
     line(
         "child_port_segmentation",
         &json!({
-            "parent": port_id(parent), "port": port_id(child), "topic": TOPIC,
+            "parent": port_id(parent), "port": port_id(subport), "topic": TOPIC,
             "segmentation_type": "vlan", "segmentation_id": vid,
         }),
     )

@@ -44,29 +44,29 @@ pub struct Recorder {
 
 impl Switch {
     pub fn new(scenario: &Scenario) -> Self {
-        Self::with_frames(scenario, 64)
+        Self::with_chunks(scenario, 64)
     }
 
     /// A switch that starts with the incumbents of an earlier run.
-    pub fn remembering(scenario: &Scenario, incumbents: Incumbents) -> Self {
+    pub fn with_incumbents(scenario: &Scenario, incumbents: Incumbents) -> Self {
         Self::start(scenario, incumbents, 64)
     }
 
-    /// A switch with `frames` chunks of memory.
-    pub fn with_frames(scenario: &Scenario, frames: usize) -> Self {
-        Self::start(scenario, Incumbents::new(), frames)
+    /// A switch with `chunks` chunks of memory.
+    pub fn with_chunks(scenario: &Scenario, chunks: usize) -> Self {
+        Self::start(scenario, Incumbents::new(), chunks)
     }
 
-    fn start(scenario: &Scenario, incumbents: Incumbents, frames: usize) -> Self {
+    fn start(scenario: &Scenario, incumbents: Incumbents, chunks: usize) -> Self {
         let mut compiler = Compiler::new(WORKERS, scenario.policy());
         compiler.set_incumbents(incumbents);
         let publisher = Publisher::new(compiler.compile());
         let tables = publisher.current();
         let outlet = Recorder {
-            arena: Arena::heap(frames).unwrap(),
+            arena: Arena::heap(chunks).unwrap(),
             worker: 0,
-            sent: Vec::with_capacity(frames),
-            waiting: VecDeque::with_capacity(frames),
+            sent: Vec::with_capacity(chunks),
+            waiting: VecDeque::with_capacity(chunks),
             now: 0,
         };
         let states = Default::default();

@@ -89,7 +89,7 @@ fn answer(query: &Query) -> Result<Value, ApiError> {
              "unknown_tags": [{"tpid": "0x8100", "vid": 101, "frames": 12, "seconds_ago": 2}], "refused_macs": []},
             {"lport": "p2", "name": "", "link": null, "ifindex": null, "mode": null, "queues": 0,
              "network": "unknown", "key": 2, "macs": [], "no_socket": "drop", "allow_generic": true,
-             "complete_checksums": false, "state": "down", "reason": {"kind": "no_link", "message": "no device"}, "unknown_tags": [], "refused_macs": []},
+             "complete_checksums": false, "state": "down", "reason": {"kind": "no_link", "message": "no link"}, "unknown_tags": [], "refused_macs": []},
         ]),
         Query::Subports => json!([
             {"lport": "child", "name": "child100", "parent": LPORT, "segmentation_type": "vlan",
@@ -146,7 +146,7 @@ fn each_show_answers_on_one_line_a_thing() {
     let ports = daemon.shown("show ports");
     assert!(has_line(&ports, &[LPORT, "parent0", "native", "net-parent", "no_socket=pass", "up"]), "{ports}");
     assert!(
-        has_line(&ports, &["p2", "unknown", "allow_generic complete_checksums=false", "no device"]),
+        has_line(&ports, &["p2", "unknown", "allow_generic complete_checksums=false", "no link"]),
         "{ports}"
     );
     assert!(ports.contains("tap\\u{1b}[2J") && !ports.contains('\u{1b}'), "escaped: {ports}");
@@ -173,7 +173,7 @@ fn show_without_a_view_is_a_summary_and_views_have_a_singular() {
     let daemon = Daemon::start();
     let summary = daemon.shown("show");
     assert!(has_line(&summary, &["ports", "1 of 2 up"]), "{summary}");
-    assert!(has_line(&summary, &["  p2 down: no device"]), "{summary}");
+    assert!(has_line(&summary, &["  p2 down: no link"]), "{summary}");
     assert!(
         has_line(&summary, &["northbound", "etcd://me@h1: stale: the DB is away, revision 77"]),
         "{summary}"

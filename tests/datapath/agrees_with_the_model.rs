@@ -21,7 +21,7 @@ proptest! {
         scenario in scenario(),
         frames in vec((any::<prop::sample::Index>(), any_frame(), 0..700_u64), 1..20),
     ) {
-        let mut switch = Switch::with_frames(&scenario, 16);
+        let mut switch = Switch::with_chunks(&scenario, 16);
         let mut drops = Drops::new();
         let mut received: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         let mut holders = Holders::default();

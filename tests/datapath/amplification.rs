@@ -39,7 +39,7 @@ proptest! {
         mtu in prop_oneof![Just(576), Just(1280), Just(1500), 576_usize..9000],
         to_group: bool,
     ) {
-        let mut switch = Switch::with_frames(&scenario(mtu, 0), 4096);
+        let mut switch = Switch::with_chunks(&scenario(mtu, 0), 4096);
         let sent = switch.send("vm", &super_packet(if to_group { GROUP } else { PEER_A }, options));
         let bytes: usize = sent.iter().map(|(_, bytes)| bytes.len()).sum();
         let most = if to_group { 0 } else { MAX_SEGMENTS };
@@ -53,7 +53,7 @@ proptest! {
 
 #[test]
 fn a_packet_with_too_many_segments_is_dropped_at_the_sender() {
-    let mut switch = Switch::with_frames(&scenario(1500, 0), 4096);
+    let mut switch = Switch::with_chunks(&scenario(1500, 0), 4096);
     assert_eq!(switch.send("vm", &super_packet(PEER_A, 1400)), []);
     assert_eq!(drops(&switch), [(Some("vm".to_owned()), DropReason::Fit(Fit::TooManySegments), 1)]);
 }
@@ -61,7 +61,7 @@ fn a_packet_with_too_many_segments_is_dropped_at_the_sender() {
 #[test]
 fn a_super_packet_to_a_group_is_not_cut() {
     let other: Mac = [2, 0, 0, 0, 0, 0x0c];
-    let mut switch = Switch::with_frames(&scenario(1500, 0).port("other", 12, "a", other).link("other"), 64);
+    let mut switch = Switch::with_chunks(&scenario(1500, 0).port("other", 12, "a", other).link("other"), 64);
     for destination in [GROUP, BROADCAST] {
         assert_eq!(switch.send("vm", &super_packet(destination, 0)), []);
     }
@@ -72,7 +72,7 @@ fn a_super_packet_to_a_group_is_not_cut() {
 #[test]
 fn surplus_segments_count_against_the_flood_rate() {
     // 103 segments where 44 full ones would be enough: 15 beyond twice as many.
-    let mut switch = Switch::with_frames(&scenario(1500, 1000), 4096);
+    let mut switch = Switch::with_chunks(&scenario(1500, 1000), 4096);
     let packet = super_packet(PEER_A, 816);
     let mut sent = 0;
     for tick in 0..1000_u64 {
@@ -88,7 +88,7 @@ fn surplus_segments_count_against_the_flood_rate() {
 #[test]
 fn ordinary_super_packets_are_not_limited() {
     for (mtu, segments) in [(1500, 46), (9000, 8), (576, 126)] {
-        let mut switch = Switch::with_frames(&scenario(mtu, 1), 4096);
+        let mut switch = Switch::with_chunks(&scenario(mtu, 1), 4096);
         for _ in 0..10 {
             switch.outlet.now = 1_000_000_000;
             let data = vec![7; 65_000];
@@ -101,7 +101,7 @@ fn ordinary_super_packets_are_not_limited() {
 
 #[test]
 fn a_copy_of_a_long_frame_costs_as_much_as_it_has_chunks() {
-    let mut switch = Switch::with_frames(&scenario(9000, 1000), 4096);
+    let mut switch = Switch::with_chunks(&scenario(9000, 1000), 4096);
     let long = frame(BROADCAST, VM, &[], &[&[0x88, 0xb5][..], &[9; 8900]].concat());
     let mut sent = 0;
     for tick in 0..1000_u64 {

@@ -113,7 +113,9 @@ fn b9_of_two_segmentations_with_one_tag_the_lower_id_has_it_until_its_deletion()
     let mut switch = Switch::new(&both());
     assert_web_has_tag(&mut switch, 100);
     assert_eq!(switch.send("peer-b", &tagged(DB, PEER_B, &[])), []);
-    assert!(switch.problems()[0].starts_with("child_port_segmentation s2: vlan 100 of parent vm is web's"));
+    assert!(
+        switch.problems()[0].starts_with("child_port_segmentation s2: vlan 100 of parent vm belongs to web")
+    );
     switch.follow(&Scenario::vm_and_peers());
     assert_web_has_tag(&mut switch, 100);
     let mut only_second = both();

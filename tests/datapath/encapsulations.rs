@@ -181,7 +181,7 @@ fn a_long_packet_in_a_tunnel_leaves_in_segments_of_the_same_tunnel() {
         frame(PEER_A, VM, &[], &ip(false, UDP, &datagram, place))
     };
     for outer in [None, Some(Sum::Partial)] {
-        let mut switch = Switch::with_frames(&scenario, 256);
+        let mut switch = Switch::with_chunks(&scenario, 256);
         let sent = switch.send("vm", &whole(&data, Sum::Partial, outer, Place::default()));
         let sent: Vec<_> = sent.into_iter().map(|(_, bytes)| bytes).collect();
         let wanted: Vec<_> = (0..)
@@ -201,7 +201,7 @@ fn a_long_packet_in_a_numbered_tunnel_cannot_be_cut() {
     let payload = segment(TCP, &ADDRESSES_4, &[7; 4000], Sum::Partial, Place::default());
     let packet = gre(0x1000, &ip(false, TCP, &payload, Place::default()), Sum::Complete);
     let bytes = frame(PEER_A, VM, &[(DOT1Q, 7)], &ip(false, 47, &packet, Place::default()));
-    let mut switch = Switch::with_frames(&Scenario::vm_and_peers().mtu("vm", 9000), 64);
+    let mut switch = Switch::with_chunks(&Scenario::vm_and_peers().mtu("vm", 9000), 64);
     assert_eq!(switch.send("vm", &bytes), []);
     assert_eq!(switch.drops(), [((Some("peer-a".to_owned()), DropReason::Fit(Fit::TooLong)), 1)].into());
 }

@@ -16,7 +16,7 @@ const SENDER: Mac = [2, 0, 0, 0, 0, 1];
 
 proptest! {
     #[test]
-    fn free_and_sent_frames_are_all_frames(
+    fn free_and_sent_chunks_are_all_chunks(
         scenario in scenario(),
         workers in vec(0..2_usize, 9),
         memory in 1..24_usize,
@@ -26,7 +26,7 @@ proptest! {
         for (link, worker) in scenario.links.iter_mut().zip(workers) {
             link.worker = worker;
         }
-        let mut switch = Switch::with_frames(&scenario, memory);
+        let mut switch = Switch::with_chunks(&scenario, memory);
         for (link, Hex(bytes), clear) in &inputs {
             if *clear {
                 switch.outlet.sent.clear();
@@ -62,10 +62,10 @@ fn crowd(receivers: u32) -> Scenario {
 }
 
 #[test]
-fn a_flood_with_too_few_frames_reaches_some_and_counts_the_others() {
+fn a_flood_with_too_few_chunks_reaches_some_and_counts_the_others() {
     const RECEIVERS: u32 = 9;
     for memory in 1..=12 {
-        let mut switch = Switch::with_frames(&crowd(RECEIVERS), memory);
+        let mut switch = Switch::with_chunks(&crowd(RECEIVERS), memory);
         let sent = switch.send("sender", &tagged(BROADCAST, SENDER, &[]));
         let missed: u64 = switch.drops().values().sum();
         assert_eq!(sent.len(), memory.min(RECEIVERS as usize), "a frame for each copy, and the original");

@@ -177,7 +177,7 @@ fn each_receiver_of_a_flood_without_room_counts_a_drop() {
     assert_eq!(switch.send("peer-a", &tagged(BROADCAST, PEER_A, &[])).len(), 1);
     assert_eq!(switch.drops(), drops(Transmit::HandoverFull.into()));
 
-    let mut switch = Switch::with_frames(&crowd(), 1);
+    let mut switch = Switch::with_chunks(&crowd(), 1);
     assert_eq!(switch.send("peer-a", &tagged(BROADCAST, PEER_A, &[])).len(), 1);
     assert_eq!(switch.drops(), drops(Flood::NoChunk.into()));
     assert_eq!(switch.outlet.arena.free_chunk_count(), 1);

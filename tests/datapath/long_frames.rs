@@ -18,7 +18,7 @@ const CWR: u8 = 0x80;
 
 /// A VM whose frames may be long, and peers with links of this MTU.
 fn switch(mtu: usize) -> Switch {
-    Switch::with_frames(&Scenario::vm_and_peers().mtu("vm", 9000).mtu("peer-a", mtu).mtu("peer-b", mtu), 4096)
+    Switch::with_chunks(&Scenario::vm_and_peers().mtu("vm", 9000).mtu("peer-a", mtu).mtu("peer-b", mtu), 4096)
 }
 
 /// A TCP packet with these flags: EtherType and packet, its checksum partial, and the offset of its TCP
@@ -173,7 +173,7 @@ fn each_receiver_of_a_long_broadcast_gets_a_whole_copy() {
         .link("other")
         .link("small");
     let scenario = ["vm", "peer-a", "other"].iter().fold(scenario, |scenario, port| scenario.mtu(port, 9000));
-    let mut switch = Switch::with_frames(&scenario, 64);
+    let mut switch = Switch::with_chunks(&scenario, 64);
     let long = frame(BROADCAST, VM, &[], &[&[0x88, 0xb5][..], &[9; 5000]].concat());
     let mut sent = switch.send("vm", &long);
     sent.sort();
@@ -183,8 +183,8 @@ fn each_receiver_of_a_long_broadcast_gets_a_whole_copy() {
 }
 
 #[test]
-fn without_frames_for_all_segments_the_others_leave() {
-    let mut switch = Switch::with_frames(&Scenario::vm_and_peers(), 12);
+fn without_chunks_for_all_segments_the_others_leave() {
+    let mut switch = Switch::with_chunks(&Scenario::vm_and_peers(), 12);
     // Eight chunks for the packet, four for ten segments; they stay with the receiver.
     let (packet, _) = tcp(false, 0, ACK, &[1; 14_000]);
     let sent = switch.send("vm", &frame(PEER_A, VM, &[], &packet));
@@ -215,7 +215,7 @@ fn neighbour_discovery_behind_the_first_chunk_is_dropped() {
         (8, DropReason::Antispoof(Antispoof::SourceIp)),
         (2048, DropReason::Antispoof(Antispoof::Unreadable)),
     ] {
-        let mut switch = Switch::with_frames(&scenario, 64);
+        let mut switch = Switch::with_chunks(&scenario, 64);
         assert_eq!(switch.send("vm", &spoofed_behind(options)), []);
         assert_eq!(switch.drops(), [((Some("vm".to_owned()), reason), 1)].into());
     }

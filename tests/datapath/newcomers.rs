@@ -33,18 +33,22 @@ fn assert_named(switch: &Switch, newcomer: &str, words: &[&str]) {
 fn newcomers() -> Vec<(Scenario, &'static str, Vec<&'static str>)> {
     let scenario = Scenario::vm_and_peers;
     vec![
-        (scenario().port("aaa", 2, "b", OTHER), "lport aaa", vec!["unique_key 2", "web's"]),
-        (scenario().port("aaa", 10, "a", OTHER).link("aaa"), "lport aaa", vec!["unique_key 10", "peer-a's"]),
-        (scenario().network("0", 1), "lswitch 0", vec!["unique_key 1", "a's"]),
+        (scenario().port("aaa", 2, "b", OTHER), "lport aaa", vec!["unique_key 2", "belongs to web already"]),
+        (
+            scenario().port("aaa", 10, "a", OTHER).link("aaa"),
+            "lport aaa",
+            vec!["unique_key 10", "belongs to peer-a already"],
+        ),
+        (scenario().network("0", 1), "lswitch 0", vec!["unique_key 1", "belongs to a already"]),
         (
             scenario().port("aaa", 99, "a", PEER_A).link("aaa"),
             "lport aaa",
-            vec!["02:00:00:00:00:0a", "peer-a's"],
+            vec!["02:00:00:00:00:0a", "belongs to lport peer-a"],
         ),
         (
             scenario().port("aaa", 99, "b", OTHER).segmentation("s0", "vm", 100, "aaa"),
             "child_port_segmentation s0",
-            vec!["vlan 100 of parent vm", "web's"],
+            vec!["vlan 100 of parent vm", "belongs to web already"],
         ),
         (
             scenario().segmentation("s0", "peer-a", 7, "web"),
@@ -74,7 +78,7 @@ fn a_restart_does_not_change_the_holder() {
         let mut switch = Switch::new(&Scenario::vm_and_peers());
         switch.follow(&with_newcomer);
         let incumbents = switch.compiler.incumbents();
-        let mut restarted = Switch::remembering(&with_newcomer, incumbents.clone());
+        let mut restarted = Switch::with_incumbents(&with_newcomer, incumbents.clone());
         assert_named(&restarted, newcomer, &words);
         assert_all_work(&mut restarted);
         assert_eq!(restarted.compiler.incumbents(), incumbents);

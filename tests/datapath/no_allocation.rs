@@ -23,7 +23,7 @@ fn frames_out_without_allocation(link: u16, bytes: &[u8]) -> usize {
         .link("peer-c")
         .pair("web", VIRTUAL)
         .pair("peer-c", VIRTUAL);
-    let switch = Switch::with_frames(&scenario, 2 * BURST_FRAMES);
+    let switch = Switch::with_chunks(&scenario, 2 * BURST_FRAMES);
     let Switch { tables, mut outlet, states: [mut state, _], .. } = switch;
     let publisher = Publisher::new(Tables::clone(&tables));
     let mut reader = publisher.reader();

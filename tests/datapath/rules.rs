@@ -71,7 +71,7 @@ fn a_neighbour_cannot_send_a_guest_a_frame_that_looks_like_one_of_its_subports()
 fn only_a_guest_that_floods_has_its_copies_limited() {
     let mut scenario = Scenario::vm_and_peers().port("third", 12, "a", [2, 0, 0, 0, 0, 0x0c]).link("third");
     scenario.flood_rate = 1000;
-    let mut switch = Switch::with_frames(&scenario, 8);
+    let mut switch = Switch::with_chunks(&scenario, 8);
     let mut copies = |from: &str, now: u64| {
         switch.outlet.now = now;
         switch.send(from, &tagged(BROADCAST, VM, &[])).len()

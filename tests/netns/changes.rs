@@ -14,7 +14,7 @@ fn subports_come_change_and_go_under_traffic() {
         let (one, two, three) = (testbed.network(), testbed.network(), testbed.network());
         let (vm, peer1) = (testbed.guest("vm", one), testbed.guest("peer1", one));
         let steady = testbed.subport(&vm, 100, two);
-        let touched = testbed.spare_port(&vm, 200, three);
+        let changed = testbed.spare_port(&vm, 200, three);
         let (peer2, peer3) = (testbed.guest("peer2", two), testbed.guest("peer3", three));
         let other3 = testbed.guest("other3", three);
         testbed.start();
@@ -30,12 +30,12 @@ fn subports_come_change_and_go_under_traffic() {
         ];
         let running = streams.map(Stream::start);
 
-        let (parent, child) = (vm.id(), touched.id());
+        let (parent, subport) = (vm.id(), changed.id());
         for round in 0..5 {
             for vid in [200 + round, 300 + round] {
-                testbed.files.nb(&["add-subport", &parent, &child, &vid.to_string()], "");
+                testbed.files.nb(&["add-subport", &parent, &subport, &vid.to_string()], "");
                 testbed.daemon().wait_until_up("subports", 2);
-                testbed.files.nb(&["del-subport", &parent, &child], "");
+                testbed.files.nb(&["del-subport", &parent, &subport], "");
                 testbed.daemon().wait_until_up("subports", 1);
             }
         }
@@ -62,14 +62,14 @@ fn added_changed_and_removed_subport() {
         let (peer2, _other2) = (testbed.guest("peer2", two), testbed.guest("other2", two));
         testbed.start();
         let (up, down) = (Frame::new(sub.mac, peer2.mac), Frame::new(peer2.mac, sub.mac));
-        let (parent, child) = (vm.id(), sub.id());
+        let (parent, subport) = (vm.id(), sub.id());
 
         // Before the segmentation exists, the frame belongs to the parent, on whose network the destination
         // is unknown.
         testbed.exchange(&vm, &up.tagged(vid(100)), &[]);
         testbed.exchange(&peer2, &down, &[]);
 
-        testbed.files.nb(&["add-subport", &parent, &child, "100"], "");
+        testbed.files.nb(&["add-subport", &parent, &subport, "100"], "");
         testbed.daemon().wait_until_up("subports", 1);
         testbed.exchange(&vm, &up.tagged(vid(100)), &[(&peer2, &up)]);
         testbed.exchange(&peer2, &down, &[(&vm, &down.tagged(vid(100)))]);
@@ -83,7 +83,7 @@ fn added_changed_and_removed_subport() {
         testbed.exchange(&vm, &[up.tagged(vid(100)), up.tagged(vid(4094))], &[(&peer2, &up)]);
         testbed.exchange(&peer2, &down, &[(&vm, &down.tagged(vid(4094)))]);
 
-        testbed.files.nb(&["del-subport", &parent, &child], "");
+        testbed.files.nb(&["del-subport", &parent, &subport], "");
         testbed.daemon().wait_until_up("subports", 0);
         testbed.exchange(&vm, &[up.tagged(vid(100)), up.tagged(vid(4094))], &[]);
         testbed.exchange(&peer2, &down, &[]);

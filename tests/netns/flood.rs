@@ -78,11 +78,11 @@ fn flood_of_a_parent_with_a_subport_beside_it() {
         let sub = testbed.subport(&vm, 100, one);
         testbed.start();
 
-        let (parent, child) = (Frame::new(vm.mac, BROADCAST), Frame::new(sub.mac, BROADCAST));
+        let (parent, subport) = (Frame::new(vm.mac, BROADCAST), Frame::new(sub.mac, BROADCAST));
         testbed.exchange(
             &vm,
-            &[parent.clone(), child.tagged(vid(100))],
-            &[(&peer, &[parent.clone(), child.clone()]), (&vm, &[parent.tagged(vid(100)), child])],
+            &[parent.clone(), subport.tagged(vid(100))],
+            &[(&peer, &[parent.clone(), subport.clone()]), (&vm, &[parent.tagged(vid(100)), subport])],
         );
     });
 }

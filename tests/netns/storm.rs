@@ -101,8 +101,8 @@ fn a_broadcast_storm_is_limited_and_disturbs_no_other_port_under_traffic() {
 fn small_frames_at_full_rate_disturb_no_other_port_under_traffic() {
     on_testbed(|testbed| {
         let ports = ports(testbed);
-        let nobody = [2, 0xde, 0xad, 0, 0, 1];
-        let frame = Frame::new(ports.stormy.mac, nobody).carrying(&[]);
+        let unknown = [2, 0xde, 0xad, 0, 0, 1];
+        let frame = Frame::new(ports.stormy.mac, unknown).carrying(&[]);
         assert_unnoticed(testbed, &ports, &frame);
         testbed.forget_arrived(&ports.stormy);
     });

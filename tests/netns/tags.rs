@@ -204,20 +204,20 @@ fn subport_of_a_subport() {
     on_testbed(|testbed| {
         let (one, two, three) = (testbed.network(), testbed.network(), testbed.network());
         let (vm, _peer1) = (testbed.guest("vm", one), testbed.guest("peer1", one));
-        let child = testbed.subport(&vm, 100, two);
-        let grandchild = testbed.subport(&child, 200, three);
+        let upper = testbed.subport(&vm, 100, two);
+        let lower = testbed.subport(&upper, 200, three);
         let (peer2, peer3) = (testbed.guest("peer2", two), testbed.guest("peer3", three));
         testbed.start();
 
-        let to3 = Frame::new(grandchild.mac, peer3.mac);
+        let to3 = Frame::new(lower.mac, peer3.mac);
         // VID 201 selects no subport, so the frame belongs to the first subport, with its tag.
-        let to2 = Frame::new(child.mac, peer2.mac).tagged(vid(201));
+        let to2 = Frame::new(upper.mac, peer2.mac).tagged(vid(201));
         testbed.exchange(
             &vm,
             &[to3.tagged(vid(200)).tagged(vid(100)), to2.tagged(vid(100))],
             &[(&peer3, &to3), (&peer2, &to2)],
         );
-        let from3 = Frame::new(peer3.mac, grandchild.mac);
+        let from3 = Frame::new(peer3.mac, lower.mac);
         testbed.exchange(&peer3, &from3, &[(&vm, &from3.tagged(vid(200)).tagged(vid(100)))]);
     });
 }

@@ -94,10 +94,10 @@ impl FrameSeen {
         let is_same =
             |(to_be, now): &(&TagBytes, &TagBytes)| to_be.0 == now.0 && (to_be.1 ^ now.1) & !DEI == 0;
         let same = self.tags.iter().rev().zip(self.now.iter().rev()).take_while(is_same).count();
-        let anew = &self.tags[..self.tags.len() - same];
+        let rewritten = &self.tags[..self.tags.len() - same];
         let keeps = if self.loses_priority { !DEI } else { !0 };
-        let anew = anew.iter().map(|(tpid, tci)| (*tpid, tci & keeps));
-        self.now = anew.chain(self.now[self.now.len() - same..].iter().copied()).collect();
+        let rewritten = rewritten.iter().map(|(tpid, tci)| (*tpid, tci & keeps));
+        self.now = rewritten.chain(self.now[self.now.len() - same..].iter().copied()).collect();
         let tags = self.now.iter().flat_map(|(tpid, tci)| [tpid.to_be_bytes(), tci.to_be_bytes()]).flatten();
         self.addresses.iter().copied().chain(tags).chain(self.rest.iter().copied()).collect()
     }

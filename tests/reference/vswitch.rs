@@ -68,12 +68,14 @@ impl OpenVswitch {
         ];
         let mut listeners = Vec::new();
         for (number, port) in (1..).zip(ports) {
-            let device = format!("{name}-{number}");
-            let socket = self.folder.path().join(&device);
+            let bridge_port = format!("{name}-{number}");
+            let socket = self.folder.path().join(&bridge_port);
             let options =
                 format!("type=dummy ofport_request={number} options:stream=unix:{}", socket.display());
-            commands
-                .extend([format!("add-port {name} {device}"), format!("set interface {device} {options}")]);
+            commands.extend([
+                format!("add-port {name} {bridge_port}"),
+                format!("set interface {bridge_port} {options}"),
+            ]);
             listeners.push((port, UnixListener::bind(socket).unwrap()));
         }
         self.vsctl(&commands.join(" -- "));

@@ -1,4 +1,4 @@
-//! Tunnels between guests, and SCTP, on veths with default offloads, in a VM whose kernel has the devices for
+//! Tunnels between guests, and SCTP, on veths with default offloads, in a VM whose kernel has the drivers for
 //! them.
 
 use super::image::{Image, Kernel};

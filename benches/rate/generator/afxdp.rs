@@ -23,7 +23,7 @@ use testkit::netns::command_in;
 /// Chunks of the child's packet memory.
 const FRAMES: usize = 8192;
 /// Interval at which the child prints the number of frames sent.
-const NEWS: Duration = Duration::from_millis(10);
+const REPORT_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Runs the child until it is stopped.
 pub fn run(netns: &str, load: &Load, shared: &Shared, ready: &Sender<Pid>) -> Result<()> {
@@ -87,7 +87,7 @@ pub fn transmit(options: &Transmit) -> Result<()> {
     let mut frames = pattern.iter().cycle().zip((0..options.vary_count).cycle());
     println!("0");
     let is_over = || interrupt::check().is_err();
-    let (start, mut sent, mut burst, mut news) = (Instant::now(), 0, Vec::new(), NEWS);
+    let (start, mut sent, mut burst, mut next_report) = (Instant::now(), 0, Vec::new(), REPORT_INTERVAL);
     while !is_over() {
         socket.complete(&mut pool);
         while burst.len() < BURST_FRAMES
@@ -104,9 +104,9 @@ pub fn transmit(options: &Transmit) -> Result<()> {
         if let Some(cap) = options.cap {
             wait_until_due(sent, cap, start, is_over);
         }
-        if start.elapsed() > news {
+        if start.elapsed() > next_report {
             println!("{sent}");
-            news = start.elapsed() + NEWS;
+            next_report = start.elapsed() + REPORT_INTERVAL;
         }
     }
     println!("{sent}");

@@ -30,9 +30,9 @@ impl XskSocket {
         let from = Place::receiving(self.id);
         let (mut taken, mut received) = (0, 0);
         while taken < max_chunks {
-            let batch = BURST_FRAMES.min(max_chunks - taken);
+            let limit = BURST_FRAMES.min(max_chunks - taken);
             // SAFETY: each chunk in the ring was given to this socket's fill ring; `claim` rejects any other.
-            let burst = unsafe { self.rx.consume(&mut self.scratch[..batch]) };
+            let burst = unsafe { self.rx.consume(&mut self.scratch[..limit]) };
             for descriptor in &self.scratch[..burst] {
                 let Some(chunk) = claim(self.arena, from, descriptor) else { continue };
                 let is_continued = descriptor.options() & XDP_PKT_CONTD != 0;
@@ -46,7 +46,7 @@ impl XskSocket {
                 }
             }
             taken += burst;
-            if burst < batch {
+            if burst < limit {
                 break;
             }
         }

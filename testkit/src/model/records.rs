@@ -34,9 +34,9 @@ pub fn port_of_link<'a>(scenario: &Scenario, link: &'a Link) -> Option<&'a str> 
 pub fn meaning(scenario: &Scenario, parent: &str, vid: u16) -> Tag {
     let is_here = |segmentation: &Segmentation| segmentation.parent == parent && segmentation.vid == vid;
     if let Some(segmentation) = in_force(scenario).into_iter().find(|segmentation| is_here(segmentation)) {
-        let child = &segmentation.port;
-        if is_known(scenario, child) && path(scenario, child).is_some() {
-            return Tag::Subport(child.clone());
+        let subport = &segmentation.port;
+        if is_known(scenario, subport) && path(scenario, subport).is_some() {
+            return Tag::Subport(subport.clone());
         }
     }
     if scenario.segmentations.values().any(is_here) { Tag::Unusable } else { Tag::Nothing }

@@ -63,12 +63,12 @@ def behind_llc(packet):
 
 def arp(ethertype, packet):
     require(packet[:6] == b"\x00\x01\x08\x00\x06\x04" and len(packet) >= 28)
-    operation, nobody = packet[6:8], packet[14:18] == bytes(4)
+    operation, unspecified = packet[6:8], packet[14:18] == bytes(4)
     mac, ip = packet[8:14], packet[14:18]
     if ethertype == RARP:
-        return [mac], [] if nobody and operation == b"\x00\x03" else [ip]
+        return [mac], [] if unspecified and operation == b"\x00\x03" else [ip]
     # A probe (RFC 5227) is for the address that its sender is about to use.
-    return [mac], [packet[24:28] if nobody and operation == b"\x00\x01" else ip]
+    return [mac], [packet[24:28] if unspecified and operation == b"\x00\x01" else ip]
 
 
 def ipv4(_, packet):

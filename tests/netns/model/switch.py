@@ -32,7 +32,7 @@ class Scenario:
     def own_port(self, guest):
         return next(port for port in self.ports if port.guest == guest and not port.vids)
 
-    def child(self, parent, vid):
+    def subport(self, parent, vid):
         for port in self.ports:
             if port.guest == parent.guest and port.vids == parent.vids + [vid]:
                 return port
@@ -74,9 +74,9 @@ class Scenario:
             if tag is None:
                 return port, frame
             tpid, vid = tag[0], tag[1] & 0xFFF
-            child = self.child(port, vid) if tpid == C_TAG else None
-            if child:
-                port, frame = child, frame[:12] + frame[16:]
+            subport = self.subport(port, vid) if tpid == C_TAG else None
+            if subport:
+                port, frame = subport, frame[:12] + frame[16:]
                 continue
             if port.strict and (tpid, vid) != (C_TAG, 0):
                 raise Dropped(port.name, "classify_unknown_tag")
@@ -105,5 +105,5 @@ class Scenario:
         if tag is None:
             return False
         tpid, vid = tag[0], tag[1] & 0xFFF
-        is_subports = tpid == C_TAG and self.child(receiver, vid) is not None
+        is_subports = tpid == C_TAG and self.subport(receiver, vid) is not None
         return is_subports or (receiver.strict and (tpid, vid) != (C_TAG, 0))
