@@ -132,7 +132,7 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     use super::*;
-    use crate::nb::{Op, Record, Revision, Table};
+    use crate::nb::{Committed, Op, Record, Revision, Table};
 
     /// Duration of a read, and the time after which the future of `next` is dropped.
     const SLOW: Duration = Duration::from_millis(200);
@@ -166,8 +166,8 @@ mod tests {
             Ok(None)
         }
 
-        async fn transact(&self, _: Vec<Op>) -> Result<Revision, NbError> {
-            Ok(Revision(0))
+        async fn commit(&self, _: Vec<Op>) -> Result<Committed, NbError> {
+            Ok(Committed { revision: Revision(0), effects: Vec::new() })
         }
 
         async fn allocate_unique_key(&self, _: Table) -> Result<u32, NbError> {

@@ -104,6 +104,50 @@ pub enum Op {
     },
 }
 
+/// A transaction that was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The revision since which the transaction is in force.
+    pub revision: Revision,
+    /// The records of the operations, each once, in the order of the last operation on each.
+    pub effects: Vec<(RecordId, Effect)>,
+}
+
+/// The effect of a transaction on a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// The record did not exist before.
+    Created,
+    /// The record existed with another content.
+    Updated,
+    /// The record existed with this content, and was not written.
+    Unchanged,
+    /// The record does not exist any more.
+    Deleted,
+}
+
+impl Effect {
+    pub(super) fn of(before: Option<&Value>, now: Option<&Value>) -> Self {
+        match (before, now) {
+            (before, now) if before == now => Self::Unchanged,
+            (None, _) => Self::Created,
+            (_, None) => Self::Deleted,
+            _ => Self::Updated,
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
+        })
+    }
+}
+
 /// The operations of a northbound store.
 ///
 /// Any number of processes use one store at once. Every write is a transaction, which is checked as a whole
@@ -135,12 +179,12 @@ pub trait NorthboundDb: Send + Sync + fmt::Debug {
     /// after another error a new watch from the last received revision continues without a gap.
     fn watch(&self, after: Revision) -> BoxStream<'static, Result<ChangeSet, NbError>>;
 
-    /// Performs all of `ops` or nothing, and returns the revision since which they are in force.
+    /// Performs all of `ops` or nothing.
     ///
     /// # Errors
     /// [`NbError::Rejected`] names the first invalid operation; [`NbError::KeysExhausted`],
     /// [`NbError::Store`].
-    async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError>;
+    async fn commit(&self, ops: Vec<Op>) -> Result<Committed, NbError>;
 
     /// Allocates a unique key of `table`: from 1 on, never one that was used before.
     ///
@@ -156,6 +200,14 @@ pub trait NorthboundDb: Send + Sync + fmt::Debug {
     /// The last failure after which the store retries, for a caller that stops waiting.
     fn last_failure(&self) -> Option<String> {
         None
+    }
+
+    /// Like [`commit`](Self::commit); returns the revision only.
+    ///
+    /// # Errors
+    /// As [`NorthboundDb::commit`].
+    async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError> {
+        Ok(self.commit(ops).await?.revision)
     }
 
     /// Creates or replaces one record.

@@ -101,10 +101,10 @@ pub enum RecordError {
     #[error(transparent)]
     Segmentation(#[from] SegmentationError),
     /// A record with this id exists, so it cannot be created.
-    #[error("exists already: `nb put` changes it, `nb delete` removes it")]
+    #[error("exists already: `trunkpath nb put` replaces it, `trunkpath nb delete` deletes it")]
     Exists,
     /// No record has this id, so it cannot be deleted.
-    #[error("does not exist: `nb list {0}` shows what does")]
+    #[error("does not exist: `trunkpath nb list {0}` shows those that exist")]
     Absent(Table),
     /// Another record of the table has this unique key.
     #[error("unique_key {key} belongs to {other} already: leave the field out to get a free one")]
@@ -124,20 +124,25 @@ pub enum RecordError {
     Cycle { parent: String, port: String },
     /// Two subports of one parent have the same tag.
     #[error(
-        "{segmentation} of parent {parent} belongs to {other} already: choose another, or delete that one"
+        "{segmentation} of parent {parent} belongs to subport {subport}{} already: choose another, or run `trunkpath nb del-subport {parent} {subport}`",
+        in_parentheses(.name.as_deref())
     )]
-    TagTaken { parent: String, segmentation: String, other: String },
+    TagTaken { parent: Box<str>, segmentation: Box<str>, subport: Box<str>, name: Option<Box<str>> },
     /// A port is the subport of two segmentations.
-    #[error("port {port} is a subport of {parent} already ({other}): delete that segmentation first")]
-    SubportTaken { port: String, parent: String, other: String },
+    #[error(
+        "port {port} is a subport of {parent} already ({segmentation}): run `trunkpath nb del-subport {parent} {port}` first"
+    )]
+    SubportTaken { port: String, parent: String, segmentation: String },
     /// A port is deleted that a segmentation refers to.
     #[error(
-        "is the {role} of child_port_segmentation {other}: delete that first, or in the same transaction"
+        "is the {role} of child_port_segmentation {other}: run `trunkpath nb del-subport {parent} {port}` first, or delete that record in the same transaction"
     )]
     StillUsed {
         /// The field, `parent` or `port`.
         role: &'static str,
-        other: String,
+        other: Box<str>,
+        parent: Box<str>,
+        port: Box<str>,
     },
 }
 
@@ -155,6 +160,10 @@ impl RecordError {
     pub(super) fn not_an_object(value: &Value) -> Self {
         Self::NotAnObject(shorten(&value.to_string()).into_owned())
     }
+}
+
+fn in_parentheses(name: Option<&str>) -> String {
+    name.map(|name| format!(" ({name})")).unwrap_or_default()
 }
 
 /// The candidate that is most similar to `word`, if any is similar.

@@ -37,7 +37,7 @@ mod transaction;
 mod url;
 
 pub(crate) use claims::Claims;
-pub use db::{Change, ChangeSet, NorthboundDb, Op, Record, RecordId, Revision, Snapshot};
+pub use db::{Change, ChangeSet, Committed, Effect, NorthboundDb, Op, Record, RecordId, Revision, Snapshot};
 #[cfg(feature = "daemon")]
 pub(crate) use embedded::describe_sqlite;
 pub use error::{NbError, RecordError};

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{DbFolder, failed, line, lport_line, succeeded};
 use testkit::fixture::{by_id, fixture};
+use trunkpath::nb::segmentation_id;
 
 const PARENT: &str = "c0a80101-1111-4aaa-8bbb-000000000166";
 const CHILD: &str = "c0a80101-1111-4aaa-8bbb-000000000168";
@@ -14,7 +15,7 @@ const OTHER: &str = "c0a80101-1111-4aaa-8bbb-000000000170";
 #[test]
 fn dragonflows_records_are_taken_and_come_back_the_same() {
     let folder = DbFolder::new();
-    assert_eq!(succeeded(&folder.apply(&fixture())), "20 records applied, revision 20\n");
+    assert_eq!(succeeded(&folder.apply(&fixture())), "20 lines applied: 18 created, revision 20\n");
     let dump = folder.nb(&["dump"]);
     assert_eq!(by_id(&dump), by_id(&fixture()));
 
@@ -22,14 +23,18 @@ fn dragonflows_records_are_taken_and_come_back_the_same() {
     succeeded(&copy.apply(&dump));
     assert_eq!(copy.nb(&["dump"]), dump);
     // Applying unchanged records changes nothing.
-    assert_eq!(succeeded(&copy.apply(&dump)), "18 records applied, revision 18\n");
+    assert_eq!(succeeded(&copy.apply(&dump)), "18 lines applied: 18 unchanged, revision 18\n");
 }
 
 #[test]
 fn a_record_is_put_shown_and_deleted() {
     let folder = DbFolder::new();
     assert!(folder.nb(&["init"]).contains("is ready"));
-    folder.nb(&["put", "lswitch", r#"{"id": "n", "topic": "t", "name": "blue"}"#]);
+    let network = ["put", "lswitch", r#"{"id": "n", "topic": "t", "name": "blue"}"#];
+    assert_eq!(folder.nb(&network), "lswitch n created, revision 1\n");
+    assert_eq!(folder.nb(&network), "lswitch n unchanged, revision 1\n");
+    let network = ["put", "lswitch", r#"{"id": "n", "topic": "t", "name": "blue", "mtu": 1400}"#];
+    assert_eq!(folder.nb(&network), "lswitch n updated, revision 2\n");
     folder.nb(&[
         "put",
         "lport",
@@ -42,8 +47,8 @@ fn a_record_is_put_shown_and_deleted() {
     assert_eq!(folder.list("lport"), [expected]);
     let table = folder.nb(&["list", "lswitch"]);
     let row: Vec<_> = table.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!(row, ["n", "1", "blue", "-", "-", "-"]);
-    folder.nb(&["delete", "lport", "p"]);
+    assert_eq!(row, ["n", "1", "blue", "-", "-", "1400"]);
+    assert_eq!(folder.nb(&["delete", "lport", "p"]), "lport p deleted, revision 4\n");
     assert!(folder.list("lport").is_empty());
     assert!(folder.refused(&["get", "lport", "p"]).contains("no lport p"));
     assert!(folder.refused(&["delete", "lport", "p"]).contains("lport p: does not exist"));
@@ -53,15 +58,52 @@ fn a_record_is_put_shown_and_deleted() {
 fn subports_are_added_and_removed() {
     let folder = DbFolder::new();
     succeeded(&folder.apply(&["a", "b"].map(lport_line).concat()));
-    folder.nb(&["add-subport", "a", "b", "100"]);
+    let id = segmentation_id("a", "b");
+    let added = format!("b is a subport of a, VLAN 100: child_port_segmentation {id} created, revision 3\n");
+    assert_eq!(folder.nb(&["add-subport", "a", "b", "100"]), added);
     let segmentation = &folder.list("child_port_segmentation")[0];
     assert_eq!(segmentation["segmentation_id"], 100);
     assert_eq!(segmentation["topic"], "t");
-    assert!(folder.refused(&["add-subport", "a", "b", "101"]).contains("exists already"));
-    assert!(folder.refused(&["delete", "lport", "b"]).contains("is the port of child_port_segmentation"));
-    folder.nb(&["del-subport", "a", "b"]);
+    let present =
+        "b is a subport of a already, VLAN 100: to change the VLAN, run `trunkpath nb del-subport a b` first";
+    assert!(folder.refused(&["add-subport", "a", "b", "101"]).contains(present));
+    let refusal = folder.refused(&["delete", "lport", "b"]);
+    let used =
+        format!("is the port of child_port_segmentation {id}: run `trunkpath nb del-subport a b` first");
+    assert!(refusal.contains(&used), "{refusal}");
+    let removed =
+        format!("b is no subport of a any more: child_port_segmentation {id} deleted, revision 4\n");
+    assert_eq!(folder.nb(&["del-subport", "a", "b"]), removed);
     assert!(folder.list("child_port_segmentation").is_empty());
     assert!(folder.refused(&["del-subport", "a", "b"]).contains("b is no subport of a"));
+}
+
+#[test]
+fn a_name_in_place_of_an_id_is_answered_with_the_id() {
+    let folder = DbFolder::new();
+    let named =
+        |id: &str, name: &str| line("lport", &json!({"id": id, "topic": "t", "lswitch": "n", "name": name}));
+    succeeded(&folder.apply(
+        &[named("p1", "vm"), named("p2", "vm-vlan100"), named("p3", "two"), named("p4", "two")].concat(),
+    ));
+    folder.nb(&["add-subport", "p1", "p2", "100"]);
+    let cases: [(&[&str], &str); 7] = [
+        (&["get", "lport", "vm"], "no lport vm, but that is the name of lport p1"),
+        (&["get", "lport", "two"], "no lport two, but that is the name of lport p3, p4"),
+        (&["delete", "lport", "vm"], "lport vm does not exist, but that is the name of lport p1"),
+        (&["add-subport", "vm", "p3", "7"], "parent vm does not exist, but that is the name of lport p1"),
+        (&["add-subport", "p1", "two", "7"], "port two does not exist, but that is the name of lport p3, p4"),
+        (&["del-subport", "vm", "p2"], "p2 is no subport of vm, but vm is the name of lport p1"),
+        (
+            &["add-subport", "p1", "p3", "100"],
+            "vlan 100 of parent p1 belongs to subport p2 (vm-vlan100) already: choose another, or run \
+             `trunkpath nb del-subport p1 p2`",
+        ),
+    ];
+    for (args, expected) in cases {
+        let refusal = folder.refused(args);
+        assert!(refusal.contains(expected), "{refusal}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn dragonflows_records_are_taken_and_come_back_the_same() {
     let file = server.folder().join("records");
     std::fs::write(&file, fixture()).unwrap();
     let file = file.to_str().unwrap();
-    assert!(printed(&server.nb(&["apply", file])).starts_with("20 records applied, revision "));
+    assert!(printed(&server.nb(&["apply", file])).starts_with("20 lines applied: 18 created, revision "));
     let dump = printed(&server.nb(&["dump"]));
     assert_eq!(by_id(&dump), by_id(&fixture()));
 
@@ -47,7 +47,10 @@ fn each_command_works_and_says_what_is_wrong() {
         printed(&server.nb(&["put", "lport", &json]));
     }
     printed(&server.nb(&["add-subport", "a", "b", "100"]));
-    assert!(refused(&server.nb(&["add-subport", "a", "b", "101"])).contains("exists already"));
+    assert!(
+        refused(&server.nb(&["add-subport", "a", "b", "101"]))
+            .contains("b is a subport of a already, VLAN 100")
+    );
     assert!(
         refused(&server.nb(&["delete", "lport", "b"])).contains("is the port of child_port_segmentation")
     );

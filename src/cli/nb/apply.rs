@@ -6,7 +6,8 @@ use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::nb::{NbError, NorthboundDb, Op, Record, Revision, Table};
+use super::messages;
+use crate::nb::{Committed, NbError, NorthboundDb, Op, Record, Table};
 use crate::types::shorten_message;
 
 /// The number of a line, from 1, and its operation. Empty lines are skipped.
@@ -44,14 +45,17 @@ fn parse(line: &str) -> anyhow::Result<Op> {
 }
 
 /// Writes all lines in one transaction; an error names the line that was rejected.
-pub(super) async fn write(db: &dyn NorthboundDb, lines: Vec<Line>) -> anyhow::Result<Revision> {
+pub(super) async fn write(db: &dyn NorthboundDb, lines: Vec<Line>) -> anyhow::Result<Committed> {
     let (numbers, ops): (Vec<_>, _) = lines.into_iter().unzip();
-    db.transact(ops).await.map_err(|error| {
-        let line = if let NbError::Rejected { op, .. } = &error { numbers.get(*op) } else { None };
-        match line {
-            Some(number) => anyhow::Error::new(error).context(format!("line {number}")),
-            None => error.into(),
-        }
+    let error = match db.commit(ops).await {
+        Ok(committed) => return Ok(committed),
+        Err(error) => error,
+    };
+    let line = if let NbError::Rejected { op, .. } = &error { numbers.get(*op).copied() } else { None };
+    let error = messages::with_ids_of_name(db, error).await;
+    Err(match line {
+        Some(number) => error.context(format!("line {number}")),
+        None => error,
     })
 }
 

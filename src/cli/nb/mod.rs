@@ -1,6 +1,7 @@
 //! `trunkpath nb`: reads and writes the northbound DB, with the daemon running or not.
 
 mod apply;
+mod messages;
 mod table;
 
 use std::io::{self, Write};
@@ -11,7 +12,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use super::output::printable_json;
-use crate::nb::{DEFAULT_URL, NorthboundDb, Op, Record, Table, masked, open, open_existing};
+use crate::nb::{
+    Committed, DEFAULT_URL, NbError, NorthboundDb, Op, Record, RecordError, Table, masked, open,
+    open_existing, segmentation_id,
+};
 use crate::types::{shorten, shorten_message};
 
 /// Options of `trunkpath nb`.
@@ -165,8 +169,8 @@ async fn execute(
         }
         NbCommand::Apply { .. } => {
             let count = lines.len();
-            let revision = apply::write(db, lines).await?;
-            writeln!(out, "{count} records applied, revision {revision}")?;
+            let committed = apply::write(db, lines).await?;
+            writeln!(out, "{}", messages::many(count, &committed))?;
         }
         NbCommand::List { table, json } => {
             let records = db.list(*table).await?;
@@ -178,20 +182,23 @@ async fn execute(
             }
         }
         NbCommand::Get { table, id } => {
-            let record = db.get(*table, id).await?;
-            let record =
-                record.with_context(|| format!("no {table} {id}: `nb list {table}` shows what exists"))?;
+            let Some(record) = db.get(*table, id).await? else {
+                match messages::ids_of_name(db, *table, id).await {
+                    Some(ids) => bail!("no {table} {id}, but that is the name of {table} {ids}"),
+                    None => bail!("no {table} {id}: `trunkpath nb list {table}` shows those that exist"),
+                }
+            };
             writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&record.json)?))?;
         }
         NbCommand::Put { table, json } => {
             let json = serde_json::from_str(json)
                 .map_err(|error| anyhow!("{table} {:?} is not JSON: {error}", shorten(json)))?;
-            let revision = db.put(*table, json).await?;
-            writeln!(out, "{table} written, revision {revision}")?;
+            let committed = commit(db, Op::Put { table: *table, json }).await?;
+            writeln!(out, "{}", messages::one(&committed))?;
         }
         NbCommand::Delete { table, id } => {
-            let revision = db.delete(*table, id).await?;
-            writeln!(out, "{table} {id} deleted, revision {revision}")?;
+            let committed = commit(db, Op::Delete { table: *table, id: id.clone() }).await?;
+            writeln!(out, "{}", messages::one(&committed))?;
         }
         NbCommand::Dump => {
             for record in db.snapshot().await?.records {
@@ -199,18 +206,26 @@ async fn execute(
             }
         }
         NbCommand::AddSubport { parent, port, vid } => {
-            add_subport(db, parent, port, *vid).await?;
-            writeln!(out, "{port} is a subport of {parent}, VLAN {vid}")?;
+            let committed = add_subport(db, parent, port, *vid).await?;
+            writeln!(out, "{port} is a subport of {parent}, VLAN {vid}: {}", messages::one(&committed))?;
         }
         NbCommand::DelSubport { parent, port } => {
-            del_subport(db, parent, port).await?;
-            writeln!(out, "{port} is no subport of {parent} any more")?;
+            let committed = del_subport(db, parent, port).await?;
+            writeln!(out, "{port} is no subport of {parent} any more: {}", messages::one(&committed))?;
         }
     }
     Ok(())
 }
 
-async fn add_subport(db: &dyn NorthboundDb, parent: &str, port: &str, vid: u64) -> anyhow::Result<()> {
+async fn commit(db: &dyn NorthboundDb, op: Op) -> anyhow::Result<Committed> {
+    match db.commit(vec![op]).await {
+        Ok(committed) => Ok(committed),
+        Err(error) => Err(messages::with_ids_of_name(db, error).await),
+    }
+}
+
+async fn add_subport(db: &dyn NorthboundDb, parent: &str, port: &str, vid: u64) -> anyhow::Result<Committed> {
+    let table = Table::ChildPortSegmentation;
     // As in Neutron the segmentation belongs to the project of the parent.
     let topic = db.get(Table::Lport, parent).await?.and_then(|record| record.json.get("topic").cloned());
     let json = json!({
@@ -220,18 +235,32 @@ async fn add_subport(db: &dyn NorthboundDb, parent: &str, port: &str, vid: u64) 
         "segmentation_id": vid,
         "topic": topic.unwrap_or_else(|| Value::from("")),
     });
-    db.transact(vec![Op::Create { table: Table::ChildPortSegmentation, json }]).await?;
-    Ok(())
+    match db.commit(vec![Op::Create { table, json }]).await {
+        Ok(committed) => Ok(committed),
+        Err(NbError::Rejected { reason: RecordError::Exists, .. }) => {
+            let present = db.get(table, &segmentation_id(parent, port)).await?;
+            let vid = present.map(|record| record.json["segmentation_id"].clone()).unwrap_or_default();
+            bail!(
+                "{port} is a subport of {parent} already, VLAN {vid}: to change the VLAN, run \
+                 `trunkpath nb del-subport {parent} {port}` first"
+            )
+        }
+        Err(error) => Err(messages::with_ids_of_name(db, error).await),
+    }
 }
 
-async fn del_subport(db: &dyn NorthboundDb, parent: &str, port: &str) -> anyhow::Result<()> {
+async fn del_subport(db: &dyn NorthboundDb, parent: &str, port: &str) -> anyhow::Result<Committed> {
     let table = Table::ChildPortSegmentation;
     let segmentations = db.list(table).await?;
     let wanted =
         segmentations.iter().find(|record| record.json["parent"] == parent && record.json["port"] == port);
-    let Some(Record { id, .. }) = wanted else {
-        bail!("{port} is no subport of {parent}: `nb list {table}` shows which are");
-    };
-    db.delete(table, id).await?;
-    Ok(())
+    if let Some(Record { id, .. }) = wanted {
+        return commit(db, Op::Delete { table, id: id.clone() }).await;
+    }
+    for name in [parent, port] {
+        if let Some(ids) = messages::ids_of_name(db, Table::Lport, name).await {
+            bail!("{port} is no subport of {parent}, but {name} is the name of lport {ids}");
+        }
+    }
+    bail!("{port} is no subport of {parent}: `trunkpath nb list {table}` shows the subports");
 }

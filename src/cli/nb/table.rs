@@ -21,7 +21,7 @@ pub(super) fn write(out: &mut Vec<u8>, table: Table, records: &[Record]) -> io::
     writeln!(out, "{}", view.trim_fmt())
 }
 
-fn columns<'a>(table: Table, records: &'a [Record]) -> Vec<&'a str> {
+fn columns(table: Table, records: &[Record]) -> Vec<&str> {
     if !table.columns().is_empty() {
         return table.columns().to_vec();
     }

@@ -25,7 +25,9 @@ use self::file::Opened;
 pub(super) use self::reports::Expiring;
 use self::state::Uncommitted;
 use super::freshness::Freshness;
-use super::{ChangeSet, NbError, NorthboundDb, Op, Record, Revision, Snapshot, Table, transaction};
+use super::{
+    ChangeSet, Committed, NbError, NorthboundDb, Op, Record, Revision, Snapshot, Table, transaction,
+};
 
 #[derive(Debug, Clone)]
 pub(super) struct Embedded {
@@ -148,9 +150,9 @@ impl NorthboundDb for Embedded {
         watch::watch(self.path.clone(), self.freshness.clone(), after)
     }
 
-    async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError> {
-        let ((), revision) = self.write(|state| transaction::run(state, ops)).await?;
-        Ok(revision)
+    async fn commit(&self, ops: Vec<Op>) -> Result<Committed, NbError> {
+        let (effects, revision) = self.write(|state| transaction::run(state, ops)).await?;
+        Ok(Committed { revision, effects })
     }
 
     async fn allocate_unique_key(&self, table: Table) -> Result<u32, NbError> {

@@ -26,7 +26,9 @@ use self::history::History;
 use self::layout::Layout;
 pub(super) use self::reports::Leased;
 use super::freshness::Freshness;
-use super::{ChangeSet, NbError, NorthboundDb, Op, Record, RecordId, Revision, Snapshot, Table, transaction};
+use super::{
+    ChangeSet, Committed, NbError, NorthboundDb, Op, Record, RecordId, Revision, Snapshot, Table, transaction,
+};
 
 #[derive(Debug, Clone)]
 pub(super) struct Etcd {
@@ -69,9 +71,9 @@ impl NorthboundDb for Etcd {
         watch::watch(self.clone(), after)
     }
 
-    async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError> {
-        let ((), revision) = self.write(|state| transaction::run(state, ops.clone())).await?;
-        Ok(revision)
+    async fn commit(&self, ops: Vec<Op>) -> Result<Committed, NbError> {
+        let (effects, revision) = self.write(|state| transaction::run(state, ops.clone())).await?;
+        Ok(Committed { revision, effects })
     }
 
     async fn allocate_unique_key(&self, table: Table) -> Result<u32, NbError> {

@@ -33,7 +33,9 @@ use self::session::Server;
 use self::watch::Delivered;
 use super::freshness::Freshness;
 use super::transaction::{self, State};
-use super::{Change, ChangeSet, NbError, NorthboundDb, Op, Record, RecordId, Revision, Snapshot, Table};
+use super::{
+    Change, ChangeSet, Committed, NbError, NorthboundDb, Op, Record, RecordId, Revision, Snapshot, Table,
+};
 
 #[derive(Debug, Clone)]
 pub(super) struct Redis {
@@ -97,12 +99,12 @@ impl NorthboundDb for Redis {
         watch::watch(Arc::clone(&self.server), self.delivered.clone(), self.freshness.clone(), after)
     }
 
-    async fn transact(&self, ops: Vec<Op>) -> Result<Revision, NbError> {
+    async fn commit(&self, ops: Vec<Op>) -> Result<Committed, NbError> {
         transact::check_keys(&ops)?;
         let sole = transact::sole(&ops);
         let work = |state: &mut dyn State| transaction::run(state, ops.clone());
-        let ((), revision) = transact::run(&self.server, sole.as_ref(), work).await?;
-        Ok(revision)
+        let (effects, revision) = transact::run(&self.server, sole.as_ref(), work).await?;
+        Ok(Committed { revision, effects })
     }
 
     async fn allocate_unique_key(&self, table: Table) -> Result<u32, NbError> {

@@ -64,8 +64,10 @@ fn check_binding(object: &Object) -> Result<(), RecordError> {
 /// A port that a segmentation refers to cannot be deleted.
 fn check_unused(state: &dyn State, id: &str) -> Result<(), Stop> {
     for (role, by) in [("parent", By::Parent(id)), ("port", By::Port(id))] {
-        if let Some((other, _)) = state.find(Table::ChildPortSegmentation, by)?.into_iter().next() {
-            return Err(RecordError::StillUsed { role, other }.into());
+        if let Some((other, json)) = state.find(Table::ChildPortSegmentation, by)?.into_iter().next() {
+            let text = |field: &str| json[field].as_str().unwrap_or_default().into();
+            let (parent, port) = (text("parent"), text("port"));
+            return Err(RecordError::StillUsed { role, other: other.into(), parent, port }.into());
         }
     }
     Ok(())

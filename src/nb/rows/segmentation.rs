@@ -12,7 +12,7 @@ use crate::nb::fields::Fields;
 use crate::nb::schema::{Field, ID, Kind, NUMBER, Object, Schema, TOPIC, may, must};
 use crate::nb::texts::Texts;
 use crate::nb::transaction::{By, State, Stop};
-use crate::nb::{Northbound, Record, RecordError, RecordId};
+use crate::nb::{NbError, Northbound, Record, RecordError, RecordId};
 use crate::types::{Claim, Id, Segmentation};
 
 pub(super) const SCHEMA: Schema = Schema {
@@ -89,20 +89,30 @@ fn check_ports(state: &dyn State, id: &str, json: &Value, before: &Value) -> Res
     }
     for (other, claim) in state.find(Table::ChildPortSegmentation, By::Port(port))? {
         if other != id {
+            let segmentation = tag_of(&claim)
+                .map_or_else(|| text(&claim, "segmentation_type").to_owned(), |tag| tag.to_string());
             let (port, parent) = (port.to_owned(), text(&claim, "parent").to_owned());
-            return Err(RecordError::SubportTaken { port, parent, other }.into());
+            return Err(RecordError::SubportTaken { port, parent, segmentation }.into());
         }
     }
     if let Some(tag) = tag_of(json) {
         let by = tag.id().map_or(By::Parent(parent), |id| By::Tag(parent, id));
         for (other, sibling) in state.find(Table::ChildPortSegmentation, by)? {
             if other != id && tag_of(&sibling) == Some(tag) {
-                let (parent, segmentation) = (parent.to_owned(), tag.to_string());
-                return Err(RecordError::TagTaken { parent, segmentation, other }.into());
+                let (parent, segmentation) = (parent.into(), tag.to_string().into());
+                let subport = text(&sibling, "port");
+                let (name, subport) = (name_of(state, subport)?, subport.into());
+                return Err(RecordError::TagTaken { parent, segmentation, subport, name }.into());
             }
         }
     }
     check_no_cycle(state, parent, port)
+}
+
+fn name_of(state: &dyn State, lport: &str) -> Result<Option<Box<str>>, NbError> {
+    let found = state.get(&RecordId { table: Table::Lport, id: lport.to_owned() })?;
+    let name = found.as_ref().map(|json| text(json, "name")).filter(|name| !name.is_empty());
+    Ok(name.map(Into::into))
 }
 
 /// `port` is not among the ports above `parent`.
@@ -179,7 +189,7 @@ impl Row for ChildPortSegmentation {
     }
 
     fn insert(self, nb: &mut Northbound, affected: &mut Affected) {
-        nb.insert_segmentation(self, affected);
+        nb.insert_segmentation(&self, affected);
     }
 
     fn remove(nb: &mut Northbound, id: &Id, affected: &mut Affected) {

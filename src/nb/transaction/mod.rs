@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::check::complete;
-use super::{NbError, Op, RecordError, RecordId, Table};
+use super::{Effect, NbError, Op, RecordError, RecordId, Table};
 
 /// A query for records by the value of a field.
 #[derive(Debug, Clone, Copy)]
@@ -55,25 +55,29 @@ impl From<NbError> for Stop {
     }
 }
 
-/// Performs `ops` on `state`, then checks their common result.
+/// Performs `ops` on `state`, then checks their common result. Returns the effect on each record.
 ///
 /// # Errors
 /// [`NbError::Rejected`], [`NbError::KeysExhausted`], and the errors of `state`, which must be discarded
 /// then.
-pub(super) fn run(state: &mut dyn State, ops: Vec<Op>) -> Result<(), NbError> {
+pub(super) fn run(state: &mut dyn State, ops: Vec<Op>) -> Result<Vec<(RecordId, Effect)>, NbError> {
     let mut touched = BTreeMap::new();
     for (index, op) in ops.into_iter().enumerate() {
         let about = about(&op);
-        let (record, before) = perform(state, op).map_err(|stop| refusal(stop, index, about))?;
+        let (record, before) = perform(state, op).map_err(|stop| rejection(stop, index, about))?;
         touched.entry(record).or_insert(Touched { op: index, before }).op = index;
     }
     let mut touched: Vec<_> = touched.into_iter().collect();
     touched.sort_by_key(|(_, touched)| touched.op);
+    let mut effects = Vec::with_capacity(touched.len());
     for (record, Touched { op, before }) in touched {
-        let before = before.unwrap_or_default();
-        verify(state, &record, &before).map_err(|stop| refusal(stop, op, record.to_string()))?;
+        let now = state.get(&record)?;
+        let effect = Effect::of(before.as_ref(), now.as_ref());
+        verify(state, &record, now.as_ref(), &before.unwrap_or_default())
+            .map_err(|stop| rejection(stop, op, record.to_string()))?;
+        effects.push((record, effect));
     }
-    Ok(())
+    Ok(effects)
 }
 
 /// A record that the transaction changed.
@@ -104,7 +108,7 @@ pub(super) fn allocate(state: &mut dyn State, table: Table) -> Result<u64, NbErr
     Ok(key)
 }
 
-fn refusal(stop: Stop, op: usize, about: String) -> NbError {
+fn rejection(stop: Stop, op: usize, about: String) -> NbError {
     match stop {
         Stop::Record(reason) => NbError::Rejected { op, about, reason },
         Stop::Store(error) => error,
@@ -203,19 +207,19 @@ fn settle_version(json: &mut Value, old: Option<&Value>) {
 ///
 /// A value that the record had `before` is not checked again: any other record that claims it is. For a store
 /// without an index a query reads a whole table.
-fn verify(state: &dyn State, record: &RecordId, before: &Value) -> Result<(), Stop> {
+fn verify(state: &dyn State, record: &RecordId, now: Option<&Value>, before: &Value) -> Result<(), Stop> {
     let RecordId { table, id } = record;
     let schema = table.schema();
-    let Some(json) = state.get(record)? else {
+    let Some(json) = now else {
         return schema.check_delete.map_or(Ok(()), |check| check(state, id));
     };
-    if let Some(key) = key_of(&json).filter(|key| table.is_keyed() && key_of(before) != Some(*key)) {
+    if let Some(key) = key_of(json).filter(|key| table.is_keyed() && key_of(before) != Some(*key)) {
         let owners = state.find(*table, By::UniqueKey(key))?;
         if let Some((other, _)) = owners.into_iter().find(|(other, _)| other != id) {
             return Err(RecordError::DuplicateKey { key, other }.into());
         }
     }
-    schema.check_put.map_or(Ok(()), |check| check(state, id, &json, before))
+    schema.check_put.map_or(Ok(()), |check| check(state, id, json, before))
 }
 
 #[cfg(test)]

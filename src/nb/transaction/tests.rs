@@ -49,7 +49,7 @@ impl State for Memory {
 }
 
 impl Memory {
-    fn run(&mut self, ops: Vec<Op>) -> Result<(), NbError> {
+    fn run(&mut self, ops: Vec<Op>) -> Result<Vec<(RecordId, Effect)>, NbError> {
         let before = self.clone();
         run(self, ops).inspect_err(|_| *self = before)
     }
