@@ -44,8 +44,12 @@ impl<R: Row> Collection<R> {
         for (index, ids) in self.indexes.iter_mut().zip(R::INDEXES) {
             let (old, new) = (before.map_or(&[][..], ids), ids(&row));
             if old != new {
-                old.iter().for_each(|old| index.remove(old, &id));
-                new.iter().for_each(|new| index.insert(new.clone(), id.clone()));
+                for old in old {
+                    index.remove(old, &id);
+                }
+                for new in new {
+                    index.insert(new.clone(), id.clone());
+                }
             }
         }
         self.rows.insert(id, row)
@@ -55,7 +59,9 @@ impl<R: Row> Collection<R> {
     pub(super) fn remove(&mut self, id: &Id, affected: &mut Affected) -> Option<R> {
         let row = self.rows.remove(id)?;
         for (index, ids) in self.indexes.iter_mut().zip(R::INDEXES) {
-            ids(&row).iter().for_each(|old| index.remove(old, id));
+            for old in ids(&row) {
+                index.remove(old, id);
+            }
         }
         if let Some(key) = row.key() {
             let heir = self.keys.remove_and_pass_on(&key, id);

@@ -10,6 +10,11 @@ use super::{RecordError, Table};
 
 pub(super) type Object = Map<String, Value>;
 
+type DefaultId = fn(&Object) -> Option<String>;
+type Check = fn(&Object) -> Result<(), RecordError>;
+type CheckPut = fn(&dyn State, &str, &Value, &Value) -> Result<(), Stop>;
+type CheckDelete = fn(&dyn State, &str) -> Result<(), Stop>;
+
 /// The rules for the records of a table, in the order in which they are applied.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schema {
@@ -18,14 +23,14 @@ pub(super) struct Schema {
     /// The columns of `trunkpath nb list`; see [`Table::columns`].
     pub columns: &'static [&'static str],
     /// The id of a record that is written without one.
-    pub default_id: Option<fn(&Object) -> Option<String>>,
+    pub default_id: Option<DefaultId>,
     /// Rules between the fields of a record, each of which is valid by itself.
-    pub check: Option<fn(&Object) -> Result<(), RecordError>>,
+    pub check: Option<Check>,
     /// Rules between a record that was created or changed and other records: id, object and the object before, null
     /// for a new record.
-    pub check_put: Option<fn(&dyn State, &str, &Value, &Value) -> Result<(), Stop>>,
+    pub check_put: Option<CheckPut>,
     /// Rules between a record that was deleted and those that refer to it: the id.
-    pub check_delete: Option<fn(&dyn State, &str) -> Result<(), Stop>>,
+    pub check_delete: Option<CheckDelete>,
 }
 
 /// The valid values of a field.

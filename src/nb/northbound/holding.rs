@@ -188,22 +188,22 @@ impl Northbound {
     /// [`Row::insert`](crate::nb::rows::Row::insert) of a segmentation.
     pub(in crate::nb) fn insert_segmentation(
         &mut self,
-        segmentation: ChildPortSegmentation,
+        segmentation: &ChildPortSegmentation,
         affected: &mut Affected,
     ) {
         let before = self.segmentations().get(&segmentation.id).cloned();
         let held = before.as_ref().is_some_and(|before| self.holds(before));
         // A claim that both versions make keeps its place.
         if let Some(before) = &before {
-            self.segmentation_claims.give_up(before, Some(&segmentation));
+            self.segmentation_claims.give_up(before, Some(segmentation));
         }
-        self.claim_tag(&segmentation);
-        self.claim_port(&segmentation);
+        self.claim_tag(segmentation);
+        self.claim_port(segmentation);
         self.collections.segmentations.insert(segmentation.clone(), affected);
-        if self.could_hold(&segmentation) {
-            self.segmentation_claims.hold(&segmentation);
+        if self.could_hold(segmentation) {
+            self.segmentation_claims.hold(segmentation);
         } else {
-            self.segmentation_claims.vacate(&segmentation);
+            self.segmentation_claims.vacate(segmentation);
         }
         if let Some(before) = before.filter(|_| held) {
             self.refill(&before, affected);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::Northbound;
+use crate::nb::collection::AnyCollection;
 use crate::nb::rows::AnyRow;
 use crate::nb::{Record, Snapshot};
 use crate::types::{Id, Incumbents};
@@ -11,7 +12,7 @@ impl Northbound {
     /// The holders of contested claims.
     #[must_use]
     pub fn incumbents(&self) -> Incumbents {
-        let keys = self.collections.all().flat_map(|collection| collection.contested());
+        let keys = self.collections.all().flat_map(AnyCollection::contested);
         keys.chain(self.segmentation_claims.contested()).collect()
     }
 }

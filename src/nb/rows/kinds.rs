@@ -37,7 +37,6 @@ macro_rules! kinds {
 
         impl AnyRow {
             /// Parses a record; `None` if the datapath does not read its table.
-            #[allow(clippy::wildcard_enum_match_arm, reason = "tables that the datapath does not read")]
             pub(in crate::nb) fn parse(record: &Record) -> Option<Result<Self, RecordError>> {
                 match record.table {
                     $($(Table::$table => Some($row::parse(record).map(Self::$table)),)?)*
@@ -84,7 +83,6 @@ macro_rules! kinds {
             }
 
             /// The collection of a table; `None` if the datapath does not read it.
-            #[allow(clippy::wildcard_enum_match_arm, reason = "tables that the datapath does not read")]
             pub(in crate::nb) fn of(&self, table: Table) -> Option<&dyn AnyCollection> {
                 match table {
                     $($(Table::$table => Some(&self.$collection),)?)*
@@ -92,7 +90,6 @@ macro_rules! kinds {
                 }
             }
 
-            #[allow(clippy::wildcard_enum_match_arm, reason = "tables that the datapath does not read")]
             pub(in crate::nb) fn of_mut(&mut self, table: Table) -> Option<&mut dyn AnyCollection> {
                 match table {
                     $($(Table::$table => Some(&mut self.$collection),)?)*
@@ -102,7 +99,6 @@ macro_rules! kinds {
         }
 
         /// Removes the row of a record, if there is one.
-        #[allow(clippy::wildcard_enum_match_arm, reason = "tables that the datapath does not read")]
         pub(in crate::nb) fn remove(nb: &mut Northbound, table: Table, id: &Id, affected: &mut Affected) {
             match table {
                 $($(Table::$table => <$row as Row>::remove(nb, id, affected),)?)*
