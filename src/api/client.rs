@@ -120,7 +120,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`] when the daemon rejects the request, or ends.
-    pub async fn ask(&mut self, query: &Query) -> Result<Answer, ClientError> {
+    pub async fn request(&mut self, query: &Query) -> Result<Answer, ClientError> {
         let (path, limit) = (self.path.clone(), self.limit);
         let exchanged = timeout(limit, self.exchange(query)).await;
         let exchanged = exchanged.map_err(|_| ClientError::Timeout { path: path.clone(), limit })?;

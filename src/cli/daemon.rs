@@ -47,7 +47,7 @@ pub(super) async fn request<T: DeserializeOwned>(client: &mut Client, query: &Qu
 
 /// Sends a request. The age of an old answer goes to stderr.
 pub(super) async fn request_json(client: &mut Client, query: &Query) -> anyhow::Result<Value> {
-    let Answer { value, age_secs } = client.ask(query).await?;
+    let Answer { value, age_secs } = client.request(query).await?;
     if age_secs >= OLD_SECS {
         let note = format!(
             "trunkpath: the state of the links is {age_secs} s old: the daemon waits for the kernel, see `trunkpath show problems`"

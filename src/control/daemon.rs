@@ -52,7 +52,7 @@ impl Daemon {
         let start = |config: &Config, publisher: &_| AfXdp::start(config, arena, pinning, publisher);
         let (incumbents, remembered) = IncumbentStore::open(&config.state, &nb::masked(&config.nb));
         let mut reconciler = Reconciler::new(config, links, start)?;
-        reconciler.remember(remembered);
+        reconciler.set_incumbents(remembered);
         if let Some(copy) = copy {
             reconciler.apply_snapshot(&copy);
         }

@@ -72,7 +72,7 @@ pub(super) struct SearchSources<'a> {
 
 impl Desired {
     /// Sets the [incumbents](Self::incumbents) of an earlier run, before the first search.
-    pub(super) fn remember(&mut self, incumbents: &Incumbents) {
+    pub(super) fn set_incumbents(&mut self, incumbents: &Incumbents) {
         let links = incumbents.iter().filter_map(|(claim, lport)| match claim {
             Claim::Link(ifindex) => Some((*ifindex, LinkRole::Port(lport.clone()))),
             Claim::PortKey(_)

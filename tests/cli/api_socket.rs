@@ -58,12 +58,12 @@ async fn one_connection_carries_every_query_and_errors_keep_their_text() {
     for query in
         [Query::Ports, Query::Subports, Query::Networks, Query::Workers, Query::Problems, Query::Stats]
     {
-        let answer = client.ask(&query).await.unwrap();
+        let answer = client.request(&query).await.unwrap();
         assert_eq!((answer.value, answer.age_secs), (json!([query.path()]), AGE_SECS));
     }
-    let refusal = client.ask(&trace()).await.unwrap_err();
+    let refusal = client.request(&trace()).await.unwrap_err();
     assert_eq!(refusal.to_string(), "no lport with id \"p\"; there is one named p: 01ff");
-    let answer = client.ask(&Query::Ports).await.unwrap();
+    let answer = client.request(&Query::Ports).await.unwrap();
     assert_eq!(answer.value, json!(["/v1/ports"]), "usable after a refusal");
 }
 
@@ -114,12 +114,12 @@ async fn unfinished_requests_block_no_other_client() {
         unfinished.push(stream);
         if number % 100 == 0 {
             let mut client = Client::connect(&path, PATIENCE).await.unwrap();
-            let answer = client.ask(&Query::Ports).await.unwrap();
+            let answer = client.request(&Query::Ports).await.unwrap();
             assert_eq!(answer.value, json!(["/v1/ports"]), "{number} unfinished");
         }
     }
     let mut client = Client::connect(&path, PATIENCE).await.unwrap();
-    assert_eq!(client.ask(&Query::Ports).await.unwrap().value, json!(["/v1/ports"]));
+    assert_eq!(client.request(&Query::Ports).await.unwrap().value, json!(["/v1/ports"]));
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn a_daemon_that_stops_answers_the_last_request() {
     let mut tasks = JoinSet::new();
     tasks.spawn(server.serve(calls));
     let mut client = Client::connect(&path, PATIENCE).await.unwrap();
-    let refusal = client.ask(&Query::Ports).await.unwrap_err();
+    let refusal = client.request(&Query::Ports).await.unwrap_err();
     assert!(refusal.to_string().contains("stopping"), "{refusal}");
 }
 
@@ -212,7 +212,7 @@ async fn the_timeout_bounds_the_wait_for_an_answer() {
     let mut tasks = JoinSet::new();
     tasks.spawn(server.serve(calls));
     let mut client = Client::connect(&path, Duration::from_millis(100)).await.unwrap();
-    let error = client.ask(&Query::Ports).await.unwrap_err();
+    let error = client.request(&Query::Ports).await.unwrap_err();
     assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
     assert!(error.to_string().contains("--timeout"), "{error}");
 }

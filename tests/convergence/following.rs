@@ -86,7 +86,7 @@ impl FollowingReconciler {
     /// incumbents.
     async fn devices_differ(&self, snapshot: &Snapshot) -> Option<String> {
         let mut fresh = simulated::reconciler(HERE, self.links.iter().cloned());
-        fresh.remember(self.reconciler.incumbents());
+        fresh.set_incumbents(self.reconciler.incumbents());
         fresh.apply_snapshot(snapshot);
         fresh.reconcile().await.unwrap();
         // A link that is down, or that another program holds now, is kept if it was in use before.

@@ -71,7 +71,7 @@ fn a_port_of_a_lower_id_takes_no_device_nor_after_it_was_down_nor_after_a_restar
     assert_eq!(reconciler.taken(), [(1, WORKING)]);
 
     let mut restarted = BlockingReconciler::new(vec![tap(true)]);
-    restarted.0.remember(reconciler.0.incumbents());
+    restarted.0.set_incumbents(reconciler.0.incumbents());
     restarted.put(&[NEWCOMER, WORKING]);
     assert_eq!(restarted.taken(), [(1, WORKING)]);
 
@@ -91,7 +91,7 @@ fn a_second_device_of_a_port_does_not_take_it_from_the_first() {
     assert!(problems.len() == 1 && problems[0].contains("sim2 and sim7 both have its id"), "{problems:?}");
 
     let mut restarted = BlockingReconciler::new(vec![second(), simulated::link(7, WORKING)]);
-    restarted.0.remember(reconciler.0.incumbents());
+    restarted.0.set_incumbents(reconciler.0.incumbents());
     restarted.put(&[WORKING]);
     assert_eq!(restarted.taken(), [(7, WORKING)]);
 }

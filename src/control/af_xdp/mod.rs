@@ -119,7 +119,7 @@ impl AfXdp {
     pub(super) async fn stop(self, open: impl Iterator<Item = OpenLink>) {
         let programs: Vec<_> = open.map(|open| open.program).collect();
         let (done, ended) = oneshot::channel();
-        self.rtnl.submit("taking the programs off", move |opener| {
+        self.rtnl.submit("detaching the programs", move |opener| {
             opener.detach_all(programs);
             done.send(()).unwrap_or_default();
         });
@@ -141,7 +141,7 @@ impl AfXdp {
             return;
         }
         let (check, began, events) = (check(), Instant::now(), self.sender.clone());
-        self.rtnl.submit("looking at the links", move |_| {
+        self.rtnl.submit("checking the links", move |_| {
             check.run(|event| drop(events.send(Event::Detected(event))));
             drop(events.send(Event::Checked(began)));
         });
@@ -266,7 +266,7 @@ impl LinkBackend for AfXdp {
 
     fn discard(&mut self, ifindex: IfIndex) {
         if self.closed.remove(&ifindex) {
-            self.rtnl.submit("taking a program off", move |opener| opener.discard(ifindex));
+            self.rtnl.submit("detaching a program", move |opener| opener.discard(ifindex));
             self.pinning.remove(ifindex);
         }
     }

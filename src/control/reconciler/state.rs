@@ -144,8 +144,8 @@ impl<B: LinkBackend> Reconciler<B> {
     }
 
     /// Sets the [incumbents](Self::incumbents) of an earlier run, before the first records.
-    pub fn remember(&mut self, incumbents: Incumbents) {
-        self.desired.remember(&incumbents);
+    pub fn set_incumbents(&mut self, incumbents: Incumbents) {
+        self.desired.set_incumbents(&incumbents);
         self.compiler.set_incumbents(incumbents);
     }
 
