@@ -97,7 +97,7 @@ fn an_incumbent_without_its_claim_is_one_no_longer() {
     assert_eq!(switch.problems(), Vec::<String>::new());
     assert_all_work(&mut switch);
     switch.follow(&with_newcomer);
-    assert_named(&switch, "lport web", &["unique_key 2", "aaa's"]);
+    assert_named(&switch, "lport web", &["unique_key 2", "belongs to aaa already"]);
 }
 
 #[test]
