@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::nb::segmentation_id;
 
-    fn refusal(table: Table, mut json: Value) -> String {
+    fn rejection(table: Table, mut json: Value) -> String {
         complete(table, &mut json).unwrap_err().to_string()
     }
 
@@ -184,13 +184,13 @@ mod tests {
         let lport = |field: &str, value: Value| {
             let mut json = json!({"id": "p", "topic": "t", "lswitch": "n"});
             json[field] = value;
-            refusal(Table::Lport, json)
+            rejection(Table::Lport, json)
         };
         let cases = [
-            (refusal(Table::Lport, json!([1])), "[1] is not a JSON object"),
-            (refusal(Table::Lport, json!({"id": "p", "topic": "t"})), "field lswitch is missing"),
-            (refusal(Table::BgpPeer, json!({"id": "p", "a": null})), "field a is null"),
-            (refusal(Table::BgpPeer, json!({})), "field id is missing"),
+            (rejection(Table::Lport, json!([1])), "[1] is not a JSON object"),
+            (rejection(Table::Lport, json!({"id": "p", "topic": "t"})), "field lswitch is missing"),
+            (rejection(Table::BgpPeer, json!({"id": "p", "a": null})), "field a is null"),
+            (rejection(Table::BgpPeer, json!({})), "field id is missing"),
             (lport("id", json!("a/b")), "field id is \"a/b\": expected 1 to 255 bytes"),
             (
                 lport("unique_key", json!("5")),
@@ -209,19 +209,19 @@ mod tests {
             (lport("binding", json!({"type": "vtep"})), "field binding.vtep_address is missing"),
             (lport("binding", json!({"type": "chassis"})), "field binding.chassis is missing"),
             (
-                refusal(Table::Chassis, json!({"id": "c", "ip": "10.0.0.1", "tunnel_types": []})),
+                rejection(Table::Chassis, json!({"id": "c", "ip": "10.0.0.1", "tunnel_types": []})),
                 "field tunnel_types is []: expected at least one type",
             ),
             (
-                refusal(
+                rejection(
                     Table::Lsubnet,
                     json!({"id": "s", "topic": "t", "lswitch": "n", "cidr": "10.0.0.0/33"}),
                 ),
                 "field cidr is \"10.0.0.0/33\": expected a network",
             ),
         ];
-        for (refusal, expected) in cases {
-            assert!(refusal.starts_with(expected), "{refusal}");
+        for (rejection, expected) in cases {
+            assert!(rejection.starts_with(expected), "{rejection}");
         }
     }
 
@@ -239,8 +239,8 @@ mod tests {
         }
         with("macvlan", Value::Null).unwrap();
         for id in [0, 4095, 70_000] {
-            let refusal = with("vlan", id.into()).unwrap_err();
-            assert_eq!(refusal, format!("segmentation_id {id} is not a VLAN id: expected 1 to 4094"));
+            let rejection = with("vlan", id.into()).unwrap_err();
+            assert_eq!(rejection, format!("segmentation_id {id} is not a VLAN id: expected 1 to 4094"));
         }
         assert!(with("vlan", Value::Null).unwrap_err().contains("needs a segmentation_id"));
         assert!(with("vlan", (-1).into()).unwrap_err().starts_with("field segmentation_id is -1"));

@@ -75,7 +75,7 @@ fn b7_a_port_that_moves_between_other_hosts_and_then_here_is_followed() {
 }
 
 #[test]
-fn b11_a_subport_goes_where_its_parent_goes_whatever_its_own_record_says() {
+fn b11_a_subport_follows_its_parent_whatever_its_own_record_has() {
     let mut reconciler = BlockingReconciler::new();
     reconciler.follow(vec![parent(HERE), subport(Some("elsewhere"))]);
     assert_eq!(reconciler.up(), ["parent", "subport"]);

@@ -104,7 +104,7 @@ async fn a_host_needs_no_more_rights_than_the_docs_name() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_and_a_wrong_port_say_so() {
+async fn wrong_credentials_and_a_wrong_port_are_named() {
     let servers = Servers::start(1).await;
     with_users(&servers).await;
     for user in ["root:wrong@", "nobody:secret@", ""] {

@@ -62,7 +62,7 @@ async fn pages_of_a_snapshot_are_of_one_revision() {
 }
 
 #[tokio::test]
-async fn compaction_behind_our_back_asks_for_a_new_snapshot() {
+async fn compaction_of_unread_history_requires_a_new_snapshot() {
     let mut servers = Servers::start(1).await;
     let db = open(&servers.url()).await;
     let before = db.snapshot().await.unwrap().revision;

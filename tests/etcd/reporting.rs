@@ -79,7 +79,7 @@ async fn the_reports_of_a_host_that_dies_go_with_it() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_told_when_it_is_back() {
+async fn an_unreachable_store_gets_the_reports_when_it_is_back() {
     let mut servers = Servers::start(1).await;
     servers.kill(0);
     let reports = nb::reports(&servers.url(), "one").await.unwrap();

@@ -168,7 +168,7 @@ async fn the_fixtures_go_in_and_come_out_by_the_cli() {
 }
 
 #[tokio::test]
-async fn the_cli_speaks_the_same_words() {
+async fn the_cli_has_the_same_commands() {
     let servers = Servers::start(1).await;
     let url = format!("{}/df", servers.url());
     for id in ["p", "a"] {

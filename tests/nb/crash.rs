@@ -81,7 +81,7 @@ fn many_may_make_and_fill_one_db_at_once() {
 }
 
 #[test]
-fn of_two_writers_who_want_one_tag_one_is_refused() {
+fn of_two_writers_of_one_tag_one_is_rejected() {
     let folder = DbFolder::new();
     succeeded(&folder.apply(&["parent", "left", "right"].map(lport_line).concat()));
     for vid in 1..=20 {

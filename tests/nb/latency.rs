@@ -55,7 +55,7 @@ fn assert_followed(latencies: &[Duration]) {
 }
 
 #[tokio::test]
-async fn a_commit_on_a_disk_with_a_slow_fsync_is_seen_without_the_longest_pause() {
+async fn a_commit_on_a_disk_with_a_slow_fsync_arrives_before_the_longest_pause() {
     let folder = DbFolder::new();
     let library = slow_sync(&folder);
     let preload = |command: &mut Command| {
@@ -65,7 +65,7 @@ async fn a_commit_on_a_disk_with_a_slow_fsync_is_seen_without_the_longest_pause(
 }
 
 #[tokio::test]
-async fn a_commit_on_a_busy_machine_is_seen_without_the_longest_pause() {
+async fn a_commit_on_a_busy_machine_arrives_before_the_longest_pause() {
     let stop = Arc::new(AtomicBool::new(false));
     let cpus = thread::available_parallelism().unwrap().get();
     let spinning = |_| {

@@ -149,7 +149,7 @@ async fn tls_works_with_the_right_ca_only() {
         ),
         (
             url("127.0.0.1", &format!("?ca={ca}")),
-            "the server wants a client certificate of a CA that it knows",
+            "the server requires a client certificate of a CA that it trusts",
         ),
         (format!("redis://u:secret@127.0.0.1:{port}"), "if this port speaks TLS, use rediss://"),
         (

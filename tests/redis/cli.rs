@@ -39,7 +39,7 @@ fn dragonflows_records_are_taken_and_come_back_the_same() {
 }
 
 #[test]
-fn each_command_works_and_says_what_is_wrong() {
+fn each_command_works_and_names_mistakes() {
     let server = Server::start();
     assert_eq!(printed(&server.nb(&["init"])), format!("{} is ready\n", server.url()));
     for id in ["a", "b"] {

@@ -41,7 +41,7 @@ async fn a_record_that_moves_to_another_project_is_followed() {
 }
 
 #[tokio::test]
-async fn a_project_nobody_listens_to_is_found_and_then_heard() {
+async fn a_project_without_subscription_is_found_and_then_subscribed_to() {
     let server = Server::start();
     let mut follower = following(&server).await;
     let heard = |channel: &str| server.does::<u32>(&["PUBLISH", channel, "no message"]);

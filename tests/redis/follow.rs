@@ -97,7 +97,7 @@ fn publish(server: &Server, channel: &str, payload: &[u8]) {
 }
 
 #[tokio::test]
-async fn what_we_write_is_told_in_dragonflows_form() {
+async fn writes_are_published_in_dragonflows_form() {
     let server = Server::start();
     let db = open(&server.url()).await;
     let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
@@ -165,7 +165,7 @@ async fn writers_at_once_are_followed_to_the_last_state() {
 }
 
 #[tokio::test]
-async fn a_watch_goes_on_where_another_ended_and_says_when_it_cannot() {
+async fn a_watch_continues_where_another_ended_or_fails() {
     let server = Server::notifying();
     let mut follower = settled(&server, NEVER).await;
     let db = Arc::clone(&follower.db);

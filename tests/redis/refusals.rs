@@ -7,7 +7,7 @@ async fn refusal(db: &Arc<dyn NorthboundDb>) -> String {
 }
 
 #[tokio::test]
-async fn each_refusal_has_the_servers_words_and_the_remedy() {
+async fn each_rejection_has_the_servers_message_and_the_remedy() {
     let server = Server::start();
     let db = open(&server.url()).await;
     db.transact(vec![lport("p", "a")]).await.unwrap();

@@ -74,7 +74,7 @@ async fn the_reports_of_a_host_that_dies_go_with_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_told_when_it_is_back() {
+async fn an_unreachable_server_gets_the_reports_when_it_is_back() {
     let mut server = Server::start();
     server.stop();
     let reports = nb::reports(&server.url(), "one").await.unwrap();

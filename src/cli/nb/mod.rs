@@ -182,12 +182,7 @@ async fn execute(
             }
         }
         NbCommand::Get { table, id } => {
-            let Some(record) = db.get(*table, id).await? else {
-                match messages::ids_of_name(db, *table, id).await {
-                    Some(ids) => bail!("no {table} {id}, but that is the name of {table} {ids}"),
-                    None => bail!("no {table} {id}: `trunkpath nb list {table}` shows those that exist"),
-                }
-            };
+            let record = get(db, *table, id).await?;
             writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&record.json)?))?;
         }
         NbCommand::Put { table, json } => {
@@ -215,6 +210,16 @@ async fn execute(
         }
     }
     Ok(())
+}
+
+async fn get(db: &dyn NorthboundDb, table: Table, id: &str) -> anyhow::Result<Record> {
+    if let Some(record) = db.get(table, id).await? {
+        return Ok(record);
+    }
+    match messages::ids_of_name(db, table, id).await {
+        Some(ids) => bail!("no {table} {id}, but that is the name of {table} {ids}"),
+        None => bail!("no {table} {id}: `trunkpath nb list {table}` shows those that exist"),
+    }
 }
 
 async fn commit(db: &dyn NorthboundDb, op: Op) -> anyhow::Result<Committed> {

@@ -107,7 +107,7 @@ fn a_transaction_reads_no_more_than_its_checks_need() {
 }
 
 #[test]
-fn a_key_is_refused_to_two_however_little_is_read() {
+fn a_key_is_rejected_for_two_records_however_little_is_read() {
     let far = Far::new();
     for ops in [
         vec![lport("new", Some(2))],
@@ -124,7 +124,7 @@ fn a_key_is_refused_to_two_however_little_is_read() {
 }
 
 #[test]
-fn a_table_without_its_counter_is_looked_at() {
+fn a_table_without_its_counter_is_read() {
     let mut far = Far::new();
     far.counters.clear();
     let key = |state: &mut dyn State| {

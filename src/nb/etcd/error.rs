@@ -35,7 +35,7 @@ pub(super) enum EtcdError {
     Unreachable(String),
     /// A server accepted the connection and closed it.
     #[error(
-        "the server hangs up ({0}): when it goes on so, it wants TLS (etcds://...?ca=FILE) or a client certificate (cert=FILE&key=FILE)"
+        "the server closes the connection ({0}): if that persists, it requires TLS (etcds://...?ca=FILE) or a client certificate (cert=FILE&key=FILE)"
     )]
     Closed(String),
     /// A certificate of the server or of this client was rejected.
@@ -215,7 +215,7 @@ mod tests {
 
     /// Errors with the code by which etcd sends them (`api/v3rpc/rpctypes/error.go`).
     #[test]
-    fn each_code_has_an_outcome_that_repeats_etcds_words() {
+    fn each_code_has_an_error_with_etcds_message() {
         for (code, words, advice, remedy) in [
             (
                 code::RESOURCE_EXHAUSTED,

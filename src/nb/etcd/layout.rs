@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_range_holds_all_tables_and_neither_counters_nor_our_own_keys() {
+    fn one_range_has_all_tables_and_neither_counters_nor_keys_of_trunkpath() {
         for prefix in ["", "/cloud"] {
             let layout = Layout::new(prefix.to_owned());
             let (first, end) = layout.tables();

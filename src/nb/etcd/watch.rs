@@ -104,7 +104,7 @@ impl Watcher {
     /// unreachable, so that the time limit holds.
     async fn wait(&mut self, failure: Failure) -> Result<(), NbError> {
         if self.lost.is_none() {
-            tracing::warn!(after = self.followed.seen, "the watch looks for a server: {}", failure.error);
+            tracing::warn!(after = self.followed.seen, "the watch tries the next server: {}", failure.error);
         }
         let since = *self.lost.get_or_insert_with(Instant::now);
         if failure.remedy == Remedy::None || since.elapsed() > PATIENCE {

@@ -2,7 +2,7 @@
 -- KEYS: those to check, then those to write. ARGV: how many to check, how many to write, then for each of them
 -- '=' and the value, or '-' for no such key; then the messages to publish.
 local checks, writes = tonumber(ARGV[1]), tonumber(ARGV[2])
--- First, so that who may not ask is refused before anything is written.
+-- First, so that a client without the permission is rejected before anything is written.
 local time = redis.call('TIME')
 for i = 1, checks do
     local value = redis.call('GET', KEYS[i])

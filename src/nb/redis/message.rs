@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused() {
+    fn an_invalid_message_is_rejected() {
         for payload in
             [&b""[..], b"\xc0", b"{\"table\": \"lport\"}", &DELETE[..20], b"\x81\xa5table\xa5lport"]
         {

@@ -173,15 +173,15 @@ fn advice(error: &RedisError, secure: bool) -> Option<&'static str> {
         return Some("give the CA that signed the server's certificate, ?ca=FILE");
     }
     if ["CertificateRequired", "UnknownCA", "BadCertificate"].iter().any(|alert| text.contains(alert)) {
-        return Some("the server wants a client certificate of a CA that it knows, ?cert=FILE&key=FILE");
+        return Some("the server requires a client certificate of a CA that it trusts, ?cert=FILE&key=FILE");
     }
     if text.contains("not valid for name") {
         return Some("use the host name that the server's certificate was made for");
     }
     if error.is_connection_dropped() && !secure {
-        return Some("the server hung up; if this port speaks TLS, use rediss://");
+        return Some("the server closed the connection; if this port speaks TLS, use rediss://");
     }
-    error
-        .is_connection_dropped()
-        .then_some("the server hung up; it may want a client certificate, ?cert=FILE&key=FILE")
+    error.is_connection_dropped().then_some(
+        "the server closed the connection; it may require a client certificate, ?cert=FILE&key=FILE",
+    )
 }

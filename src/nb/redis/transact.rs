@@ -84,12 +84,12 @@ pub(super) fn check_keys(ops: &[Op]) -> Result<(), NbError> {
     for (index, op) in ops.iter().enumerate() {
         let (Op::Create { table, json } | Op::Put { table, json }) = op else { continue };
         let field = |name| json.get(name).filter(|value| value.is_string());
-        let refuse = |name, value, expected| {
+        let reject = |name, value, expected| {
             let about = format!("{table} {}", json["id"].as_str().unwrap_or_default());
             Err(NbError::Rejected { op: index, about, reason: RecordError::bad(name, value, expected) })
         };
         if let Some(id) = field("id").filter(|id| id.as_str().is_some_and(|id| id.starts_with('.'))) {
-            return refuse(
+            return reject(
                 "id",
                 id,
                 "a text without a dot at its start: in redis that is a part of an older key",
@@ -98,7 +98,7 @@ pub(super) fn check_keys(ops: &[Op]) -> Result<(), NbError> {
         if let Some(topic) =
             field("topic").filter(|topic| topic.as_str().is_some_and(|topic| topic.contains('}')))
         {
-            return refuse("topic", topic, "a text without '}': in redis that ends the topic");
+            return reject("topic", topic, "a text without '}': in redis that ends the topic");
         }
     }
     Ok(())

@@ -154,7 +154,7 @@ impl Session {
         if settings.is_ok_and(|settings| settings.get(1).is_some_and(|flags| !are_enough(flags))) {
             let seconds = server.address.reread.as_secs();
             tracing::info!(
-                "{}: keyspace notifications are off: what a writer does not publish is seen up to {seconds} s late",
+                "{}: keyspace notifications are off: what a writer does not publish arrives up to {seconds} s late",
                 server.address.shown
             );
         }
@@ -255,7 +255,7 @@ fn unless_rejected(subscribed: RedisResult<()>, channels: &str) -> RedisResult<(
     match subscribed {
         Err(error) if error.code().is_some() => {
             tracing::warn!(
-                "cannot subscribe to {channels}: {error}: what is told there is seen at the next re-reading"
+                "cannot subscribe to {channels}: {error}: changes published there arrive at the next read of all records"
             );
             Ok(())
         }

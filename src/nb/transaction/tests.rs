@@ -117,7 +117,7 @@ fn keys_are_allocated_from_1_kept_and_never_given_twice() {
 }
 
 #[test]
-fn a_key_is_refused_to_a_second_record_of_the_table_only() {
+fn a_key_is_rejected_for_a_second_record_of_the_table_only() {
     let mut memory = ports();
     let ops = vec![
         lport("f"),
@@ -156,7 +156,7 @@ fn the_version_is_1_at_first_and_rises_with_every_change() {
 }
 
 #[test]
-fn create_and_delete_look_at_what_is_there() {
+fn create_and_delete_check_the_present_record() {
     let mut memory = ports();
     let json = json!({"id": "a", "topic": "t", "lswitch": "n"});
     let rejection = memory.rejection(vec![Op::Create { table: Table::Lport, json }]);
@@ -166,7 +166,7 @@ fn create_and_delete_look_at_what_is_there() {
 }
 
 #[test]
-fn a_bad_segmentation_is_refused() {
+fn an_invalid_segmentation_is_rejected() {
     let cases = [
         (vec![subport("a", "z", 7)], "port z does not exist"),
         (vec![subport("z", "d", 7)], "parent z does not exist"),
