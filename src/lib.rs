@@ -19,10 +19,10 @@
 //!
 //! | part | modules | task |
 //! |---|---|---|
-//! | XDP program | `bpf/steer.bpf.c`, loaded by [`kernel`] | puts a tag that the kernel carries beside the frame back into it, and redirects the frame to the AF_XDP socket of its RX queue |
-//! | worker | [`worker`], [`xsk`] | moves frames between rings, packet memory and workers; bursts of each socket in turn |
-//! | pipeline | [`datapath`], [`packet`] | source port of a frame, permission, destination, tags and length for its egress: functions of frame and tables |
-//! | control | [`control`], [`tables`], [`nb`] | follows records and links, opens and closes links, compiles and publishes tables |
+//! | XDP program | `bpf/steer.bpf.c`, [`kernel`] | restores stored tags, redirects frames to sockets |
+//! | worker | [`worker`], [`xsk`] | moves bursts of frames between rings, packet memory and workers |
+//! | pipeline | [`datapath`], [`packet`] | determines source, destination, tags and length of each frame |
+//! | control | [`control`], [`tables`], [`nb`] | follows records and links, opens links, publishes tables |
 //! | operation | [`api`], [`cli`], [`config`], [`logging`] | HTTP API, commands, settings, log |
 //!
 //! *Ingress* is into the switch, *egress* is out of it. A frame that is not forwarded is dropped for one
