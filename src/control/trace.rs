@@ -5,7 +5,7 @@ use super::daemon::Daemon;
 use crate::api::model::{PortState, TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
 use crate::api::{ApiError, Hex};
 use crate::datapath::{
-    Blame, Burst, Context, Entry, Event, Facts, HandedOver, Outlet, State, Target, forward,
+    Blame, Burst, Context, Entry, Event, Facts, HandedOver, Ingress, Outlet, State, Target, forward,
 };
 use crate::nb::LogicalPort;
 use crate::packet::TagId;
@@ -36,7 +36,8 @@ pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView
     let mut outlet = TraceOutlet { daemon, arena, destination, sender: None, view: TraceView::default() };
     let tables = reconciler.publisher.current();
     let mut cx = Context { tables: &tables, state: &mut State::default(), outlet: &mut outlet };
-    forward(&mut Burst::from_iter([frame]), Entry { link, queue: QueueId(0) }, &mut cx);
+    let ingress = Ingress::of(Entry { link, queue: QueueId(0) }, cx.tables);
+    forward(&mut Burst::from_iter([frame]), ingress, &mut cx);
     Ok(outlet.view)
 }
 

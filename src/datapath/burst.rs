@@ -2,18 +2,18 @@
 
 use arrayvec::ArrayVec;
 
-use super::from_port::{antispoof, checksum, classify, copy, flood, locate, spread};
+use super::from_port::{Ingress, antispoof, checksum, classify, copy, flood, locate, spread};
 use super::to_port::{Fit, admit, cut, fit, fit_whole, wrap};
-use super::{Burst, Context, Entry, Halt, HandedOver, Outlet, Packet, Target, hand_over};
-use crate::tables::{Exit, PortSlot};
+use super::{Burst, Context, Halt, HandedOver, Outlet, Packet, Target, hand_over};
+use crate::tables::Exit;
 use crate::xsk::{BURST_FRAMES, Frame};
 
 /// Takes a burst through the from-port half: each step for all frames, so that their waits for memory overlap.
 #[inline]
-pub fn forward(burst: &mut Burst, entry: Entry, cx: &mut Context<'_, impl Outlet>) {
+pub fn forward(burst: &mut Burst, ingress: Ingress<'_>, cx: &mut Context<'_, impl Outlet>) {
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
     for mut frame in burst.drain(..) {
-        match classify(&mut frame, entry, cx) {
+        match classify(&mut frame, ingress, cx) {
             Ok(facts) => match antispoof(&frame, &facts, cx) {
                 Ok(()) => classified.push(Packet { frame, facts }),
                 Err(halt) => stop(halt, frame, cx),
@@ -29,23 +29,22 @@ pub fn forward(burst: &mut Burst, entry: Entry, cx: &mut Context<'_, impl Outlet
         }
     }
     for (mut packet, target) in located {
-        if let Err(halt) = checksum(&mut packet, cx) {
-            stop(halt, packet.frame, cx);
-            continue;
-        }
-        match target {
-            Target::Port(to) => send(packet, to, cx),
-            Target::Flood => go_on(flood(packet, cx, leave_copy, leave), cx),
+        match checksum(&mut packet, cx) {
+            Ok(()) => send(packet, target, cx),
+            Err(halt) => stop(halt, packet.frame, cx),
         }
     }
 }
 
-/// Sends a packet that this worker received to a port: through the to-port half, if it owns the way out.
+/// Sends a packet that this worker received to its target: through the to-port half, if it owns the way out.
 #[inline(always)]
-pub fn send(packet: Packet, to: PortSlot, cx: &mut Context<'_, impl Outlet>) {
-    match cx.tables.direct_exit(to, packet.facts.queue, cx.outlet.worker()) {
-        Some(exit) => leave(packet, exit, cx),
-        None => go_on(hand_over(packet, to, cx.outlet.worker(), cx, leave), cx),
+pub fn send(packet: Packet, target: Target, cx: &mut Context<'_, impl Outlet>) {
+    match target {
+        Target::Port(to) => match cx.tables.direct_exit(to, packet.facts.queue, cx.outlet.worker()) {
+            Some(exit) => leave(packet, exit, cx),
+            None => go_on(hand_over(packet, to, cx.outlet.worker(), cx, leave), cx),
+        },
+        Target::Flood => go_on(flood(packet, cx, leave_copy, leave), cx),
     }
 }
 
@@ -70,6 +69,7 @@ fn leave(packet: Packet, exit: Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
 }
 
 /// The to-port half for a copy, which is made once nothing else stands against it.
+#[inline(always)]
 fn leave_copy(packet: &Packet, exit: &Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
     let fitting = admit(packet, exit).and_then(|()| fit_whole(packet, exit));
     match fitting.and_then(|()| copy(packet, exit.slot, cx)) {

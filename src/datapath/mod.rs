@@ -18,7 +18,7 @@ mod to_port;
 
 pub use burst::{forward, receive, send};
 pub use context::{Blame, Context, Halt};
-pub use from_port::{classify, locate};
+pub use from_port::{Ingress, classify, locate};
 pub use hand_over::HandedOver;
 use hand_over::hand_over;
 pub use outlet::{Event, Outlet};

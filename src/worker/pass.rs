@@ -6,7 +6,7 @@ use super::budget::Budget;
 use super::command::{Command, Mailbox, SocketReport, WorkerReport};
 use super::idle::{Idle, Sleep};
 use super::outlet::WorkerOutlet;
-use crate::datapath::{Burst, Context, Entry, State, forward, receive};
+use crate::datapath::{Burst, Context, Entry, Ingress, State, forward, receive};
 use crate::tables::{LinkSlot, Reader};
 use crate::xsk::{BURST_FRAMES, XskSocket};
 
@@ -102,7 +102,7 @@ impl Worker {
         self.outlet.pool.warm_up(&mut self.burst);
         self.outlet.copies = 0;
         let mut cx = Context { tables, state: &mut self.state, outlet: &mut self.outlet };
-        forward(&mut self.burst, Entry { link, queue }, &mut cx);
+        forward(&mut self.burst, Ingress::of(Entry { link, queue }, cx.tables), &mut cx);
         self.outlet.sockets.end_turn(turn, frames, self.outlet.copies);
         Some((link, frames))
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use trunkpath::datapath::{Burst, Context, Entry, HandedOver, Outlet, State, forward, receive};
+use trunkpath::datapath::{Burst, Context, Entry, HandedOver, Ingress, Outlet, State, forward, receive};
 use trunkpath::nb::{Change, Record, Revision, Snapshot};
 use trunkpath::tables::{
     Compiler, Exit, LinkSlot, LocalLink, PortSlot, PortTotals, Publisher, Tables, WorkerId,
@@ -133,7 +133,8 @@ impl Switch {
         let link = self.links.get(usize::from(slot.0));
         self.outlet.worker = link.map_or(0, |link| link.worker);
         let mut cx = self.context();
-        forward(&mut Burst::from_iter([received]), Entry { link: slot, queue: QueueId(0) }, &mut cx);
+        let ingress = Ingress::of(Entry { link: slot, queue: QueueId(0) }, cx.tables);
+        forward(&mut Burst::from_iter([received]), ingress, &mut cx);
     }
 
     /// Runs the packets in the queue to a worker through the other half.

@@ -2,7 +2,7 @@
 //! allocator.
 
 use allocation_counter::measure;
-use trunkpath::datapath::{Burst, Context, Entry, forward};
+use trunkpath::datapath::{Burst, Context, Entry, Ingress, forward};
 use trunkpath::tables::{LinkSlot, Publisher, Tables};
 use trunkpath::types::QueueId;
 use trunkpath::xsk::BURST_FRAMES;
@@ -33,7 +33,8 @@ fn frames_out_without_allocation(link: u16, bytes: &[u8]) -> usize {
         assert!(burst.iter_mut().all(|frame| frame.set_bytes(bytes)));
         let info = measure(|| {
             let mut cx = Context { tables: reader.latest(), state: &mut state, outlet: &mut outlet };
-            forward(&mut burst, Entry { link: LinkSlot(link), queue: QueueId(0) }, &mut cx);
+            let entry = Entry { link: LinkSlot(link), queue: QueueId(0) };
+            forward(&mut burst, Ingress::of(entry, cx.tables), &mut cx);
         });
         assert!(!is_measured || info.count_total == 0, "{} allocations", info.count_total);
     }

@@ -2,10 +2,26 @@
 
 use crate::datapath::{Blame, Context, Entry, Event, Facts, Halt, Origin, Outlet};
 use crate::packet::{Header, dot1q};
-use crate::tables::{LINK_OWNER, PortSlot, TagMeaning};
+use crate::tables::{LINK_OWNER, LinkEntry, PortSlot, Tables, TagMeaning};
 use crate::types::Wants;
 use crate::types::drop_reason::Classify;
 use crate::xsk::Frame;
+
+/// The socket that a burst came in by, with its link, which is looked up once for all frames.
+#[derive(Debug, Clone, Copy)]
+pub struct Ingress<'t> {
+    entry: Entry,
+    link: Option<&'t LinkEntry>,
+}
+
+impl<'t> Ingress<'t> {
+    /// Looks up the link.
+    #[inline]
+    #[must_use]
+    pub fn of(entry: Entry, tables: &'t Tables) -> Self {
+        Self { entry, link: tables.link(entry.link) }
+    }
+}
 
 /// Finds the port a frame came from, and strips the tags that select it. A tag that no segmentation of the port has
 /// stays as it came, and the frame belongs to the port itself.
@@ -14,10 +30,15 @@ use crate::xsk::Frame;
 /// The reason to drop the frame, which may have lost tags by then.
 #[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
 #[inline(always)]
-pub fn classify<O: Outlet>(frame: &mut Frame, entry: Entry, cx: &mut Context<'_, O>) -> Result<Facts, Halt> {
+pub fn classify(
+    frame: &mut Frame,
+    ingress: Ingress<'_>,
+    cx: &mut Context<'_, impl Outlet>,
+) -> Result<Facts, Halt> {
+    let Ingress { entry, link } = ingress;
     let no_port = Halt::drop(Blame::NO_PORT, Classify::NoPort);
+    let link = link.ok_or(no_port)?;
     let mut slot = PortSlot { link: entry.link, number: LINK_OWNER };
-    let link = cx.tables.link(entry.link).ok_or(no_port)?;
     let received_bytes = frame.len();
     let mut priority = None;
     loop {

@@ -43,19 +43,25 @@ pub(in crate::datapath) fn spread<O: Outlet>(
     leave_copy: impl Fn(&Packet, &Exit<'_>, &mut Context<'_, O>),
     leave: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
 ) {
-    let mut last = None;
+    let Packet { facts, .. } = packet;
+    let tables = cx.tables;
+    let exit = |receiver| tables.exit(receiver, facts.queue, from);
+    let network = tables.network(facts.network);
+    let ports = network.map_or(&[][..], |network| &network.flood);
+    let is_here = |port: &PortSlot| exit(*port).is_some_and(|exit| cx.outlet.is_own(exit.worker));
+    let last = ports.iter().rposition(|port| !facts.origin.is(*port) && is_here(port));
     let mut has_others = false;
-    for receiver in receivers(&packet, cx) {
-        match cx.tables.exit(receiver, packet.facts.queue, from) {
-            Some(exit) if cx.outlet.is_own(exit.worker) => {
-                if let Some(previous) = last.replace(exit) {
-                    leave_copy(&packet, &previous, cx);
-                }
-            }
+    for (place, &receiver) in ports.iter().enumerate() {
+        if facts.origin.is(receiver) || last == Some(place) {
+            continue;
+        }
+        match exit(receiver) {
+            Some(exit) if cx.outlet.is_own(exit.worker) => leave_copy(&packet, &exit, cx),
             Some(_) => has_others = true,
             None => cx.count_drop(receiver.into(), Transmit::NoSocket.into()),
         }
     }
+    let last = last.and_then(|place| exit(*ports.get(place)?));
     // The worker that received the packet gives the others theirs.
     let is_to_give = has_others && cx.outlet.is_own(from);
     let left = if is_to_give { give(packet, last.is_some(), cx) } else { Some(packet) };

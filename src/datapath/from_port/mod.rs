@@ -11,7 +11,7 @@ mod sighting;
 
 pub(super) use antispoof::antispoof;
 pub(super) use checksum::checksum;
-pub use classify::classify;
+pub use classify::{Ingress, classify};
 pub(super) use copy::copy;
 pub(super) use flood::{flood, spread};
 pub(super) use locate::holder;

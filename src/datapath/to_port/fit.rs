@@ -36,6 +36,7 @@ pub(in crate::datapath) fn fit(packet: &Packet, exit: &Exit<'_>) -> Result<Fit, 
 ///
 /// # Errors
 /// The reason to drop it.
+#[inline]
 pub(in crate::datapath) fn fit_whole(packet: &Packet, exit: &Exit<'_>) -> Result<(), Halt> {
     let is_taken = takes(packet.frame.len(), exit);
     if is_taken { Ok(()) } else { Err(Halt::drop(exit.slot, drop_reason::Fit::TooLong)) }

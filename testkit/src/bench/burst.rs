@@ -1,7 +1,7 @@
 //! Bursts of frames, prepared for a step.
 
 use trunkpath::datapath::{
-    self, Context, Entry, Facts, HandedOver, Outlet, Packet, State, Target, classify, locate,
+    self, Context, Entry, Facts, HandedOver, Ingress, Outlet, Packet, State, Target, classify, locate,
 };
 use trunkpath::packet::dot1q;
 use trunkpath::tables::{Exit, LinkSlot, PortSlot, Tables, WorkerId};
@@ -122,7 +122,7 @@ impl<'a> Maker<'a> {
         dot1q::push(&mut frame, tci).unwrap();
         let mut end = End { sent: vec![], free: vec![] };
         let mut cx = Context { tables: self.tables, state: &mut State::default(), outlet: &mut end };
-        let facts = classify(&mut frame, entry(way.link), &mut cx).unwrap();
+        let facts = classify(&mut frame, Ingress::of(entry(way.link), cx.tables), &mut cx).unwrap();
         let mut packet = Packet { frame, facts };
         let to = match locate(&packet, &mut cx) {
             Ok(Target::Port(to)) => Some(to),

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use trunkpath::datapath::{Context, classify, forward, locate, send};
+use trunkpath::datapath::{Context, Ingress, Target, classify, forward, locate, send};
 use trunkpath::tables::Reader;
 
 use super::burst::{Burst, Stage};
@@ -27,8 +27,9 @@ pub const PIPELINE: Step = Step { name: "pipeline", stage: Stage::Received, run:
 fn run_classify(tables: &mut Reader, burst: &mut Burst) {
     let Burst { entry, received, end, state, .. } = burst;
     let mut cx = Context { tables: tables.latest(), state, outlet: end };
+    let ingress = Ingress::of(*entry, cx.tables);
     for frame in received {
-        black_box(classify(frame, *entry, &mut cx).is_ok());
+        black_box(classify(frame, ingress, &mut cx).is_ok());
     }
 }
 
@@ -45,7 +46,7 @@ fn run_to_port(tables: &mut Reader, burst: &mut Burst) {
     let mut cx = Context { tables: tables.latest(), state, outlet: end };
     for (packet, to) in classified.drain(..) {
         if let Some(to) = to {
-            send(packet, to, &mut cx);
+            send(packet, Target::Port(to), &mut cx);
         }
     }
 }
@@ -53,5 +54,5 @@ fn run_to_port(tables: &mut Reader, burst: &mut Burst) {
 fn run_pipeline(tables: &mut Reader, burst: &mut Burst) {
     let Burst { entry, received, end, state, .. } = burst;
     let mut cx = Context { tables: tables.latest(), state, outlet: end };
-    forward(received, *entry, &mut cx);
+    forward(received, Ingress::of(*entry, cx.tables), &mut cx);
 }
