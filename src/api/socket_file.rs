@@ -51,7 +51,8 @@ impl SocketFile {
     /// daemon is replaced; missing folders are created.
     ///
     /// There is no lock: any user may hold one on a folder that it can read. Two daemons that start together
-    /// both find the same file of a killed daemon, but each renames it before it removes it, and only one of them can bind.
+    /// both find the same file of a killed daemon, but each renames it before it removes it, and only one of
+    /// them can bind.
     ///
     /// # Errors
     /// [`ListenError`] when another daemon has the path, or the file system rejects the socket.

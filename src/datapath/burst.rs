@@ -8,7 +8,7 @@ use super::{Burst, Context, Halt, HandedOver, Outlet, Packet, Target, hand_over}
 use crate::tables::Exit;
 use crate::xsk::{BURST_FRAMES, Frame};
 
-/// Takes a burst through the from-port half: each step for all frames, so that their waits for memory overlap.
+/// Takes a burst through the from-port half: each step for all frames, so that waits for memory overlap.
 #[inline]
 pub fn forward(burst: &mut Burst, ingress: Ingress<'_>, cx: &mut Context<'_, impl Outlet>) {
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
@@ -58,7 +58,7 @@ pub fn receive(handed: HandedOver, cx: &mut Context<'_, impl Outlet>) {
     }
 }
 
-/// The to-port half.
+/// The to-port half, for a packet that this worker keeps.
 #[inline(always)]
 fn leave(packet: Packet, exit: Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
     match admit(&packet, &exit).and_then(|()| fit(&packet, &exit)) {

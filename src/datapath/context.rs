@@ -14,7 +14,7 @@ pub struct Context<'a, O> {
     pub tables: &'a Tables,
     /// The worker's own state.
     pub state: &'a mut State,
-    /// The way out.
+    /// Sends, hands over and frees frames.
     pub outlet: &'a mut O,
 }
 
@@ -33,7 +33,7 @@ impl Blame {
     /// No port that is in the tables.
     pub(super) const NO_PORT: Self = Self(PortSlot::NONE);
 
-    /// The port.
+    /// The port, if there is one.
     #[must_use]
     pub fn port(self) -> Option<PortSlot> {
         (self != Self::NO_PORT).then_some(self.0)

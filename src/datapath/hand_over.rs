@@ -1,5 +1,5 @@
-//! Between the halves: a packet that waits for the worker that owns the link it leaves by. It is not ready for the wire,
-//! for the tables may change meanwhile.
+//! Between the halves: a packet that waits for the worker that owns the link it leaves by. It is not ready
+//! for the wire, for the tables may change meanwhile.
 
 use super::from_port::holder;
 use super::{Blame, Context, Halt, Origin, Outlet, Packet, Target};
@@ -99,8 +99,8 @@ impl HandedOver {
     }
 }
 
-/// Brings a packet, which worker `from` received, to the worker that owns the way out: this one, which takes it through
-/// the to-port half by `leave`, or another. The way is longer than nearly all frames have to go.
+/// Brings a packet, which worker `from` received, to the worker that owns the way out: this one, which takes
+/// it through the to-port half by `leave`, or another. The way is longer than nearly all frames have to go.
 ///
 /// # Errors
 /// The frame, and why it is dropped.

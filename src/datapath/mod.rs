@@ -1,9 +1,9 @@
-//! The route of a frame between two sockets, as a list of steps ([`burst`](forward)). Frames and tables in, frames for
-//! links out; no socket anywhere, so all of it runs in a test without a NIC.
+//! The route of a frame between two sockets, as a list of steps ([`burst`](forward)). Frames and tables in,
+//! frames for links out; no socket anywhere, so all of it runs in a test without a NIC.
 //!
-//! A frame takes the *from-port* half on the worker that owns the link it came in by, and the *to-port* half on the
-//! worker that owns the link it leaves by, with that worker's newest tables. Between the two, if these are different
-//! workers, it waits in a queue ([`HandedOver`]).
+//! A frame takes the *from-port* half on the worker that owns the link it came in by, and the *to-port* half
+//! on the worker that owns the link it leaves by, with that worker's newest tables. Between the two, if these
+//! are different workers, it waits in a queue ([`HandedOver`]).
 
 #[allow(clippy::inline_always, reason = "as a call a step gets the packet by way of memory")]
 mod burst;

@@ -14,7 +14,7 @@ pub type Burst = ArrayVec<Frame, BURST_FRAMES>;
 pub struct Packet {
     /// The token for the frame's chunks.
     pub frame: Frame,
-    /// What `classify` found.
+    /// The results of `classify`.
     pub facts: Facts,
 }
 
@@ -36,8 +36,8 @@ pub struct Facts {
 // Each frame of a burst has them in the cache.
 const _: () = assert!(size_of::<Facts>() == 16 && size_of::<Packet>() == 32);
 
-/// The sender of a frame: a subport if the frame's tag selected one, else the link's own port; or no port, once the sender
-/// has left the tables while the frame waited for another worker.
+/// The sender of a frame: a subport if the frame's tag selected one, else the link's own port; or no port,
+/// once the sender has left the tables while the frame waited for another worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin(PortSlot);
 
@@ -74,9 +74,10 @@ impl Origin {
 /// The socket that a frame came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// The link.
+    /// The link's place in the tables.
     pub link: LinkSlot,
-    /// The link's queue. The frames of one flow come in by the same, and leave by the same queue of each link.
+    /// The link's queue. The frames of one flow come in by the same, and leave by the same queue of each
+    /// link.
     pub queue: QueueId,
 }
 

@@ -3,7 +3,8 @@
 use super::{Context, Origin, Outlet};
 use crate::tables::LINK_OWNER;
 
-/// Whether the guest that a frame is from may cause `frames` more now. All ports of a link belong to one guest.
+/// Whether the guest that a frame is from may cause `frames` more now. All ports of a link belong to one
+/// guest.
 #[allow(clippy::inline_always, reason = "the other caller is a cold one")]
 #[inline(always)]
 pub(super) fn may_cause(frames: usize, origin: Origin, cx: &mut Context<'_, impl Outlet>) -> bool {

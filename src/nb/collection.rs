@@ -7,8 +7,8 @@ use super::index::{Index, compact};
 use super::rows::{Affected, Row, Table};
 use crate::types::{Claim, Id, Problem};
 
-/// The rows of one kind by id, with the indexes that the kind declares. A record that cannot be parsed has a problem
-/// in place of a row.
+/// The rows of one kind by id, with the indexes that the kind declares. A record that cannot be parsed has a
+/// problem in place of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Collection<R: Row> {
     rows: BTreeMap<Id, R>,

@@ -1,7 +1,7 @@
 //! The rules for writers, as data: what Dragonflow's strict readers accept.
 //!
-//! The fields are those of the model classes in Dragonflow's `db/models`. Tables of features without a relation to
-//! ports (BGP, service chaining) are open.
+//! The fields are those of the model classes in Dragonflow's `db/models`. Tables of features without a
+//! relation to ports (BGP, service chaining) are open.
 
 use serde_json::{Map, Value};
 
@@ -26,8 +26,8 @@ pub(super) struct Schema {
     pub default_id: Option<DefaultId>,
     /// Rules between the fields of a record, each of which is valid by itself.
     pub check: Option<Check>,
-    /// Rules between a record that was created or changed and other records: id, object and the object before, null
-    /// for a new record.
+    /// Rules between a record that was created or changed and other records: id, object and the object
+    /// before, null for a new record.
     pub check_put: Option<CheckPut>,
     /// Rules between a record that was deleted and those that refer to it: the id.
     pub check_delete: Option<CheckDelete>,

@@ -1,5 +1,5 @@
-//! Which of the ports that claim an address of `allowed_address_pairs` has it: the one that announced it last, as a host
-//! does that takes over a virtual address (RFC 9568, 8.1.2 and 8.2.2).
+//! Which of the ports that claim an address of `allowed_address_pairs` has it: the one that announced it
+//! last, as a host does that takes over a virtual address (RFC 9568, 8.1.2 and 8.2.2).
 
 use crate::datapath::{Context, Outlet};
 use crate::packet::Sender;
@@ -7,8 +7,8 @@ use crate::tables::{NetworkSlot, Port};
 use crate::types::MacAddr;
 use crate::xsk::Frame;
 
-/// Moves the contested addresses that a frame is from, or announces by ARP or neighbour discovery, to its port. Each moves
-/// at most once a second. The frame of a trace moves nothing.
+/// Moves the contested addresses that a frame is from, or announces by ARP or neighbour discovery, to its
+/// port. Each moves at most once a second. The frame of a trace moves nothing.
 #[cold]
 pub(super) fn announce(
     frame: &Frame,

@@ -1,5 +1,5 @@
-//! Step 2: with port security, a port sends from its own addresses only. What may be sent counts as an announcement of
-//! addresses that the port shares with others.
+//! Step 2: with port security, a port sends from its own addresses only. What may be sent counts as an
+//! announcement of addresses that the port shares with others.
 
 use super::announce::announce;
 use super::sighting::{refused_mac, unknown_tag};
@@ -9,7 +9,8 @@ use crate::types::drop_reason::{Antispoof, Classify};
 use crate::types::{AllowedSources, MacAddr, Wants};
 use crate::xsk::Frame;
 
-/// Checks the addresses that a classified frame is from, or announces, and records a tag that its port does not have.
+/// Checks the addresses that a classified frame is from, or announces, and records a tag that its port does
+/// not have.
 ///
 /// # Errors
 /// The reason to drop it.

@@ -1,4 +1,5 @@
-//! Step 4: completes a checksum that the sender left partial. Before a flood, so that it is done once for all copies.
+//! Step 4: completes a checksum that the sender left partial. Before a flood, so that it is done once for all
+//! copies.
 
 use crate::datapath::{Context, Event, Halt, Outlet, Packet};
 use crate::packet::checksum::{self, Completion};

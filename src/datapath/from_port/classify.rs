@@ -23,8 +23,8 @@ impl<'t> Ingress<'t> {
     }
 }
 
-/// Finds the port a frame came from, and strips the tags that select it. A tag that no segmentation of the port has
-/// stays as it came, and the frame belongs to the port itself.
+/// Finds the port a frame came from, and strips the tags that select it. A tag that no segmentation of the
+/// port has stays as it came, and the frame belongs to the port itself.
 ///
 /// # Errors
 /// The reason to drop the frame, which may have lost tags by then.

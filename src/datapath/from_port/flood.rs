@@ -1,5 +1,5 @@
-//! Step 5, for group addresses: a copy for each port of the network but the sender. Each worker makes the copies for the
-//! links that it owns, from one packet.
+//! Step 5, for group addresses: a copy for each port of the network but the sender. Each worker makes the
+//! copies for the links that it owns, from one packet.
 
 use super::copy::copy;
 use crate::datapath::ration::may_cause;
@@ -9,8 +9,8 @@ use crate::types::DropReason;
 use crate::types::drop_reason::{self, Transmit};
 use crate::xsk::Frame;
 
-/// Floods a packet that this worker received, if there is a receiver and the guest's ration covers all copies. A copy costs
-/// as much as it has chunks.
+/// Floods a packet that this worker received, if there is a receiver and the guest's ration covers all
+/// copies. A copy costs as much as it has chunks.
 ///
 /// # Errors
 /// The frame, and the reason to drop it.
@@ -34,8 +34,9 @@ pub(in crate::datapath) fn flood<O: Outlet>(
     Ok(())
 }
 
-/// Gives a copy of the untouched frame to each receiver behind this worker's links, and one to each other worker that
-/// has receivers; the last of all gets the frame itself. `from` is the worker that received the packet.
+/// Gives a copy of the untouched frame to each receiver behind this worker's links, and one to each other
+/// worker that has receivers; the last of all gets the frame itself. `from` is the worker that received the
+/// packet.
 pub(in crate::datapath) fn spread<O: Outlet>(
     packet: Packet,
     from: WorkerId,
@@ -75,7 +76,8 @@ pub(in crate::datapath) fn spread<O: Outlet>(
     }
 }
 
-/// Gives a copy to each other worker that has receivers. The last one gets the packet itself, unless the caller `keeps` it.
+/// Gives a copy to each other worker that has receivers. The last one gets the packet itself, unless the
+/// caller `keeps` it.
 #[cold]
 fn give(packet: Packet, keeps: bool, cx: &mut Context<'_, impl Outlet>) -> Option<Packet> {
     let worker = cx.outlet.worker();

@@ -1,5 +1,5 @@
-//! Step 3: (network, destination address) → the receivers. The table comes from the NB DB. Frames decide nothing but
-//! which of several ports that may have an address has it.
+//! Step 3: (network, destination address) → the receivers. The table comes from the NB DB. Frames decide
+//! nothing but which of several ports that may have an address has it.
 
 use crate::datapath::{Context, Event, Halt, Outlet, Packet, Target};
 use crate::packet::Header;
@@ -59,8 +59,8 @@ pub(in crate::datapath) fn holder<O>(
     }
 }
 
-/// Whether the source address can be a station's: neither a group address nor zero (IEEE Std 802-2014, 8.2). Here, where
-/// the header is read anyway, this takes a load and two tests of each frame.
+/// Whether the source address can be a station's: neither a group address nor zero (IEEE Std 802-2014, 8.2).
+/// Here, where the header is read anyway, this takes a load and two tests of each frame.
 #[inline]
 #[expect(clippy::many_single_char_names, reason = "six bytes, which as a slice take six instructions more")]
 fn has_station_source(header: &[u8; Header::LEN]) -> bool {

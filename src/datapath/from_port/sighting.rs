@@ -6,8 +6,8 @@ use crate::tables::{PortSlot, WorkerCounters};
 use crate::types::MacAddr;
 use crate::xsk::Frame;
 
-/// Records the outermost tag of a frame of `port`, if there is one, which no segmentation of the port has. A priority tag
-/// names no VLAN.
+/// Records the outermost tag of a frame of `port`, if there is one, which no segmentation of the port has. A
+/// priority tag names no VLAN.
 #[cold]
 pub(in crate::datapath) fn unknown_tag(frame: &Frame, port: PortSlot, cx: &mut Context<'_, impl Outlet>) {
     let tag = Header::parse(frame.bytes()).ok().and_then(|header| header.tag);

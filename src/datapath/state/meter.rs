@@ -9,11 +9,13 @@ use crate::types::PortKey;
 #[derive(Debug)]
 pub(crate) struct Meters(Box<[Meter]>);
 
-/// The generic cell rate algorithm (GCRA, ITU-T I.371, in its form of virtual scheduling), which is a token bucket: it fills
-/// by a rate, up to a tenth of a second's worth, and a received frame takes a token for each chunk of its copies, and for
-/// each surplus segment. It may take more than there are: the debt is paid off before the next frame.
+/// The generic cell rate algorithm (GCRA, ITU-T I.371, in its form of virtual scheduling), which is a token
+/// bucket: it fills by a rate, up to a tenth of a second's worth, and a received frame takes a token for each
+/// chunk of its copies, and for each surplus segment. It may take more than there are: the debt is paid off
+/// before the next frame.
 ///
-/// Its only state is the time at which the bucket is, or was, empty: GCRA's theoretical arrival time less the tolerance.
+/// Its only state is the time at which the bucket is, or was, empty: GCRA's theoretical arrival time less the
+/// tolerance.
 #[derive(Debug, Clone, Copy, Default)]
 struct Meter {
     /// The link's own port. A new guest in the slot of another one starts with a full bucket.
@@ -29,15 +31,16 @@ const SECOND_NS: u64 = 1_000_000_000;
 const _: () = assert!(size_of::<Meter>() == 16);
 
 impl Default for Meters {
-    /// A meter for each link that can be, since the datapath allocates nothing. Memory is used from the first frame on
-    /// that is metered.
+    /// A meter for each link that can be, since the datapath allocates nothing. Memory is used from the first
+    /// frame on that is metered.
     fn default() -> Self {
         Self(vec![Meter::default(); LinkSlot::COUNT].into_boxed_slice())
     }
 }
 
 impl Meters {
-    /// Takes `frames` tokens, if the guest's bucket, filled with `rate` a second, is not empty. Returns whether it was not.
+    /// Takes `frames` tokens, if the guest's bucket, filled with `rate` a second, is not empty. Returns
+    /// whether it was not.
     pub(crate) fn take(
         &mut self,
         (link, guest): (LinkSlot, PortKey),

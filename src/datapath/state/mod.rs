@@ -1,4 +1,5 @@
-//! What a worker remembers from one packet to the next: plain memory with one writer, made when the worker starts.
+//! What a worker remembers from one packet to the next: plain memory with one writer, made when the worker
+//! starts.
 
 mod meter;
 

@@ -6,8 +6,8 @@ use crate::tables::{Exit, TagMeaning, VlanTable};
 use crate::types::drop_reason::Admit;
 use crate::xsk::Frame;
 
-/// Checks that the receiver takes the frame for what it is: a frame of the receiver's own network, with a tag that no
-/// segmentation has. With the tag of a subport it would count as one from the subport's network.
+/// Checks that the receiver takes the frame for what it is: a frame of the receiver's own network, with a tag
+/// that no segmentation has. With the tag of a subport it would count as one from the subport's network.
 ///
 /// # Errors
 /// The reason to drop it.

@@ -10,13 +10,13 @@ use crate::tables::Exit;
 use crate::types::drop_reason::Fit;
 use crate::xsk::Frame;
 
-/// The most segments that a packet is cut into: enough for 64 KiB of TCP and the smallest MTU that every host supports, 576
-/// bytes (RFC 791, 3.1). Up to twice as many as its bytes would fill, segments are what the receiver's MTU takes; those
-/// beyond that are headers repeated, and count against the guest's ration.
+/// The most segments that a packet is cut into: enough for 64 KiB of TCP and the smallest MTU that every host
+/// supports, 576 bytes (RFC 791, 3.1). Up to twice as many as its bytes would fill, segments are what the
+/// receiver's MTU takes; those beyond that are headers repeated, and count against the guest's ration.
 const MAX_SEGMENTS: usize = 128;
 
-/// Makes the segments of a packet, each of which goes on by `finish`. A packet that is no TCP goes on whole, if the link
-/// takes it.
+/// Makes the segments of a packet, each of which goes on by `finish`. A packet that is no TCP goes on whole,
+/// if the link takes it.
 ///
 /// # Errors
 /// The frame, and the reason to drop it; no segment has left then.

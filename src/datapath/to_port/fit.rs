@@ -8,7 +8,7 @@ use crate::types::drop_reason;
 /// How a packet leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::datapath) enum Fit {
-    /// As it is.
+    /// As it is, in one frame.
     Whole,
     /// Cut, if it is TCP, or not at all: it looks too long for the link.
     Cut,

@@ -221,7 +221,8 @@ impl Northbound {
         }
     }
 
-    /// Adds a claim on a tag. If it makes the tag contested, the first claimant remains the holder, provided it holds.
+    /// Adds a claim on a tag. If it makes the tag contested, the first claimant remains the holder, provided
+    /// it holds.
     fn claim_tag(&mut self, segmentation: &ChildPortSegmentation) {
         let ChildPortSegmentation { id, parent, segmentation: tag, .. } = segmentation;
         let holder = self.segmentation_with(parent, *tag).map(|holder| holder.id.clone());

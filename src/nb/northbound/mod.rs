@@ -15,12 +15,12 @@ use crate::types::{Id, Incumbents, NetworkKey, PortKey, Problem};
 
 /// The typed records of the northbound DB, and the holders of what several records claim.
 ///
-/// A record that claims what another one holds waits, whatever its id: a new record takes nothing from one that works.
-/// The state depends only on the last version of each record and on the holders of contested claims
-/// ([`incumbents`](Self::incumbents)).
+/// A record that claims what another one holds waits, whatever its id: a new record takes nothing from one
+/// that works. The state depends only on the last version of each record and on the holders of contested
+/// claims ([`incumbents`](Self::incumbents)).
 ///
-/// Each collection has the indexes that the compiler requests, so that the cost of a change depends on what it affects,
-/// not on the size of the DB.
+/// Each collection has the indexes that the compiler requests, so that the cost of a change depends on what
+/// it affects, not on the size of the DB.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Northbound {
     pub(super) collections: Collections,

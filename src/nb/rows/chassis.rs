@@ -1,4 +1,5 @@
-//! Hosts. The datapath does not read them; each host writes its own record at its start, as Dragonflow's controller does.
+//! Hosts. The datapath does not read them; each host writes its own record at its start, as Dragonflow's
+//! controller does.
 
 #[cfg(feature = "daemon")]
 use std::net::IpAddr;

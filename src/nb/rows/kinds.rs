@@ -1,6 +1,7 @@
 //! The code that has an arm for each kind of record.
 
-/// Makes [`Table`](super::Table), [`AnyRow`](super::AnyRow) and [`Collections`](super::Collections) of the list of kinds.
+/// Makes [`Table`](super::Table), [`AnyRow`](super::AnyRow) and [`Collections`](super::Collections) of the
+/// list of kinds.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $table:ident $name:literal $schema:path $(=> $collection:ident: $row:ident)?;)*) => {
         /// A table of the northbound DB, that is, a model class of Dragonflow.

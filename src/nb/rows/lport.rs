@@ -86,13 +86,13 @@ pub struct LogicalPort {
     pub lswitch: Id,
     /// Its addresses; Neutron gives one.
     pub macs: Arc<[MacAddr]>,
-    /// Port security and `allowed_address_pairs`; `None` without both. A record without `port_security_enabled` has no
-    /// port security, as in Dragonflow.
+    /// Port security and `allowed_address_pairs`; `None` without both. A record without
+    /// `port_security_enabled` has no port security, as in Dragonflow.
     pub source_rules: Option<Arc<SourceRules>>,
     /// The admin state. A record without the field is enabled, which is Neutron's default.
     pub enabled: bool,
-    /// The host that the port is bound to. `None` for a subport, which is where its parent is, and for a port behind a
-    /// tunnel endpoint.
+    /// The host that the port is bound to. `None` for a subport, which is where its parent is, and for a port
+    /// behind a tunnel endpoint.
     pub chassis: Option<Id>,
 }
 
@@ -178,8 +178,8 @@ impl Row for LogicalPort {
 /// The form of a MAC address, for error messages.
 const MAC: &str = "a MAC address of two digits an octet as in fa:16:3e:00:01:66";
 
-/// The rules for the source addresses of a port with these addresses. Pairs are checked without port security as well,
-/// where only their MAC addresses matter.
+/// The rules for the source addresses of a port with these addresses. Pairs are checked without port security
+/// as well, where only their MAC addresses matter.
 fn source_rules(port: Fields<'_>, macs: &[MacAddr]) -> Result<Option<SourceRules>, RecordError> {
     let pairs = port.objects("allowed_address_pairs", "allowed_address_pairs.")?;
     let pairs: Vec<_> = pairs.into_iter().map(address_pair).collect::<Result<_, _>>()?;

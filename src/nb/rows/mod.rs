@@ -1,7 +1,8 @@
 //! The kinds of records: one file each, and the list of all.
 //!
-//! The file of a kind holds its [`Schema`], the rules for writers. A kind that the datapath needs also has a type there
-//! that implements [`Row`]: how it is parsed, and by what it is found. `docs/adding-a-record.md` has the steps.
+//! The file of a kind holds its [`Schema`], the rules for writers. A kind that the datapath needs also has a
+//! type there that implements [`Row`]: how it is parsed, and by what it is found. `docs/adding-a-record.md`
+//! has the steps.
 
 mod chassis;
 mod floatingip;
@@ -32,8 +33,9 @@ pub use segmentation::ChildPortSegmentation;
 #[cfg(feature = "daemon")]
 pub use segmentation::segmentation_id;
 
-// Table, its name in keys and in the CLI, the rules for its writers; and, if the datapath reads it, its collection in
-// `Collections` and the type of its rows. The order is Dragonflow's: a table follows those that its records refer to.
+// Table, its name in keys and in the CLI, the rules for its writers; and, if the datapath reads it, its
+// collection in `Collections` and the type of its rows. The order is Dragonflow's: a table follows those that
+// its records refer to.
 kinds! {
     /// Peers of BGP speakers.
     BgpPeer "bgp_peer" Schema::OPEN;
@@ -112,7 +114,8 @@ pub(super) trait Row: fmt::Debug + Clone + PartialEq + 'static {
 
     fn collection(all: &mut Collections) -> &mut Collection<Self>;
 
-    /// Inserts or replaces the row. A kind whose change affects rows of other kinds has a function of its own.
+    /// Inserts or replaces the row. A kind whose change affects rows of other kinds has a function of its
+    /// own.
     fn insert(self, nb: &mut Northbound, affected: &mut Affected) {
         Self::collection(&mut nb.collections).insert(self, affected);
     }
