@@ -1,8 +1,8 @@
-//! What a step works with, and how it ends a packet's route.
+//! What a step works with beside the packet.
 
 use super::from_port::unknown_tag;
-use super::{Event, Origin, Outlet, State};
-use crate::tables::{PortSlot, Tables};
+use super::{Blame, Event, Outlet, State};
+use crate::tables::Tables;
 use crate::types::DropReason;
 use crate::types::drop_reason::Classify;
 use crate::xsk::Frame;
@@ -16,50 +16,6 @@ pub struct Context<'a, O> {
     pub state: &'a mut State,
     /// Sends, hands over and frees frames.
     pub outlet: &'a mut O,
-}
-
-/// Why the next step is not taken. `burst.rs` alone acts on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Halt {
-    /// The packet is dropped, and counted on a port.
-    Drop(Blame, DropReason),
-}
-
-/// The port on which a drop is counted: the sender or the receiver; none, if it is not in the tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Blame(PortSlot);
-
-impl Blame {
-    /// No port that is in the tables.
-    pub(super) const NO_PORT: Self = Self(PortSlot::NONE);
-
-    /// The port, if there is one.
-    #[must_use]
-    pub fn port(self) -> Option<PortSlot> {
-        (self != Self::NO_PORT).then_some(self.0)
-    }
-}
-
-impl Halt {
-    /// Drops the packet on account of `blame`.
-    #[inline]
-    pub(super) fn drop(blame: impl Into<Blame>, reason: impl Into<DropReason>) -> Self {
-        Self::Drop(blame.into(), reason.into())
-    }
-}
-
-impl From<PortSlot> for Blame {
-    #[inline]
-    fn from(port: PortSlot) -> Self {
-        Self(port)
-    }
-}
-
-impl From<Origin> for Blame {
-    #[inline]
-    fn from(origin: Origin) -> Self {
-        Self(origin.slot())
-    }
 }
 
 impl<O: Outlet> Context<'_, O> {

@@ -1,103 +1,10 @@
-//! Between the halves: a packet that waits for the worker that owns the link it leaves by. It is not ready
-//! for the wire, for the tables may change meanwhile.
+//! Between the halves: the way of a packet to the worker that owns the link it leaves by.
 
 use super::from_port::holder;
-use super::{Blame, Context, Halt, Origin, Outlet, Packet, Target};
-use crate::tables::{Exit, PortSlot, Tables, WorkerId};
-use crate::types::drop_reason::{Admit, Transmit};
-use crate::types::{NetworkKey, PortKey};
+use super::{Blame, Context, Halt, HandedOver, Outlet, Packet, Target};
+use crate::tables::{Exit, PortSlot, WorkerId};
+use crate::types::drop_reason::Transmit;
 use crate::xsk::Frame;
-
-/// A packet on its way to another worker.
-#[derive(Debug)]
-pub struct HandedOver {
-    packet: Packet,
-    target: Target,
-    from: WorkerId,
-    /// Of the tables by which the slots in the packet and the target were found.
-    generation: u64,
-    /// The ports and the network in these slots: others may have them in later tables.
-    keys: Keys,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Keys {
-    origin: Option<PortKey>,
-    network: Option<NetworkKey>,
-    receiver: Option<PortKey>,
-}
-
-const _: () = assert!(size_of::<HandedOver>() <= 80);
-
-impl HandedOver {
-    /// A packet for `target`, which this worker does not reach.
-    pub(super) fn new<O: Outlet>(packet: Packet, target: Target, cx: &Context<'_, O>) -> Self {
-        let keys = Keys {
-            origin: packet.facts.origin.port().and_then(|slot| key_of(slot, cx.tables)),
-            network: cx.tables.network(packet.facts.network).map(|network| network.key),
-            receiver: match target {
-                Target::Port(slot) => key_of(slot, cx.tables),
-                Target::Flood => None,
-            },
-        };
-        Self { packet, target, from: cx.outlet.worker(), generation: cx.tables.generation(), keys }
-    }
-
-    /// The worker that received the packet.
-    pub(super) const fn from(&self) -> WorkerId {
-        self.from
-    }
-
-    /// The packet, when there is no room for it with the other worker.
-    pub(super) fn into_packet(self) -> Packet {
-        self.packet
-    }
-
-    /// The packet and its target, for the worker that it was left for.
-    ///
-    /// # Errors
-    /// The frame, and why it is dropped, when newer `tables` have its receiver elsewhere.
-    #[inline]
-    pub(super) fn open(self, tables: &Tables) -> Result<(Packet, Target), (Frame, Halt)> {
-        if self.generation == tables.generation() {
-            Ok((self.packet, self.target))
-        } else {
-            self.renew(tables)
-        }
-    }
-
-    #[cold]
-    fn renew(self, tables: &Tables) -> Result<(Packet, Target), (Frame, Halt)> {
-        let Self { mut packet, target, keys, .. } = self;
-        let origin = packet.facts.origin.port().and_then(|slot| key_of(slot, tables));
-        if origin != keys.origin {
-            packet.facts.origin = Origin::DEPARTED;
-        }
-        let network = match target {
-            Target::Flood => Ok(Some(packet.facts.network)),
-            Target::Port(slot) => {
-                let port = tables.port(slot).filter(|port| Some(port.key) == keys.receiver);
-                port.map(|port| port.network).ok_or(Halt::drop(Blame::NO_PORT, Transmit::NoSocket))
-            }
-        };
-        let network = network.and_then(|slot| {
-            let is_same =
-                |slot: &_| tables.network(*slot).is_some_and(|network| Some(network.key) == keys.network);
-            let blame = match target {
-                Target::Port(receiver) => receiver.into(),
-                Target::Flood => packet.facts.origin.into(),
-            };
-            slot.filter(is_same).ok_or(Halt::Drop(blame, Admit::NetworkLeft.into()))
-        });
-        match network {
-            Ok(network) => {
-                packet.facts.network = network;
-                Ok((packet, target))
-            }
-            Err(halt) => Err((packet.frame, halt)),
-        }
-    }
-}
 
 /// Brings a packet, which worker `from` received, to the worker that owns the way out: this one, which takes
 /// it through the to-port half by `leave`, or another. The way is longer than nearly all frames have to go.
@@ -123,15 +30,11 @@ pub(super) fn hand_over<O: Outlet>(
             Ok(())
         }
         Ok(exit) => {
-            let waiting = HandedOver::new(packet, Target::Port(exit.slot), cx);
+            let waiting = HandedOver::new(packet, Target::Port(exit.slot), cx.outlet.worker(), cx.tables);
             let refused = cx.outlet.hand_over(exit.worker, waiting);
             let full = Halt::drop(exit.slot, Transmit::HandoverFull);
             refused.map_err(|refused| (refused.into_packet().frame, full))
         }
         Err(halt) => Err((packet.frame, halt)),
     }
-}
-
-fn key_of(slot: PortSlot, tables: &Tables) -> Option<PortKey> {
-    tables.port(slot).map(|port| port.key)
 }

@@ -9,7 +9,9 @@
 mod burst;
 mod context;
 mod from_port;
+mod halt;
 mod hand_over;
+mod handed_over;
 mod outlet;
 mod packet;
 mod ration;
@@ -17,10 +19,11 @@ mod state;
 mod to_port;
 
 pub use burst::{forward, receive, send};
-pub use context::{Blame, Context, Halt};
+pub use context::Context;
 pub use from_port::{Ingress, classify, locate};
-pub use hand_over::HandedOver;
+pub use halt::{Blame, Halt};
 use hand_over::hand_over;
+pub use handed_over::HandedOver;
 pub use outlet::{Event, Outlet};
 pub use packet::{Burst, Entry, Facts, Origin, Packet, Target};
 pub use state::State;

@@ -23,6 +23,8 @@ mod fields;
 #[cfg(feature = "daemon")]
 mod freshness;
 mod index;
+#[cfg(feature = "daemon")]
+mod masked;
 mod northbound;
 #[cfg(feature = "daemon")]
 mod redis;
@@ -42,6 +44,8 @@ pub use db::{Change, ChangeSet, Committed, Effect, NorthboundDb, Op, Record, Rec
 pub(crate) use embedded::describe_sqlite;
 pub use error::{NbError, RecordError};
 pub(crate) use index::compact;
+#[cfg(feature = "daemon")]
+pub use masked::masked;
 pub(crate) use northbound::in_order;
 pub use northbound::{Edit, Northbound};
 #[cfg(feature = "daemon")]
@@ -51,4 +55,4 @@ pub use rows::{ChildPortSegmentation, LogicalPort, LogicalSwitch, Table};
 pub use rows::{segmentation_id, write_chassis};
 pub use table::TableError;
 #[cfg(feature = "daemon")]
-pub use url::{DEFAULT_URL, check_url, is_remote, masked, open, open_existing, reports};
+pub use url::{DEFAULT_URL, check_url, is_remote, open, open_existing, reports};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::embedded::{self, Embedded};
 use super::etcd::{Etcd, Leased};
+use super::masked::masked;
 use super::redis::{self, Redis};
 use super::reports::ReportStore;
 use super::{NbError, NorthboundDb, Reports};
@@ -65,20 +66,6 @@ pub fn is_remote(url: &str) -> bool {
     Store::parse(url).is_ok_and(|store| !matches!(store, Store::Embedded(_)))
 }
 
-/// The URL with `***` in place of its password, for logs and messages.
-///
-/// Everything up to the last `@` is hidden, so that a password without the required escapes is hidden, too.
-#[must_use]
-pub fn masked(url: &str) -> String {
-    let hidden = || {
-        let (scheme, rest) = url.split_once("://")?;
-        let (user, host) = rest.rsplit_once('@')?;
-        let (name, _) = user.split_once(':')?;
-        Some(format!("{scheme}://{name}:***@{host}"))
-    };
-    hidden().unwrap_or_else(|| url.to_owned())
-}
-
 /// The kinds of store, by the URL's scheme.
 #[derive(Debug, PartialEq)]
 enum Store<'a> {
@@ -117,20 +104,6 @@ mod tests {
                 error.starts_with(&format!("{url:?} is no northbound DB: expected sqlite:PATH")),
                 "{error}"
             );
-        }
-    }
-
-    #[test]
-    fn a_password_is_hidden() {
-        let cases = [
-            ("redis://u:secret@h:1/2?ca=f", "redis://u:***@h:1/2?ca=f"),
-            ("redis://:sec@re/t:#@h", "redis://:***@h"),
-            ("redis://u@h:1", "redis://u@h:1"),
-            ("redis://h:1", "redis://h:1"),
-            ("sqlite:/a@b:c", "sqlite:/a@b:c"),
-        ];
-        for (url, shown) in cases {
-            assert_eq!(masked(url), shown);
         }
     }
 }

@@ -115,7 +115,7 @@ fn receivers<'t, O>(packet: &Packet, cx: &Context<'t, O>) -> impl Iterator<Item 
 
 /// Leaves a packet for the receivers behind the links of `worker`.
 fn leave_for(worker: WorkerId, packet: Packet, cx: &mut Context<'_, impl Outlet>) {
-    let waiting = HandedOver::new(packet, Target::Flood, cx);
+    let waiting = HandedOver::new(packet, Target::Flood, cx.outlet.worker(), cx.tables);
     if let Err(refused) = cx.outlet.hand_over(worker, waiting) {
         let packet = refused.into_packet();
         count_share(&packet, worker, Transmit::HandoverFull, cx);

@@ -3,13 +3,16 @@
 use std::error::Error;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::ErrorCode;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-use super::file::BUSY_TIMEOUT;
 use crate::nb::NbError;
+
+/// The time that a writer waits for the transaction of another one.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn failed(path: &Path, error: impl Into<Box<dyn Error + Send + Sync>>) -> NbError {
     let error = error.into();

@@ -4,21 +4,18 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::failure::failed;
+use super::failure::{BUSY_TIMEOUT, failed};
 use crate::nb::NbError;
 
 /// "TPNB" in the header of the file, where `file` and `PRAGMA application_id` show it.
 const APPLICATION_ID: i32 = 0x5450_4e42;
 /// The version of `schema.sql`, in `PRAGMA user_version`.
 const SCHEMA_VERSION: i32 = 1;
-/// The time that a writer waits for the transaction of another one.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Opened {

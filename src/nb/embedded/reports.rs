@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::Embedded;
 use super::failure::failed;
+use super::store::Embedded;
 use crate::nb::NbError;
 use crate::nb::reports::{LIFETIME, ReportStore};
 

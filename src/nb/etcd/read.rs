@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use etcd_client::{Client, Error, GetOptions, GetResponse, KeyValue};
 
-use super::Etcd;
 use super::error::{EtcdError, Failure, Remedy};
 use super::history::{Followed, Witness};
 use super::layout::Range;
+use super::store::Etcd;
 use crate::nb::{NbError, Record, RecordId, Revision, Snapshot, Table};
 
 /// Number of records in one request: some megabytes.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use etcd_client::{Client, Compare, CompareOp, Error, PutOptions, Txn, TxnOp};
 use serde_json::json;
 
-use super::Etcd;
+use super::store::Etcd;
 use crate::nb::NbError;
 use crate::nb::reports::{LIFETIME, ReportStore};
 

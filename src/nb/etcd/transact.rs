@@ -19,9 +19,9 @@ use etcd_client::{Client, Compare, CompareOp, Error, GetOptions, KeyValue, Txn, 
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::Etcd;
 use super::error::{EtcdError, Failure, Remedy};
 use super::read::revision_of;
+use super::store::Etcd;
 use crate::nb::draft::{Draft, Known, Need, Run};
 use crate::nb::transaction::State;
 use crate::nb::{NbError, Record, RecordId, Revision, Table};

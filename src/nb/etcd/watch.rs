@@ -12,12 +12,12 @@ use etcd_client::{Event, EventType, GetOptions, KeyValue, WatchOptions, WatchRes
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Etcd;
 use super::cluster::Connection;
 use super::error::{EtcdError, Failure, Remedy};
 use super::history::Followed;
 use super::layout::{Layout, json};
 use super::read::{LONGEST_ANSWER, get, revision_of};
+use super::store::Etcd;
 use crate::nb::{Change, ChangeSet, NbError, Record, Revision};
 
 /// The time without messages after which a progress report is requested, and the time to wait for it.

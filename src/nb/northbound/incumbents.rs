@@ -1,12 +1,8 @@
 //! Holders of what two or more records claim, to be kept over a restart.
 
-use std::collections::{BTreeSet, HashSet};
-
-use super::Northbound;
+use super::state::Northbound;
 use crate::nb::collection::AnyCollection;
-use crate::nb::rows::AnyRow;
-use crate::nb::{Record, Snapshot};
-use crate::types::{Id, Incumbents};
+use crate::types::Incumbents;
 
 impl Northbound {
     /// The holders of contested claims.
@@ -15,28 +11,4 @@ impl Northbound {
         let keys = self.collections.all().flat_map(AnyCollection::contested);
         keys.chain(self.segmentation_claims.contested()).collect()
     }
-}
-
-/// The records in the order in which they get what they claim: incumbents first, then by id. The tables
-/// come in their own order: ports before the segmentations that wait for them.
-pub(crate) fn in_order<'a>(snapshot: &'a Snapshot, incumbents: &Incumbents) -> Vec<&'a Record> {
-    let holders: BTreeSet<&str> = incumbents.values().map(Id::as_str).collect();
-    let may_hold = snapshot.records.iter().filter(|record| holders.contains(record.id.as_str()));
-    let holding: HashSet<_> = may_hold
-        .filter(|record| holds(record, incumbents))
-        .map(|record| (record.table, &record.id))
-        .collect();
-    let mut records: Vec<_> = snapshot.records.iter().collect();
-    let place = |record: &&'a Record| {
-        let is_newcomer = !holding.is_empty() && !holding.contains(&(record.table, &record.id));
-        (record.table, is_newcomer, &record.id)
-    };
-    records.sort_by(|a, b| place(a).cmp(&place(b)));
-    records
-}
-
-/// Whether the record is the incumbent of one of its claims.
-fn holds(record: &Record, incumbents: &Incumbents) -> bool {
-    let Some(Ok(row)) = AnyRow::parse(record) else { return false };
-    row.claims().iter().any(|claim| incumbents.get(claim).is_some_and(|id| *id == record.id))
 }

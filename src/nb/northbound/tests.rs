@@ -1,7 +1,13 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::*;
+use std::collections::BTreeMap;
+
+use super::Northbound;
+use super::state::{Edit, RecordState};
+use crate::nb::rows::AnyRow;
+use crate::nb::{Change, ChildPortSegmentation, Record, Snapshot, Table};
+use crate::types::Incumbents;
 
 fn record(table: Table, json: Value) -> Record {
     Record { table, id: json["id"].as_str().unwrap_or("?").to_owned(), json }

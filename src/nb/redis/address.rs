@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::nb::NbError;
 use crate::nb::error::nearest;
-use crate::nb::url::masked;
+use crate::nb::masked::masked;
 
 /// The default of option `reread`: the time after which a lost event has no effect any more.
 const DEFAULT_REREAD: Duration = Duration::from_secs(30);

@@ -8,8 +8,8 @@ use redis::aio::MultiplexedConnection;
 use redis::cmd;
 use serde_json::json;
 
-use super::Redis;
 use super::session::Server;
+use super::store::Redis;
 use crate::nb::NbError;
 use crate::nb::reports::{LIFETIME, ReportStore};
 
