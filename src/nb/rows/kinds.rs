@@ -1,7 +1,7 @@
 //! The code that has an arm for each kind of record.
 
-/// Makes [`Table`](super::Table), [`AnyRow`](super::AnyRow) and [`Collections`](super::Collections) of the
-/// list of kinds.
+/// Makes [`Table`](super::Table), [`AnyRow`](super::AnyRow), [`Collections`](super::Collections) and
+/// [`Listed`](super::Listed) of the list of kinds.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $table:ident $name:literal $schema:path $(=> $collection:ident: $row:ident)?;)*) => {
         /// A table of the northbound DB, that is, a model class of Dragonflow.
@@ -67,6 +67,16 @@ macro_rules! kinds {
                 }
             }
         }
+
+        $($(
+            impl Listed for $row {
+                const TABLE: Table = Table::$table;
+
+                fn collection(all: &mut Collections) -> &mut Collection<Self> {
+                    &mut all.$collection
+                }
+            }
+        )?)*
 
         /// One collection for each kind that the datapath reads.
         #[derive(Debug, Clone, PartialEq, Default)]

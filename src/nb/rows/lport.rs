@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::slice;
 use std::sync::Arc;
 
-use super::{Affected, Collections, IndexedIds, Row, Table};
-use crate::nb::collection::Collection;
+use super::{Affected, IndexedIds, Row, Table};
 use crate::nb::fields::Fields;
 use crate::nb::schema::{Field, ID, Kind, NAME, Object, Schema, TOPIC, UNIQUE_KEY, VERSION, list, may, must};
 use crate::nb::texts::Texts;
@@ -116,7 +115,6 @@ impl LogicalPort {
 }
 
 impl Row for LogicalPort {
-    const TABLE: Table = Table::Lport;
     const INDEXES: &'static [IndexedIds<Self>] =
         &[|port| slice::from_ref(&port.lswitch), |port| port.chassis.as_slice()];
     type Key = PortKey;
@@ -154,10 +152,6 @@ impl Row for LogicalPort {
         if let Some(chassis) = &mut self.chassis {
             texts.share(chassis);
         }
-    }
-
-    fn collection(all: &mut Collections) -> &mut Collection<Self> {
-        &mut all.lports
     }
 
     fn insert(self, nb: &mut Northbound, affected: &mut Affected) {

@@ -1,7 +1,6 @@
 //! Records of networks, table `lswitch`.
 
-use super::{Collections, Row, Table};
-use crate::nb::collection::Collection;
+use super::Row;
 use crate::nb::fields::Fields;
 use crate::nb::schema::{Field, ID, Kind, NAME, NUMBER, Schema, TOPIC, UNIQUE_KEY, VERSION, may};
 use crate::nb::texts::Texts;
@@ -44,7 +43,6 @@ pub struct LogicalSwitch {
 }
 
 impl Row for LogicalSwitch {
-    const TABLE: Table = Table::Lswitch;
     type Key = NetworkKey;
 
     fn parse(record: &Record) -> Result<Self, RecordError> {
@@ -72,9 +70,5 @@ impl Row for LogicalSwitch {
 
     fn share_ids(&mut self, texts: &mut Texts) {
         texts.share(&mut self.id);
-    }
-
-    fn collection(all: &mut Collections) -> &mut Collection<Self> {
-        &mut all.lswitches
     }
 }

@@ -85,15 +85,23 @@ pub(super) type Affected = Vec<(Table, Id)>;
 /// The ids by which an index finds a row: those of the records that the row refers to.
 pub(super) type IndexedIds<R> = fn(&R) -> &[Id];
 
-/// A kind of record that the datapath reads. Its rows are in a [`Collection`].
-pub(super) trait Row: fmt::Debug + Clone + PartialEq + 'static {
+/// What the list above says of a kind of record that the datapath reads. The list implements it.
+pub(super) trait Listed: Sized {
     const TABLE: Table;
+
+    fn collection(all: &mut Collections) -> &mut Collection<Self>
+    where
+        Self: Row;
+}
+
+/// A kind of record that the datapath reads. Its rows are in a [`Collection`].
+pub(super) trait Row: Listed + fmt::Debug + Clone + PartialEq + 'static {
     /// The secondary indexes that the collection keeps, for [`Collection::having`].
     const INDEXES: &'static [IndexedIds<Self>] = &[];
     /// The `unique_key`; [`Infallible`](std::convert::Infallible) if the kind has none.
     type Key: fmt::Debug + Copy + Ord;
 
-    /// Parses a record of [`TABLE`](Self::TABLE), leniently: unknown fields are ignored.
+    /// Parses a record of [`TABLE`](Listed::TABLE), leniently: unknown fields are ignored.
     fn parse(record: &Record) -> Result<Self, RecordError>;
 
     fn id(&self) -> &Id;
@@ -111,8 +119,6 @@ pub(super) trait Row: fmt::Debug + Clone + PartialEq + 'static {
 
     /// Replaces the ids that other rows have as well by shared copies.
     fn share_ids(&mut self, texts: &mut Texts);
-
-    fn collection(all: &mut Collections) -> &mut Collection<Self>;
 
     /// Inserts or replaces the row. A kind whose change affects rows of other kinds has a function of its
     /// own.

@@ -6,8 +6,7 @@ use serde_json::Value;
 #[cfg(feature = "daemon")]
 use uuid::Uuid;
 
-use super::{Affected, Collections, Row, Table};
-use crate::nb::collection::Collection;
+use super::{Affected, Row, Table};
 use crate::nb::fields::Fields;
 use crate::nb::schema::{Field, ID, Kind, NUMBER, Object, Schema, TOPIC, may, must};
 use crate::nb::texts::Texts;
@@ -148,7 +147,6 @@ pub struct ChildPortSegmentation {
 }
 
 impl Row for ChildPortSegmentation {
-    const TABLE: Table = Table::ChildPortSegmentation;
     type Key = Infallible;
 
     fn parse(record: &Record) -> Result<Self, RecordError> {
@@ -182,10 +180,6 @@ impl Row for ChildPortSegmentation {
     fn share_ids(&mut self, texts: &mut Texts) {
         texts.share(&mut self.parent);
         texts.share(&mut self.port);
-    }
-
-    fn collection(all: &mut Collections) -> &mut Collection<Self> {
-        &mut all.segmentations
     }
 
     fn insert(self, nb: &mut Northbound, affected: &mut Affected) {
