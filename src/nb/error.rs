@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Revision, Table, TableError};
+use super::{RecordId, Revision, Table, TableError};
 use crate::types::{SegmentationError, shorten, shorten_message};
 
 /// A failed operation on the northbound DB.
@@ -104,8 +104,8 @@ pub enum RecordError {
     #[error("exists already: `trunkpath nb put` replaces it, `trunkpath nb delete` deletes it")]
     Exists,
     /// No record has this id, so it cannot be deleted.
-    #[error("does not exist: `trunkpath nb list {0}` shows those that exist")]
-    Absent(Table),
+    #[error("does not exist: `trunkpath nb list {}` shows those that exist", .0.table)]
+    Absent(RecordId),
     /// Another record of the table has this unique key.
     #[error("unique_key {key} belongs to {other} already: leave the field out to get a free one")]
     DuplicateKey { key: u64, other: String },

@@ -34,9 +34,8 @@ pub(super) async fn with_ids_of_name(db: &dyn NorthboundDb, error: NbError) -> a
         NbError::Rejected { about, reason: RecordError::NoSuchPort { role, id }, .. } => {
             (format!("{about}: {role} {id}"), id.clone(), Table::Lport)
         }
-        NbError::Rejected { about, reason: RecordError::Absent(table), .. } => {
-            let id = about.strip_prefix(table.name()).unwrap_or_default().trim_start();
-            (about.clone(), id.to_owned(), *table)
+        NbError::Rejected { reason: RecordError::Absent(record), .. } => {
+            (record.to_string(), record.id.clone(), record.table)
         }
         _ => return error.into(),
     };

@@ -136,7 +136,7 @@ fn perform(state: &mut dyn State, op: Op) -> Result<(RecordId, Option<Value>), S
             let record = RecordId { table, id };
             let old = state.get(&record)?;
             if old.is_none() {
-                return Err(RecordError::Absent(table).into());
+                return Err(RecordError::Absent(record).into());
             }
             state.delete(&record)?;
             return Ok((record, old));
