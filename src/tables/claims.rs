@@ -20,19 +20,17 @@ pub(super) fn root_of<'a>(nb: &'a Northbound, lport: &'a str) -> Option<&'a str>
     None
 }
 
-/// The problems of all segmentations in `nb`.
-pub(super) fn problems(nb: &Northbound) -> impl Iterator<Item = Problem> {
-    ineffective(nb).map(|segmentation| {
-        let reason = if nb.holds(segmentation) {
-            format!(
-                "port {} has no link, because the ports above it form a loop: remove one segmentation of the loop",
-                segmentation.port,
-            )
-        } else {
-            why_waiting(nb, segmentation)
-        };
-        Problem::new(format!("child_port_segmentation {}", segmentation.id), reason)
-    })
+/// The problem of a segmentation that has no effect.
+pub(super) fn problem(nb: &Northbound, segmentation: &ChildPortSegmentation) -> Problem {
+    let reason = if nb.holds(segmentation) {
+        format!(
+            "port {} has no link, because the ports above it form a loop: remove one segmentation of the loop",
+            segmentation.port,
+        )
+    } else {
+        why_waiting(nb, segmentation)
+    };
+    Problem::new(format!("child_port_segmentation {}", segmentation.id), reason)
 }
 
 /// The segmentations that have no effect: another record holds what they claim, or they form a loop.

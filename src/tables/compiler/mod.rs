@@ -1,11 +1,11 @@
 //! Compilation of [`Tables`] from records and links, incremental by link and network.
 
 mod dirty;
+mod findings;
 mod rebuild;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::claims;
 use super::mac_holders::MacHolders;
 use super::network::Member;
 use super::pairs::PairHolders;
@@ -163,37 +163,6 @@ impl Compiler {
     pub fn holder_of(&self, lswitch: &str, mac: MacAddr) -> Option<&str> {
         let network = self.tables.network(self.networks.get(lswitch)?.slot)?;
         self.port_at(network.receiver(mac)?)
-    }
-
-    /// The problems of all records.
-    #[must_use]
-    pub fn problems(&self) -> Vec<Problem> {
-        let nb = &self.northbound;
-        let keys = |table: &str, id: &str, key: u32, owner: &str| {
-            let reason = format!(
-                "its unique_key {key} belongs to {owner} already, so it is ignored: give it a free one"
-            );
-            Problem::new(format!("{table} {id}"), reason)
-        };
-        let ports = nb.lports_without_key();
-        let ports = ports.map(|(port, owner)| keys("lport", &port.id, port.key.get(), owner));
-        let networks = nb.lswitches_without_key();
-        let networks =
-            networks.map(|(network, owner)| keys("lswitch", &network.id, network.key.get(), owner));
-        let found = self.compiled_links.values().flat_map(|link| &link.problems);
-        let found = found.chain(self.networks.values().flat_map(|network| &network.problems)).cloned();
-        let invalid = nb.invalid().map(|(_, _, problem)| problem.clone());
-        invalid.chain(claims::problems(nb)).chain(ports).chain(networks).chain(found).collect()
-    }
-
-    /// Number of the [`problems`](Self::problems), without their texts.
-    #[must_use]
-    pub fn problem_count(&self) -> usize {
-        let nb = &self.northbound;
-        let of_links: usize = self.compiled_links.values().map(|link| link.problems.len()).sum();
-        let of_networks: usize = self.networks.values().map(|network| network.problems.len()).sum();
-        let without_key = nb.lports_without_key().count() + nb.lswitches_without_key().count();
-        nb.invalid().count() + claims::ineffective(nb).count() + without_key + of_links + of_networks
     }
 
     /// Applies one change of the records.
