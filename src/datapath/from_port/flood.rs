@@ -4,7 +4,7 @@
 use super::copy::copy;
 use crate::datapath::ration::may_cause;
 use crate::datapath::{Context, Halt, HandedOver, Outlet, Packet, Target};
-use crate::tables::{Exit, PortSlot, WorkerId, WorkerSet};
+use crate::tables::{Exit, PortSlot, Tables, WorkerId, WorkerSet};
 use crate::types::DropReason;
 use crate::types::drop_reason::{self, Transmit};
 use crate::xsk::Frame;
@@ -21,9 +21,8 @@ pub(in crate::datapath) fn flood<O: Outlet>(
     leave: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
 ) -> Result<(), (Frame, Halt)> {
     let origin = packet.facts.origin;
-    let network = cx.tables.network(packet.facts.network);
-    // The sender is one of the network's ports.
-    let receivers = network.map_or(0, |network| network.flood.len().saturating_sub(1));
+    // The sender is one of them.
+    let receivers = ports_of(&packet, cx.tables).len().saturating_sub(1);
     if receivers == 0 {
         return Err((packet.frame, Halt::drop(origin, drop_reason::Flood::NoReceiver)));
     }
@@ -47,13 +46,13 @@ pub(in crate::datapath) fn spread<O: Outlet>(
     let Packet { facts, .. } = packet;
     let tables = cx.tables;
     let exit = |receiver| tables.exit(receiver, facts.queue, from);
-    let network = tables.network(facts.network);
-    let ports = network.map_or(&[][..], |network| &network.flood);
-    let is_here = |port: &PortSlot| exit(*port).is_some_and(|exit| cx.outlet.is_own(exit.worker));
-    let last = ports.iter().rposition(|port| !facts.origin.is(*port) && is_here(port));
+    let ports = ports_of(&packet, tables);
+    let here = |port| exit(port).filter(|exit| cx.outlet.is_own(exit.worker));
+    let mut candidates = ports.iter().enumerate().rev().filter(|(_, port)| !facts.origin.is(**port));
+    let last = candidates.find_map(|(place, port)| Some((place, here(*port)?)));
     let mut has_others = false;
     for (place, &receiver) in ports.iter().enumerate() {
-        if facts.origin.is(receiver) || last == Some(place) {
+        if facts.origin.is(receiver) || last.is_some_and(|(last, _)| last == place) {
             continue;
         }
         match exit(receiver) {
@@ -62,12 +61,11 @@ pub(in crate::datapath) fn spread<O: Outlet>(
             None => cx.count_drop(receiver.into(), Transmit::NoSocket.into()),
         }
     }
-    let last = last.and_then(|place| exit(*ports.get(place)?));
     // The worker that received the packet gives the others theirs.
     let is_to_give = has_others && cx.outlet.is_own(from);
     let left = if is_to_give { give(packet, last.is_some(), cx) } else { Some(packet) };
     match (left, last) {
-        (Some(packet), Some(exit)) => leave(packet, exit, cx),
+        (Some(packet), Some((_, exit))) => leave(packet, exit, cx),
         // Its receivers left while it waited.
         (Some(Packet { frame, facts }), None) => {
             cx.drop_frame(frame, facts.origin.into(), drop_reason::Admit::NetworkLeft.into());
@@ -105,12 +103,15 @@ fn give(packet: Packet, keeps: bool, cx: &mut Context<'_, impl Outlet>) -> Optio
     }
 }
 
-/// The ports of the packet's network but its sender.
+/// The ports of the packet's network that are up, its sender among them.
+fn ports_of<'t>(packet: &Packet, tables: &'t Tables) -> &'t [PortSlot] {
+    tables.network(packet.facts.network).map_or(&[], |network| &network.flood)
+}
+
+/// These ports but the sender.
 fn receivers<'t, O>(packet: &Packet, cx: &Context<'t, O>) -> impl Iterator<Item = PortSlot> + use<'t, O> {
     let origin = packet.facts.origin;
-    let network = cx.tables.network(packet.facts.network);
-    let ports = network.into_iter().flat_map(|network| network.flood.iter().copied());
-    ports.filter(move |port| !origin.is(*port))
+    ports_of(packet, cx.tables).iter().copied().filter(move |port| !origin.is(*port))
 }
 
 /// Leaves a packet for the receivers behind the links of `worker`.
