@@ -41,6 +41,12 @@ pub struct RunArgs {
     /// Link of a port, if neither the link's alias nor its name identifies the port; repeatable
     #[arg(long, value_name = "LPORT=LINK", value_parser = attachment)]
     attach: Vec<(String, String)>,
+    /// Link of a physical network, by which provider networks (types vlan, flat) leave; repeatable
+    #[arg(long, value_name = "PHYSNET=LINK", value_parser = uplink)]
+    uplink: Vec<(String, String)>,
+    /// Whether outer IPv4 headers of tunnels forbid fragments (DF) [default: false]
+    #[arg(long, value_name = "BOOL")]
+    tunnel_df: Option<bool>,
     #[arg(long, value_name = "LPORT:KEY=VALUE", value_parser = port_option, help = PORT_HELP)]
     port: Vec<(String, PortSettings)>,
     #[arg(long, value_name = "SOCKET", help = format!("Socket of the API, which show, stats and trace use [default: {DEFAULT_API}]"))]
@@ -91,6 +97,12 @@ impl RunArgs {
                 bail!("--attach gives lport {lport} two links, {first} and {link}: a port has one");
             }
         }
+        let mut uplinks = BTreeMap::new();
+        for (physical, link) in &self.uplink {
+            if let Some(first) = uplinks.insert(physical.clone(), link.clone()) {
+                bail!("--uplink gives physical network {physical} two links, {first} and {link}: it has one");
+            }
+        }
         let mut port = BTreeMap::<String, PortSettings>::new();
         for (lport, given) in &self.port {
             let slot = port.entry(lport.clone()).or_default();
@@ -102,6 +114,8 @@ impl RunArgs {
             local_ip: self.local_ip,
             workers: self.workers.clone(),
             attach,
+            uplinks,
+            tunnel_df: self.tunnel_df,
             api: self.api.clone(),
             state: self.state.clone(),
             pin_folder: self.pin_folder.clone(),
@@ -120,6 +134,13 @@ fn attachment(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
         Some((lport, link)) if !lport.is_empty() => Ok((lport.to_owned(), link.to_owned())),
         _ => Err("expected LPORT=LINK, an lport's id and a link's name"),
+    }
+}
+
+fn uplink(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((physical, link)) if !physical.is_empty() => Ok((physical.to_owned(), link.to_owned())),
+        _ => Err("expected PHYSNET=LINK, the name of a physical network and a link's name"),
     }
 }
 

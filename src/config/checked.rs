@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::tables::Policy;
-use crate::types::{LinkRole, NoSocketPolicy};
+use crate::types::{Id, LinkRole, NoSocketPolicy};
 
 /// Default Unix socket of the API, for the daemon and its clients.
 pub const DEFAULT_API: &str = "/run/trunkpath/api.sock";
@@ -44,6 +44,10 @@ pub struct Config {
     /// Address at which other hosts reach this one, for its record in table `chassis`; `None`: the source
     /// address of the default route.
     pub local_ip: Option<IpAddr>,
+    /// Link names by physical network: provider networks leave by these.
+    pub uplinks: BTreeMap<Id, String>,
+    /// Whether outer IPv4 headers of tunnels forbid fragments (DF).
+    pub tunnel_df: bool,
     /// Size of the UMEM, which contains all frames.
     pub umem_mib: u32,
     /// Behaviour of workers without frames.
@@ -65,10 +69,19 @@ impl Config {
 
     /// The options of a link with this role.
     #[must_use]
-    pub fn link_options(&self, role: &LinkRole) -> PortOptions {
+    pub fn link_options(&self, role: &LinkRole) -> LinkOptions {
         match role {
-            LinkRole::Port(lport) => self.port(lport),
+            LinkRole::Port(lport) => LinkOptions::Port(self.port(lport)),
+            LinkRole::Uplink(name) => {
+                LinkOptions::Uplink(UplinkOptions { is_provider: self.is_provider(name) })
+            }
         }
+    }
+
+    /// Whether a physical network is mapped to the link.
+    #[must_use]
+    pub fn is_provider(&self, link: &str) -> bool {
+        self.uplinks.values().any(|name| *name == *link)
     }
 
     /// Whether a port may have `no_socket = drop`.
@@ -101,6 +114,35 @@ pub enum IdleMode {
     Adaptive,
     /// It polls without end: the lowest latency, at the cost of a CPU.
     Busy,
+}
+
+/// Options by which a link is opened: with other ones it is opened again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkOptions {
+    /// The link of a port.
+    Port(PortOptions),
+    /// A link to other hosts.
+    Uplink(UplinkOptions),
+}
+
+impl LinkOptions {
+    /// Whether partial checksums of received frames are completed. On an uplink always: a peer behind a veth,
+    /// and the inner frames of tunnels, have them.
+    #[must_use]
+    pub const fn completes_checksums(self) -> bool {
+        match self {
+            Self::Port(options) => options.complete_checksums,
+            Self::Uplink(_) => true,
+        }
+    }
+}
+
+/// Options of a link to other hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UplinkOptions {
+    /// Whether a physical network is mapped to it: then it receives frames to all addresses and VLANs.
+    /// Tunnels need only those to the link's own address.
+    pub is_provider: bool,
 }
 
 /// Options of one port.

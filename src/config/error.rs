@@ -82,6 +82,14 @@ pub enum ConfigError {
         "attach: link {link} is given to lport {first} and to lport {second}: a link belongs to one port"
     )]
     LinkTwice { link: String, first: String, second: String },
+    #[error(
+        "uplinks: {physical:?} = {link:?} maps no physical network to a link: expected a name, and 1 to 15 bytes without /, : and blanks"
+    )]
+    BadUplink { physical: String, link: String },
+    #[error(
+        "uplinks: link {link} is given to physical network {physical} and attached to lport {lport}: a link is an uplink or belongs to a port"
+    )]
+    UplinkIsPort { link: String, physical: String, lport: String },
     #[error("umem_mib: {0} is out of range: expected 1 to {max}", max = MAX_UMEM_MIB)]
     UmemSize(u32),
     #[error("port option {key}: {value:?} is not possible: expected {expected}")]

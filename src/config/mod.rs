@@ -12,7 +12,8 @@ mod settings;
 mod update;
 
 pub use checked::{
-    Config, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, OnWorkerPanic, PortOptions,
+    Config, DEFAULT_API, DEFAULT_PIN_FOLDER, DEFAULT_STATE, IdleMode, LinkOptions, OnWorkerPanic,
+    PortOptions, UplinkOptions,
 };
 pub use cpus::CpusError;
 pub use error::{ConfigError, ConfigErrors, Position};

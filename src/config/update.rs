@@ -24,6 +24,8 @@ impl Config {
             chassis,
             workers,
             attach,
+            uplinks,
+            tunnel_df,
             api,
             state,
             pin_folder,
@@ -53,6 +55,8 @@ impl Config {
         update.set_value("reserved_multicast", &mut self.policy.reserved_multicast, reserved_multicast);
         update.set_table("unknown_tags", &mut self.policy.unknown_tags, unknown_tags);
         update.set_table("attach", &mut self.attach, attach);
+        update.set_table("uplinks", &mut self.uplinks, uplinks);
+        update.set_value("tunnel_df", &mut self.tunnel_df, tunnel_df);
         update.set_table("port.\"*\"", &mut self.default_port, default_port);
         update.set_table("port", &mut self.ports, ports);
         // Not a setting: it follows from two that are reported themselves.

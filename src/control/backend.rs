@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 
 use super::links::Link;
-use crate::config::PortOptions;
+use crate::config::LinkOptions;
 use crate::kernel::ProgramChange;
 use crate::tables::{LinkSlot, WorkerId};
 use crate::types::IfIndex;
@@ -20,7 +20,7 @@ pub trait LinkBackend {
 
     /// Starts to open `link`, which has the place `slot` in the tables. Ends with [`BackendEvent::Opened`].
     /// Its frames do not flow before [`connect`](Self::connect).
-    fn open(&mut self, link: &Link, slot: LinkSlot, options: PortOptions);
+    fn open(&mut self, link: &Link, slot: LinkSlot, options: LinkOptions);
 
     /// Waits for the next event. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = BackendEvent<Self::Handle, Self::Error>>;

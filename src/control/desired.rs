@@ -1,21 +1,32 @@
 //! The links that records and configuration require, each for one role. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use super::links::{Attachments, LinkConflict, Links, describe_missing, find_link};
 use crate::nb::{Claims, Northbound};
 use crate::types::{Claim, Id, IfIndex, Incumbents, LinkRole, Problem};
 
-/// The roles that should have a link here: the ports that are bound to this chassis and are no subports.
+/// The roles that should have a link here: the ports that are bound to this chassis and are no subports, and
+/// the uplinks.
 #[derive(Debug, Default)]
 pub(super) struct Desired {
-    /// The search result of each role, without regard to other roles.
-    found: BTreeMap<LinkRole, Found>,
+    /// The search result of each port, without regard to other ports and to uplinks.
+    found: BTreeMap<Id, Found>,
     /// The ports whose search found each link. The first of them has it until its search finds another, also
     /// while the link is down.
     claims: Claims<IfIndex>,
-    /// The holders of contested links in an earlier run, until a role claims the link.
-    remembered: BTreeMap<IfIndex, LinkRole>,
+    /// The holders of contested links in an earlier run, until a port claims the link.
+    remembered: BTreeMap<IfIndex, Id>,
+    /// The uplinks, which no port gets. One that is down has no role.
+    uplinks: BTreeMap<IfIndex, Uplink>,
+}
+
+/// A link that other hosts are reached by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Uplink {
+    pub(super) name: Id,
+    pub(super) is_up: bool,
 }
 
 /// The result of the search for a port's link.
@@ -49,6 +60,8 @@ pub(super) enum NoLink {
     Conflict(#[from] LinkConflict),
     #[error("link {link} is lport {owner}'s already: a link belongs to one port")]
     Taken { link: String, owner: Id },
+    #[error("link {0} is an uplink: give the port a link of its own")]
+    Uplink(Id),
 }
 
 /// The effect of a search: whatever depends on one of these has to be examined.
@@ -74,7 +87,7 @@ impl Desired {
     /// Sets the [incumbents](Self::incumbents) of an earlier run, before the first search.
     pub(super) fn set_incumbents(&mut self, incumbents: &Incumbents) {
         let links = incumbents.iter().filter_map(|(claim, lport)| match claim {
-            Claim::Link(ifindex) => Some((*ifindex, LinkRole::Port(lport.clone()))),
+            Claim::Link(ifindex) => Some((*ifindex, lport.clone())),
             Claim::PortKey(_)
             | Claim::NetworkKey(_)
             | Claim::Tag(..)
@@ -88,7 +101,7 @@ impl Desired {
     pub(super) fn incumbents(&self) -> Incumbents {
         let contested =
             self.claims.contested().map(|(ifindex, lport)| (Claim::Link(*ifindex), lport.clone()));
-        let kept = self.found.iter().filter_map(|(LinkRole::Port(lport), found)| match found {
+        let kept = self.found.iter().filter_map(|(lport, found)| match found {
             Found::Up(ifindex, Some(_)) => Some((Claim::Link(*ifindex), lport.clone())),
             Found::Up(_, None) | Found::Down(..) | Found::Nothing(_) => None,
         });
@@ -102,27 +115,30 @@ impl Desired {
         sources: &SearchSources<'_>,
     ) -> Moved {
         let holders: BTreeSet<_> = self.remembered.values().cloned().collect();
-        let roles = lports.map(|lport| LinkRole::Port(lport.clone()));
-        let (first, then): (Vec<_>, Vec<_>) = roles.partition(|role| holders.contains(role));
+        let (first, then): (Vec<_>, Vec<_>) = lports.partition(|lport| holders.contains(*lport));
         let mut moved = Moved::default();
-        for role in first.into_iter().chain(then) {
-            let found = match &role {
-                LinkRole::Port(lport) => self.find(lport, sources),
-            };
-            self.set(&role, found, &mut moved);
+        for lport in first.into_iter().chain(then) {
+            let found = self.find(lport, sources);
+            self.set(lport, found, &mut moved);
         }
         self.remembered.retain(|ifindex, _| self.claims.holder(ifindex).is_none());
         moved
     }
 
-    fn set(&mut self, role: &LinkRole, found: Option<Found>, moved: &mut Moved) {
-        let LinkRole::Port(lport) = role;
-        let before = self.found.get(role);
+    /// Replaces the uplinks. Returns the links that have become one, changed as such or are none any longer.
+    pub(super) fn set_uplinks(&mut self, uplinks: BTreeMap<IfIndex, Uplink>) -> BTreeSet<IfIndex> {
+        let before = mem::replace(&mut self.uplinks, uplinks);
+        let links = before.keys().chain(self.uplinks.keys());
+        links.filter(|ifindex| before.get(ifindex) != self.uplinks.get(ifindex)).copied().collect()
+    }
+
+    fn set(&mut self, lport: &Id, found: Option<Found>, moved: &mut Moved) {
+        let before = self.found.get(lport);
         if before == found.as_ref() {
             return;
         }
         let (had, has) = (before.and_then(Found::ifindex), found.as_ref().and_then(Found::ifindex));
-        moved.roles.push(role.clone());
+        moved.roles.push(LinkRole::Port(lport.clone()));
         moved.links.extend(had.into_iter().chain(has));
         if let Some(had) = had.filter(|_| had != has) {
             self.claims.remove_and_pass_on(&had, lport);
@@ -131,8 +147,8 @@ impl Desired {
             self.claims.insert(has, lport.clone());
         }
         match found {
-            Some(found) => drop(self.found.insert(role.clone(), found)),
-            None => drop(self.found.remove(role)),
+            Some(found) => drop(self.found.insert(lport.clone(), found)),
+            None => drop(self.found.remove(lport)),
         }
     }
 
@@ -161,38 +177,51 @@ impl Desired {
 
     /// Whether the port has this link, or had it in an earlier run.
     fn has(&self, lport: &Id, ifindex: IfIndex) -> bool {
-        let role = LinkRole::Port(lport.clone());
-        match self.found.get(&role) {
+        match self.found.get(lport) {
             Some(found) => found.ifindex() == Some(ifindex),
-            None => self.remembered.get(&ifindex) == Some(&role),
+            None => self.remembered.get(&ifindex) == Some(lport),
         }
     }
 
     /// Whether a role claims the link, which may be down.
     pub(super) fn is_claimed(&self, ifindex: IfIndex) -> bool {
-        self.claims.holder(&ifindex).is_some()
+        self.claims.holder(&ifindex).is_some() || self.uplinks.contains_key(&ifindex)
     }
 
     /// The role for which the link should be open. `None` while the link is down.
     pub(super) fn role_of(&self, ifindex: IfIndex) -> Option<LinkRole> {
-        let role = LinkRole::Port(self.claims.holder(&ifindex)?.clone());
-        matches!(self.found.get(&role), Some(Found::Up(..))).then_some(role)
+        if let Some(uplink) = self.uplinks.get(&ifindex) {
+            return uplink.is_up.then(|| LinkRole::Uplink(uplink.name.clone()));
+        }
+        let lport = self.claims.holder(&ifindex)?;
+        matches!(self.found.get(lport), Some(Found::Up(..))).then(|| LinkRole::Port(lport.clone()))
     }
 
     /// The links that should be open.
     pub(super) fn links(&self) -> impl Iterator<Item = IfIndex> {
-        let links = self.claims.holders().map(|(ifindex, _)| *ifindex);
-        links.filter(|ifindex| self.role_of(*ifindex).is_some())
+        let of_ports = self.claims.holders().map(|(ifindex, _)| *ifindex);
+        let of_ports = of_ports.filter(|ifindex| !self.uplinks.contains_key(ifindex));
+        of_ports.chain(self.uplinks.keys().copied()).filter(|ifindex| self.role_of(*ifindex).is_some())
     }
 
-    /// The link of a role; `None` if it should not have one here.
-    pub(super) fn link_of(&self, role: &LinkRole, links: &Links) -> Option<Result<IfIndex, NoLink>> {
-        let LinkRole::Port(lport) = role;
-        let ifindex = match self.found.get(role)? {
+    /// Whether the role keeps an open link that is switched off: it has no other one.
+    pub(super) fn keeps_while_down(&self, role: &LinkRole, ifindex: IfIndex, links: &Links) -> bool {
+        match role {
+            LinkRole::Port(lport) => self.link_of(lport, links).is_some_and(|found| found.is_err()),
+            LinkRole::Uplink(name) => self.uplinks.get(&ifindex).is_some_and(|uplink| uplink.name == *name),
+        }
+    }
+
+    /// The link of a port; `None` if it should not have one here.
+    pub(super) fn link_of(&self, lport: &Id, links: &Links) -> Option<Result<IfIndex, NoLink>> {
+        let ifindex = match self.found.get(lport)? {
             Found::Up(ifindex, _) => *ifindex,
             Found::Down(_, name) => return Some(Err(NoLink::Down(name.clone()))),
             Found::Nothing(reason) => return Some(Err(reason.clone())),
         };
+        if let Some(uplink) = self.uplinks.get(&ifindex) {
+            return Some(Err(NoLink::Uplink(uplink.name.clone())));
+        }
         Some(match self.claims.holder(&ifindex) {
             Some(owner) if owner != lport => {
                 let link = links.get(ifindex).map_or("?", |link| &link.name).to_owned();
@@ -204,26 +233,24 @@ impl Desired {
 
     /// The ports that should have a link here, with the result of [`link_of`](Self::link_of).
     pub(super) fn ports(&self, links: &Links) -> impl Iterator<Item = (&Id, Result<IfIndex, NoLink>)> {
-        self.found.keys().filter_map(|role| match role {
-            LinkRole::Port(lport) => Some((lport, self.link_of(role, links)?)),
-        })
+        self.found.keys().filter_map(|lport| Some((lport, self.link_of(lport, links)?)))
     }
 
     pub(super) fn problems(&self, links: &Links) -> Vec<Problem> {
-        let of = |(role, found): (&LinkRole, &Found)| {
+        let of = |(lport, found): (&Id, &Found)| {
             let conflict = match found {
                 Found::Up(_, conflict) => conflict.as_ref().map(ToString::to_string),
                 Found::Down(..) | Found::Nothing(_) => None,
             };
-            let none = self.link_of(role, links).and_then(Result::err).map(|reason| reason.to_string());
-            let problem = |reason| Problem::new(role.to_string(), reason);
+            let none = self.link_of(lport, links).and_then(Result::err).map(|reason| reason.to_string());
+            let problem = |reason| Problem::new(format!("lport {lport}"), reason);
             conflict.into_iter().chain(none).map(problem).collect::<Vec<_>>()
         };
         self.found.iter().flat_map(of).collect()
     }
 
-    /// Whether the role should have a link here.
-    pub(super) fn contains(&self, role: &LinkRole) -> bool {
-        self.found.contains_key(role)
+    /// Whether the port should have a link here.
+    pub(super) fn contains(&self, lport: &str) -> bool {
+        self.found.contains_key(lport)
     }
 }

@@ -46,7 +46,7 @@ impl Daemon {
         if let Some(report) = self.reconciler.compiler.report(lport) {
             return port_state(report.state);
         }
-        match self.reconciler.desired.link_of(&LinkRole::Port(lport.clone()), &self.reconciler.links) {
+        match self.reconciler.desired.link_of(lport, &self.reconciler.links) {
             Some(Err(reason @ NoLink::Down(_))) => PortState::down(DownKind::LinkDown, reason.to_string()),
             Some(Err(reason)) => PortState::down(DownKind::NoLink, reason.to_string()),
             Some(Ok(ifindex)) => {
@@ -96,8 +96,7 @@ impl Daemon {
 
     /// Whether the port is in the tables, or bound to this chassis.
     fn is_here(&self, lport: &Id) -> bool {
-        self.reconciler.compiler.report(lport).is_some()
-            || self.reconciler.desired.contains(&LinkRole::Port(lport.clone()))
+        self.reconciler.compiler.report(lport).is_some() || self.reconciler.desired.contains(lport)
     }
 
     pub(super) fn networks_view(&self) -> Vec<NetworkView> {

@@ -94,8 +94,11 @@ struct LinkCompiler<'a, 'n> {
 
 impl<'a> LinkCompiler<'a, '_> {
     fn add_root(&mut self, link: &LocalLink) {
-        let LinkRole::Port(lport) = &link.role;
-        let record = self.nb.lports().get(lport).filter(|port| owns_key(self.nb, port));
+        let record = link
+            .role
+            .port()
+            .and_then(|lport| self.nb.lports().get(lport))
+            .filter(|port| owns_key(self.nb, port));
         let Some(record) = record else { return };
         if let Some(segmentation) = self.nb.segmentation_above(&record.id) {
             let reason = format!(

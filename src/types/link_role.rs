@@ -10,14 +10,18 @@ use super::Id;
 pub enum LinkRole {
     /// The link of a port, by the id of the port's record in table `lport`.
     Port(Id),
+    /// A link that other hosts are reached by, by its name: tunnels leave by it, or provider networks are
+    /// mapped to it.
+    Uplink(Id),
 }
 
 impl LinkRole {
-    /// The id of the record that the role belongs to.
+    /// The port whose link it is; `None` for an uplink.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub const fn port(&self) -> Option<&Id> {
         match self {
-            Self::Port(lport) => lport,
+            Self::Port(lport) => Some(lport),
+            Self::Uplink(_) => None,
         }
     }
 }
@@ -27,6 +31,7 @@ impl fmt::Display for LinkRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Port(lport) => write!(f, "lport {lport}"),
+            Self::Uplink(link) => write!(f, "uplink {link}"),
         }
     }
 }

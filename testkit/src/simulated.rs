@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::pending;
 
-use trunkpath::config::{Config, PortOptions, Settings};
+use trunkpath::config::{Config, LinkOptions, Settings};
 use trunkpath::control::links::{Link, Links};
 use trunkpath::control::{BackendEvent, LinkBackend, Reconciler};
 use trunkpath::tables::LinkSlot;
@@ -20,7 +20,7 @@ impl LinkBackend for Simulated {
     type Handle = ();
     type Error = &'static str;
 
-    fn open(&mut self, link: &Link, _: LinkSlot, _: PortOptions) {
+    fn open(&mut self, link: &Link, _: LinkSlot, _: LinkOptions) {
         let outcome = if is_held(link) {
             Err("another program holds the link")
         } else {

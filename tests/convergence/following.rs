@@ -97,7 +97,7 @@ impl FollowingReconciler {
             reconciler
                 .open_links()
                 .filter(|(ifindex, _)| is_free(*ifindex))
-                .map(|(_, lport)| lport.to_owned())
+                .map(|(_, role)| role.to_string())
                 .collect()
         };
         let (here, wanted) = (taken(&self.reconciler), taken(&fresh));

@@ -45,7 +45,10 @@ impl BlockingReconciler {
 
     /// Ports with a link, and its ifindex.
     fn taken(&self) -> Vec<(u32, &str)> {
-        self.0.open_links().map(|(ifindex, lport)| (ifindex.get(), lport)).collect()
+        self.0
+            .open_links()
+            .filter_map(|(ifindex, role)| Some((ifindex.get(), role.port()?.as_str())))
+            .collect()
     }
 
     fn problems(&self) -> Vec<String> {

@@ -32,7 +32,7 @@ fn detached_programs_are_detected_and_attached_again() {
             log.matches("was taken off the link by another process").count().ge(&3).then_some(())
         });
         until("the ports to be opened again", || {
-            (testbed.files.log().matches("port open").count() == 2 * pins.len()).then_some(())
+            (testbed.files.log().matches("link open").count() == 2 * pins.len()).then_some(())
         });
         testbed.wait_until_all_up();
         testbed.daemon().wait_until_converged();

@@ -24,12 +24,14 @@ const EVERY_PORT: &str = "*";
 
 const DEFAULT_FLOOD_RATE: u32 = 100_000;
 
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 17] = [
     "nb",
     "chassis",
     "local_ip",
     "workers",
     "attach",
+    "uplinks",
+    "tunnel_df",
     "api",
     "state",
     "pin_folder",
@@ -55,6 +57,8 @@ pub struct Settings {
     pub local_ip: Option<IpAddr>,
     pub workers: Option<String>,
     pub attach: BTreeMap<String, String>,
+    pub uplinks: BTreeMap<String, String>,
+    pub tunnel_df: Option<bool>,
     pub api: Option<PathBuf>,
     pub state: Option<PathBuf>,
     pub pin_folder: Option<PathBuf>,
@@ -101,6 +105,8 @@ impl Settings {
             local_ip: self.local_ip.or(below.local_ip),
             workers: self.workers.or(below.workers),
             attach: below.attach.into_iter().chain(self.attach).collect(),
+            uplinks: below.uplinks.into_iter().chain(self.uplinks).collect(),
+            tunnel_df: self.tunnel_df.or(below.tunnel_df),
             api: self.api.or(below.api),
             state: self.state.or(below.state),
             pin_folder: self.pin_folder.or(below.pin_folder),
@@ -128,6 +134,7 @@ impl Settings {
             return Err(ConfigError::UmemSize(umem_mib).into());
         }
         check_links(&self.attach)?;
+        check_uplinks(&self.uplinks, &self.attach)?;
         Ok(Config {
             nb: non_empty("nb", self.nb)?.unwrap_or_else(|| DEFAULT_URL.to_owned()),
             chassis: non_empty("chassis", self.chassis)?.unwrap_or_else(host_name),
@@ -136,6 +143,8 @@ impl Settings {
                 None => vec![cpus::last_allowed()?],
             },
             attach: self.attach,
+            uplinks: self.uplinks.into_iter().map(|(physical, link)| (physical.into(), link)).collect(),
+            tunnel_df: self.tunnel_df.unwrap_or(false),
             api: self.api.unwrap_or_else(|| DEFAULT_API.into()),
             state: self.state.unwrap_or_else(|| DEFAULT_STATE.into()),
             pin_folder: self.pin_folder.unwrap_or_else(|| DEFAULT_PIN_FOLDER.into()),
@@ -247,15 +256,34 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Checks the names by the kernel's rule (`dev_valid_name`), and that each link has one port.
+/// Whether the kernel accepts the name of a link (`dev_valid_name`).
+fn is_link_name(name: &str) -> bool {
+    let forbidden = |byte: u8| byte == b'/' || byte == b':' || byte.is_ascii_whitespace();
+    (1..=15).contains(&name.len()) && ![".", ".."].contains(&name) && !name.bytes().any(forbidden)
+}
+
+/// Checks the names, and that no uplink is the link of a port.
+fn check_uplinks(
+    uplinks: &BTreeMap<String, String>,
+    attach: &BTreeMap<String, String>,
+) -> Result<(), ConfigError> {
+    for (physical, link) in uplinks {
+        if physical.is_empty() || !is_link_name(link) {
+            return Err(ConfigError::BadUplink { physical: physical.clone(), link: link.clone() });
+        }
+        if let Some((lport, _)) = attach.iter().find(|(_, attached)| *attached == link) {
+            let (link, physical, lport) = (link.clone(), physical.clone(), lport.clone());
+            return Err(ConfigError::UplinkIsPort { link, physical, lport });
+        }
+    }
+    Ok(())
+}
+
+/// Checks the names, and that each link has one port.
 fn check_links(attach: &BTreeMap<String, String>) -> Result<(), ConfigError> {
     let mut owners = BTreeMap::new();
     for (lport, link) in attach {
-        let forbidden = |byte: u8| byte == b'/' || byte == b':' || byte.is_ascii_whitespace();
-        if !(1..=15).contains(&link.len())
-            || [".", ".."].contains(&link.as_str())
-            || link.bytes().any(forbidden)
-        {
+        if !is_link_name(link) {
             return Err(ConfigError::BadLinkName { lport: lport.clone(), link: link.clone() });
         }
         if let Some(first) = owners.insert(link, lport) {

@@ -78,10 +78,11 @@ fn the_key_lists_are_the_fields() {
         ("umem_mib", "1"),
         ("idle", "'busy'"),
         ("flood_rate", "0"),
+        ("tunnel_df", "true"),
     ] {
         assert!(KEYS.contains(&key) && toml(&format!("{key} = {value}")).is_ok(), "{key}");
     }
-    assert!(toml("[attach]\n[port]\n[network]").is_ok());
+    assert!(toml("[attach]\n[uplinks]\n[port]\n[network]").is_ok());
     for (key, value) in [
         ("no_socket", "pass"),
         ("allow_generic", "true"),
@@ -132,6 +133,11 @@ fn a_bad_value_is_named_with_what_was_expected() {
         ("attach = { p = 'a-name-too-long-by-far' }", ["a-name-too-long-by-far", "15"]),
         ("attach = { p = 'a/b' }", ["a/b", "link name"]),
         ("attach = { p = 'veth0', q = 'veth0' }", ["veth0", "lport p and to lport q"]),
+        ("uplinks = { p = '' }", ["uplinks: \"p\" = \"\"", "1 to 15 bytes"]),
+        (
+            "uplinks = { p = 'eth1' }\nattach = { x = 'eth1' }",
+            ["eth1", "physical network p and attached to lport x"],
+        ),
         ("port.x.no_socket = 'forward'", ["forward", "pass"]),
         ("port.x = 1", ["trunkpath.toml", "port"]),
         ("network.x.unknown_tags = 'maybe'", ["maybe", "`pass` or `drop`"]),

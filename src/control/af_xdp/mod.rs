@@ -22,7 +22,7 @@ use super::link_registry::{LinkRegistry, RegisteredLink};
 use super::links::Link;
 use super::pinning::Pinning;
 use super::rtnl_thread::RtnlThread;
-use crate::config::{Config, PortOptions};
+use crate::config::{Config, LinkOptions};
 use crate::tables::{LinkSlot, Publisher};
 use crate::types::{IfIndex, Problem};
 use crate::worker::{WorkerPool, WorkerPoolError};
@@ -215,7 +215,7 @@ impl LinkBackend for AfXdp {
     type Handle = OpenLink;
     type Error = OpenLinkError;
 
-    fn open(&mut self, link: &Link, slot: LinkSlot, options: PortOptions) {
+    fn open(&mut self, link: &Link, slot: LinkSlot, options: LinkOptions) {
         self.closed.remove(&link.ifindex);
         let (link, pins, events) = (link.clone(), self.pinning.pins(), self.sender.clone());
         self.rtnl.submit(format!("opening link {}", link.name), move |opener| {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::PortOptions;
+use crate::config::{LinkOptions, PortOptions};
 use crate::control::links::{LARGEST_MTU, Link};
 use crate::kernel::{PinError, Pins, ProgramError, ProgramOptions, SteerLoader, SteerProgram, inspect};
 use crate::types::{IfIndex, QueueId, SlotAllocator};
@@ -47,6 +47,8 @@ pub(in crate::control) enum OpenLinkError {
     Socket(#[from] OpenError),
     #[error("it is no longer called {0}; it is tried again under its new name")]
     Renamed(String),
+    #[error("uplinks cannot be opened")]
+    Uplink,
     #[error("more than {MAX_SOCKETS} sockets are open")]
     TooMany,
 }
@@ -66,9 +68,10 @@ impl Opener {
     pub(super) fn open(
         &mut self,
         link: &Link,
-        options: PortOptions,
+        options: LinkOptions,
         pins: Option<&Pins>,
     ) -> Result<OpenLink, OpenLinkError> {
+        let LinkOptions::Port(options) = options else { return Err(OpenLinkError::Uplink) };
         if link.mtu > LARGEST_MTU {
             return Err(OpenLinkError::Mtu(link.mtu));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::PortOptions;
+use crate::config::LinkOptions;
 use crate::control::backend::LostReason;
 use crate::tables::{LinkSlot, WorkerId};
 use crate::types::{IfIndex, LinkRole};
@@ -17,7 +17,7 @@ pub(in crate::control) struct OpenPort<H> {
     pub(in crate::control) slot: LinkSlot,
     /// The owner of each queue, by queue.
     pub(in crate::control) queues: Vec<WorkerId>,
-    pub(in crate::control) options: PortOptions,
+    pub(in crate::control) options: LinkOptions,
     pub(in crate::control) handle: H,
     /// Set when the link has to be opened again.
     pub(super) lost: Option<LostReason>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::PortOptions;
+use crate::config::LinkOptions;
 use crate::tables::LinkSlot;
 use crate::types::{IfIndex, LinkRole};
 
@@ -23,7 +23,7 @@ const OPENINGS_AT_ONCE: usize = 8;
 pub(super) struct Opening {
     pub(super) role: LinkRole,
     pub(super) slot: LinkSlot,
-    pub(super) options: PortOptions,
+    pub(super) options: LinkOptions,
     pub(super) since: Instant,
 }
 
@@ -133,6 +133,7 @@ impl Openings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PortOptions;
 
     fn index(number: u32) -> IfIndex {
         IfIndex::new(number).unwrap()
@@ -142,7 +143,7 @@ mod tests {
         Opening {
             role: LinkRole::Port("p".into()),
             slot: LinkSlot(0),
-            options: PortOptions::default(),
+            options: LinkOptions::Port(PortOptions::default()),
             since,
         }
     }

@@ -122,14 +122,14 @@ impl<B: LinkBackend> Reconciler<B> {
         self.slots.release(u32::from(opening.slot.0));
         if self.openings.refuse(ifindex, reason, Instant::now()) {
             let link = self.links.get(ifindex).map_or("?", |link| &link.name);
-            tracing::warn!(link, lport = opening.role.id(), "{reason}");
+            tracing::warn!(link, role = %opening.role, "{reason}");
         }
     }
 
     /// Marks an open link that has to be opened again.
     fn mark_lost(&mut self, ifindex: IfIndex, reason: LostReason) {
         if let Some(port) = self.ports.get_mut(ifindex) {
-            tracing::warn!(link = port.link_name, lport = port.role.id(), "{reason}: it is opened again");
+            tracing::warn!(link = port.link_name, role = %port.role, "{reason}: it is opened again");
             port.lost = Some(reason);
             self.changed.links.insert(ifindex);
         }
@@ -150,7 +150,7 @@ impl<B: LinkBackend> Reconciler<B> {
         let mut outcome = Ok(());
         for mut port in wanted {
             match self.backend.connect(port.slot, &mut port.handle).await {
-                Ok(()) => tracing::info!(link = port.link_name, lport = port.role.id(), "port open"),
+                Ok(()) => tracing::info!(link = port.link_name, role = %port.role, "link open"),
                 // The port counts as open: `reopen` closes it with the other ports of the worker.
                 Err(died) => outcome = Err(died),
             }
@@ -178,7 +178,7 @@ impl<B: LinkBackend> Reconciler<B> {
         }
         self.publish();
         for mut port in unwanted {
-            tracing::info!(link = port.link_name, lport = port.role.id(), "port closed");
+            tracing::info!(link = port.link_name, role = %port.role, "link closed");
             if let Some(reason) = port.lost.take().filter(|_| self.desired.role_of(port.ifindex).is_some()) {
                 self.openings.suspend(port.ifindex, format!("{reason}: it is opened again"));
             }
@@ -202,9 +202,7 @@ impl<B: LinkBackend> Reconciler<B> {
             }
             // A link that is only switched off keeps its sockets, which work again when it is switched on;
             // unless its role has another link by then.
-            None => {
-                !link.up && self.desired.link_of(&port.role, &self.links).is_some_and(|found| found.is_err())
-            }
+            None => !link.up && self.desired.keeps_while_down(&port.role, port.ifindex, &self.links),
         }
     }
 

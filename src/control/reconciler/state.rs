@@ -8,14 +8,14 @@ use tokio::time::Instant;
 
 use super::open_ports::{OpenPort, OpenPorts};
 use super::openings::Openings;
-use crate::config::{Config, Update};
+use crate::config::{Config, LinkOptions, Update};
 use crate::control::backend::{BackendEvent, LinkBackend};
 use crate::control::bound_elsewhere;
 use crate::control::desired::Desired;
 use crate::control::links::{Attachments, Link, LinkEvent, Links, affected_ports};
 use crate::nb::{ChangeSet, Snapshot};
 use crate::tables::{Compiler, LocalLink, PortIds, Publisher, Tables};
-use crate::types::{Id, IfIndex, Incumbents, Problem, SlotAllocator};
+use crate::types::{Id, IfIndex, Incumbents, LinkRole, Problem, SlotAllocator};
 
 /// Keeps the open links and the published tables equal to those that records and links require.
 ///
@@ -124,7 +124,11 @@ impl<B: LinkBackend> Reconciler<B> {
             self.changed.lports.extend(nb.lports_at(&self.config.chassis).map(|port| port.id.clone()));
             for port in self.ports.iter_mut() {
                 // The other options are those of the program: with other ones the link is opened again.
-                port.options.complete_checksums = self.config.link_options(&port.role).complete_checksums;
+                if let (LinkOptions::Port(old), LinkOptions::Port(new)) =
+                    (&mut port.options, self.config.link_options(&port.role))
+                {
+                    old.complete_checksums = new.complete_checksums;
+                }
                 self.changed.links.insert(port.ifindex);
             }
         }
@@ -181,9 +185,9 @@ impl<B: LinkBackend> Reconciler<B> {
         mem::replace(&mut self.incumbents_changed, false)
     }
 
-    /// The open links, each with the id of its port.
-    pub fn open_links(&self) -> impl Iterator<Item = (IfIndex, &str)> {
-        self.ports.iter().map(|port| (port.ifindex, port.role.id()))
+    /// The open links, each with its role.
+    pub fn open_links(&self) -> impl Iterator<Item = (IfIndex, &LinkRole)> {
+        self.ports.iter().map(|port| (port.ifindex, &port.role))
     }
 
     /// The time at which [`reconcile`](Self::reconcile) should be called again without an event: a refused
@@ -226,7 +230,7 @@ impl<B: LinkBackend> Reconciler<B> {
             // Switched on at both ends.
             up: link.is_some_and(|link| link.up && link.carrier),
             queues: port.queues.iter().copied().collect(),
-            complete_checksums: port.options.complete_checksums,
+            complete_checksums: port.options.completes_checksums(),
             mtu: link.map_or(0, |link| link.mtu as usize),
             longest_frame: link.map_or(0, Link::longest_frame),
         }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Reconciler;
-use crate::config::{Config, PortOptions, Settings};
+use crate::config::{Config, LinkOptions, Settings};
 use crate::control::backend::{BackendEvent, LinkBackend, LostReason};
 use crate::control::links::{Link, LinkEvent, test_link};
 use crate::nb::{Record, Revision, Snapshot, Table};
@@ -29,7 +29,7 @@ impl LinkBackend for SlowBackend {
     type Handle = IfIndex;
     type Error = String;
 
-    fn open(&mut self, link: &Link, _: LinkSlot, _: PortOptions) {
+    fn open(&mut self, link: &Link, _: LinkSlot, _: LinkOptions) {
         self.requested.push(link.ifindex);
     }
 

@@ -242,7 +242,7 @@ impl Compiler {
 
     /// Adds the link of a port, or replaces it.
     pub fn set_link(&mut self, link: LocalLink) {
-        let LinkRole::Port(lport) = &link.role;
+        let LinkRole::Port(lport) = &link.role else { return };
         if self.links.get(lport) != Some(&link) {
             self.dirty.insert(lport.clone());
             self.links.insert(lport.clone(), link);
@@ -251,7 +251,7 @@ impl Compiler {
 
     /// Removes the link of a port.
     pub fn remove_link(&mut self, role: &LinkRole) {
-        let LinkRole::Port(lport) = role;
+        let LinkRole::Port(lport) = role else { return };
         if self.links.remove(lport).is_some() {
             self.dirty.insert(lport.clone());
         }

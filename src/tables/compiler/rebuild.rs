@@ -74,7 +74,7 @@ impl Compiler {
     /// Adds a link to the tables, and its ports to their networks.
     fn compile_link(&mut self, root: &str, numbers: &BTreeMap<Id, u16>, joined: &mut Memberships) {
         let Some(link) = self.links.get(root) else { return };
-        let LinkRole::Port(owner) = &link.role;
+        let LinkRole::Port(owner) = &link.role else { return };
         let slot = link.slot;
         let LinkTable { mut entry, ports, problems } =
             LinkTable::of(&self.northbound, link, &self.policy.unknown_tags, numbers, &self.counters);
