@@ -32,13 +32,11 @@ fn problem(
     here: &str,
     attachments: &Attachments,
 ) -> Option<Problem> {
-    if port.chassis.as_ref().is_some_and(|chassis| *chassis == here)
-        || nb.segmentation_above(&port.id).is_some()
-    {
+    if port.chassis().is_some_and(|chassis| *chassis == here) || nb.segmentation_above(&port.id).is_some() {
         return None;
     }
     let link = find_link(links, &port.id, attachments).ok()??;
-    let bound = port.chassis.as_ref().map(Id::as_str).map_or_else(
+    let bound = port.chassis().map(Id::as_str).map_or_else(
         || "its record binds it to no chassis".to_owned(),
         |chassis| format!("its record binds it to chassis {}", shorten(chassis)),
     );

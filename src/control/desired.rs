@@ -92,6 +92,7 @@ impl Desired {
             | Claim::NetworkKey(_)
             | Claim::Tag(..)
             | Claim::Subport(_)
+            | Claim::Segment(_)
             | Claim::Mac(..) => None,
         });
         self.remembered = links.collect();
@@ -156,7 +157,7 @@ impl Desired {
     fn find(&self, lport: &Id, sources: &SearchSources<'_>) -> Option<Found> {
         let SearchSources { chassis, nb, links, attachments } = *sources;
         let port = nb.lports().get(lport)?;
-        let bound_here = port.chassis.as_ref().is_some_and(|bound| *bound == chassis);
+        let bound_here = port.chassis().is_some_and(|bound| *bound == chassis);
         if !bound_here || nb.segmentation_above(lport).is_some() {
             return None;
         }

@@ -172,10 +172,14 @@ impl TraceOutlet<'_> {
             Target::Port(port) => format!("port {}", self.name(port)),
             Target::Flood => {
                 let tables = self.daemon.reconciler.publisher.current();
-                let receivers = tables.network(facts.network).map_or(0, |network| {
-                    network.flood.iter().filter(|port| !facts.origin.is(**port)).count()
-                });
-                format!("each port of the network but the sender: {receivers}")
+                let network = tables.network(facts.network);
+                let receivers = network.map_or(&[][..], |network| network.receivers(PortSlot::NONE));
+                let hosts = receivers.iter().filter(|place| place.peer().is_some()).count();
+                let ports = receivers.iter().filter(|place| !facts.origin.is(**place)).count() - hosts;
+                match hosts {
+                    0 => format!("each port of the network but the sender: {ports}"),
+                    _ => format!("each port of the network here but the sender: {ports}; hosts: {hosts}"),
+                }
             }
         };
         self.step("locate", what);
@@ -220,14 +224,18 @@ impl Outlet for TraceOutlet<'_> {
     }
 
     fn transmit(&mut self, frame: Frame, to: &Exit<'_>) {
-        let link = self.daemon.reconciler.ports.at_slot(to.slot.link);
+        let link = self.daemon.reconciler.ports.at_slot(to.link);
         let link = link.map_or_else(|| "?".to_owned(), |open| open.link_name.clone());
         let (lport, name) = (self.id(to.slot), self.name(to.slot));
-        let Wrap::Tags(tags) = &to.port.wrap;
-        let tags: Vec<_> = tags.iter().map(|vid| format!("VLAN {vid}")).collect();
-        let pushed =
-            if tags.is_empty() { "no tag".to_owned() } else { format!("tag put on: {}", tags.join(", ")) };
-        self.step("dispatch", format!("port {name} by link {link}, {pushed}"));
+        let pushed = match to.wrap {
+            Wrap::Tags(tags) if tags.is_empty() => "no tag".to_owned(),
+            Wrap::Tags(tags) => {
+                let tags: Vec<_> = tags.iter().map(|vid| format!("VLAN {vid}")).collect();
+                format!("tag put on: {}", tags.join(", "))
+            }
+            Wrap::Tunnel(_, tunnel, _) => format!("in a tunnel: {tunnel}"),
+        };
+        self.step("dispatch", format!("{name} by link {link}, {pushed}"));
         self.view.outputs.push(TraceOutput { link, port: lport, name, frame: Hex(frame.to_vec()) });
     }
 

@@ -2,18 +2,34 @@
 
 use arrayvec::ArrayVec;
 
-use super::from_port::{Ingress, antispoof, checksum, classify, copy, flood, locate, spread};
+use super::from_port::{
+    Ingress, antispoof, checksum, classify, classify_outside, copy, flood, locate, spread,
+};
 use super::to_port::{Fit, admit, cut, fit, fit_whole, wrap};
-use super::{Burst, Context, Halt, HandedOver, Outlet, Packet, Target, hand_over};
+use super::{Burst, Context, Facts, Halt, HandedOver, Outlet, Packet, Target, hand_over};
 use crate::tables::Exit;
 use crate::xsk::{BURST_FRAMES, Frame};
 
-/// Takes a burst through the from-port half: each step for all frames, so that waits for memory overlap.
+/// Takes a burst through the from-port half.
 #[inline]
-pub fn forward(burst: &mut Burst, ingress: Ingress<'_>, cx: &mut Context<'_, impl Outlet>) {
+pub fn forward<O: Outlet>(burst: &mut Burst, ingress: Ingress<'_>, cx: &mut Context<'_, O>) {
+    if ingress.is_outside() {
+        forward_classified(burst, cx, |frame, cx| classify_outside(frame, ingress, cx));
+    } else {
+        forward_classified(burst, cx, |frame, cx| classify(frame, ingress, cx));
+    }
+}
+
+/// Takes each step for all frames, so that waits for memory overlap.
+#[inline]
+fn forward_classified<O: Outlet>(
+    burst: &mut Burst,
+    cx: &mut Context<'_, O>,
+    classify: impl Fn(&mut Frame, &mut Context<'_, O>) -> Result<Facts, Halt>,
+) {
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
     for mut frame in burst.drain(..) {
-        match classify(&mut frame, ingress, cx) {
+        match classify(&mut frame, cx) {
             Ok(facts) => match antispoof(&frame, &facts, cx) {
                 Ok(()) => classified.push(Packet { frame, facts }),
                 Err(halt) => stop(halt, frame, cx),
@@ -80,7 +96,7 @@ fn leave_copy(packet: &Packet, exit: &Exit<'_>, cx: &mut Context<'_, impl Outlet
 
 #[inline(always)]
 fn finish(mut packet: Packet, exit: Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
-    match wrap(&mut packet, &exit) {
+    match wrap(&mut packet, &exit, cx) {
         Ok(()) => cx.outlet.transmit(packet.frame, &exit),
         Err(halt) => stop(halt, packet.frame, cx),
     }

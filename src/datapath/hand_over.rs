@@ -1,7 +1,7 @@
 //! Between the halves: the way of a packet to the worker that owns the link it leaves by.
 
 use super::from_port::holder;
-use super::{Blame, Context, Halt, HandedOver, Outlet, Packet, Target};
+use super::{Context, Halt, HandedOver, Outlet, Packet, Target, exit_to};
 use crate::tables::{Exit, PortSlot, WorkerId};
 use crate::types::drop_reason::Transmit;
 use crate::xsk::Frame;
@@ -20,11 +20,7 @@ pub(super) fn hand_over<O: Outlet>(
     leave: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
 ) -> Result<(), (Frame, Halt)> {
     let to = if to.is_contested() { holder(&packet, to, cx) } else { Ok(to) };
-    let exit = to.and_then(|to| {
-        let exit = cx.tables.exit(to, packet.facts.queue, from);
-        exit.ok_or(Halt::drop(Blame::NO_PORT, Transmit::NoSocket))
-    });
-    match exit {
+    match to.and_then(|to| exit_to(&packet, to, from, cx)) {
         Ok(exit) if cx.outlet.is_own(exit.worker) => {
             leave(packet, exit, cx);
             Ok(())

@@ -1,9 +1,9 @@
 //! A packet that waits for another worker. It is not ready for the wire, for the tables may change meanwhile.
 
 use super::{Blame, Halt, Origin, Packet, Target};
-use crate::tables::{PortSlot, Tables, WorkerId};
+use crate::tables::{Identity, Tables, WorkerId};
+use crate::types::NetworkKey;
 use crate::types::drop_reason::{Admit, Transmit};
-use crate::types::{NetworkKey, PortKey};
 use crate::xsk::Frame;
 
 /// A packet on its way to another worker.
@@ -14,15 +14,15 @@ pub struct HandedOver {
     from: WorkerId,
     /// Of the tables by which the slots in the packet and the target were found.
     generation: u64,
-    /// The ports and the network in these slots: others may have them in later tables.
+    /// The ports, hosts and the network in these slots: others may have them in later tables.
     keys: Keys,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Keys {
-    origin: Option<PortKey>,
+    origin: Option<Identity>,
     network: Option<NetworkKey>,
-    receiver: Option<PortKey>,
+    receiver: Option<Identity>,
 }
 
 const _: () = assert!(size_of::<HandedOver>() <= 80);
@@ -31,10 +31,10 @@ impl HandedOver {
     /// A packet for `target`, which this worker does not reach.
     pub(super) fn new(packet: Packet, target: Target, from: WorkerId, tables: &Tables) -> Self {
         let keys = Keys {
-            origin: packet.facts.origin.port().and_then(|slot| key_of(slot, tables)),
+            origin: packet.facts.origin.port().and_then(|slot| tables.identity(slot)),
             network: tables.network(packet.facts.network).map(|network| network.key),
             receiver: match target {
-                Target::Port(slot) => key_of(slot, tables),
+                Target::Port(slot) => tables.identity(slot),
                 Target::Flood => None,
             },
         };
@@ -67,15 +67,18 @@ impl HandedOver {
     #[cold]
     fn renew(self, tables: &Tables) -> Result<(Packet, Target), (Frame, Halt)> {
         let Self { mut packet, target, keys, .. } = self;
-        let origin = packet.facts.origin.port().and_then(|slot| key_of(slot, tables));
+        let origin = packet.facts.origin.port().and_then(|slot| tables.identity(slot));
         if origin != keys.origin {
             packet.facts.origin = Origin::DEPARTED;
         }
         let network = match target {
             Target::Flood => Ok(Some(packet.facts.network)),
+            Target::Port(slot) if tables.identity(slot) != keys.receiver => {
+                Err(Halt::drop(Blame::NO_PORT, Transmit::NoSocket))
+            }
             Target::Port(slot) => {
-                let port = tables.port(slot).filter(|port| Some(port.key) == keys.receiver);
-                port.map(|port| port.network).ok_or(Halt::drop(Blame::NO_PORT, Transmit::NoSocket))
+                // A host has ports of many networks.
+                Ok(tables.port(slot).map_or(Some(packet.facts.network), |port| port.network))
             }
         };
         let network = network.and_then(|slot| {
@@ -95,8 +98,4 @@ impl HandedOver {
             Err(halt) => Err((packet.frame, halt)),
         }
     }
-}
-
-fn key_of(slot: PortSlot, tables: &Tables) -> Option<PortKey> {
-    tables.port(slot).map(|port| port.key)
 }

@@ -8,6 +8,7 @@
 #[allow(clippy::inline_always, reason = "as a call a step gets the packet by way of memory")]
 mod burst;
 mod context;
+mod exit;
 mod from_port;
 mod halt;
 mod hand_over;
@@ -20,6 +21,7 @@ mod to_port;
 
 pub use burst::{forward, receive, send};
 pub use context::Context;
+use exit::exit_to;
 pub use from_port::{Ingress, classify, locate};
 pub use halt::{Blame, Halt};
 use hand_over::hand_over;

@@ -36,8 +36,8 @@ pub struct Facts {
 // Each frame of a burst has them in the cache.
 const _: () = assert!(size_of::<Facts>() == 16 && size_of::<Packet>() == 32);
 
-/// The sender of a frame: a subport if the frame's tag selected one, else the link's own port; or no port,
-/// once the sender has left the tables while the frame waited for another worker.
+/// The sender of a frame: a subport if the frame's tag selected one, else the link's own port; the host that
+/// sent a tunnel packet, or the wire of a provider network; or no port, once the sender has left the tables while the frame waited for another worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin(PortSlot);
 
@@ -56,7 +56,14 @@ impl Origin {
         self.0
     }
 
-    /// The port, while it is in the tables.
+    /// Whether it is another host: the frame came out of a tunnel.
+    #[inline]
+    #[must_use]
+    pub fn is_peer(self) -> bool {
+        self.0.peer().is_some()
+    }
+
+    /// The port, while it is in the tables; or the place of the host that the frame came from.
     #[inline]
     #[must_use]
     pub fn port(self) -> Option<PortSlot> {
@@ -84,7 +91,8 @@ pub struct Entry {
 /// The receivers of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// One port, or the one that holds a [contested address](PortSlot::is_contested).
+    /// One port, or the [host](PortSlot::peer) that has it, or the port that holds a
+    /// [contested address](PortSlot::is_contested).
     Port(PortSlot),
     /// Each port of the network but the sender.
     Flood,

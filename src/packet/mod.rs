@@ -13,6 +13,7 @@ mod layers;
 mod llc;
 mod sender;
 mod tcp;
+pub mod tunnel;
 
 pub use ethernet::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q, Header, Tag, TagId, Truncated};
 pub use sender::Sender;

@@ -67,8 +67,14 @@ impl ContestedAddress {
     }
 
     /// The slots of the ports that claim it, in the order of their keys.
-    pub(super) fn claimants(&self) -> impl Iterator<Item = PortSlot> {
+    pub fn claimants(&self) -> impl Iterator<Item = PortSlot> {
         self.claimants.iter().map(|(_, slot)| *slot)
+    }
+
+    /// The key of the port that claims it at this place; of several at one host, any.
+    #[must_use]
+    pub fn key_at(&self, slot: PortSlot) -> Option<PortKey> {
+        self.claimants.iter().find(|(_, claimant)| *claimant == slot).map(|(key, _)| *key)
     }
 
     fn slot_of(&self, key: u32) -> Option<PortSlot> {

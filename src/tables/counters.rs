@@ -14,7 +14,7 @@ use super::contested::Announcement;
 use super::frequent_values::{FrequentValues, Key, Sighting};
 use crate::nb::compact;
 use crate::packet::TagId;
-use crate::types::{DropReason, Id, MacAddr};
+use crate::types::{ByReason, DropReason, Id, MacAddr};
 
 /// A port's counters, a set for each worker. Clones share the sets.
 ///
@@ -31,7 +31,7 @@ pub struct WorkerCounters {
     received_bytes: AtomicU64,
     sent_frames: AtomicU64,
     sent_bytes: AtomicU64,
-    drops: [AtomicU64; DropReason::COUNT],
+    drops: ByReason<AtomicU64>,
     address_moves: AtomicU64,
     refused_address_moves: AtomicU64,
     unknown_tags: OnceLock<Box<FrequentValues<TagId>>>,
@@ -50,7 +50,7 @@ pub struct PortTotals {
     /// Bytes of these frames with the tags that were pushed.
     pub sent_bytes: u64,
     /// Frames dropped at this port, by reason, in the order of [`DropReason::ALL`].
-    pub drops: [u64; DropReason::COUNT],
+    pub drops: ByReason<u64>,
     /// How often an address that several ports claim moved to the port.
     pub address_moves: u64,
     /// Frames that announced such an address less than a second after it had moved to another port.
@@ -107,7 +107,7 @@ impl PortCounters {
             totals.received_bytes += worker.received_bytes.load(Ordering::Relaxed);
             totals.sent_frames += worker.sent_frames.load(Ordering::Relaxed);
             totals.sent_bytes += worker.sent_bytes.load(Ordering::Relaxed);
-            for (total, drops) in totals.drops.iter_mut().zip(&worker.drops) {
+            for (total, drops) in totals.drops.iter_mut().zip(worker.drops.iter()) {
                 *total += drops.load(Ordering::Relaxed);
             }
             totals.address_moves += worker.address_moves.load(Ordering::Relaxed);
@@ -133,7 +133,7 @@ fn merge<'a, V: Key + Ord + 'a>(workers: impl Iterator<Item = &'a FrequentValues
 impl PortTotals {
     /// The numbers of dropped frames by reason, without reasons that did not occur.
     pub fn drops_by_reason(&self) -> impl Iterator<Item = (DropReason, u64)> {
-        DropReason::ALL.iter().copied().zip(self.drops).filter(|(_, count)| *count > 0)
+        DropReason::ALL.iter().copied().zip(self.drops.iter().copied()).filter(|(_, count)| *count > 0)
     }
 }
 
@@ -198,6 +198,9 @@ const PAGE: usize = 256;
 pub struct CounterBook {
     workers: usize,
     ports: Arc<RwLock<BTreeMap<Id, PortCounters>>>,
+    /// Hosts, and the segments of provider networks, by the ids of their records.
+    peers: Arc<RwLock<BTreeMap<Id, PortCounters>>>,
+    segments: Arc<RwLock<BTreeMap<Id, PortCounters>>>,
     no_port: PortCounters,
 }
 
@@ -205,14 +208,58 @@ impl CounterBook {
     /// A book without ports, for `workers` workers.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        Self { workers, ports: Arc::default(), no_port: PortCounters::new(workers) }
+        Self {
+            workers,
+            ports: Arc::default(),
+            peers: Arc::default(),
+            segments: Arc::default(),
+            no_port: PortCounters::new(workers),
+        }
     }
 
     /// The counters of the port `lport`, which are made at the first call.
     #[must_use]
     pub fn port(&self, lport: &Id) -> PortCounters {
-        let mut ports = self.ports.write();
-        ports.entry(lport.clone()).or_insert_with(|| PortCounters::new(self.workers)).clone()
+        self.get_or_create(&self.ports, lport)
+    }
+
+    /// The counters of a host, created on first use.
+    #[must_use]
+    pub fn peer(&self, chassis: &Id) -> PortCounters {
+        self.get_or_create(&self.peers, chassis)
+    }
+
+    /// The counters of a provider network's segment, created on first use.
+    #[must_use]
+    pub fn segment(&self, lswitch: &Id) -> PortCounters {
+        self.get_or_create(&self.segments, lswitch)
+    }
+
+    fn get_or_create(&self, counters: &RwLock<BTreeMap<Id, PortCounters>>, id: &Id) -> PortCounters {
+        let mut counters = counters.write();
+        counters.entry(id.clone()).or_insert_with(|| PortCounters::new(self.workers)).clone()
+    }
+
+    /// The hosts with their counts, by id.
+    #[must_use]
+    pub fn peer_totals(&self) -> Vec<(Id, PortTotals)> {
+        self.peers.read().iter().map(|(id, counters)| (id.clone(), counters.totals())).collect()
+    }
+
+    /// The segments of provider networks with their counts, by the id of the network.
+    #[must_use]
+    pub fn segment_totals(&self) -> Vec<(Id, PortTotals)> {
+        self.segments.read().iter().map(|(id, counters)| (id.clone(), counters.totals())).collect()
+    }
+
+    /// Forgets a host.
+    pub(super) fn remove_peer(&self, chassis: &str) {
+        self.peers.write().remove(chassis);
+    }
+
+    /// Forgets a network.
+    pub(super) fn remove_segment(&self, lswitch: &str) {
+        self.segments.write().remove(lswitch);
     }
 
     /// The counters for frames that cannot be attributed to a port.

@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::identity::Holder;
 use super::{
-    Compiler, LINK_OWNER, LinkSlot, Network, Port, PortReport, PortSlot, Tables, TagMeaning, VlanTable, Wrap,
+    Compiler, Identity, LINK_OWNER, LinkSlot, Network, Port, PortReport, PortSlot, Tables, TagMeaning, Tags,
+    VlanTable,
 };
 use crate::packet::{ETHERTYPE_DOT1Q, Tag};
-use crate::types::{Id, MacAddr, NetworkKey, Pcp, PortKey, SourceRules, Tci, VlanId, Wants};
+use crate::types::{Id, MacAddr, NetworkKey, Pcp, SourceRules, Tci, VlanId, Wants};
 
 /// Everything in tables that affects frames or reports.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TableDump {
     /// By ifindex: place, port, needed steps, MTU, longest frame.
-    links: BTreeMap<u32, (LinkSlot, Option<PortKey>, Wants, usize, usize)>,
-    ports: BTreeMap<PortKey, PortDump>,
+    links: BTreeMap<u32, (LinkSlot, Option<Holder>, Wants, usize, usize)>,
+    ports: BTreeMap<Identity, PortDump>,
     networks: BTreeMap<NetworkKey, NetworkDump>,
     reports: BTreeMap<Id, PortReport>,
     /// The number of times that each occurs.
@@ -28,9 +30,9 @@ pub struct TableDump {
 struct PortDump {
     network: Option<NetworkKey>,
     link: LinkSlot,
-    wrap: Wrap,
+    tags: Tags,
     /// Subport by VID; `None` if the tag is unusable.
-    subports: BTreeMap<VlanId, Option<PortKey>>,
+    subports: BTreeMap<VlanId, Option<Holder>>,
     /// Whether other tags are dropped.
     drops_unknown_tags: bool,
     source_rules: Option<Arc<SourceRules>>,
@@ -39,8 +41,8 @@ struct PortDump {
 #[derive(Debug, PartialEq, Eq)]
 struct NetworkDump {
     /// The port with each address, or all its claimants: frames decide which of them is the holder.
-    macs: BTreeMap<MacAddr, Vec<Option<PortKey>>>,
-    flood: Vec<Option<PortKey>>,
+    macs: BTreeMap<MacAddr, Vec<Option<Holder>>>,
+    flood: Vec<Option<Holder>>,
 }
 
 impl TableDump {
@@ -60,11 +62,12 @@ impl TableDump {
         }
         for place in (0..=u16::MAX).map(LinkSlot) {
             let Some(link) = tables.link(place) else { continue };
-            let owner = key_of(tables, PortSlot { link: place, number: LINK_OWNER });
+            let owner = holder_of(tables, PortSlot { link: place, number: LINK_OWNER });
             dump.links.insert(link.ifindex.get(), (place, owner, link.wants, link.mtu, link.longest_frame));
             for port in link.ports() {
-                if dump.ports.insert(port.key, dump_port(tables, place, port)).is_some() {
-                    dump.repeated.push(format!("port {}", port.key));
+                let is_repeated = dump.ports.insert(port.identity, dump_port(tables, place, port)).is_some();
+                if is_repeated && port.identity != Identity::UPLINK {
+                    dump.repeated.push(format!("port {:?}", port.identity));
                 }
             }
         }
@@ -109,19 +112,19 @@ fn dump_port(tables: &Tables, link: LinkSlot, port: &Port) -> PortDump {
     PortDump {
         network: port.network.and_then(|network| Some(tables.network(network)?.key)),
         link,
-        wrap: port.wrap.clone(),
+        tags: port.tags.clone(),
         subports: port.subports.as_deref().map(|table| dump_tags(tables, table)).unwrap_or_default(),
         drops_unknown_tags: port.subports.as_deref().is_some_and(VlanTable::drops_unknown_tags),
         source_rules: port.source_rules.clone(),
     }
 }
 
-fn dump_tags(tables: &Tables, table: &VlanTable) -> BTreeMap<VlanId, Option<PortKey>> {
+fn dump_tags(tables: &Tables, table: &VlanTable) -> BTreeMap<VlanId, Option<Holder>> {
     let vids = (VlanId::MIN.get()..=VlanId::MAX.get()).filter_map(|vid| VlanId::new(vid).ok());
     let tag = |vid| Tag { tpid: ETHERTYPE_DOT1Q, tci: Tci::new(vid, Pcp::default()) };
     vids.filter_map(|vid| match table.get(tag(vid)) {
         TagMeaning::Parent | TagMeaning::Unwanted => None,
-        TagMeaning::Subport(slot) => Some((vid, key_of(tables, slot))),
+        TagMeaning::Subport(slot) => Some((vid, holder_of(tables, slot))),
         TagMeaning::Unusable => Some((vid, None)),
     })
     .collect()
@@ -130,18 +133,18 @@ fn dump_tags(tables: &Tables, table: &VlanTable) -> BTreeMap<VlanId, Option<Port
 fn dump_network(tables: &Tables, network: &Network) -> NetworkDump {
     let claimants = |place| -> Vec<_> {
         match network.contested_at(place) {
-            Some(address) => address.claimants().map(|slot| key_of(tables, slot)).collect(),
-            None => vec![key_of(tables, place)],
+            Some(address) => address.claimants().map(|slot| holder_of(tables, slot)).collect(),
+            None => vec![holder_of(tables, place)],
         }
     };
     NetworkDump {
         macs: network.macs.iter().map(|(mac, place)| (*mac, claimants(*place))).collect(),
-        flood: network.flood.iter().map(|slot| key_of(tables, *slot)).collect(),
+        flood: network.receivers(PortSlot::NONE).iter().map(|slot| holder_of(tables, *slot)).collect(),
     }
 }
 
-fn key_of(tables: &Tables, slot: PortSlot) -> Option<PortKey> {
-    tables.port(slot).map(|port| port.key)
+fn holder_of(tables: &Tables, slot: PortSlot) -> Option<Holder> {
+    tables.holder(slot)
 }
 
 #[cfg(test)]

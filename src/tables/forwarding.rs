@@ -1,10 +1,18 @@
 //! [`Tables`], and the look-ups of the datapath in them.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
+use super::identity::{Holder, Identity};
+use super::outside::Outside;
 use super::pages::Pages;
-use super::{LinkEntry, LinkSlot, Network, NetworkSlot, Policy, Port, PortCounters, PortSlot, WorkerId};
-use crate::types::{QueueId, ReservedMulticast};
+use super::{
+    Exit, LinkEntry, LinkSlot, Network, NetworkSlot, Peer, PeerSlot, Policy, Port, PortCounters, PortSlot,
+    WorkerId,
+};
+use crate::packet::tunnel::Flow;
+use crate::types::drop_reason::Tunnel as TunnelDrop;
+use crate::types::{QueueId, ReservedMulticast, Tunnel};
 
 /// Everything that a worker needs to forward a frame.
 ///
@@ -14,6 +22,8 @@ use crate::types::{QueueId, ReservedMulticast};
 pub struct Tables {
     pub(super) links: Pages<LinkEntry>,
     pub(super) networks: Pages<Network>,
+    pub(super) peers: Pages<Peer>,
+    pub(super) outside: Arc<Outside>,
     /// The number of tables published before these.
     pub(super) generation: u64,
     /// Counters for drops that no port has caused.
@@ -24,28 +34,15 @@ pub struct Tables {
     pub reserved_multicast: ReservedMulticast,
 }
 
-/// The exit of a frame: its receiver with link, queue and worker, looked up once.
-#[derive(Debug, Clone, Copy)]
-pub struct Exit<'t> {
-    /// Slot of the receiving port.
-    pub slot: PortSlot,
-    /// The link that carries the port.
-    pub link: &'t LinkEntry,
-    /// Entry of the receiving port.
-    pub port: &'t Port,
-    /// TX queue of the link.
-    pub queue: QueueId,
-    /// The worker that owns the queue.
-    pub worker: WorkerId,
-}
-
 impl Tables {
     /// Tables without links and networks.
     #[must_use]
-    pub const fn empty(no_port: PortCounters) -> Self {
+    pub fn empty(no_port: PortCounters) -> Self {
         Self {
             links: Pages::new(),
             networks: Pages::new(),
+            peers: Pages::new(),
+            outside: Arc::default(),
             generation: 0,
             no_port,
             flood_rate: None,
@@ -87,7 +84,7 @@ impl Tables {
     pub fn direct_exit(&self, slot: PortSlot, queue: QueueId, worker: WorkerId) -> Option<Exit<'_>> {
         let link = self.link(slot.link)?;
         let port = link.port(slot.number)?;
-        link.queues.is_owner(queue, worker).then_some(Exit { slot, link, port, queue, worker })
+        link.queues.is_owner(queue, worker).then(|| Exit::to_port(slot, link, port, (queue, worker)))
     }
 
     /// The exit to the port at `slot` for a frame that `worker` received from queue `entry` of any link;
@@ -97,8 +94,63 @@ impl Tables {
     pub fn exit(&self, slot: PortSlot, entry: QueueId, worker: WorkerId) -> Option<Exit<'_>> {
         let link = self.link(slot.link)?;
         let port = link.port(slot.number)?;
-        let (queue, worker) = link.queues.exit(entry, worker);
-        Some(Exit { slot, link, port, queue, worker })
+        Some(Exit::to_port(slot, link, port, link.queues.exit(entry, worker)))
+    }
+
+    /// The exit to a host for a frame of the network with `tunnel`, which `worker` received from queue `entry`
+    /// of any link. `None` while the uplink is not open, and after the removal of the host.
+    ///
+    /// # Errors
+    /// The reason why there is no path to the host.
+    #[inline]
+    pub fn peer_exit(
+        &self,
+        slot: PeerSlot,
+        (tunnel, flow): (Tunnel, Flow),
+        entry: QueueId,
+        worker: WorkerId,
+    ) -> Result<Option<Exit<'_>>, TunnelDrop> {
+        let Some(peer) = self.peer(slot) else { return Ok(None) };
+        let path = peer.paths.as_ref().map_err(|reason| *reason)?.of(flow);
+        let header = path.header(tunnel.kind()).ok_or(TunnelDrop::TypeUnsupported)?;
+        let link = self.link(path.link);
+        Ok(link.map(|link| Exit::to_peer(slot, peer, (path, link), (header, tunnel, flow), (entry, worker))))
+    }
+
+    /// The host at `slot`; `None` after its removal.
+    #[inline]
+    #[must_use]
+    pub fn peer(&self, slot: PeerSlot) -> Option<&Peer> {
+        self.peers.get(usize::from(slot.0))
+    }
+
+    /// All hosts, in the order of their slots.
+    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter()
+    }
+
+    /// What is received from other hosts.
+    #[inline]
+    #[must_use]
+    pub fn outside(&self) -> &Outside {
+        &self.outside
+    }
+
+    /// The holder of a place, by which a later one is told from it. `None` for a place without a holder.
+    #[must_use]
+    pub fn identity(&self, slot: PortSlot) -> Option<Identity> {
+        match slot.peer() {
+            Some(peer) => self.peer(peer).map(|peer| Identity::of_peer(peer.number)),
+            None => self.port(slot).map(|port| port.identity),
+        }
+    }
+
+    /// The holder of a place, in comparable form.
+    pub(super) fn holder(&self, slot: PortSlot) -> Option<Holder> {
+        match slot.peer() {
+            Some(peer) => self.peer(peer).map(|peer| Holder::Peer(peer.address)),
+            None => self.port(slot).map(|port| Holder::Here(port.identity)),
+        }
     }
 
     /// The network at `slot`; `None` when it has no port here any longer.
@@ -118,10 +170,14 @@ impl Tables {
         self.networks.iter()
     }
 
-    /// The counters of the port at `slot`, or [`no_port`](Self::no_port) after its removal.
+    /// The counters of the port or host at `slot`, or [`no_port`](Self::no_port) after its removal.
     #[inline]
     #[must_use]
     pub fn counters(&self, slot: PortSlot) -> &PortCounters {
-        self.port(slot).map_or(&self.no_port, |port| &port.counters)
+        let counters = match slot.peer() {
+            Some(peer) => self.peer(peer).map(|peer| &peer.counters),
+            None => self.port(slot).map(|port| &port.counters),
+        };
+        counters.unwrap_or(&self.no_port)
     }
 }

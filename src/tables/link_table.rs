@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::network::network_of;
 use super::{
-    CounterBook, LINK_OWNER, LinkEntry, LinkSlot, MAX_NESTING, Port, PortReport, PortSlot, PortState,
-    QueueOwners, TagMeaning, Tags, VlanTable, Wrap,
+    CounterBook, Identity, LINK_OWNER, LinkEntry, LinkSlot, MAX_NESTING, Port, PortReport, PortSlot,
+    PortState, QueueOwners, TagMeaning, Tags, VlanTable,
 };
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
 use crate::types::{Id, IfIndex, LinkRole, Problem, Segmentation, TagPolicy, UnknownTags, Wants};
@@ -17,7 +17,7 @@ pub struct LocalLink {
     pub slot: LinkSlot,
     /// Index of the link in the kernel.
     pub ifindex: IfIndex,
-    /// The port whose frames it carries.
+    /// The port whose frames it carries, or an uplink.
     pub role: LinkRole,
     /// Whether the link has a carrier and is switched on.
     pub up: bool,
@@ -128,9 +128,9 @@ impl<'a> LinkCompiler<'a, '_> {
         let (state, network) = self.resolve_network(record, state);
         let counters = self.counters.port(&record.id);
         let port = Port {
-            key: record.key,
+            identity: Identity::of_port(record.key),
             network: None,
-            wrap: Wrap::Tags(tags.clone()),
+            tags: tags.clone(),
             subports: None,
             source_rules: record.source_rules.clone(),
             counters,

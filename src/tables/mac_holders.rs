@@ -19,6 +19,7 @@ impl MacHolders {
             | Claim::NetworkKey(_)
             | Claim::Tag(..)
             | Claim::Subport(_)
+            | Claim::Segment(_)
             | Claim::Link(_) => None,
         });
         Self(holders.collect())

@@ -1,16 +1,16 @@
 //! The compiled table of one network: its ports on this host, and their addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::PortSlot;
 use super::contested::ContestedAddress;
 use super::mac_holders::MacHolders;
+use super::{PeerSlot, PortSlot};
 use crate::nb::{LogicalPort, LogicalSwitch, Northbound};
-use crate::types::{Id, MacAddr, NetworkKey, PortKey, Problem, SourceRules};
+use crate::types::{Id, MacAddr, NetworkKey, PortKey, Problem, SourceRules, Tunnel};
 
 /// The slot of the port with each address of a network. The hash has a fixed seed, so it is fast and the same
 /// in each run; only a writer of the NB DB could choose addresses that collide.
@@ -25,17 +25,63 @@ pub struct Network {
     /// [slot of its own](Self::contested_at).
     pub macs: MacTable,
     contested: Vec<ContestedAddress>,
-    /// The ports that are up, which receive floods.
-    pub flood: Vec<PortSlot>,
+    /// The receivers of floods: the ports here that are up, the wire of a provider network, then the hosts
+    /// with ports of the network.
+    flood: Vec<PortSlot>,
+    /// The number of receivers before the hosts.
+    here: usize,
+    /// The tunnel by which frames go to other hosts.
+    pub tunnel: Option<Tunnel>,
+    /// The segment of a provider network on its uplink, where all unknown addresses are.
+    pub wire: Option<PortSlot>,
 }
 
-/// A port of a network that is up.
+/// A port of a network: one here that is up, or one that is reached by the network's segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
     pub(super) key: PortKey,
+    /// Its place; that of its host, or of the wire, if it is not here.
     pub(super) slot: PortSlot,
+    pub(super) side: Side,
     pub(super) macs: Arc<[MacAddr]>,
     pub(super) source_rules: Option<Arc<SourceRules>>,
+}
+
+/// The side of a network's segment that a port is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Here,
+    Remote,
+}
+
+impl Member {
+    pub(super) fn is_here(&self) -> bool {
+        self.side == Side::Here
+    }
+}
+
+/// The way to the ports of a network that are not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Segment {
+    Tunnel(Tunnel),
+    /// By the port of an uplink.
+    Wire(PortSlot),
+}
+
+impl Segment {
+    pub(super) const fn tunnel(self) -> Option<Tunnel> {
+        match self {
+            Self::Tunnel(tunnel) => Some(tunnel),
+            Self::Wire(_) => None,
+        }
+    }
+
+    pub(super) const fn wire(self) -> Option<PortSlot> {
+        match self {
+            Self::Tunnel(_) => None,
+            Self::Wire(wire) => Some(wire),
+        }
+    }
 }
 
 /// The network of a port, or the reason why it has none.
@@ -54,11 +100,13 @@ pub(super) fn network_of<'a>(nb: &'a Northbound, port: &LogicalPort) -> Result<&
 }
 
 impl Network {
-    /// The network `lswitch` with `members`, by the ids of their ports. An address that several have belongs
-    /// to its holder; `had` returns whether a port had it in the tables before.
+    /// The network `lswitch` with `members`, by the ids of their ports: those here, and those that are reached
+    /// by `segment`. An address that several have belongs to its holder; `had` returns whether a port had it
+    /// in the tables before.
     pub(super) fn of(
         key: NetworkKey,
         lswitch: &Id,
+        segment: Option<Segment>,
         members: &BTreeMap<Id, Member>,
         holders: &mut MacHolders,
         had: impl Fn(&Id, MacAddr) -> bool,
@@ -67,20 +115,24 @@ impl Network {
             key,
             macs: MacTable::default(),
             contested: Vec::new(),
-            flood: Vec::with_capacity(members.len()),
+            flood: Vec::new(),
+            here: 0,
+            tunnel: segment.and_then(Segment::tunnel),
+            wire: segment.and_then(Segment::wire),
         };
         let mut problems = Vec::new();
         let mut contested = BTreeMap::<MacAddr, Vec<&Id>>::new();
         for (lport, member) in members {
-            network.flood.push(member.slot);
             for &mac in &*member.macs {
                 if mac.is_group() {
-                    problems.push(group_address(lport, mac));
+                    // A problem of the host that has the port.
+                    problems.extend(member.is_here().then(|| group_address(lport, mac)));
                 } else if *network.macs.entry(mac).or_insert(member.slot) != member.slot {
                     contested.entry(mac).or_default();
                 }
             }
         }
+        network.add_receivers(members);
         if !contested.is_empty() {
             add_claimants(members, &mut contested);
         }
@@ -95,6 +147,29 @@ impl Network {
             problems.extend(others.map(|lport| held_address(lport, mac, holder, lswitch)));
         }
         (network, problems)
+    }
+
+    /// Makes the list of receivers: each host once, in the order of their places.
+    fn add_receivers(&mut self, members: &BTreeMap<Id, Member>) {
+        self.flood = members.values().filter(|member| member.is_here()).map(|member| member.slot).collect();
+        self.flood.extend(self.wire);
+        self.here = self.flood.len();
+        let hosts: BTreeSet<_> = members.values().filter_map(|member| member.slot.peer()).collect();
+        self.flood.extend(hosts.into_iter().map(PortSlot::of_peer));
+    }
+
+    /// The receivers of floods from a sender at `origin`, which is among them: a frame from another host goes
+    /// to no host.
+    #[inline]
+    #[must_use]
+    pub fn receivers(&self, origin: PortSlot) -> &[PortSlot] {
+        let end = if origin.peer().is_some() { self.here } else { self.flood.len() };
+        self.flood.get(..end).unwrap_or_default()
+    }
+
+    /// The hosts with ports of the network.
+    pub fn hosts(&self) -> impl Iterator<Item = PeerSlot> {
+        self.flood.iter().filter_map(|slot| slot.peer())
     }
 
     /// The contested address that `slot` in [`macs`](Self::macs) stands for; `None` if it is the slot of a

@@ -70,7 +70,7 @@ fn claims(members: &BTreeMap<Id, Member>) -> (BTreeMap<MacAddr, Claimants>, Vec<
     for (lport, member) in members {
         for &mac in member.source_rules.iter().flat_map(|rules| &*rules.pair_macs) {
             if mac.is_group() {
-                problems.push(group_address(lport, mac));
+                problems.extend(member.is_here().then(|| group_address(lport, mac)));
             } else {
                 claims.entry(mac).or_default().push((member.key, member.slot));
             }

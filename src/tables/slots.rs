@@ -14,11 +14,23 @@ impl LinkSlot {
     /// The number of values that a slot can have.
     pub const COUNT: usize = 1 << u16::BITS;
 
-    /// No link has this slot.
+    /// The number of slots that links can have. The others mark places that are not on a link of this host.
+    pub const MAX_LINKS: u32 = Self::PEER.0 as u32;
+
+    /// A slot that no link has.
+    pub(super) const NONE: Self = Self::CONTESTED;
+
     const CONTESTED: Self = Self(u16::MAX);
+    const PEER: Self = Self(u16::MAX - 1);
 }
 
-/// The place of a port in [`Tables`](super::Tables), the same as long as the port belongs to the link.
+/// The place of another host in [`Tables`](super::Tables), the same as long as it is in the NB DB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerSlot(pub u16);
+
+/// The place of a port in [`Tables`](super::Tables), the same as long as the port belongs to the link. An
+/// address of a network has the place of its port; or a place that stands for another host with the port
+/// ([`peer`](Self::peer)), or for the holder of a contested address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortSlot {
     /// The link that carries it.
@@ -34,6 +46,19 @@ impl PortSlot {
     /// The place of an address that several ports claim, by its number in the network.
     pub(super) const fn contested(number: u16) -> Self {
         Self { link: LinkSlot::CONTESTED, number }
+    }
+
+    /// The place that stands for ports of another host.
+    #[must_use]
+    pub const fn of_peer(peer: PeerSlot) -> Self {
+        Self { link: LinkSlot::PEER, number: peer.0 }
+    }
+
+    /// The host, if the place stands for one.
+    #[inline]
+    #[must_use]
+    pub const fn peer(self) -> Option<PeerSlot> {
+        if self.link.0 == LinkSlot::PEER.0 { Some(PeerSlot(self.number)) } else { None }
     }
 
     /// Whether it stands for the holder of an address that several ports claim,

@@ -76,6 +76,24 @@ drop_reasons! {
         /// No segmentation has its tag, and the port does not accept such frames (`unknown_tags = drop`).
         UnknownTag "unknown_tag",
     }
+    /// Dropped as a tunnel packet of another host, or for its inner source address.
+    Decapsulate "decapsulate" {
+        /// It is shorter than its headers say.
+        Truncated "truncated",
+        /// The checksum of its outer IPv4 header is wrong.
+        Checksum "checksum",
+        /// Its tunnel header has a version or a flag that is unknown, or it carries no Ethernet frame.
+        Header "header",
+        /// It has a Geneve option that a receiver must understand (RFC 8926, 3.5), or is a control message.
+        CriticalOption "critical_option",
+        /// Its source address is the endpoint of no chassis.
+        UnknownPeer "unknown_peer",
+        /// No network with a port here has its VNI or key.
+        UnknownNetwork "unknown_network",
+        /// It came from another host or from the wire with the source address of a port on this host: a port
+        /// that has just moved here, a loop, or a spoofed frame.
+        SourceIsLocal "source_is_local",
+    }
     /// Dropped by port security.
     Antispoof "antispoof" {
         /// Its source port may not use, or not announce, this MAC address.
@@ -111,6 +129,21 @@ drop_reasons! {
         /// No chunk was free for this copy.
         NoChunk "no_chunk",
     }
+    /// Dropped because the host of its receiver cannot be reached.
+    Tunnel "tunnel" {
+        /// It came from another host: only the sender's host sends to others.
+        SplitHorizon "split_horizon",
+        /// Its network has no tunnel, as it is of another type or its segment belongs to another network.
+        NoTunnel "no_tunnel",
+        /// The chassis record of the host does not list the network's type.
+        TypeUnsupported "type_unsupported",
+        /// The endpoint of the host is not usable: the problems say why.
+        BadEndpoint "bad_endpoint",
+        /// The kernel has no route to the endpoint of the host.
+        NoRoute "no_route",
+        /// The next hop to the host does not answer to ARP or neighbour discovery.
+        NoNeighbour "no_neighbour",
+    }
     /// Dropped because its receiver must not receive it.
     Admit "admit" {
         /// Its tag belongs to a subport of the receiver, which is not its source port; or the receiver does
@@ -134,7 +167,7 @@ drop_reasons! {
     }
     /// Dropped while its outer headers were added.
     Wrap "wrap" {
-        /// The chunk has no room before the frame for the tag.
+        /// The chunk has no room before the frame for the tag or the outer headers.
         NoHeadroom "no_headroom",
     }
     /// Dropped between the datapath and the link.

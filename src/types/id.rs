@@ -25,6 +25,13 @@ impl Id {
     }
 }
 
+/// The id of no record.
+impl Default for Id {
+    fn default() -> Self {
+        "".into()
+    }
+}
+
 impl Deref for Id {
     type Target = str;
 

@@ -8,6 +8,7 @@ use super::id::Id;
 use super::key::{NetworkKey, PortKey};
 use super::link::IfIndex;
 use super::mac::MacAddr;
+use super::network_segment::NetworkSegment;
 use super::vlan::VlanId;
 
 /// Something that at most one record can hold.
@@ -24,6 +25,8 @@ pub enum Claim {
     Subport(Id),
     /// An address on this network; held by a port.
     Mac(Id, MacAddr),
+    /// A segment between hosts; held by a network.
+    Segment(NetworkSegment),
     /// A link of this host; held by a port.
     Link(IfIndex),
 }

@@ -45,6 +45,12 @@ macro_rules! unique_key {
             pub const fn get(self) -> u32 {
                 self.0.get()
             }
+
+            /// The key as a number that is not 0.
+            #[must_use]
+            pub const fn nonzero(self) -> NonZeroU32 {
+                self.0
+            }
         }
 
         impl TryFrom<u32> for $name {

@@ -1,6 +1,7 @@
 //! The terms of the project as types. Each is checked once, where it enters, and cannot hold an illegal value
 //! afterwards. No I/O here.
 
+mod by_reason;
 pub mod drop_reason;
 mod id;
 mod incumbents;
@@ -22,6 +23,7 @@ mod tunnel;
 mod vlan;
 mod wants;
 
+pub use by_reason::ByReason;
 pub use drop_reason::DropReason;
 pub use id::Id;
 pub use incumbents::{Claim, Incumbents};

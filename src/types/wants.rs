@@ -11,5 +11,7 @@ bitflags! {
         const ANTISPOOF = 1;
         /// The sender may have left the checksum of the frame partial.
         const CHECKSUM = 2;
+        /// The frame came in by an uplink: it may be a tunnel packet, and cannot be from a port of this host.
+        const OUTSIDE = 4;
     }
 }

@@ -79,17 +79,17 @@ impl Outlet for WorkerOutlet {
     #[inline]
     fn transmit(&mut self, frame: Frame, exit: &Exit<'_>) {
         let bytes = frame.len();
-        let staged = match self.sockets.get_to_send(exit.slot.link, exit.queue) {
+        let staged = match self.sockets.get_to_send(exit.link, exit.queue) {
             Some(open) => open.stage(frame, &mut self.pool).map_err(|frame| (frame, Transmit::RingFull)),
             None => Err((frame, Transmit::NoSocket)),
         };
         match staged {
             Ok(()) => {
-                if let Some(counters) = exit.port.counters.of(self.worker) {
+                if let Some(counters) = exit.counters.of(self.worker) {
                     counters.sent(bytes);
                 }
             }
-            Err((frame, reason)) => self.drop_frame(&exit.port.counters, reason, frame),
+            Err((frame, reason)) => self.drop_frame(exit.counters, reason, frame),
         }
     }
 

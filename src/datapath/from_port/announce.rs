@@ -3,31 +3,33 @@
 
 use crate::datapath::{Context, Outlet};
 use crate::packet::Sender;
-use crate::tables::{NetworkSlot, Port};
-use crate::types::MacAddr;
+use crate::tables::{ContestedAddress, NetworkSlot, PortCounters};
+use crate::types::{MacAddr, PortKey};
 use crate::xsk::Frame;
 
-/// Moves the contested addresses that a frame is from, or announces by ARP or neighbour discovery, to its
-/// port. Each moves at most once a second. The frame of a trace moves nothing.
+/// Moves the contested addresses that a frame is from, or announces by ARP or neighbour discovery, to the port
+/// that `claimant` returns for each. Each moves at most once a second. The frame of a trace moves nothing.
 #[cold]
 pub(super) fn announce(
     frame: &Frame,
     sender: Option<&Sender>,
     network: NetworkSlot,
-    port: &Port,
+    (claimant, counters): (impl Fn(&ContestedAddress) -> Option<PortKey>, &PortCounters),
     cx: &mut Context<'_, impl Outlet>,
 ) {
     let Some(network) = cx.tables.network(network) else { return };
-    let Some(counters) = port.counters.of(cx.outlet.worker()) else { return };
+    let Some(counters) = counters.of(cx.outlet.worker()) else { return };
     let announced = sender.and_then(|sender| sender.announced);
     for mac in source_address(frame).into_iter().chain(announced) {
         let place = network.macs.get(&mac);
-        if let Some(address) = place.and_then(|place| network.contested_at(*place)) {
-            counters.announced(address.announce(port.key, || cx.outlet.now_ns()));
+        let address = place.and_then(|place| network.contested_at(*place));
+        if let Some((address, port)) = address.and_then(|address| Some((address, claimant(address)?))) {
+            counters.announced(address.announce(port, || cx.outlet.now_ns()));
         }
     }
 }
 
-fn source_address(frame: &Frame) -> Option<MacAddr> {
+/// The source address of a frame that has one.
+pub(super) fn source_address(frame: &Frame) -> Option<MacAddr> {
     Some(MacAddr::new(*frame.bytes().get(6..)?.first_chunk()?))
 }

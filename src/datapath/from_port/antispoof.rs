@@ -5,6 +5,7 @@ use super::announce::announce;
 use super::sighting::{refused_mac, unknown_tag};
 use crate::datapath::{Context, Facts, Halt, Outlet};
 use crate::packet::Sender;
+use crate::tables::ContestedAddress;
 use crate::types::drop_reason::{Antispoof, Classify};
 use crate::types::{AllowedSources, MacAddr, Wants};
 use crate::xsk::Frame;
@@ -37,7 +38,13 @@ fn check(frame: &Frame, facts: &Facts, cx: &mut Context<'_, impl Outlet>) -> Res
         checked.map_err(|reason| Halt::drop(slot, reason))?;
     }
     if !rules.pair_macs.is_empty() {
-        announce(frame, sender.as_ref(), facts.network, port, cx);
+        announce(
+            frame,
+            sender.as_ref(),
+            facts.network,
+            (|_: &ContestedAddress| port.identity.port(), &port.counters),
+            cx,
+        );
     }
     Ok(())
 }

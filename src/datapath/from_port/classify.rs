@@ -21,6 +21,16 @@ impl<'t> Ingress<'t> {
     pub fn of(entry: Entry, tables: &'t Tables) -> Self {
         Self { entry, link: tables.link(entry.link) }
     }
+
+    /// Whether the frames come from other hosts, by an uplink.
+    #[inline]
+    pub(in crate::datapath) fn is_outside(&self) -> bool {
+        self.link.is_some_and(|link| link.wants.contains(Wants::OUTSIDE))
+    }
+
+    pub(super) const fn entry(&self) -> Entry {
+        self.entry
+    }
 }
 
 /// Finds the port a frame came from, and strips the tags that select it. A tag that no segmentation of the

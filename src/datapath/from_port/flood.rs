@@ -1,9 +1,9 @@
-//! Step 5, for group addresses: a copy for each port of the network but the sender. Each worker makes the
-//! copies for the links that it owns, from one packet.
+//! Step 5, for group addresses: a copy for each port of the network here but the sender, and one for each
+//! other host with ports of it. Each worker makes the copies for the links that it owns, from one packet.
 
 use super::copy::copy;
 use crate::datapath::ration::may_cause;
-use crate::datapath::{Context, Halt, HandedOver, Outlet, Packet, Target};
+use crate::datapath::{Context, Halt, HandedOver, Outlet, Packet, Target, exit_to};
 use crate::tables::{Exit, PortSlot, Tables, WorkerId, WorkerSet};
 use crate::types::DropReason;
 use crate::types::drop_reason::{self, Transmit};
@@ -21,12 +21,12 @@ pub(in crate::datapath) fn flood<O: Outlet>(
     leave: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
 ) -> Result<(), (Frame, Halt)> {
     let origin = packet.facts.origin;
-    // The sender is one of them.
-    let receivers = ports_of(&packet, cx.tables).len().saturating_sub(1);
+    // The sender is one of them, if it is here.
+    let receivers = receivers_of(&packet, cx.tables).len().saturating_sub(usize::from(!origin.is_peer()));
     if receivers == 0 {
         return Err((packet.frame, Halt::drop(origin, drop_reason::Flood::NoReceiver)));
     }
-    if !may_cause(receivers * packet.frame.chunk_count(), origin, cx) {
+    if !may_cause(receivers * packet.frame.chunk_count(), &packet.facts, cx) {
         return Err((packet.frame, Halt::drop(origin, drop_reason::Flood::Rate)));
     }
     spread(packet, cx.outlet.worker(), cx, leave_copy, leave);
@@ -45,9 +45,8 @@ pub(in crate::datapath) fn spread<O: Outlet>(
 ) {
     let Packet { facts, .. } = packet;
     let tables = cx.tables;
-    let exit = |receiver| tables.exit(receiver, facts.queue, from);
-    let ports = ports_of(&packet, tables);
-    let here = |port| exit(port).filter(|exit| cx.outlet.is_own(exit.worker));
+    let ports = receivers_of(&packet, tables);
+    let here = |port| exit_to(&packet, port, from, cx).ok().filter(|exit| cx.outlet.is_own(exit.worker));
     let mut candidates = ports.iter().enumerate().rev().filter(|(_, port)| !facts.origin.is(**port));
     let last = candidates.find_map(|(place, port)| Some((place, here(*port)?)));
     let mut has_others = false;
@@ -55,10 +54,10 @@ pub(in crate::datapath) fn spread<O: Outlet>(
         if facts.origin.is(receiver) || last.is_some_and(|(last, _)| last == place) {
             continue;
         }
-        match exit(receiver) {
-            Some(exit) if cx.outlet.is_own(exit.worker) => leave_copy(&packet, &exit, cx),
-            Some(_) => has_others = true,
-            None => cx.count_drop(receiver.into(), Transmit::NoSocket.into()),
+        match exit_to(&packet, receiver, from, cx) {
+            Ok(exit) if cx.outlet.is_own(exit.worker) => leave_copy(&packet, &exit, cx),
+            Ok(_) => has_others = true,
+            Err(Halt::Drop(_, reason)) => cx.count_drop(receiver.into(), reason),
         }
     }
     // The worker that received the packet gives the others theirs.
@@ -81,7 +80,7 @@ fn give(packet: Packet, keeps: bool, cx: &mut Context<'_, impl Outlet>) -> Optio
     let worker = cx.outlet.worker();
     let mut others = WorkerSet::default();
     for receiver in receivers(&packet, cx) {
-        let exit = cx.tables.exit(receiver, packet.facts.queue, worker);
+        let exit = exit_to(&packet, receiver, worker, cx).ok();
         if let Some(exit) = exit.filter(|exit| !cx.outlet.is_own(exit.worker)) {
             others.insert(exit.worker);
         }
@@ -103,15 +102,16 @@ fn give(packet: Packet, keeps: bool, cx: &mut Context<'_, impl Outlet>) -> Optio
     }
 }
 
-/// The ports of the packet's network that are up, its sender among them.
-fn ports_of<'t>(packet: &Packet, tables: &'t Tables) -> &'t [PortSlot] {
-    tables.network(packet.facts.network).map_or(&[], |network| &network.flood)
+/// The receivers of a flood, the sender among them.
+fn receivers_of<'t>(packet: &Packet, tables: &'t Tables) -> &'t [PortSlot] {
+    let network = tables.network(packet.facts.network);
+    network.map_or(&[], |network| network.receivers(packet.facts.origin.slot()))
 }
 
-/// These ports but the sender.
+/// The receivers but the sender.
 fn receivers<'t, O>(packet: &Packet, cx: &Context<'t, O>) -> impl Iterator<Item = PortSlot> + use<'t, O> {
     let origin = packet.facts.origin;
-    ports_of(packet, cx.tables).iter().copied().filter(move |port| !origin.is(*port))
+    receivers_of(packet, cx.tables).iter().copied().filter(move |port| !origin.is(*port))
 }
 
 /// Leaves a packet for the receivers behind the links of `worker`.
@@ -134,7 +134,7 @@ fn count_share(
 ) {
     let reason = reason.into();
     for receiver in receivers(packet, cx) {
-        let exit = cx.tables.exit(receiver, packet.facts.queue, cx.outlet.worker());
+        let exit = exit_to(packet, receiver, cx.outlet.worker(), cx).ok();
         if exit.is_some_and(|exit| exit.worker == worker) {
             cx.count_drop(receiver.into(), reason);
         }

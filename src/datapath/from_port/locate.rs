@@ -33,7 +33,11 @@ pub fn locate(packet: &Packet, cx: &mut Context<'_, impl Outlet>) -> Result<Targ
         match network.macs.get(&address) {
             Some(port) if origin.is(*port) => return Err(Halt::drop(origin, Locate::IsSource)),
             Some(port) => Target::Port(*port),
-            None => return Err(Halt::drop(origin, Locate::Unknown)),
+            // On the wire of a provider network is whatever is not here.
+            None => match network.wire.filter(|wire| !origin.is(*wire)) {
+                Some(wire) => Target::Port(wire),
+                None => return Err(Halt::drop(origin, Locate::Unknown)),
+            },
         }
     };
     cx.outlet.observe(Event::Located(&packet.facts, target));

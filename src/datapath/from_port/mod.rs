@@ -7,6 +7,7 @@ mod classify;
 mod copy;
 mod flood;
 mod locate;
+mod outside;
 mod sighting;
 
 pub(super) use antispoof::antispoof;
@@ -16,4 +17,5 @@ pub(super) use copy::copy;
 pub(super) use flood::{flood, spread};
 pub(super) use locate::holder;
 pub use locate::locate;
+pub(super) use outside::classify_outside;
 pub(super) use sighting::unknown_tag;

@@ -2,12 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use crate::tables::LinkSlot;
-use crate::types::PortKey;
+use crate::tables::Identity;
 
-/// A meter for each guest, by the slot of its link.
+/// A meter for each holder of a slot.
 #[derive(Debug)]
-pub(crate) struct Meters(Box<[Meter]>);
+pub(crate) struct Meters<H>(Box<[Meter<H>]>);
 
 /// The generic cell rate algorithm (GCRA, ITU-T I.371, in its form of virtual scheduling), which is a token
 /// bucket: it fills by a rate, up to a tenth of a second's worth, and a received frame takes a token for each
@@ -16,41 +15,45 @@ pub(crate) struct Meters(Box<[Meter]>);
 ///
 /// Its only state is the time at which the bucket is, or was, empty: GCRA's theoretical arrival time less the
 /// tolerance.
-#[derive(Debug, Clone, Copy, Default)]
-struct Meter {
-    /// The link's own port. A new guest in the slot of another one starts with a full bucket.
-    guest: Option<PortKey>,
+#[derive(Debug, Clone, Copy)]
+struct Meter<H> {
+    /// A new holder of a slot starts with a full bucket.
+    holder: Option<H>,
     empty_at_ns: u64,
 }
+
+/// The slots that have a meter: all that links can have, and more networks than a host has.
+const SLOTS: usize = 1 << u16::BITS;
 
 /// The time that fills the bucket: GCRA's tolerance.
 const DEPTH_NS: u64 = 100_000_000;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-const _: () = assert!(size_of::<Meter>() == 16);
+const _: () = assert!(size_of::<Meter<Identity>>() == 16);
 
-impl Default for Meters {
-    /// A meter for each link that can be, since the datapath allocates nothing. Memory is used from the first
+impl<H: Copy> Default for Meters<H> {
+    /// A meter for each slot that can be, since the datapath allocates nothing. Memory is used from the first
     /// frame on that is metered.
     fn default() -> Self {
-        Self(vec![Meter::default(); LinkSlot::COUNT].into_boxed_slice())
+        Self(vec![Meter { holder: None, empty_at_ns: 0 }; SLOTS].into_boxed_slice())
     }
 }
 
-impl Meters {
-    /// Takes `frames` tokens, if the guest's bucket, filled with `rate` a second, is not empty. Returns
-    /// whether it was not.
+impl<H: Copy + PartialEq> Meters<H> {
+    /// Takes `frames` tokens, if the bucket of the holder of a slot, filled with `rate` a second, is not empty.
+    /// Returns whether it was not.
     pub(crate) fn take(
         &mut self,
-        (link, guest): (LinkSlot, PortKey),
+        slot: usize,
+        holder: H,
         frames: usize,
         rate: NonZeroU32,
         now_ns: u64,
     ) -> bool {
-        let Some(meter) = self.0.get_mut(usize::from(link.0)) else { return false };
-        if meter.guest != Some(guest) {
-            *meter = Meter { guest: Some(guest), empty_at_ns: 0 };
+        let Some(meter) = self.0.get_mut(slot) else { return false };
+        if meter.holder != Some(holder) {
+            *meter = Meter { holder: Some(holder), empty_at_ns: 0 };
         }
         let empty_at_ns = meter.empty_at_ns.max(now_ns.saturating_sub(DEPTH_NS));
         let is_granted = empty_at_ns < now_ns;
@@ -65,11 +68,12 @@ impl Meters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::PortKey;
 
-    const LINK: LinkSlot = LinkSlot(7);
+    const SLOT: usize = 7;
 
-    fn guest(key: u32) -> (LinkSlot, PortKey) {
-        (LINK, PortKey::new(key).unwrap())
+    fn guest(key: u32) -> Identity {
+        Identity::of_port(PortKey::new(key).unwrap())
     }
 
     fn rate(rate: u32) -> NonZeroU32 {
@@ -80,7 +84,7 @@ mod tests {
     fn granted(per_second: u32, copies: usize) -> usize {
         let mut meters = Meters::default();
         let mut granted =
-            |tick: &u64| meters.take(guest(1), copies, rate(per_second), SECOND_NS + tick * 10_000);
+            |tick: &u64| meters.take(SLOT, guest(1), copies, rate(per_second), SECOND_NS + tick * 10_000);
         (0..100_000_u64).filter(|tick| granted(tick)).count() * copies
     }
 
@@ -96,16 +100,16 @@ mod tests {
     #[test]
     fn a_frame_with_more_copies_than_the_bucket_holds_goes_out_all_the_same() {
         let mut meters = Meters::default();
-        assert!(meters.take(guest(1), 500, rate(10), SECOND_NS));
-        assert!(!meters.take(guest(1), 1, rate(10), 2 * SECOND_NS));
-        assert!(meters.take(guest(1), 1, rate(10), 52 * SECOND_NS));
+        assert!(meters.take(SLOT, guest(1), 500, rate(10), SECOND_NS));
+        assert!(!meters.take(SLOT, guest(1), 1, rate(10), 2 * SECOND_NS));
+        assert!(meters.take(SLOT, guest(1), 1, rate(10), 52 * SECOND_NS));
     }
 
     #[test]
     fn a_guest_does_not_pay_for_the_one_before_it() {
         let mut meters = Meters::default();
-        assert!(meters.take(guest(1), 500, rate(10), SECOND_NS));
-        assert!(!meters.take(guest(1), 1, rate(10), SECOND_NS));
-        assert!(meters.take(guest(2), 1, rate(10), SECOND_NS));
+        assert!(meters.take(SLOT, guest(1), 500, rate(10), SECOND_NS));
+        assert!(!meters.take(SLOT, guest(1), 1, rate(10), SECOND_NS));
+        assert!(meters.take(SLOT, guest(2), 1, rate(10), SECOND_NS));
     }
 }

@@ -2,13 +2,15 @@
 
 use super::state::Northbound;
 use crate::nb::collection::AnyCollection;
-use crate::types::Incumbents;
+use crate::types::{Claim, Incumbents};
 
 impl Northbound {
     /// The holders of contested claims.
     #[must_use]
     pub fn incumbents(&self) -> Incumbents {
         let keys = self.collections.all().flat_map(AnyCollection::contested);
-        keys.chain(self.segmentation_claims.contested()).collect()
+        let segments = self.segments.contested();
+        let segments = segments.map(|(segment, id)| (Claim::Segment(segment.clone()), id.clone()));
+        keys.chain(self.segmentation_claims.contested()).chain(segments).collect()
     }
 }

@@ -4,6 +4,7 @@ mod holding;
 mod incumbents;
 mod record_order;
 mod segmentation_claims;
+mod segments;
 mod state;
 
 pub(crate) use record_order::in_order;

@@ -6,8 +6,10 @@ use super::record_order::in_order;
 use super::segmentation_claims::SegmentationClaims;
 use crate::nb::rows::{Affected, AnyRow, Collections, remove};
 use crate::nb::texts::Texts;
-use crate::nb::{Change, ChildPortSegmentation, LogicalPort, LogicalSwitch, Record, Snapshot, Table};
-use crate::types::{Id, Incumbents, NetworkKey, PortKey, Problem};
+use crate::nb::{
+    Change, Chassis, ChildPortSegmentation, Claims, LogicalPort, LogicalSwitch, Record, Snapshot, Table,
+};
+use crate::types::{Id, Incumbents, NetworkKey, NetworkSegment, PortKey, Problem};
 
 /// The typed records of the northbound DB, and the holders of what several records claim.
 ///
@@ -21,6 +23,8 @@ use crate::types::{Id, Incumbents, NetworkKey, PortKey, Problem};
 pub struct Northbound {
     pub(in crate::nb) collections: Collections,
     pub(super) segmentation_claims: SegmentationClaims,
+    /// The networks that claim each segment.
+    pub(super) segments: Claims<NetworkSegment>,
     pub(in crate::nb) texts: Texts,
 }
 
@@ -143,6 +147,12 @@ impl Northbound {
     #[must_use]
     pub const fn lswitches(&self) -> &BTreeMap<Id, LogicalSwitch> {
         self.collections.lswitches.rows()
+    }
+
+    /// The hosts, by id.
+    #[must_use]
+    pub const fn chassis(&self) -> &BTreeMap<Id, Chassis> {
+        self.collections.chassis.rows()
     }
 
     /// The ports, by id.

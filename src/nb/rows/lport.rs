@@ -90,9 +90,17 @@ pub struct LogicalPort {
     pub source_rules: Option<Arc<SourceRules>>,
     /// The admin state. A record without the field is enabled, which is Neutron's default.
     pub enabled: bool,
-    /// The host that the port is bound to. `None` for a subport, which is where its parent is, and for a port
-    /// behind a tunnel endpoint.
-    pub chassis: Option<Id>,
+    /// Where the port is. A subport has none: it is where its parent is.
+    pub binding: Option<Binding>,
+}
+
+/// The place of a port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Binding {
+    /// The host with this name.
+    Chassis(Id),
+    /// Behind the tunnel endpoint with this address, which belongs to no chassis: a hardware VTEP.
+    Vtep(IpAddr),
 }
 
 impl LogicalPort {
@@ -100,6 +108,15 @@ impl LogicalPort {
     pub(in crate::nb) const ON_LSWITCH: usize = 0;
     /// Position in [`Row::INDEXES`]: ports by the host that they are bound to.
     pub(in crate::nb) const AT_CHASSIS: usize = 1;
+
+    /// The host that the port is bound to.
+    #[must_use]
+    pub const fn chassis(&self) -> Option<&Id> {
+        match &self.binding {
+            Some(Binding::Chassis(chassis)) => Some(chassis),
+            Some(Binding::Vtep(_)) | None => None,
+        }
+    }
 
     /// Whether the port may send from its own addresses and those of its pairs only.
     #[must_use]
@@ -116,7 +133,7 @@ impl LogicalPort {
 
 impl Row for LogicalPort {
     const INDEXES: &'static [IndexedIds<Self>] =
-        &[|port| slice::from_ref(&port.lswitch), |port| port.chassis.as_slice()];
+        &[|port| slice::from_ref(&port.lswitch), |port| port.chassis().map_or(&[], slice::from_ref)];
     type Key = PortKey;
 
     fn parse(record: &Record) -> Result<Self, RecordError> {
@@ -130,7 +147,7 @@ impl Row for LogicalPort {
             source_rules: source_rules(fields, &macs)?.map(Arc::new),
             macs: macs.into(),
             enabled: fields.flag("enabled")?.unwrap_or(true),
-            chassis: fields.object("binding", "binding.")?.map(chassis).transpose()?.flatten(),
+            binding: fields.object("binding", "binding.")?.map(binding).transpose()?,
         })
     }
 
@@ -149,7 +166,7 @@ impl Row for LogicalPort {
     fn share_ids(&mut self, texts: &mut Texts) {
         texts.share(&mut self.id);
         texts.share(&mut self.lswitch);
-        if let Some(chassis) = &mut self.chassis {
+        if let Some(Binding::Chassis(chassis)) = &mut self.binding {
             texts.share(chassis);
         }
     }
@@ -197,12 +214,11 @@ fn address_pair(pair: Fields<'_>) -> Result<AddressPair, RecordError> {
     Ok(AddressPair { mac, ips })
 }
 
-/// The host of a binding, `None` for a remote tunnel endpoint.
-fn chassis(binding: Fields<'_>) -> Result<Option<Id>, RecordError> {
+fn binding(binding: Fields<'_>) -> Result<Binding, RecordError> {
     match binding.required_text("type")?.as_str() {
-        "chassis" => Ok(Some(binding.required_text("chassis")?.into())),
-        "vtep" => match binding.parsed::<IpAddr>("vtep_address", "an IP address")? {
-            Some(_) => Ok(None),
+        "chassis" => Ok(Binding::Chassis(binding.required_text("chassis")?.into())),
+        "vtep" => match binding.parsed("vtep_address", "an IP address")? {
+            Some(address) => Ok(Binding::Vtep(address)),
             None => Err(binding.missing("vtep_address")),
         },
         other => Err(RecordError::bad("binding.type", &other.into(), "\"chassis\" or \"vtep\"")),

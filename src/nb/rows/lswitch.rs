@@ -1,11 +1,11 @@
 //! Records of networks, table `lswitch`.
 
-use super::Row;
+use super::{Affected, Row};
 use crate::nb::fields::Fields;
 use crate::nb::schema::{Field, ID, Kind, NAME, NUMBER, Schema, TOPIC, UNIQUE_KEY, VERSION, may};
 use crate::nb::texts::Texts;
-use crate::nb::{Record, RecordError};
-use crate::types::{Claim, Id, NetworkKey};
+use crate::nb::{Northbound, Record, RecordError};
+use crate::types::{Claim, Id, NetworkKey, NetworkSegment, SegmentError};
 
 pub(super) const SCHEMA: Schema = Schema {
     fields: Some(FIELDS),
@@ -36,8 +36,9 @@ pub struct LogicalSwitch {
     pub key: NetworkKey,
     /// The name, empty when the record has none.
     pub name: Box<str>,
-    /// `vlan`, `flat`, `vxlan`, `geneve`, `gre`, `local`; not checked, as in Dragonflow.
-    pub network_type: Option<String>,
+    /// The segment that carries the network between hosts, if one does. A network with an invalid one is
+    /// usable on its host.
+    pub segment: Result<Option<NetworkSegment>, SegmentError>,
     /// The largest IP packet, in bytes.
     pub mtu: Option<u32>,
 }
@@ -51,7 +52,11 @@ impl Row for LogicalSwitch {
             id,
             key: fields.key("unique_key")?,
             name: fields.text("name")?.unwrap_or_default().into(),
-            network_type: fields.text("network_type")?.map(str::to_owned),
+            segment: NetworkSegment::decode(
+                fields.text("network_type")?,
+                fields.number("segmentation_id")?,
+                fields.text("physical_network")?,
+            ),
             mtu: fields.number("mtu")?.map(|mtu| u32::try_from(mtu).unwrap_or(u32::MAX)),
         })
     }
@@ -68,7 +73,21 @@ impl Row for LogicalSwitch {
         Claim::NetworkKey(key)
     }
 
+    fn claims(&self) -> Vec<Claim> {
+        let segment = self.segment.as_ref().ok().and_then(Option::as_ref);
+        let segment = segment.map(|segment| Claim::Segment(segment.clone()));
+        [Claim::NetworkKey(self.key)].into_iter().chain(segment).collect()
+    }
+
     fn share_ids(&mut self, texts: &mut Texts) {
         texts.share(&mut self.id);
+    }
+
+    fn insert(self, nb: &mut Northbound, affected: &mut Affected) {
+        nb.insert_lswitch(self, affected);
+    }
+
+    fn remove(nb: &mut Northbound, id: &Id, affected: &mut Affected) {
+        nb.remove_lswitch(id, affected);
     }
 }

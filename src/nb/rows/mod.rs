@@ -25,9 +25,10 @@ use super::texts::Texts;
 use super::{Northbound, Record, RecordError};
 use crate::types::{Claim, Id};
 
+pub use chassis::Chassis;
 #[cfg(feature = "daemon")]
 pub use chassis::write_chassis;
-pub use lport::LogicalPort;
+pub use lport::{Binding, LogicalPort};
 pub use lswitch::LogicalSwitch;
 pub use segmentation::ChildPortSegmentation;
 #[cfg(feature = "daemon")]
@@ -46,7 +47,7 @@ kinds! {
     /// Security groups with their rules.
     SecurityGroup "secgroup" secgroup::SCHEMA;
     /// Hosts, and the addresses of their tunnel endpoints.
-    Chassis "chassis" chassis::SCHEMA;
+    Chassis "chassis" chassis::SCHEMA => chassis: Chassis;
     /// Publishers of Dragonflow's events.
     Publisher "publisher" others::PUBLISHER;
     /// BGP speakers with their networks.

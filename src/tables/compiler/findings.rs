@@ -9,6 +9,7 @@ use crate::types::{Id, Problem};
 enum Finding<'a> {
     /// A problem that parsing or compiling has described.
     Described(&'a Problem),
+    Peer(Problem),
     /// A segmentation without effect.
     Ineffective(&'a ChildPortSegmentation),
     /// A port whose unique key another one holds.
@@ -27,6 +28,7 @@ impl Finding<'_> {
         };
         match self {
             Self::Described(problem) => problem.clone(),
+            Self::Peer(problem) => problem,
             Self::Ineffective(segmentation) => claims::problem(nb, segmentation),
             Self::PortWithoutKey(port, owner) => without_key("lport", &port.id, port.key.get(), owner),
             Self::NetworkWithoutKey(network, owner) => {
@@ -59,6 +61,7 @@ impl Compiler {
         let of_links = self.compiled_links.values().flat_map(|link| &link.problems);
         let of_networks = self.networks.values().flat_map(|network| &network.problems);
         let compiled = of_links.chain(of_networks).map(Finding::Described);
-        invalid.chain(segmentations).chain(ports).chain(networks).chain(compiled)
+        let peers = self.peer_problems().map(Finding::Peer);
+        invalid.chain(peers).chain(segmentations).chain(ports).chain(networks).chain(compiled)
     }
 }

@@ -2,18 +2,29 @@
 
 mod dirty;
 mod findings;
+mod host;
+mod peers;
 mod rebuild;
+mod remote;
+mod uplinks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::mac_holders::MacHolders;
-use super::network::Member;
+use super::network::{Member, Segment};
 use super::pairs::PairHolders;
 use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, Policy, PortReport, PortSlot, Tables};
 use crate::nb::{Change, Edit, LogicalPort, Northbound, Snapshot, Table, in_order};
 use crate::types::{Id, Incumbents, LinkRole, MacAddr, NetworkKey, Problem, SlotAllocator};
 
 pub use dirty::PortIds;
+pub use host::Host;
+pub use peers::{UnderlayPath, UnderlayPaths};
+pub use uplinks::Steering;
+
+use peers::Peers;
+use remote::RemotePort;
+use uplinks::UplinkState;
 
 /// Compiles [`Tables`] from the records and links, and again after changes.
 ///
@@ -24,6 +35,7 @@ pub use dirty::PortIds;
 #[derive(Debug)]
 pub struct Compiler {
     policy: Policy,
+    host: Host,
     northbound: Northbound,
     links: BTreeMap<Id, LocalLink>,
     counters: CounterBook,
@@ -38,6 +50,13 @@ pub struct Compiler {
     /// Holders of contested claims in an earlier run; for the first snapshot.
     incumbents: Incumbents,
     mac_holders: MacHolders,
+    /// The ports of other hosts, by id.
+    remote_ports: BTreeMap<Id, RemotePort>,
+    peers: Peers,
+    /// The open uplinks, by name.
+    uplinks: BTreeMap<Id, UplinkState>,
+    /// Whether the frames that uplinks receive may differ from those before.
+    uplinks_changed: bool,
     dirty: PortIds,
     /// Networks with a port here in which an address of a pair became, or no longer is, the own address of a
     /// port.
@@ -70,6 +89,7 @@ struct NetworkState {
     members: Members,
     /// The holder of each address in a pair of its members.
     pair_holders: PairHolders,
+    segment: Option<Segment>,
     problems: Vec<Problem>,
 }
 
@@ -86,6 +106,11 @@ impl Compiler {
             links: BTreeMap::new(),
             tables: Tables::empty(counters.no_port()).with(&policy),
             policy,
+            host: Host::default(),
+            remote_ports: BTreeMap::new(),
+            peers: Peers::default(),
+            uplinks: BTreeMap::new(),
+            uplinks_changed: false,
             counters,
             compiled_links: BTreeMap::new(),
             placed: BTreeMap::new(),
@@ -154,7 +179,7 @@ impl Compiler {
     /// The id of the port at `slot`.
     #[must_use]
     pub fn port_at(&self, slot: PortSlot) -> Option<&str> {
-        let key = self.tables.port(slot)?.key;
+        let key = self.tables.port(slot)?.identity.port()?;
         self.northbound.lport_with_key(key).map(|port| port.id.as_str())
     }
 
@@ -178,8 +203,10 @@ impl Compiler {
             // The tables have no ports yet, and each future one belongs to a bound port or to a port with a
             // link: faster than `apply_edit` of each record.
             self.northbound = Northbound::from_snapshot(snapshot, &self.incumbents);
-            let bound = self.northbound.lports().values().filter(|port| port.chassis.is_some());
+            let bound = self.northbound.lports().values().filter(|port| port.chassis().is_some());
             self.dirty.extend(bound.map(|port| port.id.clone()).chain(self.links.keys().cloned()));
+            let chassis = self.northbound.chassis().keys();
+            chassis.for_each(|chassis| self.peers.mark_chassis(chassis));
             self.incumbents = Incumbents::new();
         } else {
             self.apply_differences(snapshot);
@@ -211,12 +238,20 @@ impl Compiler {
         }
         let before = self.northbound.lports().get(&id).filter(|_| table == Table::Lport);
         let before = before.filter(|_| !self.mac_holders.is_empty()).cloned();
+        match table {
+            Table::Chassis => self.peers.mark_chassis(&id),
+            Table::Lswitch => drop(self.dirty_networks.insert(id.clone())),
+            _ => {}
+        }
         // Marks what depends on the record before the edit, and what depends on it after.
         dirty::mark(&self.northbound, table, &id, &mut self.dirty);
         let turned = self.northbound.make(edit);
         dirty::mark(&self.northbound, table, &id, &mut self.dirty);
         for (table, id) in turned {
             dirty::mark(&self.northbound, table, &id, &mut self.dirty);
+            if table == Table::Lswitch {
+                self.dirty_networks.insert(id);
+            }
         }
         if table == Table::Lport {
             self.mark_claimed_network(&id);
@@ -242,18 +277,25 @@ impl Compiler {
 
     /// Adds the link of a port, or replaces it.
     pub fn set_link(&mut self, link: LocalLink) {
-        let LinkRole::Port(lport) = &link.role else { return };
-        if self.links.get(lport) != Some(&link) {
-            self.dirty.insert(lport.clone());
-            self.links.insert(lport.clone(), link);
+        match link.role.clone() {
+            LinkRole::Port(lport) if self.links.get(&lport) == Some(&link) => {}
+            LinkRole::Port(lport) => {
+                self.dirty.insert(lport.clone());
+                self.links.insert(lport, link);
+            }
+            LinkRole::Uplink(name) => self.set_uplink(&name, link),
         }
     }
 
     /// Removes the link of a port.
     pub fn remove_link(&mut self, role: &LinkRole) {
-        let LinkRole::Port(lport) = role else { return };
-        if self.links.remove(lport).is_some() {
-            self.dirty.insert(lport.clone());
+        match role {
+            LinkRole::Port(lport) => {
+                if self.links.remove(lport).is_some() {
+                    self.dirty.insert(lport.clone());
+                }
+            }
+            LinkRole::Uplink(name) => self.remove_uplink(name),
         }
     }
 
@@ -261,6 +303,15 @@ impl Compiler {
     #[must_use]
     pub const fn dirty(&self) -> &PortIds {
         &self.dirty
+    }
+
+    /// Whether the tables may differ from those of the last [`compile`](Self::compile).
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.dirty.is_empty()
+            || !self.dirty_networks.is_empty()
+            || self.has_dirty_peers()
+            || self.uplinks_changed
     }
 
     /// The ports whose [`report`](Self::report) may have changed since the last call of this function.

@@ -1,16 +1,17 @@
 //! Compilation of dirty links, and of the networks that their ports join or leave.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Compiler, LinkState, Members, NetworkState, Placed, PortIds};
-use crate::nb::compact;
+use crate::nb::{Binding, LogicalSwitch, compact};
 use crate::tables::claims::root_of;
 use crate::tables::link_table::LinkTable;
-use crate::tables::network::Member;
+use crate::tables::network::{Member, Segment, Side};
 use crate::tables::pairs::PairHolders;
 use crate::tables::{Network, NetworkSlot, Tables};
-use crate::types::{Id, LinkRole, MacAddr, NetworkKey, SlotAllocator};
+use crate::types::{Id, LinkRole, MacAddr, NetworkKey, Problem, SlotAllocator};
 
 /// Members of networks, by the ids of the networks.
 type Memberships = BTreeMap<Id, Members>;
@@ -19,6 +20,8 @@ impl Compiler {
     /// Brings the tables up to date, and returns them.
     #[must_use]
     pub fn compile(&mut self) -> Tables {
+        self.update_remote_ports();
+        self.update_peers();
         let roots = self.dirty_roots();
         let mut left = Memberships::new();
         let numbers: Vec<_> = roots.iter().map(|root| self.detach(root, &mut left)).collect();
@@ -27,6 +30,7 @@ impl Compiler {
             self.compile_link(root, numbers, &mut joined);
         }
         self.update_networks(&left, &joined);
+        self.update_uplinks();
         if roots.len() > self.compiled_links.len() / 2 {
             self.compact();
         }
@@ -90,6 +94,7 @@ impl Compiler {
                 let member = Member {
                     key: port.record.key,
                     slot: port.slot,
+                    side: Side::Here,
                     macs: Arc::clone(&port.record.macs),
                     source_rules: port.record.source_rules.clone(),
                 };
@@ -107,42 +112,114 @@ impl Compiler {
         self.compiled_links.insert(owner.clone(), LinkState { slot, numbers, problems });
     }
 
-    /// Builds the networks whose members, keys or claims have changed.
+    /// Builds the networks whose members, keys, claims or segments have changed.
     fn update_networks(&mut self, left: &Memberships, joined: &Memberships) {
         let dirty = std::mem::take(&mut self.dirty_networks);
         let ids: BTreeSet<_> = left.keys().chain(joined.keys()).chain(&dirty).collect();
         for id in ids {
-            let Some(state) = self.networks.get_mut(id) else { continue };
-            let place = state.slot.0 as usize;
-            let lswitch = self.northbound.lswitches().get(id);
-            let Some(lswitch) = lswitch.filter(|_| !state.members.is_empty()) else {
-                self.tables.networks.set(place, None);
-                self.network_slots.release(state.slot.0);
-                self.networks.remove(id);
+            let Some(state) = self.networks.get(id) else { continue };
+            let Some(lswitch) = self.northbound.lswitches().get(id).filter(|_| !state.members.is_empty())
+            else {
+                self.remove_network(id);
                 continue;
             };
             if left.get(id) == joined.get(id) && state.key == lswitch.key && !dirty.contains(id) {
                 continue;
             }
-            let tables = self.tables.network(state.slot);
-            let had = |lport: &Id, mac: MacAddr| {
-                let moved = |members: &Memberships| members.get(id)?.get(lport).map(|member| member.slot);
-                let stayed = || state.members.get(lport).map(|member| member.slot);
-                let slot = moved(left).or_else(|| moved(joined).is_none().then(stayed).flatten());
-                slot.is_some() && tables.and_then(|network| network.macs.get(&mac)).copied() == slot
+            let key = lswitch.key;
+            let (segment, mut problems) = match self.segment_of(lswitch) {
+                Ok(segment) => (segment, Vec::new()),
+                Err(problem) => (None, vec![problem]),
             };
-            let (mut network, mut problems) =
-                Network::of(lswitch.key, id, &state.members, &mut self.mac_holders, had);
-            problems.extend(network.add_pairs(
-                id,
-                &state.members,
-                self.northbound.lports_on(id),
-                &mut state.pair_holders,
-            ));
-            state.key = lswitch.key;
+            problems.extend(self.unreachable_hosts(lswitch, segment));
+            let network = self.build_network(id, (key, segment), (left, joined), &mut problems);
+            let Some(state) = self.networks.get_mut(id) else { continue };
+            state.key = key;
             state.problems = problems;
-            self.tables.networks.set(place, Some(Arc::new(network)));
+            self.replace_network(id, segment, Some(network));
         }
+    }
+
+    fn build_network(
+        &mut self,
+        id: &Id,
+        (key, segment): (NetworkKey, Option<Segment>),
+        (left, joined): (&Memberships, &Memberships),
+        problems: &mut Vec<Problem>,
+    ) -> Network {
+        let remote = segment.map(|segment| self.remote_members(id, segment)).unwrap_or_default();
+        let state = self.networks.entry(id.clone());
+        let state = state.or_insert_with(|| NetworkState::new(key, &mut self.network_slots));
+        let mut members = Cow::Borrowed(&state.members);
+        if !remote.is_empty() {
+            members.to_mut().extend(remote);
+        }
+        let tables = self.tables.network(state.slot);
+        let had = |lport: &Id, mac: MacAddr| {
+            let moved = |members: &Memberships| members.get(id)?.get(lport).map(|member| member.slot);
+            let stayed = || members.get(lport).map(|member| member.slot);
+            let slot = moved(left).or_else(|| moved(joined).is_none().then(stayed).flatten());
+            slot.is_some() && tables.and_then(|network| network.macs.get(&mac)).copied() == slot
+        };
+        let (mut network, found) = Network::of(key, id, segment, &members, &mut self.mac_holders, had);
+        problems.extend(found);
+        let lports = self.northbound.lports_on(id);
+        problems.extend(network.add_pairs(id, &members, lports, &mut state.pair_holders));
+        network
+    }
+
+    fn remove_network(&mut self, id: &Id) {
+        self.replace_network(id, None, None);
+        if let Some(state) = self.networks.remove(id) {
+            self.network_slots.release(state.slot.0);
+        }
+        if self.northbound.lswitches().get(id).is_none() {
+            self.counters.remove_segment(id);
+        }
+    }
+
+    /// Puts a network, or none, into the tables, with everything that leads to it.
+    fn replace_network(&mut self, id: &Id, segment: Option<Segment>, network: Option<Network>) {
+        let Some(state) = self.networks.get_mut(id) else { return };
+        let slot = state.slot;
+        let before = std::mem::replace(&mut state.segment, segment);
+        if before != segment {
+            let outside = Arc::make_mut(&mut self.tables.outside);
+            if let Some(tunnel) = before.and_then(Segment::tunnel) {
+                outside.remove_network(tunnel, slot);
+            }
+            if let Some(tunnel) = segment.and_then(Segment::tunnel) {
+                outside.insert_network(tunnel, slot);
+            }
+            self.move_wire(id, [before, segment].map(|segment| segment.and_then(Segment::wire)));
+        }
+        let less = self.tables.network(slot).into_iter().flat_map(Network::hosts);
+        let more = network.iter().flat_map(Network::hosts);
+        self.peers.change_use(more, less);
+        self.tables.networks.set(slot.0 as usize, network.map(Arc::new));
+    }
+
+    /// The hosts with ports of a network that its tunnel does not reach.
+    fn unreachable_hosts(&self, lswitch: &LogicalSwitch, segment: Option<Segment>) -> Vec<Problem> {
+        let Some(tunnel) = segment.and_then(Segment::tunnel) else { return Vec::new() };
+        let ports = self.northbound.lports_on(&lswitch.id).filter_map(|port| self.remote_ports.get(&port.id));
+        let places: BTreeSet<_> = ports.map(|port| &port.at).collect();
+        let problems = places.into_iter().filter_map(|at| {
+            let Binding::Chassis(chassis) = at else { return None };
+            let network = &lswitch.id;
+            let reason = match self.peers.types_of(at) {
+                None => format!(
+                    "table chassis has no record of it, so its ports of network {network} are not reached -> start the switch there, or remove the ports"
+                ),
+                Some(types) if !types.contains(tunnel.kind().into()) => format!(
+                    "it receives {types}, so its ports of network {network} ({tunnel}) are not reached -> add {} to its tunnel_types, or give the network another type",
+                    tunnel.kind()
+                ),
+                Some(_) => return None,
+            };
+            Some(Problem::new(format!("chassis {chassis}"), reason))
+        });
+        problems.collect()
     }
 }
 
@@ -150,6 +227,13 @@ impl NetworkState {
     fn new(key: NetworkKey, slots: &mut SlotAllocator) -> Self {
         // Never exhausted: there are fewer networks than ports, and fewer ports than numbers.
         let slot = NetworkSlot(slots.allocate(u32::MAX).unwrap_or(u32::MAX));
-        Self { key, slot, members: Members::new(), pair_holders: PairHolders::new(), problems: Vec::new() }
+        Self {
+            key,
+            slot,
+            members: Members::new(),
+            pair_holders: PairHolders::new(),
+            segment: None,
+            problems: Vec::new(),
+        }
     }
 }

@@ -1,0 +1,20 @@
+//! Tunnels between hosts: outer headers, written before a frame and parsed in front of one.
+
+mod flow;
+mod outer;
+mod parse;
+
+pub use flow::Flow;
+pub use outer::{Endpoints, OuterHeader};
+pub use parse::{Malformed, Outer, parse};
+
+/// Protocol of an Ethernet frame in GRE and Geneve ("transparent Ethernet bridging").
+const PROTOCOL_ETHERNET: u16 = 0x6558;
+/// IP protocol of GRE.
+const PROTOCOL_GRE: u8 = 47;
+/// Bytes of a UDP header, of a VXLAN header, of a Geneve header without options, of a GRE header with a key.
+const HEADER_LEN: usize = 8;
+/// The flag of a GRE header that has a key (RFC 2890, 2).
+const GRE_KEY: u16 = 0x2000;
+/// The flag of a VXLAN header that has a VNI (RFC 7348, 5).
+const VXLAN_HAS_VNI: u8 = 0x08;

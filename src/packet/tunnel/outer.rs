@@ -1,0 +1,186 @@
+//! The headers in front of a frame in a tunnel, from the Ethernet header of the underlay on.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use super::flow::Flow;
+use super::{GRE_KEY, HEADER_LEN, PROTOCOL_ETHERNET, PROTOCOL_GRE, VXLAN_HAS_VNI};
+use crate::packet::Header;
+use crate::packet::dot1q::NoHeadroom;
+use crate::packet::internet_sum::{fold, sum_be16, sum_of_slices};
+use crate::packet::ip::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_HEADER_LEN, IPV6_HEADER_LEN, PROTOCOL_UDP};
+use crate::types::{MacAddr, Tunnel, TunnelType};
+use crate::xsk::Frame;
+
+/// Bytes of the longest outer headers: Ethernet, IPv6, UDP and VXLAN or Geneve.
+const MAX_LEN: usize = Header::LEN + IPV6_HEADER_LEN + 2 * HEADER_LEN;
+
+/// The time to live of outer packets, which is also Linux's default.
+const TTL: u8 = 64;
+
+/// The two ends of a tunnel on the underlay, and the addresses of its first hop there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Address of this host. Of the same family as `destination`.
+    pub source: IpAddr,
+    /// Address of the other host.
+    pub destination: IpAddr,
+    /// Address of the link that the packets leave by.
+    pub source_mac: MacAddr,
+    /// Address of the next hop.
+    pub destination_mac: MacAddr,
+}
+
+/// The outer headers of all packets of one tunnel type to one endpoint. A few fields are set for each packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OuterHeader {
+    /// The headers end at the end of the array, so that all are copied by one move of constant size.
+    template: [u8; MAX_LEN],
+    len: u8,
+    kind: TunnelType,
+    /// The sum of the template's IPv4 header, which lacks length, identification and checksum; `None` for
+    /// IPv6.
+    ipv4_sum: Option<NonZeroU16>,
+}
+
+impl OuterHeader {
+    /// Compiles the headers for packets of `kind`. `forbids_fragments` sets DF in IPv4 headers; over IPv6 only
+    /// the sender fragments.
+    ///
+    /// Returns `None` for addresses of two families.
+    #[must_use]
+    pub fn new(kind: TunnelType, endpoints: &Endpoints, forbids_fragments: bool) -> Option<Self> {
+        let Endpoints { source, destination, source_mac, destination_mac } = *endpoints;
+        let protocol = if kind.udp_port().is_some() { PROTOCOL_UDP } else { PROTOCOL_GRE };
+        let mut headers = Vec::with_capacity(MAX_LEN);
+        headers.extend(destination_mac.bytes());
+        headers.extend(source_mac.bytes());
+        match (source, destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                headers.extend(ETHERTYPE_IPV4.to_be_bytes());
+                let flags = if forbids_fragments { 0x40 } else { 0 };
+                headers.extend([0x45, 0, 0, 0, 0, 0, flags, 0, TTL, protocol, 0, 0]);
+                headers.extend(source.octets());
+                headers.extend(destination.octets());
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                headers.extend(ETHERTYPE_IPV6.to_be_bytes());
+                headers.extend([0x60, 0, 0, 0, 0, 0, protocol, TTL]);
+                headers.extend(source.octets());
+                headers.extend(destination.octets());
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
+        }
+        let sum = || Some(fold(sum_be16(headers.get(Header::LEN..)?)));
+        let ipv4_sum = if source.is_ipv4() { sum().and_then(NonZeroU16::new) } else { None };
+        if let Some(port) = kind.udp_port() {
+            headers.extend([0, 0]);
+            headers.extend(port.to_be_bytes());
+            headers.extend([0; 4]);
+        }
+        headers.extend(match kind {
+            TunnelType::Vxlan => [VXLAN_HAS_VNI, 0, 0, 0],
+            TunnelType::Geneve => {
+                let [high, low] = PROTOCOL_ETHERNET.to_be_bytes();
+                [0, 0, high, low]
+            }
+            TunnelType::Gre => {
+                let ([flags, _], [high, low]) = (GRE_KEY.to_be_bytes(), PROTOCOL_ETHERNET.to_be_bytes());
+                [flags, 0, high, low]
+            }
+        });
+        headers.extend([0; 4]);
+        let mut template = [0; MAX_LEN];
+        template.get_mut(MAX_LEN.checked_sub(headers.len())?..)?.copy_from_slice(&headers);
+        Some(Self { template, len: headers.len() as u8, kind, ipv4_sum })
+    }
+
+    /// Bytes of the headers, with the underlay's Ethernet header.
+    #[inline]
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    /// Bytes of the headers in a packet of the underlay, which the MTU of the path counts.
+    #[must_use]
+    pub fn overhead(&self) -> usize {
+        self.len_bytes() - Header::LEN
+    }
+
+    /// Puts the headers before a frame of the network with `tunnel`, whose type is that of the headers. `id`
+    /// is the identification of an IPv4 packet.
+    ///
+    /// # Errors
+    /// [`NoHeadroom`]; the frame is unchanged.
+    #[inline]
+    pub fn push(&self, frame: &mut Frame, tunnel: Tunnel, flow: Flow, id: u16) -> Result<(), NoHeadroom> {
+        let inner_len = frame.len();
+        if !frame.grow_front(MAX_LEN) {
+            return Err(NoHeadroom);
+        }
+        if let Some(headers) = frame.bytes_mut().first_chunk_mut::<MAX_LEN>() {
+            *headers = self.template;
+            self.set_fields(headers, inner_len, tunnel, flow, id);
+        }
+        frame.trim_front(MAX_LEN - self.len_bytes());
+        if self.ipv4_sum.is_none() && self.kind.udp_port().is_some() {
+            set_udp_checksum(frame);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn set_fields(&self, headers: &mut [u8; MAX_LEN], inner_len: usize, tunnel: Tunnel, flow: Flow, id: u16) {
+        let mut set = |before_end: usize, value: u16| {
+            if let Some(field) = headers.get_mut(MAX_LEN - before_end..).and_then(<[u8]>::first_chunk_mut) {
+                *field = value.to_be_bytes();
+            }
+        };
+        let payload = match self.kind {
+            TunnelType::Vxlan | TunnelType::Geneve => {
+                let len = inner_len + 2 * HEADER_LEN;
+                set(2 * HEADER_LEN, flow.source_port());
+                set(2 * HEADER_LEN - 4, len as u16);
+                len
+            }
+            TunnelType::Gre => inner_len + HEADER_LEN,
+        };
+        let ip_end = payload - inner_len;
+        if let Some(sum) = self.ipv4_sum {
+            let len = (payload + IPV4_HEADER_LEN) as u16;
+            set(ip_end + IPV4_HEADER_LEN - 2, len);
+            set(ip_end + IPV4_HEADER_LEN - 4, id);
+            let sum = u64::from(sum.get()) + u64::from(len) + u64::from(id);
+            set(ip_end + IPV4_HEADER_LEN - 10, !fold(sum));
+        } else {
+            set(ip_end + IPV6_HEADER_LEN - 4, payload as u16);
+        }
+        let key = match self.kind {
+            TunnelType::Vxlan | TunnelType::Geneve => tunnel.key() << 8,
+            TunnelType::Gre => tunnel.key(),
+        };
+        if let Some(field) = headers.last_chunk_mut() {
+            *field = key.to_be_bytes();
+        }
+    }
+}
+
+/// Computes the UDP checksum over IPv6, without which Linux's receivers drop a packet by default (RFC 6935
+/// allows 0 to those that are configured for it).
+#[cold]
+fn set_udp_checksum(frame: &mut Frame) {
+    const UDP: usize = Header::LEN + IPV6_HEADER_LEN;
+    let len = frame.len() - UDP;
+    let addresses = frame.slices(Header::LEN + 8..UDP);
+    let pseudo_header = u64::from(sum_of_slices(addresses)) + u64::from(PROTOCOL_UDP) + len as u64;
+    let segment = u64::from(sum_of_slices(frame.slices(UDP..UDP + len)));
+    // 0 stands for no checksum (RFC 768).
+    let checksum = match !fold(pseudo_header + segment) {
+        0 => u16::MAX,
+        checksum => checksum,
+    };
+    if let Some(field) = frame.bytes_mut().get_mut(UDP + 6..).and_then(<[u8]>::first_chunk_mut) {
+        *field = checksum.to_be_bytes();
+    }
+}
