@@ -2,11 +2,12 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::net::IpAddr;
 
 use super::links::Link;
 use crate::config::LinkOptions;
 use crate::kernel::ProgramChange;
-use crate::tables::{LinkSlot, WorkerId};
+use crate::tables::{LinkSlot, Steering, WorkerId};
 use crate::types::IfIndex;
 use crate::worker::WorkerPoolError;
 
@@ -34,6 +35,9 @@ pub trait LinkBackend {
         slot: LinkSlot,
         handle: &mut Self::Handle,
     ) -> impl Future<Output = Result<(), WorkerPoolError>>;
+
+    /// Sets which frames an open uplink receives: tunnel packets to `endpoint`, and those of provider networks.
+    fn steer(&mut self, handle: &mut Self::Handle, endpoint: Option<IpAddr>, steering: &Steering);
 
     /// Stops the frames of a link, and starts to close it. No table contains it any more. Until it is opened
     /// again, or [discarded](Self::discard), its frames have the outcome that its port's `no_socket` sets.

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::net::IpAddr;
 
 use trunkpath::config::{Config, LinkOptions, Settings};
 use trunkpath::control::links::{Link, Links};
 use trunkpath::control::{BackendEvent, LinkBackend, Reconciler};
-use trunkpath::tables::LinkSlot;
+use trunkpath::tables::{LinkSlot, Steering};
 use trunkpath::types::IfIndex;
 use trunkpath::worker::WorkerPoolError;
 
@@ -39,6 +40,8 @@ impl LinkBackend for Simulated {
     async fn connect(&mut self, _: LinkSlot, (): &mut ()) -> Result<(), WorkerPoolError> {
         Ok(())
     }
+
+    fn steer(&mut self, (): &mut (), _: Option<IpAddr>, _: &Steering) {}
 
     async fn release(&mut self, _: LinkSlot, (): ()) {}
 

@@ -6,6 +6,7 @@ mod opener;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ use super::links::Link;
 use super::pinning::Pinning;
 use super::rtnl_thread::RtnlThread;
 use crate::config::{Config, LinkOptions};
-use crate::tables::{LinkSlot, Publisher};
+use crate::tables::{LinkSlot, Publisher, Steering};
 use crate::types::{IfIndex, Problem};
 use crate::worker::{WorkerPool, WorkerPoolError};
 use crate::xsk::{Arena, ArenaError, CHUNK_BYTES, XskSocket};
@@ -255,6 +256,8 @@ impl LinkBackend for AfXdp {
         }
         Ok(())
     }
+
+    fn steer(&mut self, _open: &mut OpenLink, _endpoint: Option<IpAddr>, _steering: &Steering) {}
 
     async fn release(&mut self, slot: LinkSlot, mut open: OpenLink) {
         self.registry.remove(open.ifindex);

@@ -4,6 +4,7 @@
 mod evidence;
 mod open_ports;
 mod openings;
+mod outside;
 mod round;
 mod state;
 #[cfg(test)]

@@ -67,6 +67,11 @@ impl<H> OpenPorts<H> {
         self.ifindex_at_slot.get(&slot).and_then(|ifindex| self.get(*ifindex))
     }
 
+    pub(super) fn at_slot_mut(&mut self, slot: LinkSlot) -> Option<&mut OpenPort<H>> {
+        let ifindex = *self.ifindex_at_slot.get(&slot)?;
+        self.get_mut(ifindex)
+    }
+
     pub(in crate::control) fn contains(&self, ifindex: IfIndex) -> bool {
         self.ports.contains_key(&ifindex)
     }

@@ -18,9 +18,6 @@ use crate::tables::{LinkSlot, WorkerId};
 use crate::types::IfIndex;
 use crate::worker::WorkerPoolError;
 
-/// More links than [`LinkSlot`] has numbers.
-const MAX_LINKS: u32 = u16::MAX as u32;
-
 impl<B: LinkBackend> Reconciler<B> {
     /// Makes rounds until no event of the backend is left. Operations that the backend has started by then
     /// end with later events, each of which requires another call.
@@ -58,6 +55,7 @@ impl<B: LinkBackend> Reconciler<B> {
         }
         self.publish();
         let connected = self.connect(opened).await;
+        self.steer();
         for ifindex in changed {
             self.queue_or_discard(ifindex);
         }
@@ -78,6 +76,7 @@ impl<B: LinkBackend> Reconciler<B> {
         let moved = self.desired.search(lports, &sources);
         self.incumbents_changed |= !moved.roles.is_empty();
         let mut links = changed.links;
+        links.extend(self.desired.set_uplinks(self.uplinks()));
         links.extend(moved.links);
         // A role that has found a link, or has inherited one, may have another one open.
         let heirs = links.iter().filter_map(|ifindex| self.desired.role_of(*ifindex));
@@ -226,7 +225,8 @@ impl<B: LinkBackend> Reconciler<B> {
             if self.ports.contains(ifindex) {
                 continue;
             }
-            let Some(slot) = self.slots.allocate(MAX_LINKS).map(|number| LinkSlot(number as u16)) else {
+            let Some(slot) = self.slots.allocate(LinkSlot::MAX_LINKS).map(|number| LinkSlot(number as u16))
+            else {
                 self.openings.enqueue(ifindex);
                 break;
             };
@@ -237,7 +237,7 @@ impl<B: LinkBackend> Reconciler<B> {
     }
 
     fn publish(&mut self) {
-        if !self.compiler.dirty().is_empty() {
+        if self.compiler.has_changes() {
             self.incumbents_changed = true;
             self.publisher.publish(self.compiler.compile());
         }

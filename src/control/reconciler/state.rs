@@ -1,7 +1,8 @@
 //! The state of the reconciler, and the events that change it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -39,6 +40,8 @@ pub struct Reconciler<B: LinkBackend> {
     pub(in crate::control) openings: Openings,
     pub(in crate::control) ports: OpenPorts<B::Handle>,
     pub(super) slots: SlotAllocator,
+    /// The links by which each endpoint of another host is reached.
+    pub(super) tunnel_links: BTreeMap<IpAddr, BTreeSet<IfIndex>>,
     /// Whether the incumbents may differ from the last time that they were taken.
     pub(super) incumbents_changed: bool,
 }
@@ -65,7 +68,7 @@ impl<B: LinkBackend> Reconciler<B> {
         let mut compiler = Compiler::new(config.workers.len(), config.policy.clone());
         let publisher = Publisher::new(compiler.compile());
         let backend = start(&config, &publisher)?;
-        Ok(Self {
+        let mut reconciler = Self {
             attachments: Attachments::new(&config.attach),
             config,
             compiler,
@@ -78,8 +81,11 @@ impl<B: LinkBackend> Reconciler<B> {
             openings: Openings::default(),
             ports: OpenPorts::default(),
             slots: SlotAllocator::default(),
+            tunnel_links: BTreeMap::new(),
             incumbents_changed: false,
-        })
+        };
+        reconciler.compiler.set_host(reconciler.host());
+        Ok(reconciler)
     }
 
     /// Replaces all records by those of a snapshot.
@@ -120,6 +126,7 @@ impl<B: LinkBackend> Reconciler<B> {
         if !update.changed.is_empty() {
             self.attachments = Attachments::new(&self.config.attach);
             self.compiler.set_policy(self.config.policy.clone());
+            self.compiler.set_host(self.host());
             let nb = self.compiler.northbound();
             self.changed.lports.extend(nb.lports_at(&self.config.chassis).map(|port| port.id.clone()));
             for port in self.ports.iter_mut() {
@@ -214,10 +221,11 @@ impl<B: LinkBackend> Reconciler<B> {
             Problem::new(format!("link {}", self.link_name(ifindex)), refusal.reason.clone())
         });
         let no_link = self.desired.problems(&self.links);
+        let uplinks = self.uplink_problems();
         let nb = self.compiler.northbound();
         let elsewhere = bound_elsewhere::problems(nb, &self.links, &self.config.chassis, &self.attachments);
         let found = self.compiler.problems().into_iter().chain(no_link);
-        found.chain(refused).chain(elsewhere).collect()
+        found.chain(refused).chain(uplinks).chain(elsewhere).collect()
     }
 
     /// An open link with the properties that the tables contain.

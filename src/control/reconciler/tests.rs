@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::pending;
+use std::net::IpAddr;
 
 use futures::FutureExt;
 use serde_json::json;
@@ -12,7 +13,7 @@ use crate::config::{Config, LinkOptions, Settings};
 use crate::control::backend::{BackendEvent, LinkBackend, LostReason};
 use crate::control::links::{Link, LinkEvent, test_link};
 use crate::nb::{Record, Revision, Snapshot, Table};
-use crate::tables::{LinkSlot, PortState, Publisher};
+use crate::tables::{LinkSlot, PortState, Publisher, Steering};
 use crate::types::IfIndex;
 use crate::worker::WorkerPoolError;
 
@@ -43,6 +44,8 @@ impl LinkBackend for SlowBackend {
     async fn connect(&mut self, _: LinkSlot, _: &mut IfIndex) -> Result<(), WorkerPoolError> {
         Ok(())
     }
+
+    fn steer(&mut self, _: &mut IfIndex, _: Option<IpAddr>, _: &Steering) {}
 
     async fn release(&mut self, _: LinkSlot, ifindex: IfIndex) {
         self.released.push(ifindex);

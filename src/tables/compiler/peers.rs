@@ -191,6 +191,7 @@ impl Compiler {
         let own = self.endpoint();
         if self.tables.outside.endpoint != own {
             Arc::make_mut(&mut self.tables.outside).endpoint = own;
+            self.uplinks_changed = true;
             self.peers.mark_all();
         }
         let mut compiled = BTreeSet::new();
