@@ -53,6 +53,7 @@ pub mod nb_servers;
 pub mod netns;
 #[cfg(feature = "host")]
 pub mod noise;
+pub mod outside;
 #[cfg(feature = "host")]
 pub mod process;
 #[cfg(feature = "host")]
@@ -79,6 +80,7 @@ pub mod switch;
 pub mod tap;
 #[cfg(feature = "host")]
 pub mod testbed;
+pub mod tunnels;
 #[cfg(feature = "host")]
 pub mod wait;
 #[cfg(feature = "host")]

@@ -1,12 +1,15 @@
 //! Records of the NB DB and links of a host: the input of the switch under test and of the model.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use serde_json::{Value, json};
 use trunkpath::nb::{Record, Table};
 use trunkpath::tables::Policy;
 use trunkpath::types::{ReservedMulticast, TagPolicy, UnknownTags};
+
+use crate::outside::{Chassis, Outside, Place, Segment, Uplink};
 
 pub type Mac = [u8; 6];
 
@@ -28,6 +31,7 @@ pub struct Scenario {
     /// Copies per second that a guest may cause; 0 is no limit.
     pub flood_rate: u32,
     pub reserved_multicast: ReservedMulticast,
+    pub outside: Outside,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -129,6 +133,31 @@ impl Scenario {
         self
     }
 
+    /// Gives a network a segment between hosts.
+    pub fn segment(mut self, network: &str, segment: Segment) -> Self {
+        self.outside.segments.insert(network.into(), segment);
+        self
+    }
+
+    /// Adds another host that receives tunnels of all types.
+    pub fn chassis(mut self, name: &str, ip: IpAddr) -> Self {
+        let chassis = Chassis { ip, types: vec!["vxlan", "geneve", "gre"] };
+        self.outside.chassis.insert(name.into(), chassis);
+        self
+    }
+
+    /// Binds a port.
+    pub fn at(mut self, port: &str, place: Place) -> Self {
+        self.outside.places.insert(port.into(), place);
+        self
+    }
+
+    /// Adds an uplink that is up.
+    pub fn uplink(mut self, name: &'static str, mtu: usize) -> Self {
+        self.outside.uplinks.push(Uplink { name, up: true, mtu, worker: 0 });
+        self
+    }
+
     /// Sets `unknown_tags = drop` for a port.
     pub fn strict(mut self, port: &str) -> Self {
         self.strict.insert(port.into());
@@ -151,12 +180,21 @@ impl Scenario {
 
     /// The records in the form of the database.
     pub fn records(&self) -> Vec<Record> {
-        let networks = self.networks.iter().map(|(id, key)| record(Table::Lswitch, id, network_json(*key)));
-        let ports = self.ports.iter().map(|(id, port)| record(Table::Lport, id, port_json(port)));
+        let chassis = self.outside.chassis.iter().map(|(name, chassis)| {
+            record(Table::Chassis, name, json!({ "ip": chassis.ip, "tunnel_types": chassis.types }))
+        });
+        let networks = self.networks.iter().map(|(id, key)| {
+            let segment = self.outside.segments.get(id).map_or_else(|| json!({}), Segment::json);
+            record(Table::Lswitch, id, network_json(*key, segment))
+        });
+        let ports = self.ports.iter().map(|(id, port)| {
+            let place = self.outside.places.get(id).map_or(Value::Null, Place::json);
+            record(Table::Lport, id, port_json(port, place))
+        });
         let segmentations = self.segmentations.iter().map(|(id, segmentation)| {
             record(Table::ChildPortSegmentation, id, segmentation_json(segmentation))
         });
-        networks.chain(ports).chain(segmentations).collect()
+        chassis.chain(networks).chain(ports).chain(segmentations).collect()
     }
 }
 
@@ -168,14 +206,15 @@ fn record(table: Table, id: &str, mut json: Value) -> Record {
     Record { table, id: id.to_owned(), json }
 }
 
-fn network_json(key: u32) -> Value {
-    json!({ "unique_key": key, "topic": "project", "network_type": "vxlan" })
+fn network_json(key: u32, mut json: Value) -> Value {
+    json["unique_key"] = key.into();
+    json["topic"] = "project".into();
+    json
 }
 
-fn port_json(port: &Port) -> Value {
+fn port_json(port: &Port, binding: Value) -> Value {
     let macs: Vec<String> = port.macs.iter().copied().map(mac_text).collect();
-    let mut json =
-        json!({ "unique_key": port.key, "lswitch": port.network, "macs": macs, "enabled": port.enabled });
+    let mut json = json!({ "unique_key": port.key, "lswitch": port.network, "macs": macs, "enabled": port.enabled, "binding": binding });
     let mut pairs: Vec<_> = port.pairs.iter().map(|mac| (PAIR_IP, *mac)).collect();
     if let Some((ips, secured)) = &port.security {
         json["port_security_enabled"] = true.into();

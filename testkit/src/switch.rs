@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use trunkpath::datapath::{Burst, Context, Entry, HandedOver, Ingress, Outlet, State, forward, receive};
 use trunkpath::nb::{Change, Record, Revision, Snapshot};
-use trunkpath::tables::{
-    Compiler, Exit, LinkSlot, LocalLink, PortSlot, PortTotals, Publisher, Tables, WorkerId,
-};
+use trunkpath::tables::{Compiler, Exit, LinkSlot, LocalLink, PortTotals, Publisher, Tables, WorkerId};
 use trunkpath::types::{DropReason, IfIndex, Incumbents, LinkRole, QueueId};
 use trunkpath::xsk::{Arena, Frame};
 
+use crate::outside::Outside;
 use crate::scenario::Scenario;
 
 /// A frame that left: the port whose link it left by, and its bytes.
@@ -23,6 +22,7 @@ pub struct Switch {
     publisher: Publisher,
     pub tables: Arc<Tables>,
     links: Vec<crate::scenario::Link>,
+    outside: Outside,
     pub states: [State; WORKERS],
     pub outlet: Recorder,
 }
@@ -35,7 +35,7 @@ const WORKERS: usize = 2;
 pub struct Recorder {
     pub arena: &'static Arena,
     pub worker: WorkerId,
-    pub sent: Vec<(PortSlot, Frame)>,
+    pub sent: Vec<(LinkSlot, Frame)>,
     /// Packets in the queue to each worker.
     pub waiting: VecDeque<(WorkerId, HandedOver)>,
     /// Time in nanoseconds, set by the test.
@@ -70,8 +70,16 @@ impl Switch {
             now: 0,
         };
         let states = Default::default();
-        let mut switch =
-            Self { records: BTreeMap::new(), compiler, publisher, tables, links: Vec::new(), states, outlet };
+        let mut switch = Self {
+            records: BTreeMap::new(),
+            compiler,
+            publisher,
+            tables,
+            links: Vec::new(),
+            outside: Outside::default(),
+            states,
+            outlet,
+        };
         switch.follow(scenario);
         switch
     }
@@ -107,9 +115,42 @@ impl Switch {
         for link in local_links(scenario) {
             self.compiler.set_link(link);
         }
+        self.follow_outside(&scenario.outside);
         self.links.clone_from(&scenario.links);
+        self.publish();
+    }
+
+    /// Compiles and publishes what has changed.
+    pub fn publish(&mut self) {
         self.publisher.publish(self.compiler.compile());
         self.tables = self.publisher.current();
+    }
+
+    fn follow_outside(&mut self, outside: &Outside) {
+        self.compiler.set_host(outside.host());
+        for gone in &self.outside.uplinks {
+            if !outside.uplinks.iter().any(|uplink| uplink.name == gone.name) {
+                self.compiler.remove_link(&LinkRole::Uplink(gone.name.into()));
+            }
+        }
+        for link in outside.links() {
+            self.compiler.set_link(link);
+        }
+        let paths: BTreeMap<_, _> = outside.paths().into_iter().collect();
+        for (gone, _) in self.outside.paths() {
+            if !paths.contains_key(&gone) {
+                self.compiler.set_paths(gone, None);
+            }
+        }
+        for (address, path) in paths {
+            self.compiler.set_paths(address, Some(Ok(vec![path])));
+        }
+        self.outside.clone_from(outside);
+    }
+
+    /// Sends `frame` into an uplink; returns the frames that leave, in order.
+    pub fn send_from_outside(&mut self, uplink: &str, frame: &[u8]) -> Vec<Sent> {
+        self.send_on(self.outside.slot_of(uplink), frame)
     }
 
     /// Sends `frame` into the link of `port`; returns the frames that leave, in order.
@@ -130,8 +171,9 @@ impl Switch {
         let mut received = self.outlet.arena.take().expect("a free frame");
         received.clear();
         assert!(received.extend([frame], || self.outlet.arena.take()));
-        let link = self.links.get(usize::from(slot.0));
-        self.outlet.worker = link.map_or(0, |link| link.worker);
+        let link = self.links.get(usize::from(slot.0)).map(|link| link.worker);
+        let uplink = self.outside.links().iter().position(|link| link.slot == slot);
+        self.outlet.worker = link.or(uplink.map(|place| self.outside.uplinks[place].worker)).unwrap_or(0);
         let mut cx = self.context();
         let ingress = Ingress::of(Entry { link: slot, queue: QueueId(0) }, cx.tables);
         forward(&mut Burst::from_iter([received]), ingress, &mut cx);
@@ -147,9 +189,12 @@ impl Switch {
 
     /// Frames that left since the last call.
     pub fn sent(&mut self) -> Vec<Sent> {
-        let links = &self.links;
+        let name = |slot: LinkSlot| match self.outside.name_at(slot) {
+            Some(uplink) => uplink.to_owned(),
+            None => self.links[usize::from(slot.0)].port.clone(),
+        };
         let sent = self.outlet.sent.drain(..);
-        sent.map(|(port, frame)| (links[usize::from(port.link.0)].port.clone(), frame.to_vec())).collect()
+        sent.map(|(link, frame)| (name(link), frame.to_vec())).collect()
     }
 
     fn context(&mut self) -> Context<'_, Recorder> {
@@ -161,11 +206,16 @@ impl Switch {
     pub fn drops(&self) -> BTreeMap<(Option<String>, DropReason), u64> {
         let of_ports =
             self.compiler.counters().totals().map(|(port, totals)| (Some(port.to_string()), totals));
-        let of_none = std::iter::once((None, self.compiler.counters().no_port().totals()));
+        let counters = self.compiler.counters();
+        let of_hosts =
+            counters.peer_totals().into_iter().map(|(host, totals)| (Some(host.to_string()), totals));
+        let of_segments = counters.segment_totals().into_iter();
+        let of_segments = of_segments.map(|(network, totals)| (Some(network.to_string()), totals));
+        let of_none = std::iter::once((None, counters.no_port().totals()));
         let counts = |(port, totals): (Option<String>, PortTotals)| {
             totals.drops_by_reason().map(move |(reason, n)| ((port.clone(), reason), n)).collect::<Vec<_>>()
         };
-        of_ports.chain(of_none).flat_map(counts).collect()
+        of_ports.chain(of_hosts).chain(of_segments).chain(of_none).flat_map(counts).collect()
     }
 
     /// Problems that the compiler reports.
@@ -205,7 +255,7 @@ impl Outlet for Recorder {
 
     fn transmit(&mut self, frame: Frame, exit: &Exit<'_>) {
         assert_eq!(exit.worker, self.worker, "a worker sends by its own links only");
-        self.sent.push((exit.slot, frame));
+        self.sent.push((exit.link, frame));
     }
 
     fn hand_over(&mut self, worker: WorkerId, packet: HandedOver) -> Result<(), HandedOver> {

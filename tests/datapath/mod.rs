@@ -16,6 +16,8 @@ mod hand_over;
 mod long_frames;
 mod newcomers;
 mod no_allocation;
+mod provider;
+mod remote;
 mod rules;
 mod sightings;
 mod table_conflicts;

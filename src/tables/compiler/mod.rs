@@ -203,7 +203,7 @@ impl Compiler {
             // The tables have no ports yet, and each future one belongs to a bound port or to a port with a
             // link: faster than `apply_edit` of each record.
             self.northbound = Northbound::from_snapshot(snapshot, &self.incumbents);
-            let bound = self.northbound.lports().values().filter(|port| port.chassis().is_some());
+            let bound = self.northbound.lports().values().filter(|port| port.binding.is_some());
             self.dirty.extend(bound.map(|port| port.id.clone()).chain(self.links.keys().cloned()));
             let chassis = self.northbound.chassis().keys();
             chassis.for_each(|chassis| self.peers.mark_chassis(chassis));
