@@ -18,5 +18,6 @@ mod nb;
 mod netns;
 mod redis;
 mod reference;
+mod underlay;
 mod vm;
 mod xdp_program;

@@ -31,6 +31,7 @@ mod sightings;
 mod signals;
 mod snapshot_cache;
 mod trace;
+pub mod underlay;
 
 #[cfg(test)]
 mod worker_panics;
