@@ -28,7 +28,7 @@ fn fields_that_are_not_needed_are_ignored_and_null_is_absent() {
     let northbound = of(vec![record(Table::Lport, json)]);
     let port = &northbound.lports()["p"];
     assert_eq!((port.key.get(), port.enabled, port.macs.len()), (7, true, 0));
-    assert_eq!(port.chassis, None);
+    assert_eq!(port.chassis(), None);
     assert!(northbound.invalid().next().is_none());
 }
 
