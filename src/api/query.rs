@@ -14,6 +14,10 @@ pub enum Query {
     Subports,
     /// `GET /v1/networks`: an array of [`NetworkView`](super::model::NetworkView).
     Networks,
+    /// `GET /v1/peers`: an array of [`PeerView`](super::model::PeerView).
+    Peers,
+    /// `GET /v1/uplinks`: an array of [`UplinkView`](super::model::UplinkView).
+    Uplinks,
     /// `GET /v1/workers`: an array of [`WorkerView`](super::model::WorkerView).
     Workers,
     /// `GET /v1/problems`: an array of [`Problem`](crate::types::Problem).
@@ -31,10 +35,12 @@ pub enum Query {
 
 impl Query {
     /// All queries that are `GET` requests.
-    pub(super) const READS: [Self; 8] = [
+    pub(super) const READS: [Self; 10] = [
         Self::Ports,
         Self::Subports,
         Self::Networks,
+        Self::Peers,
+        Self::Uplinks,
         Self::Workers,
         Self::Problems,
         Self::Nb,
@@ -51,6 +57,8 @@ impl Query {
             Self::Ports => "/v1/ports",
             Self::Subports => "/v1/subports",
             Self::Networks => "/v1/networks",
+            Self::Peers => "/v1/peers",
+            Self::Uplinks => "/v1/uplinks",
             Self::Workers => "/v1/workers",
             Self::Problems => "/v1/problems",
             Self::Nb => "/v1/nb",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::daemon::{DaemonArgs, block_on, decode, request_json};
 use super::output::{print, print_json, printable_json, rate, table};
 use crate::api::Query;
-use crate::api::model::{ChunkCensus, PortStats, SocketStats, StatsView};
+use crate::api::model::{ChunkCensus, OutsideStats, OutsideSubject, PortStats, SocketStats, StatsView};
 
 /// Options of `trunkpath stats`.
 #[derive(Debug, clap::Args)]
@@ -78,8 +78,15 @@ fn show(stats: &StatsView, places: bool) -> String {
             [link.link.clone(), redirected, passed, dropped, transmit_dropped]
         }),
     );
-    let blocks =
-        [ports, drops(stats), address_moves(stats), links, sockets(stats), memory(&stats.chunks, places)];
+    let blocks = [
+        ports,
+        outside(stats),
+        drops(stats),
+        address_moves(stats),
+        links,
+        sockets(stats),
+        memory(&stats.chunks, places),
+    ];
     blocks.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -87,14 +94,39 @@ fn dropped(port: &PortStats) -> u64 {
     port.drops.values().sum()
 }
 
-/// A line for each port and reason; empty without drops.
+/// A line for each host and provider network; empty without any.
+fn outside(stats: &StatsView) -> String {
+    if stats.outside.is_empty() {
+        return String::new();
+    }
+    table(
+        ["OUTSIDE", ">RECEIVED", ">BYTES", ">SENT", ">BYTES", ">DROPPED"],
+        stats.outside.iter().map(|far| {
+            let dropped = far.drops.values().sum();
+            let counts = [far.received_frames, far.received_bytes, far.sent_frames, far.sent_bytes, dropped];
+            let [received, received_bytes, sent, sent_bytes, dropped] =
+                counts.map(|count: u64| count.to_string());
+            [subject(far), received, received_bytes, sent, sent_bytes, dropped]
+        }),
+    )
+}
+
+fn subject(far: &OutsideStats) -> String {
+    match &far.subject {
+        OutsideSubject::Peer(peer) => format!("peer {peer}"),
+        OutsideSubject::Segment(network) => format!("network {network}"),
+    }
+}
+
+/// A line for each port, host or provider network and reason; empty without drops.
 fn drops(stats: &StatsView) -> String {
-    let mut rows = stats
-        .ports
-        .iter()
-        .flat_map(|port| port.drops.iter().map(move |(reason, count)| (port, reason, *count)))
+    let ports = stats.ports.iter().map(|port| (port.lport.clone(), &port.drops));
+    let outside = stats.outside.iter().map(|far| (subject(far), &far.drops));
+    let mut rows = ports
+        .chain(outside)
+        .flat_map(|(about, drops)| drops.iter().map(move |(reason, count)| (about.clone(), reason, *count)))
         .filter(|(_, _, count)| *count > 0)
-        .map(|(port, reason, count)| [port.lport.clone(), reason.clone(), count.to_string()])
+        .map(|(about, reason, count)| [about, reason.clone(), count.to_string()])
         .peekable();
     if rows.peek().is_none() { String::new() } else { table(["LPORT", "DROP REASON", ">FRAMES"], rows) }
 }

@@ -19,6 +19,8 @@ impl Daemon {
             Query::Ports => json(&self.ports_view()),
             Query::Subports => json(&self.subports_view()),
             Query::Networks => json(&self.networks_view()),
+            Query::Peers => json(&self.peers_view()),
+            Query::Uplinks => json(&self.uplinks_view()),
             Query::Problems => json(&self.problems_view()),
             Query::Nb => json(&self.session.view(self.reconciler.compiler().problem_count())),
             Query::Trace(request) => trace(self, &request).and_then(|view| json(&view)),

@@ -15,6 +15,9 @@ use super::live_views::LiveViews;
 use super::nb_session::NbSession;
 use super::pinning::{Pinning, PreparedFolder};
 use super::reconciler::Reconciler;
+use super::slow_path::SlowPath;
+use super::tunnels::Tunnels;
+use super::underlay::Resolved;
 use crate::config::{Config, OnWorkerPanic};
 use crate::logging::LogLoss;
 use crate::nb::{self, Snapshot};
@@ -32,6 +35,9 @@ pub(super) struct Daemon {
     pub(super) events: EventLog,
     log: LogLoss,
     incumbents: IncumbentStore,
+    /// The paths to other hosts.
+    pub(super) tunnels: Tunnels,
+    pub(super) slow_path: SlowPath,
 }
 
 impl Daemon {
@@ -58,7 +64,10 @@ impl Daemon {
         }
         let panics = BTreeMap::new();
         let events = EventLog::default();
-        Ok(Self { reconciler, session, panics, events, log, incumbents })
+        let tunnels = Tunnels::open().await?;
+        let AfXdp { arena, workers, .. } = &reconciler.backend;
+        let slow_path = SlowPath::new(arena, workers.reporter().clone());
+        Ok(Self { reconciler, session, panics, events, log, incumbents, tunnels, slow_path })
     }
 
     /// Applies an event of the NB DB.
@@ -101,12 +110,27 @@ impl Daemon {
     /// Reconciles, then logs and reports the ports whose state may have changed. A port that is reported as
     /// up has sockets, and the tables in force contain it.
     pub(super) async fn reconcile(&mut self) -> Result<(), WorkerPoolError> {
+        self.reconcile_links().await?;
+        if self.update_tunnels() {
+            self.reconcile_links().await?;
+        }
+        self.update_slow_path();
+        self.report();
+        Ok(())
+    }
+
+    async fn reconcile_links(&mut self) -> Result<(), WorkerPoolError> {
         match self.reconciler.reconcile().await {
             // `restart_workers` starts it again.
             Err(WorkerPoolError::Died { .. })
                 if self.reconciler.config.on_worker_panic == OnWorkerPanic::Restart => {}
             outcome => outcome?,
         }
+        Ok(())
+    }
+
+    /// Logs and reports the ports whose state has changed.
+    fn report(&mut self) {
         let reported = self.reconciler.take_reported();
         let compiler = self.reconciler.compiler();
         for lport in &reported {
@@ -119,7 +143,16 @@ impl Daemon {
         }
         let is_up = |lport: &str| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
         self.session.report(reported.iter().map(|lport| (lport, is_up(lport))));
-        Ok(())
+    }
+
+    /// Applies the result of a search for the paths to a host.
+    pub(super) fn apply_paths(&mut self, resolved: Resolved) {
+        if let Err(reason) = &resolved.paths {
+            tracing::info!(endpoint = %resolved.remote, "no path: {reason}");
+        }
+        if let Some((address, paths)) = self.tunnels.insert(resolved) {
+            self.reconciler.apply_paths(address, Some(paths));
+        }
     }
 
     /// Starts to compare the links with what was opened. Each difference is an event of the backend.
@@ -192,5 +225,6 @@ impl Daemon {
         backend.stop(ports.into_handles()).await;
         self.incumbents.close(incumbents).await;
         self.session.close().await;
+        self.tunnels.close().await;
     }
 }

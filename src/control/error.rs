@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::links::LinksError;
+use super::underlay::UnderlayError;
 use crate::api::ListenError;
 use crate::config::Config;
 use crate::nb::{self, NbError};
@@ -51,6 +52,9 @@ pub enum ControlError {
     /// The thread for calls to the kernel panicked, which is a bug.
     #[error("the thread that opens and closes links has died")]
     RtnlThread,
+    /// The paths to other hosts cannot be searched.
+    #[error(transparent)]
+    Underlay(#[from] UnderlayError),
     /// The async runtime or a signal handler cannot be set up.
     #[error("cannot start the control thread: {0}")]
     Runtime(#[from] io::Error),

@@ -8,7 +8,9 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::link_registry::LinkRegistry;
-use crate::api::model::{ChunkCensus, LinkStats, PortStats, SocketStats, StatsView, WorkerView};
+use crate::api::model::{
+    ChunkCensus, LinkStats, OutsideStats, OutsideSubject, PortStats, SocketStats, StatsView, WorkerView,
+};
 use crate::api::{ApiError, Reply};
 use crate::kernel::inspect;
 use crate::tables::{CounterBook, LinkSlot, PortTotals};
@@ -82,6 +84,12 @@ impl LiveViews {
         if without_port != PortTotals::default() {
             ports.push(port_stats(NO_PORT, &without_port));
         }
+        let peers = self.counters.peer_totals().into_iter();
+        let peers = peers.map(|(id, totals)| outside_stats(OutsideSubject::Peer(id.to_string()), &totals));
+        let segments = self.counters.segment_totals().into_iter();
+        let segments =
+            segments.map(|(id, totals)| outside_stats(OutsideSubject::Segment(id.to_string()), &totals));
+        let outside = peers.chain(segments).collect();
         let transmit_drops = inspect::transmit_drops().unwrap_or_default();
         let mut sockets = BTreeMap::<LinkSlot, Vec<SocketStats>>::new();
         for socket in reports.iter().flat_map(|report| &report.sockets) {
@@ -100,7 +108,7 @@ impl LiveViews {
                 sockets,
             }
         });
-        StatsView { ports, links: links.collect(), chunks: self.chunk_census(reports) }
+        StatsView { ports, outside, links: links.collect(), chunks: self.chunk_census(reports) }
     }
 
     /// The place of each chunk: from the arena, and for the rings from the workers' reports.
@@ -136,6 +144,17 @@ fn port_stats(lport: &str, totals: &PortTotals) -> PortStats {
         drops: totals.drops_by_reason().map(|(reason, count)| (reason.to_string(), count)).collect(),
         address_moves: totals.address_moves,
         refused_address_moves: totals.refused_address_moves,
+    }
+}
+
+fn outside_stats(subject: OutsideSubject, totals: &PortTotals) -> OutsideStats {
+    OutsideStats {
+        subject,
+        received_frames: totals.received_frames,
+        received_bytes: totals.received_bytes,
+        sent_frames: totals.sent_frames,
+        sent_bytes: totals.sent_bytes,
+        drops: totals.drops_by_reason().map(|(reason, count)| (reason.to_string(), count)).collect(),
     }
 }
 

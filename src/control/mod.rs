@@ -20,6 +20,7 @@ mod link_registry;
 pub mod links;
 mod live_views;
 mod nb_session;
+mod outside;
 mod pinning;
 mod reconciler;
 mod reload;
@@ -29,8 +30,10 @@ mod rtnl_thread;
 mod run;
 mod sightings;
 mod signals;
+mod slow_path;
 mod snapshot_cache;
 mod trace;
+mod tunnels;
 pub mod underlay;
 
 #[cfg(test)]

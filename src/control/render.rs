@@ -135,6 +135,8 @@ impl Daemon {
         problems.extend(self.incumbents_problem());
         problems.extend(self.reconciler.backend.problem());
         problems.extend(self.sighting_problems());
+        problems.extend(self.tunnel_problems());
+        problems.extend(self.slow_path.problems());
         let reconciler = &self.reconciler;
         let name = |ifindex| reconciler.link_name(ifindex);
         let is_taken = |ifindex| {

@@ -22,6 +22,8 @@ impl Responder for ApiResponder {
             Query::Ports
             | Query::Subports
             | Query::Networks
+            | Query::Peers
+            | Query::Uplinks
             | Query::Problems
             | Query::Nb
             | Query::Drift

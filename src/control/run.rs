@@ -165,6 +165,7 @@ async fn apply_next_event(
             }
         }
         event = link_watch.next() => daemon.apply_link_event(event?),
+        resolved = daemon.tunnels.next() => daemon.apply_paths(resolved?),
         event = daemon.reconciler.backend.next() => daemon.reconciler.push_backend_event(event),
         Some(call) = requests.recv() => {
             daemon.answer(call);

@@ -59,7 +59,7 @@ impl Daemon {
     }
 
     /// The port's name, or its id if it has none.
-    fn name_of(&self, lport: &str) -> String {
+    pub(super) fn name_of(&self, lport: &str) -> String {
         let port = self.reconciler.compiler.northbound().lports().get(lport);
         port.map(|port| &*port.name).filter(|name| !name.is_empty()).unwrap_or(lport).to_owned()
     }
@@ -125,13 +125,13 @@ impl TraceOutlet<'_> {
         self.view.steps.push(TraceStep { step: step.to_owned(), what });
     }
 
-    /// The id of the port at `slot`.
+    /// The id of what is at `slot`.
     fn id(&self, slot: PortSlot) -> String {
-        self.daemon.reconciler.compiler.port_at(slot).unwrap_or("?").to_owned()
+        self.daemon.name_at(slot).0
     }
 
     fn name(&self, slot: PortSlot) -> String {
-        self.daemon.name_of(&self.id(slot))
+        self.daemon.name_at(slot).1
     }
 
     fn classified(&mut self, facts: &Facts) {
@@ -169,6 +169,9 @@ impl TraceOutlet<'_> {
 
     fn located(&mut self, facts: &Facts, target: Target) {
         let what = match target {
+            Target::Port(place) if self.daemon.reconciler.compiler.port_at(place).is_none() => {
+                self.name(place)
+            }
             Target::Port(port) => format!("port {}", self.name(port)),
             Target::Flood => {
                 let tables = self.daemon.reconciler.publisher.current();
@@ -235,7 +238,8 @@ impl Outlet for TraceOutlet<'_> {
             }
             Wrap::Tunnel(_, tunnel, _) => format!("in a tunnel: {tunnel}"),
         };
-        self.step("dispatch", format!("{name} by link {link}, {pushed}"));
+        let what = if self.daemon.reconciler.compiler.port_at(to.slot).is_some() { "port " } else { "" };
+        self.step("dispatch", format!("{what}{name} by link {link}, {pushed}"));
         self.view.outputs.push(TraceOutput { link, port: lport, name, frame: Hex(frame.to_vec()) });
     }
 

@@ -7,6 +7,7 @@ pub mod inspect;
 mod pins;
 mod privileges;
 mod program;
+mod tunnel_socket;
 
 pub use attachable::PageBoundError;
 pub use created_paths::CreatedPaths;
@@ -19,3 +20,4 @@ pub use program::{
     AttachedProgram, ProgramChange, ProgramCounters, ProgramError, ProgramOptions, SteerCounters,
     SteerLoader, SteerProgram, log_libbpf,
 };
+pub use tunnel_socket::open_tunnel_socket;

@@ -1,12 +1,13 @@
 //! Commands of the control thread to a worker, and their replies.
 
 use crossbeam::channel::Receiver;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::budget::Shares;
+use crate::datapath::Entry;
 use crate::tables::LinkSlot;
 use crate::types::QueueId;
-use crate::xsk::{RingCensus, SocketStatistics, XskSocket};
+use crate::xsk::{Frame, RingCensus, SocketStatistics, XskSocket};
 
 /// A command to a worker, executed between two passes.
 #[derive(Debug)]
@@ -21,6 +22,13 @@ pub(super) enum Command {
     Detach {
         link: LinkSlot,
         reply: oneshot::Sender<Vec<XskSocket>>,
+    },
+    /// Forwards a frame that control received, as if it had come in by `entry`.
+    Inject {
+        entry: Entry,
+        frame: Frame,
+        /// Counts it until it is forwarded.
+        permit: OwnedSemaphorePermit,
     },
     SetShares(Shares),
     Report {

@@ -156,6 +156,13 @@ impl Worker {
                 // Fails only after the end of the control thread; the sockets are closed then.
                 drop(reply.send(sockets));
             }
+            Command::Inject { entry, frame, permit } => {
+                let tables = self.tables.latest();
+                let mut cx = Context { tables, state: &mut self.state, outlet: &mut self.outlet };
+                forward(&mut Burst::from_iter([frame]), Ingress::of(entry, cx.tables), &mut cx);
+                self.outlet.flush();
+                drop(permit);
+            }
             Command::SetShares(shares) => self.budget.set_shares(shares),
             Command::Report { reply } => drop(reply.send(self.report())),
             #[cfg(test)]

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use crossbeam::channel::{Sender, unbounded};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::command::{Command, Mailbox, WorkerReport};
 use super::error::WorkerPoolError;
 use super::inbox::Inbox;
+use crate::datapath::Entry;
 use crate::tables::WorkerId;
+use crate::xsk::Frame;
 
 /// Reports of the workers. Clones concern the same workers, so that a task of the API gets reports without
 /// the control thread.
@@ -83,6 +85,21 @@ impl WorkerReporter {
             reports.push(answer.await.map_err(|_| WorkerPoolError::Died { worker })?);
         }
         Ok(reports)
+    }
+
+    /// Lets `worker` forward a frame that control received, as if it had come in by `entry`. The permit is
+    /// dropped when that is done.
+    ///
+    /// # Errors
+    /// [`WorkerPoolError::Died`].
+    pub fn inject(
+        &self,
+        worker: WorkerId,
+        entry: Entry,
+        frame: Frame,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<(), WorkerPoolError> {
+        self.send(worker, Command::Inject { entry, frame, permit })
     }
 
     pub(super) fn send(&self, worker: WorkerId, command: Command) -> Result<(), WorkerPoolError> {

@@ -1,6 +1,7 @@
 //! The answers of the socket as types: the daemon builds them, the CLI prints them, and `--json` prints them
 //! unchanged.
 
+mod outside;
 mod state;
 mod stats;
 
@@ -10,6 +11,7 @@ use super::hex::Hex;
 use crate::kernel::inspect::XdpMode;
 use crate::types::{IfIndex, MacAddr, NetworkKey, NoSocketPolicy, PortKey};
 
+pub use outside::{OutsideStats, OutsideSubject, PathView, PeerView, UplinkView};
 pub use state::{ChassisRecord, DownKind, DownReason, NbState, PortState, StaleReason};
 pub use stats::{ChunkCensus, LinkStats, PortStats, SocketStats, StatsView};
 

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::outside::OutsideStats;
+
 /// All counters of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StatsView {
     /// One entry for each logical port, subports included.
     pub ports: Vec<PortStats>,
+    /// One entry for each other host, and for each provider network with a port here.
+    pub outside: Vec<OutsideStats>,
     /// One entry for each link that is in use.
     pub links: Vec<LinkStats>,
     /// Where the chunks of the packet memory are.

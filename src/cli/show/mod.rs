@@ -1,5 +1,6 @@
 //! `trunkpath show`: ports, networks, workers, problems and the northbound DB of a running daemon.
 
+mod outside;
 mod summary;
 mod views;
 
@@ -7,7 +8,7 @@ use clap::ValueEnum;
 
 use super::daemon::{DaemonArgs, block_on, decode, request, request_json};
 use super::output::{print, print_json, width};
-use crate::api::model::{NbView, NetworkView, PortView, SubportView, WorkerView};
+use crate::api::model::{NbView, NetworkView, PeerView, PortView, SubportView, UplinkView, WorkerView};
 use crate::api::{Client, Query};
 use crate::types::Problem;
 use summary::Summary;
@@ -33,6 +34,12 @@ enum View {
     /// Networks and their ports on this host
     #[value(alias = "network")]
     Networks,
+    /// Other hosts with ports of networks here: their tunnel endpoints, and the paths to them
+    #[value(alias = "peer")]
+    Peers,
+    /// Links to other hosts: tunnels and provider networks
+    #[value(alias = "uplink")]
+    Uplinks,
     /// Worker threads and their queues
     #[value(alias = "worker")]
     Workers,
@@ -51,6 +58,8 @@ impl View {
             Self::Ports => Query::Ports,
             Self::Subports => Query::Subports,
             Self::Networks => Query::Networks,
+            Self::Peers => Query::Peers,
+            Self::Uplinks => Query::Uplinks,
             Self::Workers => Query::Workers,
             Self::Problems => Query::Problems,
             Self::Nb => Query::Nb,
@@ -76,6 +85,8 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
                 views::subports(&decode::<Vec<SubportView>>(answer)?, &names(&mut client).await?)
             }
             View::Networks => views::networks(&decode::<Vec<NetworkView>>(answer)?),
+            View::Peers => outside::peers(&decode::<Vec<PeerView>>(answer)?),
+            View::Uplinks => outside::uplinks(&decode::<Vec<UplinkView>>(answer)?),
             View::Workers => views::workers(&decode::<Vec<WorkerView>>(answer)?),
             View::Problems => views::problems(&decode::<Vec<Problem>>(answer)?, width()),
             View::Nb => views::nb(&decode::<NbView>(answer)?),

@@ -24,7 +24,7 @@ impl<B: LinkBackend> Reconciler<B> {
 
     /// The links that should be uplinks: those that a physical network is mapped to, and those that tunnels
     /// leave by.
-    pub(super) fn uplinks(&self) -> BTreeMap<IfIndex, Uplink> {
+    pub(in crate::control) fn uplinks(&self) -> BTreeMap<IfIndex, Uplink> {
         let mapped = self.config.uplinks.values().filter_map(|name| self.links.named(name));
         let routed = self.tunnel_links.values().flatten().filter_map(|ifindex| self.links.get(*ifindex));
         let uplink = |link: &Link| Uplink { name: link.name.as_str().into(), is_up: link.up };
@@ -43,6 +43,16 @@ impl<B: LinkBackend> Reconciler<B> {
             self.tunnel_links.insert(address, links);
         }
         self.compiler.set_paths(address, paths);
+    }
+
+    /// The endpoints of the hosts with ports of networks here, if they may have changed since the last call.
+    pub(in crate::control) fn take_endpoints_in_use(&mut self) -> Option<BTreeSet<IpAddr>> {
+        self.compiler.take_endpoints_in_use()
+    }
+
+    /// The number of endpoints that are reached by a link.
+    pub(in crate::control) fn endpoints_by(&self, ifindex: IfIndex) -> usize {
+        self.tunnel_links.values().filter(|links| links.contains(&ifindex)).count()
     }
 
     /// Lets each uplink receive the frames of its provider networks.

@@ -3,10 +3,14 @@
 mod flow;
 mod outer;
 mod parse;
+#[cfg(feature = "daemon")]
+mod received;
 
 pub use flow::Flow;
 pub use outer::{Endpoints, OuterHeader};
 pub use parse::{Malformed, Outer, parse};
+#[cfg(feature = "daemon")]
+pub use received::headers_of_datagram;
 
 /// Protocol of an Ethernet frame in GRE and Geneve ("transparent Ethernet bridging").
 const PROTOCOL_ETHERNET: u16 = 0x6558;

@@ -184,3 +184,97 @@ fn set_udp_checksum(frame: &mut Frame) {
         *field = checksum.to_be_bytes();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::tunnel::parse;
+    use crate::xsk::Arena;
+
+    fn endpoints(source: &str, destination: &str) -> Endpoints {
+        Endpoints {
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            source_mac: MacAddr::new([2, 0, 0, 0, 0, 1]),
+            destination_mac: MacAddr::new([2, 0, 0, 0, 0, 2]),
+        }
+    }
+
+    const PAIRS: [(&str, &str); 2] = [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")];
+
+    /// `inner` with the headers of `kind` before it.
+    fn wrapped(kind: TunnelType, endpoints: &Endpoints, inner: &[u8]) -> Vec<u8> {
+        let arena = Arena::heap(8).unwrap();
+        let mut frame = arena.take().unwrap();
+        assert!(frame.extend([inner], || arena.take()));
+        let header = OuterHeader::new(kind, endpoints, false).unwrap();
+        let tunnel = Tunnel::new(kind, 0x00ab_cdef).unwrap();
+        header.push(&mut frame, tunnel, Flow::of(inner), 7).unwrap();
+        assert_eq!(frame.len(), inner.len() + header.len_bytes());
+        frame.to_vec()
+    }
+
+    #[test]
+    fn what_is_pushed_is_parsed_as_it_was() {
+        for (source, destination) in PAIRS {
+            for kind in TunnelType::ALL {
+                let ends = endpoints(source, destination);
+                for len in [14, 60, 61, 1500, 5000] {
+                    let inner = vec![0x5a; len];
+                    let frame = wrapped(kind, &ends, &inner);
+                    let outer = parse(&frame, frame.len(), ends.destination).unwrap().unwrap();
+                    assert_eq!((outer.source, outer.kind, outer.key), (ends.source, kind, 0x00ab_cdef));
+                    assert_eq!(frame[outer.len..], inner);
+                    assert!(parse(&frame, frame.len(), ends.source).is_none(), "for another endpoint");
+                    let cut = parse(&frame[..frame.len() - 1], frame.len() - 1, ends.destination);
+                    assert!(cut.unwrap().is_err());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_udp_checksum_is_complete_over_ipv6_and_absent_over_ipv4() {
+        let (v4, v6) = (endpoints(PAIRS[0].0, PAIRS[0].1), endpoints(PAIRS[1].0, PAIRS[1].1));
+        for len in [60, 61, 4000] {
+            let inner: Vec<u8> = (0..len).map(|byte: usize| (byte * 7) as u8).collect();
+            let frame = wrapped(TunnelType::Geneve, &v6, &inner);
+            let segment = &frame[54..];
+            let pseudo = sum_be16(&frame[22..54]) + u64::from(PROTOCOL_UDP) + segment.len() as u64;
+            assert_eq!(fold(pseudo + sum_be16(segment)), u16::MAX, "{len} bytes");
+            assert_eq!(wrapped(TunnelType::Geneve, &v4, &inner)[40..42], [0, 0]);
+        }
+    }
+
+    #[test]
+    fn the_longest_packet_of_each_type_is_as_long_as_documented() {
+        let overhead = |kind, pair: (&str, &str)| {
+            OuterHeader::new(kind, &endpoints(pair.0, pair.1), false).unwrap().overhead() + Header::LEN
+        };
+        for (kind, v4, v6) in
+            [(TunnelType::Vxlan, 50, 70), (TunnelType::Geneve, 50, 70), (TunnelType::Gre, 42, 62)]
+        {
+            assert_eq!((overhead(kind, PAIRS[0]), overhead(kind, PAIRS[1])), (v4, v6), "{kind}");
+        }
+    }
+
+    #[test]
+    fn fragments_are_forbidden_where_the_operator_says_so() {
+        let ends = endpoints(PAIRS[0].0, PAIRS[0].1);
+        let flags =
+            |forbids| OuterHeader::new(TunnelType::Gre, &ends, forbids).unwrap().template[MAX_LEN - 22];
+        assert_eq!((flags(false), flags(true)), (0, 0x40));
+        assert!(OuterHeader::new(TunnelType::Gre, &endpoints("192.0.2.1", "2001:db8::1"), false).is_none());
+    }
+
+    #[test]
+    fn a_frame_without_headroom_is_unchanged() {
+        let arena = Arena::heap(1).unwrap();
+        let mut frame = arena.take().unwrap();
+        assert!(frame.grow_front(200) && frame.set_bytes(&[1; 60]));
+        let header = OuterHeader::new(TunnelType::Vxlan, &endpoints(PAIRS[0].0, PAIRS[0].1), false).unwrap();
+        let tunnel = Tunnel::new(TunnelType::Vxlan, 1).unwrap();
+        assert!(header.push(&mut frame, tunnel, Flow::of(&[1; 60]), 1).is_err());
+        assert_eq!(frame.to_vec(), [1; 60]);
+    }
+}

@@ -135,6 +135,13 @@ impl Compiler {
     }
 }
 
+impl Compiler {
+    /// The frames of provider networks that each uplink receives, by the uplink's name.
+    pub fn steering(&self) -> impl Iterator<Item = (Id, Steering)> {
+        self.uplinks.iter().map(|(name, uplink)| (name.clone(), uplink.steering()))
+    }
+}
+
 impl UplinkState {
     fn steering(&self) -> Steering {
         let vids = self.networks.keys().filter_map(|number| VlanId::new(*number).ok());
