@@ -22,13 +22,15 @@ pub struct Case {
 #[derive(Clone, Copy)]
 enum Size {
     Segmentations(usize),
+    /// The same, and another host with ports of their networks.
+    WithHost(usize),
     /// About 1,000 segmentations; a broadcast has this many receivers.
     Receivers(usize),
 }
 
 /// 10,000 segmentations and not 100,000: the instructions differ only by collisions in a hash table, and
 /// callgrind would take minutes to compile the tables.
-pub const CASES: [Case; 10] = [
+pub const CASES: [Case; 12] = [
     case(PIPELINE, Traffic::Hit, Size::Segmentations(1)),
     case(PIPELINE, Traffic::Hit, Size::Segmentations(1_000)),
     case(PIPELINE, Traffic::Unknown, Size::Segmentations(1_000)),
@@ -37,6 +39,8 @@ pub const CASES: [Case; 10] = [
     case(LOCATE, Traffic::Hit, Size::Segmentations(1_000)),
     case(TO_PORT, Traffic::Hit, Size::Segmentations(1_000)),
     case(PIPELINE, Traffic::Hit, Size::Segmentations(10_000)),
+    case(PIPELINE, Traffic::ToHost, Size::WithHost(1_000)),
+    case(PIPELINE, Traffic::FromHost, Size::WithHost(1_000)),
     case(PIPELINE, Traffic::Flood, Size::Receivers(2)),
     case(PIPELINE, Traffic::Flood, Size::Receivers(32)),
 ];
@@ -50,7 +54,9 @@ impl Case {
     pub fn name(&self) -> String {
         let (step, traffic) = (self.step.name, self.traffic.name());
         match self.tables {
-            Size::Segmentations(segmentations) => format!("{step}/{traffic}/{BURST}/{segmentations}"),
+            Size::Segmentations(segmentations) | Size::WithHost(segmentations) => {
+                format!("{step}/{traffic}/{BURST}/{segmentations}")
+            }
             Size::Receivers(receivers) => format!("{step}/{traffic}{receivers}/{BURST}/1000"),
         }
     }
@@ -73,6 +79,7 @@ impl Size {
     fn make(self) -> (SizedScenario, Publisher) {
         let (scenario, tables) = match self {
             Self::Segmentations(segmentations) => SizedScenario::new(segmentations),
+            Self::WithHost(segmentations) => SizedScenario::with_host(segmentations),
             Self::Receivers(receivers) => SizedScenario::for_floods(receivers),
         };
         (scenario, Publisher::new(tables))
@@ -81,7 +88,7 @@ impl Size {
     /// Copies that each broadcast needs.
     const fn copies(self) -> usize {
         match self {
-            Self::Segmentations(_) => 0,
+            Self::Segmentations(_) | Self::WithHost(_) => 0,
             Self::Receivers(receivers) => receivers - 1,
         }
     }

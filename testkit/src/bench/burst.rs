@@ -1,14 +1,15 @@
 //! Bursts of frames, prepared for a step.
 
 use trunkpath::datapath::{
-    self, Context, Entry, Facts, HandedOver, Ingress, Outlet, Packet, State, Target, classify, locate,
+    self, Context, Entry, HandedOver, Ingress, Outlet, Packet, State, Target, classify, locate,
 };
 use trunkpath::packet::dot1q;
+use trunkpath::packet::tunnel::{Flow, OuterHeader};
 use trunkpath::tables::{Exit, LinkSlot, PortSlot, Tables, WorkerId};
 use trunkpath::types::{Pcp, QueueId, Tci};
 use trunkpath::xsk::{Arena, Frame};
 
-use super::scenario::{SizedScenario, Traffic};
+use super::scenario::{HERE, OTHER, SizedScenario, Traffic, UPLINK, Way, endpoints};
 
 /// Step that the frames of a burst have reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,16 +89,17 @@ impl<'a> Maker<'a> {
         let link = self.draw(self.scenario.sending_links());
         let (mut received, mut classified) = (datapath::Burst::new(), Vec::new());
         for _ in 0..kind.frames {
-            match (self.frame(link), kind.stage) {
-                ((frame, _, _), Stage::Received) => received.push(frame),
-                ((frame, facts, to), Stage::Classified) => classified.push((Packet { frame, facts }, to)),
+            let way = self.scenario.way(link, kind.traffic, &mut |below| self.draw(below));
+            match kind.stage {
+                Stage::Received => received.push(self.received(&way)),
+                Stage::Classified => classified.push(self.classified(&way)),
             }
         }
         let mut free: Vec<_> = (0..kind.copies).map(|_| self.free_frame()).collect();
         free.reserve_exact(kind.frames);
         let end = End { sent: Vec::with_capacity(kind.all_frames()), free };
         Burst {
-            entry: entry(LinkSlot(link as u16)),
+            entry: entry(if kind.traffic == Traffic::FromHost { UPLINK } else { LinkSlot(link as u16) }),
             received,
             classified,
             end,
@@ -110,28 +112,41 @@ impl<'a> Maker<'a> {
         self.arena.take().expect("as many frames as bursts need")
     }
 
-    fn frame(&mut self, link: usize) -> (Frame, Facts, Option<PortSlot>) {
-        let scenario = self.scenario;
-        let way = scenario.way(link, self.kind.traffic, &mut |below| self.draw(below));
+    /// A frame without tags, to the destination.
+    fn untagged(&self, way: &Way) -> Frame {
         let mut frame = self.free_frame();
         let mut bytes = [0; 60];
         bytes[..6].copy_from_slice(&way.address.bytes());
         bytes[6..12].copy_from_slice(&SOURCE);
         assert!(frame.set_bytes(&bytes));
-        let tci = Tci::new(way.vid, Pcp::default());
-        dot1q::push(&mut frame, tci).unwrap();
+        frame
+    }
+
+    /// The frame as it comes in by the link: with its tag, or in a tunnel packet of the other host.
+    fn received(&self, way: &Way) -> Frame {
+        let mut frame = self.untagged(way);
+        if self.kind.traffic == Traffic::FromHost {
+            let header = OuterHeader::new(way.tunnel.kind(), &endpoints(OTHER, HERE), false).unwrap();
+            let flow = Flow::of(frame.bytes());
+            header.push(&mut frame, way.tunnel, flow, 1).unwrap();
+        } else {
+            dot1q::push(&mut frame, Tci::new(way.vid, Pcp::default())).unwrap();
+        }
+        frame
+    }
+
+    /// The same after its classification, with the receiver if it is a single port.
+    fn classified(&self, way: &Way) -> (Packet, Option<PortSlot>) {
+        let mut frame = self.received(way);
         let mut end = End { sent: vec![], free: vec![] };
         let mut cx = Context { tables: self.tables, state: &mut State::default(), outlet: &mut end };
         let facts = classify(&mut frame, Ingress::of(entry(way.link), cx.tables), &mut cx).unwrap();
-        let mut packet = Packet { frame, facts };
+        let packet = Packet { frame, facts };
         let to = match locate(&packet, &mut cx) {
             Ok(Target::Port(to)) => Some(to),
             Ok(Target::Flood) | Err(_) => None,
         };
-        if self.kind.stage == Stage::Received && self.kind.traffic != Traffic::Parents {
-            dot1q::push(&mut packet.frame, tci).unwrap();
-        }
-        (packet.frame, facts, to)
+        (packet, to)
     }
 
     /// A random number less than `below` (xorshift64).
@@ -151,7 +166,7 @@ impl Burst {
         let done = self.kind.frames - left;
         let sent = match self.kind.traffic {
             _ if done == 0 => 0,
-            Traffic::Hit | Traffic::Parents => done,
+            Traffic::Hit | Traffic::Parents | Traffic::ToHost | Traffic::FromHost => done,
             Traffic::Flood => self.kind.all_frames(),
             Traffic::Unknown => 0,
         };

@@ -1,9 +1,12 @@
 //! Scenarios whose tables have a given size.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use serde_json::json;
 use trunkpath::nb::{Record, Revision, Snapshot, Table};
-use trunkpath::tables::{Compiler, LinkSlot, LocalLink, Policy, Tables};
-use trunkpath::types::{IfIndex, LinkRole, MacAddr, VlanId};
+use trunkpath::packet::tunnel::Endpoints;
+use trunkpath::tables::{Compiler, Host, LinkSlot, LocalLink, Policy, Tables, UnderlayPath};
+use trunkpath::types::{IfIndex, LinkRole, MacAddr, Tunnel, TunnelType, VlanId};
 
 /// Maximum number of subports of one parent.
 const SUBPORTS_PER_PARENT: usize = 4000;
@@ -18,6 +21,15 @@ const FLOOD_SEGMENTATIONS: usize = 1000;
 pub struct SizedScenario {
     segmentations: usize,
     networks: usize,
+    reach: Reach,
+}
+
+/// What the networks reach beside the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Nothing,
+    /// Another host, by tunnels of type VXLAN: it has one port of each network.
+    Host,
 }
 
 /// Kind of traffic of a burst.
@@ -31,6 +43,10 @@ pub enum Traffic {
     Parents,
     /// The tag selects a subport; the frame is a broadcast.
     Flood,
+    /// The tag selects a subport; the destination is a port of another host.
+    ToHost,
+    /// A tunnel packet of another host for a listener here.
+    FromHost,
 }
 
 impl Traffic {
@@ -40,28 +56,44 @@ impl Traffic {
             Self::Unknown => "unknown",
             Self::Parents => "parents",
             Self::Flood => "flood",
+            Self::ToHost => "to_host",
+            Self::FromHost => "from_host",
         }
     }
 }
 
-/// Path of a frame: from a tag on a link to a destination.
+/// Path of a frame: from a tag on a link, or from a tunnel, to a destination.
 #[derive(Debug)]
 pub struct Way {
     pub link: LinkSlot,
     pub vid: VlanId,
+    /// The tunnel of the network that it is from.
+    pub tunnel: Tunnel,
     pub address: MacAddr,
 }
+
+/// The endpoints of the host and of the other one.
+pub const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+
+/// The link by which the other host is reached.
+pub const UPLINK: LinkSlot = LinkSlot(60_000);
 
 impl SizedScenario {
     /// A scenario with `segmentations` segmentations, and its tables.
     pub fn new(segmentations: usize) -> (Self, Tables) {
-        Self::build(Self { segmentations, networks: segmentations.min(NETWORKS) })
+        Self::build(Self { segmentations, networks: segmentations.min(NETWORKS), reach: Reach::Nothing })
+    }
+
+    /// The same with another host.
+    pub fn with_host(segmentations: usize) -> (Self, Tables) {
+        Self::build(Self { segmentations, networks: segmentations.min(NETWORKS), reach: Reach::Host })
     }
 
     /// A scenario in which a broadcast of a subport has `receivers` receivers, and its tables.
     pub fn for_floods(receivers: usize) -> (Self, Tables) {
         let networks = FLOOD_SEGMENTATIONS / receivers;
-        Self::build(Self { segmentations: networks * receivers, networks })
+        Self::build(Self { segmentations: networks * receivers, networks, reach: Reach::Nothing })
     }
 
     fn build(self) -> (Self, Tables) {
@@ -78,6 +110,9 @@ impl SizedScenario {
                 longest_frame: 1518,
             });
         }
+        if self.reach == Reach::Host {
+            set_uplink(&mut compiler);
+        }
         compiler.apply_snapshot(&Snapshot { revision: Revision(1), records: self.records() });
         let tables = compiler.compile();
         assert_eq!(compiler.problems(), []);
@@ -85,13 +120,17 @@ impl SizedScenario {
     }
 
     fn records(&self) -> Vec<Record> {
-        let networks = (0..=self.networks).map(network);
+        let networks = (0..=self.networks).map(|number| network(number, self.reach));
         let subports = (0..self.segmentations + self.networks).flat_map(|subport| {
             let (parent, vid) = self.place(subport);
             [port(subport, subport % self.networks), segmentation(subport, self.parent_port(parent), vid)]
         });
         let parents = (0..self.parents()).map(|parent| port(self.parent_port(parent), self.networks));
-        let mut records: Vec<_> = networks.chain(subports).chain(parents).collect();
+        let remote = if self.reach == Reach::Host { self.networks } else { 0 };
+        let remote = (0..remote).map(|network| remote_port(self.remote_port(network), network));
+        let host = (self.reach == Reach::Host).then(other_host);
+        let mut records: Vec<_> =
+            host.into_iter().chain(networks).chain(subports).chain(parents).chain(remote).collect();
         records.sort_by(|a, b| (a.table, &a.id).cmp(&(b.table, &b.id)));
         records
     }
@@ -103,7 +142,9 @@ impl SizedScenario {
         let from = first + draw(SUBPORTS_PER_PARENT.min(self.segmentations - first));
         let vid = match traffic {
             Traffic::Parents => VlanId::MAX,
-            Traffic::Hit | Traffic::Unknown | Traffic::Flood => self.place(from).1,
+            Traffic::Hit | Traffic::Unknown | Traffic::Flood | Traffic::ToHost | Traffic::FromHost => {
+                self.place(from).1
+            }
         };
         let address = match traffic {
             Traffic::Hit => address(self.neighbour(from, draw)),
@@ -112,8 +153,11 @@ impl SizedScenario {
                 address(self.parent_port((link + 1 + draw(self.parents() - 1)) % self.parents()))
             }
             Traffic::Flood => MacAddr::BROADCAST,
+            Traffic::ToHost => address(self.remote_port(from % self.networks)),
+            Traffic::FromHost => address(from),
         };
-        Way { link: LinkSlot(link as u16), vid, address }
+        let link = if traffic == Traffic::FromHost { UPLINK } else { LinkSlot(link as u16) };
+        Way { link, vid, tunnel: tunnel(from % self.networks), address }
     }
 
     /// Number of links that frames come from.
@@ -138,6 +182,11 @@ impl SizedScenario {
         self.segmentations + self.networks + parent
     }
 
+    /// The port of a network on the other host.
+    const fn remote_port(&self, network: usize) -> usize {
+        self.parent_port(self.parents()) + network
+    }
+
     /// Parent of a subport, and its tag there.
     fn place(&self, subport: usize) -> (usize, VlanId) {
         let (parent, place) = match subport.checked_sub(self.segmentations) {
@@ -148,10 +197,53 @@ impl SizedScenario {
     }
 }
 
-fn network(number: usize) -> Record {
+fn network(number: usize, reach: Reach) -> Record {
     let id = network_id(number);
-    let json = json!({"id": id, "unique_key": number + 1});
+    let mut json = json!({"id": id, "unique_key": number + 1});
+    if reach == Reach::Host {
+        let tunnel = tunnel(number);
+        json["network_type"] = tunnel.kind().name().into();
+        json["segmentation_id"] = tunnel.key().into();
+    }
     Record { table: Table::Lswitch, id, json }
+}
+
+fn tunnel(network: usize) -> Tunnel {
+    Tunnel::new(TunnelType::Vxlan, network as u64 + 1).unwrap()
+}
+
+fn other_host() -> Record {
+    let json = json!({"id": "other", "ip": OTHER, "tunnel_types": ["vxlan"]});
+    Record { table: Table::Chassis, id: "other".to_owned(), json }
+}
+
+fn remote_port(number: usize, network: usize) -> Record {
+    let mut port = port(number, network);
+    port.json["binding"] = json!({"type": "chassis", "chassis": "other"});
+    port
+}
+
+fn set_uplink(compiler: &mut Compiler) {
+    compiler.set_host(Host { chassis: "here".into(), endpoint: Some(HERE), ..Host::default() });
+    let ifindex = IfIndex::new(1 + u32::from(UPLINK.0)).unwrap();
+    compiler.set_link(LocalLink {
+        slot: UPLINK,
+        ifindex,
+        role: LinkRole::Uplink("uplink".into()),
+        up: true,
+        queues: [0].into_iter().collect(),
+        complete_checksums: false,
+        mtu: 1600,
+        longest_frame: 1618,
+    });
+    let path = UnderlayPath { ifindex, endpoints: endpoints(HERE, OTHER), mtu: 1600 };
+    compiler.set_paths(OTHER, Some(Ok(vec![path])));
+}
+
+/// The ends of a tunnel, with addresses of a first hop.
+pub fn endpoints(source: IpAddr, destination: IpAddr) -> Endpoints {
+    let mac = |last| MacAddr::new([2, 0, 0, 0, 1, last]);
+    Endpoints { source, destination, source_mac: mac(1), destination_mac: mac(2) }
 }
 
 fn port(number: usize, network: usize) -> Record {
