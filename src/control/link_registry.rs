@@ -52,7 +52,7 @@ impl LinkRegistry {
         };
         match event {
             LinkEvent::Changed(link) => rename(link.ifindex, &link.name),
-            LinkEvent::Gone(_) => {}
+            LinkEvent::Gone(_) | LinkEvent::AddressAdded(..) | LinkEvent::AddressRemoved(..) => {}
             LinkEvent::Resync(all) => all.iter().for_each(|link| rename(link.ifindex, &link.name)),
         }
     }

@@ -181,6 +181,7 @@ mod tests {
             complete_checksums: true,
             mtu: 1500,
             longest_frame: 1518,
+            host_address: None,
         });
         let tables = compiler.compile();
         TableDump::of(&compiler, &tables)

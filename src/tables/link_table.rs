@@ -1,6 +1,7 @@
 //! The compiled table of one link: the port that owns the link, and its subports at every level.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::network::network_of;
 use super::{
@@ -29,6 +30,8 @@ pub struct LocalLink {
     pub mtu: usize,
     /// Bytes of the longest frame that it accepts, with all tags.
     pub longest_frame: usize,
+    /// An IP address that the host's own stack has on it, beyond link-local ones.
+    pub host_address: Option<IpAddr>,
 }
 
 /// The table of a link during its compilation. Its ports have no networks yet.

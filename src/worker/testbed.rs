@@ -223,6 +223,7 @@ fn link(slot: u16, cable: &Cable, lport: &str, worker: usize) -> LocalLink {
         complete_checksums: true,
         mtu: 1500,
         longest_frame: 1518,
+        host_address: None,
     }
 }
 

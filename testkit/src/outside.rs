@@ -60,6 +60,8 @@ pub struct Uplink {
     pub name: &'static str,
     pub up: bool,
     pub mtu: usize,
+    /// An address of the host on it.
+    pub host_address: Option<IpAddr>,
     /// The worker of its only queue.
     pub worker: usize,
 }
@@ -108,6 +110,7 @@ impl Outside {
             complete_checksums: true,
             mtu: uplink.mtu,
             longest_frame: uplink.mtu + 18,
+            host_address: uplink.host_address,
         };
         (0..).zip(&self.uplinks).map(link).collect()
     }

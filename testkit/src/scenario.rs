@@ -154,7 +154,7 @@ impl Scenario {
 
     /// Adds an uplink that is up.
     pub fn uplink(mut self, name: &'static str, mtu: usize) -> Self {
-        self.outside.uplinks.push(Uplink { name, up: true, mtu, worker: 0 });
+        self.outside.uplinks.push(Uplink { name, up: true, mtu, host_address: None, worker: 0 });
         self
     }
 

@@ -236,6 +236,7 @@ pub fn local_links(scenario: &Scenario) -> Vec<LocalLink> {
         mtu: link.mtu,
         // A veth takes an Ethernet header and one tag besides.
         longest_frame: link.mtu + 18,
+        host_address: None,
     };
     (0..).zip(&scenario.links).map(link).collect()
 }

@@ -151,3 +151,23 @@ fn a_network_without_a_port_here_is_not_received() {
     assert_eq!((steering[0].1.vids.len(), steering[0].1.has_untagged), (0, false));
     assert_eq!(switch.send_from_outside("eth1", &tagged(WEB, MACHINE, &[1234])), []);
 }
+
+#[test]
+fn a_flat_network_does_not_share_its_link_with_an_address_of_the_host() {
+    let mut flat = scenario().segment("a", Segment::Flat("eth1"));
+    flat.outside.uplinks[0].host_address = Some(host(1));
+    let mut switch = Switch::new(&flat);
+    assert!(
+        switch.problems()[0].contains("the host itself has 192.0.2.1 on its link eth1"),
+        "{:?}",
+        switch.problems()
+    );
+    assert_eq!(switch.send("vm", &tagged(MACHINE, VM, &[])), []);
+    assert_eq!(switch.send_from_outside("eth1", &tagged(VM, MACHINE, &[])), []);
+    let vlan = switch.send("vm", &tagged(MACHINE, WEB, &[100]));
+    assert_eq!(vlan, [by("eth1", tagged(MACHINE, WEB, &[1234]))]);
+    flat.outside.uplinks[0].host_address = None;
+    switch.follow(&flat);
+    assert_eq!(switch.problems(), Vec::<String>::new());
+    assert_eq!(switch.send("vm", &tagged(MACHINE, VM, &[])), [by("eth1", tagged(MACHINE, VM, &[]))]);
+}

@@ -1,5 +1,7 @@
 //! A change of the links of the namespace.
 
+use std::net::IpAddr;
+
 use super::link::Link;
 use super::table::Links;
 use crate::types::IfIndex;
@@ -11,6 +13,10 @@ pub enum LinkEvent {
     Changed(Link),
     /// A link was deleted, or moved to another namespace.
     Gone(IfIndex),
+    /// The host has an IP address more on a link.
+    AddressAdded(IfIndex, IpAddr),
+    /// The host has an IP address less on a link.
+    AddressRemoved(IfIndex, IpAddr),
     /// Announcements were lost because the socket's buffer was full: all links that exist now.
     Resync(Links),
 }
@@ -21,6 +27,8 @@ impl LinkEvent {
         match self {
             Self::Changed(link) => links.insert(link),
             Self::Gone(ifindex) => links.remove(ifindex),
+            Self::AddressAdded(ifindex, address) => links.add_address(ifindex, address),
+            Self::AddressRemoved(ifindex, address) => links.remove_address(ifindex, address),
             Self::Resync(all) => *links = all,
         }
     }
@@ -30,7 +38,7 @@ impl LinkEvent {
     pub fn link(&self, ifindex: IfIndex) -> Option<&Link> {
         match self {
             Self::Changed(link) => Some(link).filter(|link| link.ifindex == ifindex),
-            Self::Gone(_) => None,
+            Self::Gone(_) | Self::AddressAdded(..) | Self::AddressRemoved(..) => None,
             Self::Resync(all) => all.get(ifindex),
         }
     }
@@ -41,12 +49,18 @@ impl LinkEvent {
         let concerned: Vec<_> = match self {
             Self::Changed(link) => vec![link.ifindex],
             Self::Gone(ifindex) => vec![*ifindex],
+            Self::AddressAdded(ifindex, _) | Self::AddressRemoved(ifindex, _) => return vec![*ifindex],
             Self::Resync(all) => {
                 let new = all.iter().map(|link| link.ifindex).filter(|ifindex| links.get(*ifindex).is_none());
                 links.iter().map(|link| link.ifindex).chain(new).collect()
             }
         };
-        concerned.into_iter().filter(|ifindex| links.get(*ifindex) != self.link(*ifindex)).collect()
+        let is_changed = |ifindex: &IfIndex| links.get(*ifindex) != self.link(*ifindex);
+        let has_moved = |ifindex: &IfIndex| match self {
+            Self::Resync(all) => links.address_of(*ifindex) != all.address_of(*ifindex),
+            _ => false,
+        };
+        concerned.into_iter().filter(|ifindex| is_changed(ifindex) || has_moved(ifindex)).collect()
     }
 }
 

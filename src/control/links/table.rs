@@ -1,6 +1,7 @@
 //! All links of a namespace, found by index, name or alias.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::link::Link;
@@ -12,6 +13,8 @@ pub struct Links {
     all: BTreeMap<IfIndex, Arc<Link>>,
     by_name: BTreeMap<String, BTreeSet<IfIndex>>,
     by_alias: BTreeMap<String, BTreeSet<IfIndex>>,
+    /// The addresses of the host on each link, beyond link-local ones.
+    addresses: BTreeMap<IfIndex, BTreeSet<IpAddr>>,
 }
 
 impl Links {
@@ -43,9 +46,30 @@ impl Links {
         self.by_alias.get(alias).into_iter().flatten().filter_map(|ifindex| self.get(*ifindex))
     }
 
+    /// An address of the host on the link, beyond link-local ones, which every link has.
+    #[must_use]
+    pub fn address_of(&self, ifindex: IfIndex) -> Option<IpAddr> {
+        self.addresses.get(&ifindex)?.first().copied()
+    }
+
+    /// Adds an address of the host.
+    pub fn add_address(&mut self, ifindex: IfIndex, address: IpAddr) {
+        let is_link_local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+        if !is_link_local {
+            self.addresses.entry(ifindex).or_default().insert(address);
+        }
+    }
+
+    /// Removes an address of the host.
+    pub fn remove_address(&mut self, ifindex: IfIndex, address: IpAddr) {
+        if let Some(addresses) = self.addresses.get_mut(&ifindex) {
+            addresses.remove(&address);
+        }
+    }
+
     /// Adds a link, or replaces the one with its index.
     pub fn insert(&mut self, link: Link) {
-        self.remove(link.ifindex);
+        self.remove_link(link.ifindex);
         self.by_name.entry(link.name.clone()).or_default().insert(link.ifindex);
         if let Some(alias) = &link.alias {
             self.by_alias.entry(alias.clone()).or_default().insert(link.ifindex);
@@ -53,8 +77,13 @@ impl Links {
         self.all.insert(link.ifindex, Arc::new(link));
     }
 
-    /// Removes the link with this index, if there is one.
+    /// Removes the link with this index, if there is one, with its addresses.
     pub fn remove(&mut self, ifindex: IfIndex) {
+        self.addresses.remove(&ifindex);
+        self.remove_link(ifindex);
+    }
+
+    fn remove_link(&mut self, ifindex: IfIndex) {
         let Some(link) = self.all.remove(&ifindex) else { return };
         let names = [(&mut self.by_name, Some(&link.name)), (&mut self.by_alias, link.alias.as_ref())];
         for (index, name) in names {

@@ -1,13 +1,15 @@
-//! The kernel's announcements of links (rtnetlink, group `RTNLGRP_LINK`), received by a thread of their own:
+//! The kernel's announcements of links, and of the host's addresses on them (rtnetlink), received by a thread of their own:
 //! both the list of all links and the ioctls that each announcement leads to may wait for the RTNL lock.
 
 use std::io;
+use std::net::IpAddr;
 use std::thread;
 
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{StreamExt, TryStreamExt};
 use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
 use rtnetlink::sys::SocketAddr;
 use rtnetlink::{MulticastGroup, new_multicast_connection};
 use tokio::runtime;
@@ -17,6 +19,7 @@ use tokio::task::JoinSet;
 use super::event::LinkEvent;
 use super::link::Link;
 use super::table::Links;
+use crate::types::IfIndex;
 
 /// Why the links cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +107,11 @@ struct Subscription {
 impl Subscription {
     async fn open() -> Result<(Links, Self), LinksError> {
         // Subscribed before the dump, so that a change during it is announced.
-        let (connection, handle, announcements) = new_multicast_connection(&[MulticastGroup::Link])?;
+        let (connection, handle, announcements) = new_multicast_connection(&[
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv6Ifaddr,
+        ])?;
         let mut reader = JoinSet::new();
         reader.spawn(connection);
         let mut links = Links::default();
@@ -112,6 +119,12 @@ impl Subscription {
         while let Some(message) = dump.try_next().await? {
             if let Some(link) = Link::parse(&message) {
                 links.insert(link);
+            }
+        }
+        let mut dump = handle.address().get().execute();
+        while let Some(message) = dump.try_next().await? {
+            if let Some((ifindex, address)) = parse_address(&message) {
+                links.add_address(ifindex, address);
             }
         }
         let mut subscription = Self { announcements, _reader: reader, lost: false };
@@ -150,13 +163,28 @@ impl Subscription {
     }
 }
 
+/// The link and the address of an announcement: the host's own end, if the link is point-to-point.
+fn parse_address(message: &AddressMessage) -> Option<(IfIndex, IpAddr)> {
+    let own = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Local(address) => Some(*address),
+        _ => None,
+    });
+    let address = own.or_else(|| {
+        message.attributes.iter().find_map(|attribute| match attribute {
+            AddressAttribute::Address(address) => Some(*address),
+            _ => None,
+        })
+    });
+    Some((IfIndex::new(message.header.index)?, address?))
+}
+
 enum Announcement {
     Event(LinkEvent),
     Overrun,
     Other,
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink has some 50 messages; two are about links")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink has some 50 messages; these are about links")]
 fn parse(message: NetlinkMessage<RouteNetlinkMessage>) -> Announcement {
     let event = match message.payload {
         NetlinkPayload::Overrun(_) => return Announcement::Overrun,
@@ -165,6 +193,12 @@ fn parse(message: NetlinkMessage<RouteNetlinkMessage>) -> Announcement {
         }
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(message)) => {
             Link::parse(&message).map(|link| LinkEvent::Gone(link.ifindex))
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(message)) => {
+            parse_address(&message).map(|(ifindex, address)| LinkEvent::AddressAdded(ifindex, address))
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelAddress(message)) => {
+            parse_address(&message).map(|(ifindex, address)| LinkEvent::AddressRemoved(ifindex, address))
         }
         _ => None,
     };

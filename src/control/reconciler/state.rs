@@ -176,7 +176,9 @@ impl<B: LinkBackend> Reconciler<B> {
         let (ifindex, now) = match event {
             LinkEvent::Changed(link) => (link.ifindex, Some(link)),
             LinkEvent::Gone(ifindex) => (*ifindex, None),
-            LinkEvent::Resync(_) => return None,
+            LinkEvent::AddressAdded(..) | LinkEvent::AddressRemoved(..) | LinkEvent::Resync(_) => {
+                return None;
+            }
         };
         let before = self.links.get(ifindex).filter(|_| self.desired.is_claimed(ifindex))?;
         Some((before, now))
@@ -241,6 +243,7 @@ impl<B: LinkBackend> Reconciler<B> {
             complete_checksums: port.options.completes_checksums(),
             mtu: link.map_or(0, |link| link.mtu as usize),
             longest_frame: link.map_or(0, Link::longest_frame),
+            host_address: self.links.address_of(port.ifindex),
         }
     }
 }

@@ -92,6 +92,12 @@ impl Compiler {
                     ))
                 })?;
                 let uplink = self.uplinks.get(name).filter(|uplink| uplink.link.up);
+                let host_address = uplink.and_then(|uplink| uplink.link.host_address);
+                if let Some(address) = host_address.filter(|_| vid.is_none()) {
+                    return Err(problem(format!(
+                        "the host itself has {address} on its link {name}, and untagged frames cannot be for both, so it stays on this host -> remove that address, or make it a vlan network"
+                    )));
+                }
                 let slot =
                     |uplink: &UplinkState| PortSlot { link: uplink.link.slot, number: number_of(*vid) };
                 Ok(uplink.map(|uplink| Segment::Wire(slot(uplink))))

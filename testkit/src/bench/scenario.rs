@@ -108,6 +108,7 @@ impl SizedScenario {
                 complete_checksums: false,
                 mtu: 1500,
                 longest_frame: 1518,
+                host_address: None,
             });
         }
         if self.reach == Reach::Host {
@@ -235,6 +236,7 @@ fn set_uplink(compiler: &mut Compiler) {
         complete_checksums: false,
         mtu: 1600,
         longest_frame: 1618,
+        host_address: None,
     });
     let path = UnderlayPath { ifindex, endpoints: endpoints(HERE, OTHER), mtu: 1600 };
     compiler.set_paths(OTHER, Some(Ok(vec![path])));
