@@ -28,6 +28,8 @@ pub struct Files {
     pub pin_folder: PathBuf,
     /// URL of the NB DB, as given to the daemon.
     pub url: String,
+    /// Name of the host in the NB DB.
+    pub chassis: String,
     /// Namespace in which `trunkpath nb` runs; `None` is that of the test.
     netns: Option<String>,
     /// Destination of the log instead of the file `log`.
@@ -41,7 +43,8 @@ impl Files {
         let url = format!("sqlite:{}", dir.path().join("nb.db").display());
         let bpffs = Bpffs::new();
         let pin_folder = bpffs.path().join("trunkpath");
-        Self { dir, _bpffs: bpffs, pin_folder, url, netns: None, stderr: None }
+        let chassis = CHASSIS.to_owned();
+        Self { dir, _bpffs: bpffs, pin_folder, url, chassis, netns: None, stderr: None }
     }
 
     /// Uses the NB DB at `url`; `trunkpath nb` runs in `netns`.
@@ -103,6 +106,13 @@ impl Files {
     /// Output of `trunkpath WORDS`, as printed for people.
     pub fn ask(&self, words: &[&str]) -> String {
         succeed(Command::new(trunkpath()).args(words).arg("--api").arg(self.path("api.sock")), "")
+    }
+
+    /// The same, with whatever it prints if the daemon does not answer.
+    pub fn ask_if_up(&self, words: &[&str]) -> String {
+        let answer =
+            output(Command::new(trunkpath()).args(words).arg("--api").arg(self.path("api.sock")), "");
+        String::from_utf8_lossy(&[answer.stdout, answer.stderr].concat()).into_owned()
     }
 
     fn open_log(&self) -> File {
@@ -176,7 +186,7 @@ impl Daemon {
         let api = files.path("api.sock");
         let log = files.open_log();
         let process = command
-            .args(["run", "--nb", &files.url, "--chassis", CHASSIS, "--api"])
+            .args(["run", "--nb", &files.url, "--chassis", &files.chassis, "--api"])
             .arg(&api)
             .arg("--state")
             .arg(files.state())

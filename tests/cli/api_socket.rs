@@ -33,6 +33,8 @@ async fn daemon(path: &Path) -> JoinSet<()> {
                 Query::Ports
                 | Query::Subports
                 | Query::Networks
+                | Query::Peers
+                | Query::Uplinks
                 | Query::Workers
                 | Query::Problems
                 | Query::Nb

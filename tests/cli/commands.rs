@@ -102,6 +102,19 @@ fn answer(query: &Query) -> Result<Value, ApiError> {
                         "pairs": [{"mac": "00:00:5e:00:01:07", "holder": "p2"}]}]},
             {"lswitch": "ls2", "name": "net-vlan100", "key": 2, "ports": []},
         ]),
+        Query::Peers => json!([
+            {"peer": "host2", "endpoint": "192.0.2.2", "tunnel_types": ["vxlan", "gre"], "networks": ["ls1"],
+             "paths": [{"link": "eth1", "next_hop": "192.0.2.254", "next_hop_mac": mac, "mtu": 1600}],
+             "problem": null, "age_seconds": 61, "received_frames": 8, "sent_frames": 9},
+            {"peer": "host3", "endpoint": "192.0.2.3", "tunnel_types": ["geneve"], "networks": [], "paths": [],
+             "problem": "no route to it", "age_seconds": 1, "received_frames": 0, "sent_frames": 0},
+        ]),
+        Query::Uplinks => json!([
+            {"link": "eth1", "ifindex": 4, "mode": "native", "queues": 2, "physical_networks": ["physnet1"],
+             "vlans": [100, 1234], "untagged": false, "peers": 1, "problem": null},
+            {"link": "eth2", "ifindex": null, "mode": null, "queues": 0, "physical_networks": ["physnet2"],
+             "vlans": [], "untagged": false, "peers": 0, "problem": "there is no such link"},
+        ]),
         Query::Workers => json!([
             {"worker": 0, "cpu": 3, "queues": ["tap0/0", "tap0/1"], "sleeping": true, "handover_queued": 0},
         ]),
@@ -115,6 +128,8 @@ fn answer(query: &Query) -> Result<Value, ApiError> {
             "ports": [{"lport": LPORT, "received_frames": 12, "received_bytes": 1200, "sent_frames": 5,
                        "sent_bytes": 400, "drops": {"locate_unknown": 7, "classify_truncated": 0},
                        "address_moves": 3, "refused_address_moves": 41}],
+            "outside": [{"peer": "host2", "received_frames": 8, "received_bytes": 800, "sent_frames": 9,
+                         "sent_bytes": 900, "drops": {"decapsulate_source_is_local": 3}}],
             "links": [{"link": "tap0", "redirected": 12, "passed": 0, "dropped": 3, "transmit_dropped": 8, "sockets": [
                 {"queue": 2, "rx_dropped": 0, "rx_invalid": 0, "tx_invalid": 0, "rx_ring_full": 9,
                  "fill_ring_empty": 0, "tx_ring_empty": 55}]}],
@@ -159,6 +174,15 @@ fn each_show_answers_on_one_line_a_thing() {
     assert!(has_line(&networks, &["net-parent (ls1, key 0x1)"]), "{networks}");
     assert!(has_line(&networks, &[LPORT, "00:00:5e:00:01:07", "p2"]), "{networks}");
     assert!(has_line(&networks, &["net-vlan100 (ls2, key 0x2): no port here"]), "{networks}");
+    let peers = daemon.shown("show peers");
+    assert!(
+        has_line(&peers, &["host2", "192.0.2.2", "vxlan gre", "eth1", "192.0.2.254", "1600", "61 s"]),
+        "{peers}"
+    );
+    assert!(has_line(&peers, &["host3: no route to it"]), "{peers}");
+    let uplinks = daemon.shown("show uplinks");
+    assert!(has_line(&uplinks, &["eth1", "native", "physnet1", "100 1234", "open"]), "{uplinks}");
+    assert!(has_line(&uplinks, &["eth2", "down: there is no such link"]), "{uplinks}");
     let workers = daemon.shown("show workers");
     assert!(has_line(&workers, &["0", "3", "sleeping", "tap0/0 tap0/1"]), "{workers}");
     assert_eq!(daemon.shown("show problems"), "lport x\n  it is its own parent\n");

@@ -31,5 +31,5 @@ mod sightings;
 mod signals;
 mod storm;
 mod tags;
-mod transport;
+pub mod transport;
 mod vm_ports;

@@ -1,0 +1,9 @@
+//! Several hosts, each with a daemon, on one underlay: what is true of the tunnels and provider networks
+//! between them while hosts, routes and ports change.
+
+mod changes;
+mod floods;
+mod moves;
+mod provider;
+mod reach;
+mod testbed;
