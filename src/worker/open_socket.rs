@@ -103,7 +103,7 @@ impl OpenSocket {
             if received < BURST_FRAMES { self.loaded_passes.saturating_sub(1) } else { LOADED_PASSES };
         let under_load = self.loaded_passes > 0 && !standing;
         socket.refill(pool, budget.allowance(under_load, pool.arena().free_chunk_count()));
-        self.missing = budget.shares().idle.saturating_sub(socket.receiving());
+        self.missing = socket.missing(budget.shares().idle);
         if received + completed > 0 {
             self.quiet_passes = 0;
         }

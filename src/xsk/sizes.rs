@@ -27,6 +27,23 @@ const MAX_TRANSMIT_CHUNKS: usize = 17;
 /// may hold less than `CHUNK_BYTES - HEADROOM_BYTES`, because tags were stripped.
 pub const LONGEST_FRAME_BYTES: usize = (MAX_TRANSMIT_CHUNKS - 1) * (CHUNK_BYTES - HEADROOM_BYTES);
 
+/// Bytes of a chunk of a socket in zero-copy mode: the largest that UMEM allows, a page. A frame has one.
+pub(super) const NIC_CHUNK_BYTES: usize = 4096;
+
+/// Bytes of the longest frame that a NIC can receive into a chunk, after `XDP_PACKET_HEADROOM`.
+pub const LONGEST_NIC_FRAME_BYTES: usize = NIC_CHUNK_BYTES - 256;
+
+/// Chunks, and descriptors in the fill ring, of a socket in zero-copy mode. The NIC receives the host's frames
+/// into them as well, so more than the RX ring holds: a worker that is off its CPU leaves the rest to them.
+pub(super) const NIC_RECEIVE_CHUNKS: usize = 2048;
+
+/// Descriptors in the RX ring of a socket in zero-copy mode.
+pub(super) const NIC_RECEIVE_RING_SIZE: usize = 1024;
+
+/// Descriptors in the TX ring and in the completion ring of a socket in zero-copy mode, and chunks for them.
+pub(super) const NIC_TRANSMIT_RING_SIZE: usize = 1024;
+
+const _: () = assert!(NIC_RECEIVE_RING_SIZE < NIC_RECEIVE_CHUNKS);
 const _: () = assert!(HEADROOM_BYTES < CHUNK_BYTES);
 const _: () = assert!(RECEIVE_RING_SIZE.is_power_of_two() && TRANSMIT_RING_SIZE.is_power_of_two());
 // The longest frame fits one burst of descriptors, or `transmit` would never place it.

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::ptr::NonNull;
 
 use xsk_rs::config::{BindFlags, FrameSize, Interface, LibxdpFlags, QueueSize, SocketConfig, UmemConfig};
-use xsk_rs::{CompQueue, FillQueue, RxQueue, TxQueue, Umem};
+use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, TxQueue, Umem};
 
 use super::error::ArenaError;
 use super::sizes::{CHUNK_BYTES, RECEIVE_RING_SIZE, TRANSMIT_RING_SIZE};
@@ -47,13 +47,7 @@ impl SharedUmem {
         let umem = Umem::new(config, chunk_count, true).or_else(|_| Umem::new(config, chunk_count, false));
         let (umem, descriptors) = umem.map_err(|error| failed(root_cause(&error)))?;
         let count = || ArenaError::ChunkCount(chunk_count.get() as usize);
-        let first = descriptors.first().ok_or_else(count)?;
-        // SAFETY: `first` is a descriptor of this UMEM, and no other reference into it exists yet.
-        let headroom_end = unsafe { umem.data(first) }.contents().as_ptr().addr();
-        // The data of the first chunk starts after its headroom; address 0 is the start of the chunk. The
-        // memory was mapped by the kernel and its address given to the kernel, so its provenance is exposed.
-        let base = std::ptr::with_exposed_provenance_mut(headroom_end - first.addr());
-        let base = NonNull::new(base).ok_or_else(count)?;
+        let base = base_of(&umem, &descriptors).ok_or_else(count)?;
         let anchor = anchor(&umem).map_err(anchor_error)?;
         Ok((Self { umem, _anchor: anchor }, base))
     }
@@ -90,6 +84,16 @@ fn anchor_error(source: io::Error) -> ArenaError {
         return ArenaError::Kernel { release };
     }
     ArenaError::Anchor { source }
+}
+
+/// The address of the first byte of a UMEM that is registered but not in use, with its descriptors.
+pub(super) fn base_of(umem: &Umem, descriptors: &[FrameDesc]) -> Option<NonNull<u8>> {
+    let first = descriptors.first()?;
+    // SAFETY: `first` is a descriptor of this UMEM, and no other reference into it exists yet.
+    let headroom_end = unsafe { umem.data(first) }.contents().as_ptr().addr();
+    // The data of the first chunk starts after its headroom; address 0 is the start of the chunk. The memory
+    // was mapped by the kernel and its address given to the kernel, so its provenance is exposed.
+    NonNull::new(std::ptr::with_exposed_provenance_mut(headroom_end - first.addr()))
 }
 
 fn frame_size() -> io::Result<FrameSize> {

@@ -5,7 +5,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-use super::XskSocket;
+use super::{Memory, XskSocket};
 use crate::xsk::place::Place;
 
 /// Most threads that close sockets at the same time.
@@ -21,9 +21,13 @@ impl XskSocket {
             // libxdp closes one socket after the other, under a lock. While a second descriptor is open that
             // takes no time.
             descriptors.extend(socket.as_fd().try_clone_to_owned());
-            let Self { id, arena, mode, rx, tx, fill, completion, .. } = socket;
+            let Self { id, arena, memory, rx, tx, fill, completion, .. } = socket;
             drop((rx, tx, fill, completion));
-            emptied.push((arena, id, mode));
+            match memory {
+                Memory::Arena(mode) => emptied.push((arena, id, mode)),
+                // The kernel keeps its pages until the NIC has stopped.
+                Memory::Nic(memory) => drop(memory),
+            }
         }
         close_in_parallel(descriptors);
         // The kernel uses no chunk of a closed socket in copy mode: a frame still on its way through a link

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::XskSocket;
+use super::{Memory, SocketMode, XskSocket};
 
 /// Number of chunks in each ring of a socket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,8 +37,11 @@ pub struct SocketStatistics {
 }
 
 impl XskSocket {
-    /// Counts the chunks in each ring.
+    /// Counts the chunks of the arena in each ring.
     pub fn census(&mut self) -> RingCensus {
+        if self.mode() == SocketMode::ZeroCopy {
+            return RingCensus::default();
+        }
         let rx = (self.rx.nb_avail_exact() as usize).min(self.receiving);
         let tx = self.tx_queued().min(self.transmitting);
         RingCensus { fill: self.receiving - rx, rx, tx, completion: self.transmitting - tx }
@@ -50,10 +53,14 @@ impl XskSocket {
     /// The error of `getsockopt`.
     pub fn statistics(&self) -> io::Result<SocketStatistics> {
         let kernel = self.rx.fd().xdp_statistics()?;
+        let too_long = match &self.memory {
+            Memory::Arena(_) => 0,
+            Memory::Nic(nic) => nic.too_long,
+        };
         Ok(SocketStatistics {
             rx_dropped: kernel.rx_dropped(),
             rx_invalid: kernel.rx_invalid_descs(),
-            tx_invalid: kernel.tx_invalid_descs(),
+            tx_invalid: kernel.tx_invalid_descs() + too_long,
             rx_ring_full: kernel.rx_ring_full(),
             fill_ring_empty: kernel.rx_fill_ring_empty_descs(),
             tx_ring_empty: kernel.tx_ring_empty_descs(),

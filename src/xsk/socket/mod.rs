@@ -13,6 +13,7 @@ mod counts;
 mod open;
 mod receive;
 mod transmit;
+mod zero_copy;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -21,31 +22,42 @@ use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, TxQueue};
 use super::arena::Arena;
 use super::copy_mode::CopyMode;
 use super::frame::Frame;
+use super::nic_memory::NicMemory;
 use super::place::Place;
 use super::sizes::{BURST_FRAMES, CHUNK_BYTES};
 use crate::types::QueueId;
 
+pub use super::copy_mode::SocketMode;
 pub use counts::{RingCensus, SocketStatistics};
 pub use open::OpenError;
 
-/// A socket bound to one queue of one link, in copy mode. One thread at a time uses it.
+/// A socket bound to one queue of one link. One thread at a time uses it.
 #[derive(Debug)]
 pub struct XskSocket {
     id: u16,
     queue: QueueId,
     arena: &'static Arena,
-    mode: CopyMode,
+    memory: Memory,
     rx: RxQueue,
     tx: TxQueue,
     fill: FillQueue,
     completion: CompQueue,
     /// The first chunks of a frame whose last one is still in the RX ring.
     unfinished: Option<Frame>,
-    /// Chunks in the fill and RX rings.
+    /// Chunks of the arena in the fill and RX rings.
     receiving: usize,
-    /// Chunks in the TX and completion rings.
+    /// Chunks in the TX and completion rings, of the arena or of its own.
     transmitting: usize,
     scratch: Box<[FrameDesc; BURST_FRAMES]>,
+}
+
+/// The memory of the chunks in the rings of a socket, which determines its mode.
+#[derive(Debug)]
+enum Memory {
+    /// The arena: copy mode.
+    Arena(CopyMode),
+    /// Its own: zero-copy mode.
+    Nic(Box<NicMemory>),
 }
 
 impl XskSocket {
@@ -53,6 +65,15 @@ impl XskSocket {
     #[must_use]
     pub const fn queue(&self) -> QueueId {
         self.queue
+    }
+
+    /// The mode in force.
+    #[must_use]
+    pub const fn mode(&self) -> SocketMode {
+        match self.memory {
+            Memory::Arena(_) => SocketMode::Copy,
+            Memory::Nic(_) => SocketMode::ZeroCopy,
+        }
     }
 
     /// Whether the link still exists. The kernel unbinds a socket permanently when its link leaves the

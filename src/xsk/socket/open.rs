@@ -1,18 +1,21 @@
-//! Opening a socket, in copy mode.
+//! Opening a socket, in copy mode or in zero-copy mode.
 
 use std::ffi::CString;
 use std::io;
 use std::mem::size_of_val;
 use std::os::fd::AsRawFd;
 
-use xsk_rs::FrameDesc;
 use xsk_rs::config::{BindFlags, Interface, LibxdpFlags, SocketConfig};
+use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, TxQueue, Umem};
 
-use super::XskSocket;
+use super::{Memory, SocketMode, XskSocket};
 use crate::types::QueueId;
 use crate::xsk::arena::Arena;
 use crate::xsk::copy_mode::CopyMode;
-use crate::xsk::sizes::{BURST_FRAMES, RECEIVE_RING_SIZE, TRANSMIT_RING_SIZE};
+use crate::xsk::nic_memory::NicMemory;
+use crate::xsk::sizes::{
+    BURST_FRAMES, NIC_RECEIVE_RING_SIZE, NIC_TRANSMIT_RING_SIZE, RECEIVE_RING_SIZE, TRANSMIT_RING_SIZE,
+};
 use crate::xsk::umem::{ring_size, root_cause};
 
 /// Why a socket could not be opened.
@@ -23,10 +26,13 @@ pub enum OpenError {
     /// socket was closed.
     #[error("queue {queue} of {link} is bound to another AF_XDP socket (EBUSY)")]
     Busy { link: String, queue: QueueId },
-    /// Any other error of the kernel, or a socket that is not in copy mode.
+    /// Any other error of the kernel, or a socket in another mode than the requested one.
     #[error("cannot open an AF_XDP socket on queue {queue} of {link}: {source}")]
     Refused { link: String, queue: QueueId, source: io::Error },
 }
+
+/// The rings of a bound socket: TX, RX, fill and completion.
+type Rings = (TxQueue, RxQueue, FillQueue, CompQueue);
 
 impl XskSocket {
     /// Opens a socket on `queue` of the link named `link`, in copy mode. `id` identifies its chunks in the
@@ -37,29 +43,46 @@ impl XskSocket {
     pub fn open(arena: &'static Arena, id: u16, link: &str, queue: QueueId) -> Result<Self, OpenError> {
         let refused = |source| OpenError::Refused { link: link.to_owned(), queue, source };
         let umem = arena.umem_handle().ok_or_else(|| refused(io::Error::other("this arena is no UMEM")))?;
-        let config = SocketConfig::builder()
-            .rx_queue_size(ring_size(RECEIVE_RING_SIZE).map_err(refused)?)
-            .tx_queue_size(ring_size(TRANSMIT_RING_SIZE).map_err(refused)?)
-            .bind_flags(BindFlags::XDP_COPY | BindFlags::XDP_USE_NEED_WAKEUP)
-            .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
-            .build();
-        let interface = Interface::new(CString::new(link).map_err(|error| refused(error.into()))?);
-        // SAFETY: the flag to load no program is set, which is what the contract requires of a shared UMEM.
-        let opened = unsafe { xsk_rs::Socket::new(config, umem, &interface, u32::from(queue.0)) };
-        let (tx, rx, rings) = opened.map_err(|error| match root_cause(&error) {
-            cause if cause.raw_os_error() == Some(libc::EBUSY) => {
-                OpenError::Busy { link: link.to_owned(), queue }
-            }
-            cause => refused(cause),
-        })?;
-        let (fill, completion) = rings.ok_or_else(|| OpenError::Busy { link: link.to_owned(), queue })?;
-        let mode = CopyMode::of(rx.fd()).map_err(refused)?;
-        let scratch = Box::new([FrameDesc::default(); BURST_FRAMES]);
-        let socket = Self {
+        let sizes = [RECEIVE_RING_SIZE, TRANSMIT_RING_SIZE];
+        let flags = BindFlags::XDP_COPY | BindFlags::XDP_USE_NEED_WAKEUP;
+        let rings = bind(umem, link, queue, sizes, flags)?;
+        let mode = CopyMode::of(rings.1.fd()).map_err(refused)?;
+        let socket = Self::new(arena, id, queue, rings, Memory::Arena(mode));
+        socket.set_transmit_budget();
+        Ok(socket)
+    }
+
+    /// The same in zero-copy mode, with a memory of its own. Frames have one chunk, and at most
+    /// [`LONGEST_NIC_FRAME_BYTES`](crate::xsk::LONGEST_NIC_FRAME_BYTES) bytes.
+    ///
+    /// # Errors
+    /// [`OpenError`]; `Refused` by a driver that does not have the mode, or not for the present MTU.
+    pub fn open_zero_copy(
+        arena: &'static Arena,
+        id: u16,
+        link: &str,
+        queue: QueueId,
+    ) -> Result<Self, OpenError> {
+        let refused = |source| OpenError::Refused { link: link.to_owned(), queue, source };
+        let nic = NicMemory::register().map_err(refused)?;
+        let sizes = [NIC_RECEIVE_RING_SIZE, NIC_TRANSMIT_RING_SIZE];
+        let flags = BindFlags::XDP_ZEROCOPY | BindFlags::XDP_USE_NEED_WAKEUP;
+        let rings = bind(nic.umem(), link, queue, sizes, flags)?;
+        if SocketMode::of(rings.1.fd()).map_err(refused)? != SocketMode::ZeroCopy {
+            return Err(refused(io::ErrorKind::Unsupported.into()));
+        }
+        let mut socket = Self::new(arena, id, queue, rings, Memory::Nic(Box::new(nic)));
+        socket.fill_first();
+        Ok(socket)
+    }
+
+    fn new(arena: &'static Arena, id: u16, queue: QueueId, rings: Rings, memory: Memory) -> Self {
+        let (tx, rx, fill, completion) = rings;
+        Self {
             id,
             queue,
             arena,
-            mode,
+            memory,
             rx,
             tx,
             fill,
@@ -67,10 +90,8 @@ impl XskSocket {
             unfinished: None,
             receiving: 0,
             transmitting: 0,
-            scratch,
-        };
-        socket.set_transmit_budget();
-        Ok(socket)
+            scratch: Box::new([FrameDesc::default(); BURST_FRAMES]),
+        }
     }
 
     /// Lets one system call transmit a full TX ring instead of 32 frames, on kernels that support it (6.18
@@ -90,4 +111,31 @@ impl XskSocket {
             );
         }
     }
+}
+
+/// Opens a socket of `umem` whose RX and TX rings have these sizes.
+fn bind(
+    umem: &Umem,
+    link: &str,
+    queue: QueueId,
+    [rx_size, tx_size]: [usize; 2],
+    flags: BindFlags,
+) -> Result<Rings, OpenError> {
+    let refused = |source| OpenError::Refused { link: link.to_owned(), queue, source };
+    let busy = || OpenError::Busy { link: link.to_owned(), queue };
+    let config = SocketConfig::builder()
+        .rx_queue_size(ring_size(rx_size).map_err(refused)?)
+        .tx_queue_size(ring_size(tx_size).map_err(refused)?)
+        .bind_flags(flags)
+        .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
+        .build();
+    let interface = Interface::new(CString::new(link).map_err(|error| refused(error.into()))?);
+    // SAFETY: the flag to load no program is set, which is what the contract requires of a shared UMEM.
+    let opened = unsafe { xsk_rs::Socket::new(config, umem, &interface, u32::from(queue.0)) };
+    let (tx, rx, rings) = opened.map_err(|error| match root_cause(&error) {
+        cause if cause.raw_os_error() == Some(libc::EBUSY) => busy(),
+        cause => refused(cause),
+    })?;
+    let (fill, completion) = rings.ok_or_else(busy)?;
+    Ok((tx, rx, fill, completion))
 }

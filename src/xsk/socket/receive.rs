@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{XskSocket, claim};
+use super::zero_copy::stash_target;
+use super::{Memory, SocketMode, XskSocket, claim};
 use crate::xsk::descriptor::XDP_PKT_CONTD;
 use crate::xsk::frame::Frame;
 use crate::xsk::place::Place;
@@ -16,17 +17,23 @@ impl XskSocket {
         self.rx.nb_avail(1) > 0
     }
 
-    /// Number of chunks in the fill and RX rings.
+    /// Number of chunks that the socket lacks to `target_chunks` for frames to be received.
     #[inline]
     #[must_use]
-    pub const fn receiving(&self) -> usize {
-        self.receiving
+    pub const fn missing(&self, target_chunks: usize) -> usize {
+        match &self.memory {
+            Memory::Arena(_) => target_chunks.saturating_sub(self.receiving),
+            Memory::Nic(nic) => stash_target(target_chunks).saturating_sub(nic.stash.len()),
+        }
     }
 
-    /// Moves received frames, of at most `max_chunks` chunks, to the back of `frames`. Returns the number of
-    /// their chunks.
+    /// Moves received frames, of at most `max_chunks` chunks, to the back of `frames`; in zero-copy mode the
+    /// last burst of long frames may exceed that. Returns the number of their chunks.
     #[inline]
     pub fn receive(&mut self, frames: &mut VecDeque<Frame>, max_chunks: usize) -> usize {
+        if self.mode() == SocketMode::ZeroCopy {
+            return self.receive_copies(frames, max_chunks);
+        }
         let from = Place::receiving(self.id);
         let (mut taken, mut received) = (0, 0);
         while taken < max_chunks {
@@ -58,6 +65,9 @@ impl XskSocket {
     /// the number still missing.
     #[inline]
     pub fn refill(&mut self, pool: &mut ChunkPool, target_chunks: usize) -> usize {
+        if self.mode() == SocketMode::ZeroCopy {
+            return self.refill_stash(pool, target_chunks);
+        }
         let mut missing = target_chunks.saturating_sub(self.receiving);
         while missing > 0 {
             // The ring can look full for a moment although the kernel took chunks: the rest follows in a

@@ -1,10 +1,10 @@
 //! The TX ring and the completion ring.
 
-use super::{XskSocket, claim};
+use super::{Memory, SocketMode, XskSocket, claim};
 use crate::xsk::frame::Frame;
 use crate::xsk::place::Place;
 use crate::xsk::pool::ChunkPool;
-use crate::xsk::sizes::{BURST_FRAMES, TRANSMIT_RING_SIZE};
+use crate::xsk::sizes::{BURST_FRAMES, NIC_TRANSMIT_RING_SIZE, TRANSMIT_RING_SIZE};
 
 impl XskSocket {
     /// Number of chunks in the TX and completion rings.
@@ -18,6 +18,9 @@ impl XskSocket {
     /// Nothing is sent before [`kick`](Self::kick). Returns the number of frames moved.
     #[inline]
     pub fn transmit(&mut self, frames: &mut Vec<Frame>) -> usize {
+        if self.mode() == SocketMode::ZeroCopy {
+            return self.transmit_copies(frames);
+        }
         let mut sent = 0;
         loop {
             let room = self.tx.nb_free(BURST_FRAMES as u32) as usize;
@@ -66,18 +69,29 @@ impl XskSocket {
     /// Number of chunks that the TX ring has room for.
     #[inline]
     pub fn tx_room(&mut self) -> usize {
-        self.tx.nb_free_exact() as usize
+        let room = self.tx.nb_free_exact() as usize;
+        match &self.memory {
+            Memory::Arena(_) => room,
+            Memory::Nic(nic) => room.min(nic.free_count()),
+        }
     }
 
     /// Number of chunks in the TX ring that the kernel has not taken.
     #[inline]
     pub(super) fn tx_queued(&mut self) -> usize {
-        TRANSMIT_RING_SIZE - self.tx_room()
+        let size = match self.memory {
+            Memory::Arena(_) => TRANSMIT_RING_SIZE,
+            Memory::Nic(_) => NIC_TRANSMIT_RING_SIZE,
+        };
+        size - self.tx.nb_free_exact() as usize
     }
 
     /// Moves the chunks of transmitted frames to `pool`. Returns their number.
     #[inline]
     pub fn complete(&mut self, pool: &mut ChunkPool) -> usize {
+        if self.mode() == SocketMode::ZeroCopy {
+            return self.complete_copies(pool);
+        }
         let mut taken = 0;
         while self.transmitting > 0 {
             // SAFETY: each chunk in the ring was given to this socket's TX ring; `claim` rejects any other.
