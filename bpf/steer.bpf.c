@@ -7,42 +7,11 @@
 // A frame is redirected to the socket of the queue that it arrived on. Without a socket, the port's policy applies. A
 // tag that the sender's "hardware" carries beside the frame is restored first, so that user space finds the tag where
 // the standard has it, and a guest cannot pass off an inner tag as its outermost.
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_endian.h>
-
 #include "steer_abi.h"
-
-#define ADDRESSES_LEN 12 // destination and source
-#define TAG_LEN 4        // TPID and TCI
-
-extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *ctx, __be16 *proto, __u16 *tci) __ksym __weak;
+#define COUNTERS STEER_COUNTERS
+#include "steering.h"
 
 const volatile __u32 no_socket_action = XDP_DROP; // set by user space before loading
-
-// By RX queue: its socket. User space writes it, and creates it with one entry for each queue of the link.
-struct {
-	__uint(type, BPF_MAP_TYPE_XSKMAP);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} sockets SEC(".maps");
-
-// By enum steer_counter. This program writes, user space reads and sums the CPUs.
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, STEER_COUNTERS);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
-
-static __always_inline void count(__u32 counter)
-{
-	__u64 *frames = bpf_map_lookup_elem(&counters, &counter);
-
-	if (frames)
-		*frames += 1; // this CPU's own entry, and XDP does not nest
-}
 
 // Restores a tag that travels beside the frame to its place after the addresses. Returns 0 when there is none or it is
 // restored, less when it cannot be restored.
@@ -55,21 +24,7 @@ static __always_inline int restore_tag(struct xdp_md *ctx)
 	// No tag, or a link that never carries one beside the frame (a tap).
 	if (bpf_xdp_metadata_rx_vlan_tag(ctx, &tpid, &tci))
 		return 0;
-	if (bpf_xdp_adjust_head(ctx, -TAG_LEN))
-		return -1;
-
-	void *data = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
-
-	if (data + ADDRESSES_LEN + TAG_LEN > end)
-		return -1;
-	__builtin_memmove(data, data + TAG_LEN, ADDRESSES_LEN);
-
-	__be16 *tag = data + ADDRESSES_LEN;
-
-	tag[0] = tpid;
-	tag[1] = bpf_htons(tci);
-	return 0;
+	return push_tag(ctx, tpid, tci);
 }
 
 static __always_inline int steer_frame(struct xdp_md *ctx, int restore)
@@ -92,7 +47,7 @@ static __always_inline int steer_frame(struct xdp_md *ctx, int restore)
 	return action;
 }
 
-// For native mode. Only programs that are bound to a link may contain a call of the kfunc, reachable or not.
+// For native mode, bound to the link.
 SEC("xdp.frags")
 int steer(struct xdp_md *ctx)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Shared by steer.bpf.c and src/kernel/program/mod.rs. */
+/* Shared by steer.bpf.c and src/kernel/program/counters.rs. */
 #ifndef STEER_ABI_H
 #define STEER_ABI_H
 

@@ -20,6 +20,7 @@ mod slot_allocator;
 mod sources;
 mod tag_policy;
 mod tunnel;
+mod uplink_selection;
 mod vlan;
 mod wants;
 
@@ -42,5 +43,6 @@ pub use slot_allocator::SlotAllocator;
 pub use sources::{AddressPair, AllowedSources, SourceRules};
 pub use tag_policy::{TagPolicy, UnknownTags};
 pub use tunnel::{Tunnel, TunnelKeyError, TunnelType, TunnelTypes};
+pub use uplink_selection::UplinkSelection;
 pub use vlan::{Pcp, Tci, VlanId, VlanIdError};
 pub use wants::Wants;

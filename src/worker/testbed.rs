@@ -17,7 +17,7 @@ use super::inbox::Inbox;
 use super::outlet::WorkerOutlet;
 use super::pass::Worker;
 use crate::config::IdleMode;
-use crate::kernel::{ProgramOptions, SteerLoader, SteerProgram};
+use crate::kernel::{ProgramLoader, ProgramOptions, SteerProgram};
 use crate::nb::{Change, Record, Revision, Snapshot, Table};
 use crate::tables::{Compiler, LinkSlot, LocalLink, Policy, PortTotals, Publisher};
 use crate::types::{DropReason, IfIndex, LinkRole, NoSocketPolicy, QueueId};
@@ -106,7 +106,7 @@ pub(super) fn attach(arena: &'static Arena, cable: &Cable, name: &str, id: u16) 
 fn steer(ifindex: IfIndex, to: &XskSocket) -> SteerProgram {
     let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
     let program =
-        SteerProgram::attach(&mut SteerLoader::default(), ifindex, options, None).expect("the program");
+        SteerProgram::attach(&mut ProgramLoader::default(), ifindex, options, None).expect("the program");
     program.steer(QueueId(0), to.as_fd()).expect("the map");
     program
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use testkit::netns::Netns;
 use trunkpath::control::links::LinkWatch;
 use trunkpath::kernel::inspect::XdpMode;
-use trunkpath::kernel::{ProgramOptions, SteerLoader, SteerProgram};
+use trunkpath::kernel::{ProgramLoader, ProgramOptions, SteerProgram};
 use trunkpath::types::IfIndex;
 use trunkpath::types::NoSocketPolicy;
 
@@ -73,8 +73,9 @@ fn a_foreign_program_is_shown_with_its_owner() {
     let index = ifindex(&namespace, "v0");
     let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
     // The command name of this process is not trunkpath, so its program is a foreign one for `check`.
-    let program =
-        namespace.enter(|| SteerProgram::attach(&mut SteerLoader::default(), index, options, None)).unwrap();
+    let program = namespace
+        .enter(|| SteerProgram::attach(&mut ProgramLoader::default(), index, options, None))
+        .unwrap();
     assert_eq!(program.mode(), XdpMode::Native);
     let (ok, screen) = check(&namespace, "v0");
     let owner = format!("(process {})", std::process::id());

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use trunkpath::kernel::{ProgramOptions, SteerLoader, SteerProgram};
+use trunkpath::kernel::{ProgramLoader, ProgramOptions, SteerProgram};
 use trunkpath::packet::dot1q::{push, strip};
 use trunkpath::types::NoSocketPolicy;
 use trunkpath::types::{IfIndex, Pcp, QueueId, Tci, VlanId};
@@ -103,7 +103,7 @@ impl Side {
     fn open(arena: &'static Arena, link: &str, id: u16) -> Result<Self> {
         let ifindex = IfIndex::new(nix::net::if_::if_nametoindex(link)?).context("index 0")?;
         let options = ProgramOptions { queues: 1, no_socket: NoSocketPolicy::Drop, allow_generic: false };
-        let program = SteerProgram::attach(&mut SteerLoader::default(), ifindex, options, None)?;
+        let program = SteerProgram::attach(&mut ProgramLoader::default(), ifindex, options, None)?;
         let socket = XskSocket::open(arena, id, link, QueueId(0))?;
         program.steer(QueueId(0), socket.as_fd())?;
         let (waiting, staged) = (VecDeque::with_capacity(WAITING_FRAMES), Vec::with_capacity(BURST_FRAMES));

@@ -2,6 +2,8 @@
 //! the sockets, and the XDP programs steer frames into them.
 
 mod link_check;
+mod link_program;
+mod open_error;
 mod opener;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,11 +27,12 @@ use super::pinning::Pinning;
 use super::rtnl_thread::RtnlThread;
 use crate::config::{Config, LinkOptions};
 use crate::tables::{LinkSlot, Publisher, Steering};
-use crate::types::{IfIndex, Problem};
+use crate::types::{IfIndex, Problem, UplinkSelection};
 use crate::worker::{WorkerPool, WorkerPoolError};
 use crate::xsk::{Arena, ArenaError, CHUNK_BYTES, XskSocket};
 pub(super) use link_check::LinkCheck;
-use opener::{OpenLink, OpenLinkError, Opener};
+use open_error::OpenLinkError;
+use opener::{OpenLink, Opener};
 
 /// The first and the longest pause before the packet memory is registered again.
 const RETRY_FIRST: Duration = Duration::from_millis(5);
@@ -257,7 +260,18 @@ impl LinkBackend for AfXdp {
         Ok(())
     }
 
-    fn steer(&mut self, _open: &mut OpenLink, _endpoint: Option<IpAddr>, _steering: &Steering) {}
+    fn steer(&mut self, open: &mut OpenLink, endpoint: Option<IpAddr>, steering: &Steering) {
+        let (ipv4, ipv6) = match endpoint {
+            Some(IpAddr::V4(address)) => (Some(address), None),
+            Some(IpAddr::V6(address)) => (None, Some(address)),
+            None => (None, None),
+        };
+        let vids = steering.vids.iter().copied().collect();
+        let selection = UplinkSelection { ipv4, ipv6, vids, has_flat_network: steering.has_untagged };
+        if let Err(error) = open.program.select(&selection) {
+            tracing::error!(link = open.name, "{error}");
+        }
+    }
 
     async fn release(&mut self, slot: LinkSlot, mut open: OpenLink) {
         self.registry.remove(open.ifindex);

@@ -46,6 +46,13 @@ pub fn ifindex_of(link: &str) -> Option<IfIndex> {
     rustix::net::netdevice::name_to_index(socket, link).ok().and_then(IfIndex::new)
 }
 
+/// The present name of a link; `None` when it does not exist.
+#[must_use]
+pub fn link_name(ifindex: IfIndex) -> Option<String> {
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+    rustix::net::netdevice::index_to_name(socket, ifindex.get()).ok()
+}
+
 /// Whether this network namespace has a link with this index.
 #[must_use]
 pub fn link_exists(ifindex: IfIndex) -> bool {
@@ -95,7 +102,7 @@ fn query<const N: usize>(link: &str, command: u32) -> io::Result<[u32; N]> {
 ///
 /// # Safety
 /// `words` must have room for the result of the command.
-pub(super) unsafe fn query_into(link: &str, words: &mut [u32]) -> io::Result<()> {
+pub(in crate::kernel) unsafe fn query_into(link: &str, words: &mut [u32]) -> io::Result<()> {
     // SAFETY: all bytes zero is a value of this struct of integers, pointers and unions of them.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     if link.len() >= request.ifr_name.len() {

@@ -18,17 +18,27 @@ const NAME_WORDS: usize = 8;
 const BLOCK_WORDS: usize = 4;
 const ACTIVE: usize = 2;
 
+/// A feature of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::kernel) struct FeatureState {
+    /// Its bit, in blocks of 32 features.
+    pub(in crate::kernel) bit: usize,
+    /// Number of blocks of the features of this kernel.
+    pub(in crate::kernel) blocks: usize,
+    pub(in crate::kernel) is_on: bool,
+}
+
 /// Whether the kernel passes long UDP packets to a link uncut (`tx-udp-segmentation`). A tap has that on
 /// while its VM accepts such packets (`TUN_F_USO4` and `TUN_F_USO6`, Linux 6.2).
 ///
 /// # Errors
 /// The error of the kernel; `ENODEV` when the link does not exist.
 pub fn has_udp_segmentation(link: &str) -> io::Result<bool> {
-    Ok(feature(link, "tx-udp-segmentation")?.unwrap_or(false))
+    Ok(feature(link, "tx-udp-segmentation")?.is_some_and(|feature| feature.is_on))
 }
 
-/// Whether a feature is on; `None` if the kernel has no feature of that name.
-fn feature(link: &str, name: &str) -> io::Result<Option<bool>> {
+/// The state of a feature; `None` if the kernel has no feature of that name.
+pub(in crate::kernel) fn feature(link: &str, name: &str) -> io::Result<Option<FeatureState>> {
     let names = names(link)?;
     let Some(bit) = names.iter().position(|found| found == name) else { return Ok(None) };
     let blocks = names.len().div_ceil(32);
@@ -38,7 +48,7 @@ fn feature(link: &str, name: &str) -> io::Result<Option<bool>> {
     // word says.
     unsafe { query_into(link, &mut words) }?;
     let active = words.get(2 + bit / 32 * BLOCK_WORDS + ACTIVE).copied().unwrap_or(0);
-    Ok(Some(active & (1 << (bit % 32)) != 0))
+    Ok(Some(FeatureState { bit, blocks, is_on: active & (1 << (bit % 32)) != 0 }))
 }
 
 /// The names of all features, in the order of their bits. They are the same for all links.
@@ -73,9 +83,10 @@ mod tests {
 
     #[test]
     fn features_of_the_loopback_are_read() {
-        assert_eq!(feature("lo", "loopback").unwrap(), Some(true), "fixed on");
-        assert_eq!(feature("lo", "rx-vlan-filter").unwrap(), Some(false), "fixed off");
-        assert_eq!(feature("lo", "no-such-feature").unwrap(), None);
+        let is_on = |name| feature("lo", name).unwrap().map(|feature| feature.is_on);
+        assert_eq!(is_on("loopback"), Some(true), "fixed on");
+        assert_eq!(is_on("rx-vlan-filter"), Some(false), "fixed off");
+        assert_eq!(is_on("no-such-feature"), None);
         assert_eq!(has_udp_segmentation("no-such-link").unwrap_err().raw_os_error(), Some(libc::ENODEV));
     }
 }

@@ -9,8 +9,10 @@ mod owner;
 mod xdp;
 
 pub use drops::transmit_drops;
-pub use ethtool::{QueueCounts, has_large_receive_offload, ifindex_of, link_exists, queue_counts};
+pub(super) use ethtool::query_into;
+pub use ethtool::{QueueCounts, has_large_receive_offload, ifindex_of, link_exists, link_name, queue_counts};
 pub use features::has_udp_segmentation;
+pub(super) use features::{FeatureState, feature};
 pub(super) use host::NEEDED;
 pub use host::{
     Capabilities, capabilities, check_af_xdp, has_btf, has_vlan_tag_kfunc, jit_hardening, kernel_release,

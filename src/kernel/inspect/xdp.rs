@@ -10,6 +10,7 @@ use crate::types::IfIndex;
 // Bits of `enum netdev_xdp_act` (linux/netdev.h).
 const ACT_BASIC: u64 = 1 << 0;
 const ACT_REDIRECT: u64 = 1 << 1;
+const ACT_ZERO_COPY: u64 = 1 << 3;
 
 /// Initial number of segments, which no kernel reports.
 const NOT_REPORTED: u32 = u32::MAX;
@@ -45,6 +46,8 @@ pub struct XdpOfLink {
     pub attached: Option<Attached>,
     /// Whether the driver runs programs in native mode and redirects to AF_XDP sockets.
     pub native: NativeXdp,
+    /// Whether the driver announces zero-copy mode for AF_XDP sockets, which it may still reject.
+    pub has_zero_copy: bool,
 }
 
 /// Whether a driver has native XDP (`NETDEV_A_DEV_XDP_FEATURES`, Linux 6.3).
@@ -84,7 +87,11 @@ pub fn xdp(ifindex: IfIndex) -> io::Result<XdpOfLink> {
     if result < 0 {
         return Err(io::Error::from_raw_os_error(-result));
     }
-    Ok(XdpOfLink { attached: attached(&reply), native: native(&reply) })
+    Ok(XdpOfLink {
+        attached: attached(&reply),
+        native: native(&reply),
+        has_zero_copy: reply.feature_flags & ACT_ZERO_COPY != 0,
+    })
 }
 
 /// Where the kernel has no family "netdev" libbpf reports no features, as of a driver without XDP, and leaves

@@ -30,6 +30,14 @@ pub enum ProgramError {
         "the driver does not accept an XDP program in native mode ({0}); `allow_generic = true` accepts generic mode instead, in which a guest can hide a VLAN tag from the switch"
     )]
     NotNative(#[source] io::Error),
+    /// The same for an uplink, which has no generic mode.
+    #[error(
+        "the driver does not accept an XDP program in native mode ({0}), or not with the link's present settings; an uplink requires it, because generic mode loses VLAN tags -> use a link whose driver has native XDP, or set its MTU to 1500 first"
+    )]
+    UplinkNotNative(#[source] io::Error),
+    /// The compiled program is not the one that this crate was written for.
+    #[error("the uplink's XDP program has no map `selection`: build again from the same sources")]
+    NoSelection,
     /// ERANGE, which veth returns for an MTU that is too large.
     #[error("its MTU, or its peer's, is too large for XDP with this driver: set both to 1500")]
     Mtu,
