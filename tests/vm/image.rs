@@ -1,4 +1,4 @@
-//! Kernel and initramfs of a VM.
+//! Kernel, initramfs and emulator of a VM.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,6 +9,8 @@ use testkit::root::{is_root, skip};
 /// A kernel and its initramfs. The packages they are made of are kept in the build folder.
 #[derive(Debug)]
 pub struct Image {
+    /// The emulator that boots it.
+    pub qemu: PathBuf,
     pub kernel: PathBuf,
     pub initramfs: PathBuf,
 }
@@ -53,11 +55,27 @@ impl Image {
         );
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/guest-image");
-        let made = output(Command::new(script).arg(&dir).arg(kernel.name()).args(programs), "");
+        let mut command = Command::new(script);
+        let command = command.arg(&dir).arg(kernel.name()).args(programs);
+        Self::made_by(command, test, &dir, PathBuf::from("qemu-system-x86_64"))
+    }
+
+    /// The image with the drivers of NICs, and an emulator of them; `None` if the test is skipped.
+    pub fn with_nics(test: &str, programs: &[&str]) -> Option<Self> {
+        if !is_root(test) {
+            return None;
+        }
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nic-image");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/nic-image");
+        Self::made_by(Command::new(script).arg(&dir).args(programs), test, &dir, dir.join("qemu"))
+    }
+
+    fn made_by(script: &mut Command, test: &str, dir: &Path, qemu: PathBuf) -> Option<Self> {
+        let made = output(script, "");
         if !made.status.success() {
             skip(test, &format!("it has no VM to boot: {}", String::from_utf8_lossy(&made.stderr).trim()));
             return None;
         }
-        Some(Self { kernel: dir.join("vmlinuz"), initramfs: dir.join("initramfs") })
+        Some(Self { qemu, kernel: dir.join("vmlinuz"), initramfs: dir.join("initramfs") })
     }
 }

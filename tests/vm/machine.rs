@@ -50,13 +50,33 @@ impl Vm {
             "-device".to_owned(),
             format!("virtio-net-pci,netdev=net,mac={}{}", text(port.mac), offloads.properties()),
         ];
-        Self::power_on(image, host.command("qemu-system-x86_64").args(network).args(["-m", "256"]))
+        Self::power_on(image, host.command(&image.qemu).args(network).args(["-m", "256"]))
     }
 
     /// Starts a VM without a network device, and waits until it has booted: a host of the switch itself.
     pub fn boot_host(image: &Image) -> Self {
-        let vm =
-            Self::power_on(image, Command::new("qemu-system-x86_64").args(["-nic", "none", "-m", "768"]));
+        let vm = Self::power_on(image, Command::new(&image.qemu).args(["-nic", "none", "-m", "768"]));
+        vm.console.wait_until_ready();
+        vm
+    }
+
+    /// Starts a VM with two NICs of a kind on one cable, and waits until it has booted. `device` is the name
+    /// of the kind for qemu, with properties. The MAC addresses end in `:0a` and `:0b`.
+    pub fn boot_with_nics(image: &Image, device: &str) -> Self {
+        let mut command = Command::new(&image.qemu);
+        command.args(["-m", "768", "-smp", "2"]);
+        for end in ["a", "b"] {
+            // Behind a root port of its own: two igb on one bus collide with their virtual functions. Without
+            // boot ROMs, which collide by name.
+            command
+                .arg("-device")
+                .arg(format!("pcie-root-port,id=port-{end},chassis={}", u8::from(end == "b")));
+            command.arg("-netdev").arg(format!("hubport,id=end-{end},hubid=1"));
+            command
+                .arg("-device")
+                .arg(format!("{device},romfile=,bus=port-{end},netdev=end-{end},mac=52:54:00:00:01:0{end}"));
+        }
+        let vm = Self::power_on(image, &mut command);
         vm.console.wait_until_ready();
         vm
     }

@@ -4,9 +4,12 @@
 mod console;
 mod encapsulations;
 mod image;
+mod inside;
 mod machine;
+mod nics;
 mod offloads;
 mod removals;
 mod talk;
 mod testbed;
 mod trunk;
+mod uplinks;
