@@ -143,6 +143,7 @@ impl Daemon {
         }
         let is_up = |lport: &str| compiler.report(lport).is_some_and(|report| report.state == PortState::Up);
         self.session.report(reported.iter().map(|lport| (lport, is_up(lport))));
+        self.session.report_physical_networks(self.reconciler.config.uplinks.keys());
     }
 
     /// Applies the result of a search for the paths to a host.

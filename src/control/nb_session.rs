@@ -133,6 +133,11 @@ impl NbSession {
         self.reports.set(ports.map(|(lport, is_up)| (lport.as_str(), is_up)));
     }
 
+    /// Reports the physical networks that have an uplink here.
+    pub(super) fn report_physical_networks<'a>(&self, names: impl Iterator<Item = &'a Id> + Clone) {
+        self.reports.set_physical_networks(names.map(Id::as_str));
+    }
+
     /// The outage, unless the DB has answered since: that need not be an event.
     fn outage(&self) -> Option<&Outage> {
         let outage = self.outage.as_ref()?;

@@ -69,6 +69,19 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
 }
 
 #[tokio::test]
+async fn a_physical_network_is_reported_exactly_while_it_has_an_uplink() {
+    let servers = Servers::start(1).await;
+    let mut client = raw(&servers).await;
+    let one = nb::reports(&servers.url(), "one").await.unwrap();
+    one.set_physical_networks(["physnet1", "rack/a"].into_iter());
+    until(&mut client, &["chassis/one one", "chassis/one/physnet1 one", "chassis/one/rack/a one"]).await;
+    one.set_physical_networks(["physnet2"].into_iter());
+    until(&mut client, &["chassis/one one", "chassis/one/physnet2 one"]).await;
+    one.end().await;
+    until(&mut client, &[]).await;
+}
+
+#[tokio::test]
 async fn the_reports_of_a_host_that_dies_go_with_it() {
     let servers = Servers::start(1).await;
     let mut client = raw(&servers).await;

@@ -46,3 +46,15 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
     drop(two);
     until(&folder, &[]).await;
 }
+
+#[tokio::test]
+async fn a_physical_network_is_reported_exactly_while_it_has_an_uplink() {
+    let folder = DbFolder::new();
+    let one = nb::reports(&folder.url(), "one").await.unwrap();
+    one.set_physical_networks(["physnet1"].into_iter());
+    until(&folder, &["chassis one one", "chassis one/physnet1 one"]).await;
+    one.set_physical_networks(["physnet2"].into_iter());
+    until(&folder, &["chassis one one", "chassis one/physnet2 one"]).await;
+    one.end().await;
+    assert!(reported(&folder).is_empty());
+}

@@ -65,6 +65,18 @@ async fn a_port_is_reported_exactly_while_it_is_up() {
 }
 
 #[tokio::test]
+async fn a_physical_network_is_reported_exactly_while_it_has_an_uplink() {
+    let server = Server::start();
+    let one = nb::reports(&server.url(), "one").await.unwrap();
+    one.set_physical_networks(["physnet1", "rack/a"].into_iter());
+    until(&server, &["chassis/one one", "chassis/one/physnet1 one", "chassis/one/rack/a one"]).await;
+    one.set_physical_networks(["physnet2"].into_iter());
+    until(&server, &["chassis/one one", "chassis/one/physnet2 one"]).await;
+    one.end().await;
+    until(&server, &[]).await;
+}
+
+#[tokio::test]
 async fn the_reports_of_a_host_that_dies_go_with_it() {
     let server = Server::start();
     let host = ReportingHost::start(server.url()).await;

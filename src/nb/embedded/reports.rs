@@ -1,6 +1,5 @@
 //! Reports in the file: rows with an expiry time.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use super::failure::failed;
 use super::store::Embedded;
 use crate::nb::NbError;
-use crate::nb::reports::{LIFETIME, ReportStore};
+use crate::nb::reports::{HostState, LIFETIME, ReportStore};
 
 /// Created when the first host reports. `expires` is in seconds since 1970.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS report (
@@ -56,15 +55,17 @@ fn now() -> f64 {
 
 #[async_trait]
 impl ReportStore for Expiring {
-    async fn report(&mut self, up: &BTreeSet<String>) -> Result<(), NbError> {
-        let up = up.clone();
+    async fn report(&mut self, state: &HostState) -> Result<(), NbError> {
+        let state = state.clone();
         self.write(move |connection, chassis| {
             let (now, expires) = (now(), now() + LIFETIME.as_secs_f64());
             connection
                 .execute("DELETE FROM report WHERE chassis = ?1 OR expires < ?2", params![chassis, now])?;
             let mut insert = connection.prepare("INSERT OR REPLACE INTO report VALUES (?1, ?2, ?3, ?4)")?;
-            insert.execute(params!["chassis", chassis, chassis, expires])?;
-            for lport in up {
+            for name in state.of_chassis(chassis) {
+                insert.execute(params!["chassis", name, chassis, expires])?;
+            }
+            for lport in state.up() {
                 insert.execute(params!["port_up", lport, chassis, expires])?;
             }
             Ok(())

@@ -53,7 +53,7 @@ impl Layout {
         format!("{}/trunkpath/writer", self.prefix)
     }
 
-    /// Exists while a chassis is alive.
+    /// Exists while a chassis is alive; for `CHASSIS/PHYSNET`, while it has an uplink for that network.
     pub fn chassis(&self, name: &str) -> String {
         format!("{}/trunkpath/chassis/{name}", self.prefix)
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::store::Etcd;
 use crate::nb::NbError;
-use crate::nb::reports::{LIFETIME, ReportStore};
+use crate::nb::reports::{HostState, LIFETIME, ReportStore};
 
 /// Keys in one transaction; etcd accepts 128.
 const AT_ONCE: usize = 64;
@@ -71,13 +71,13 @@ impl Leased {
 
 #[async_trait]
 impl ReportStore for Leased {
-    async fn report(&mut self, up: &BTreeSet<String>) -> Result<(), NbError> {
+    async fn report(&mut self, state: &HostState) -> Result<(), NbError> {
         // There is no lease until all is written: after a failure the next attempt writes everything with a
         // new lease.
         let mut lease = self.lease().await?;
         let layout = &self.etcd.layout;
-        let wanted: BTreeSet<_> =
-            up.iter().map(|lport| layout.port_up(lport)).chain([layout.chassis(&self.chassis)]).collect();
+        let of_chassis = state.of_chassis(&self.chassis).map(|name| layout.chassis(&name));
+        let wanted: BTreeSet<_> = state.up().map(|lport| layout.port_up(lport)).chain(of_chassis).collect();
         let value = json!({ "chassis": self.chassis }).to_string();
         let held = PutOptions::new().with_lease(lease.id);
         let put = |key: &String| TxnOp::put(key.as_str(), value.as_str(), Some(held.clone()));

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::session::Server;
 use super::store::Redis;
 use crate::nb::NbError;
-use crate::nb::reports::{LIFETIME, ReportStore};
+use crate::nb::reports::{HostState, LIFETIME, ReportStore};
 
 #[derive(Debug)]
 pub(in crate::nb) struct Expiring {
@@ -52,9 +52,10 @@ impl Expiring {
 
 #[async_trait]
 impl ReportStore for Expiring {
-    async fn report(&mut self, up: &BTreeSet<String>) -> Result<(), NbError> {
-        let ports = up.iter().map(|lport| format!("/trunkpath/port_up/{lport}"));
-        let wanted = ports.chain([format!("/trunkpath/chassis/{}", self.chassis)]).collect();
+    async fn report(&mut self, state: &HostState) -> Result<(), NbError> {
+        let ports = state.up().map(|lport| format!("/trunkpath/port_up/{lport}"));
+        let of_chassis = state.of_chassis(&self.chassis).map(|name| format!("/trunkpath/chassis/{name}"));
+        let wanted = ports.chain(of_chassis).collect();
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.server.connect().await?,
