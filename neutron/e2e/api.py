@@ -2,6 +2,8 @@
 
 import requests
 
+from waiting import wait_until
+
 
 class Api:
     """Client of one API process, without authentication (noauth)."""
@@ -49,6 +51,18 @@ class Api:
     def remove(self, trunk, *ports):
         body = {"sub_ports": [{"port_id": port["id"]} for port in ports]}
         return self.request_json("PUT", f"trunks/{trunk['id']}/remove_subports", body)
+
+    def wait_for_agent(self, agent_type, host):
+        """Waits until an agent of this host is alive."""
+
+        def is_alive():
+            agents = self.request_json("GET", f"agents?host={host}")["agents"]
+            return any(agent["agent_type"] == agent_type and agent["alive"] for agent in agents)
+
+        wait_until(f"{agent_type} on {host} is alive", is_alive)
+
+    def wait_for_switch(self, host):
+        self.wait_for_agent("Trunkpath switch", host)
 
     def status(self, kind, resource):
         return self.show(kind, resource)["status"]

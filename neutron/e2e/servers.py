@@ -1,4 +1,4 @@
-"""The processes of a small cloud: etcd, redis, MariaDB, Neutron's API, and the datapath."""
+"""The processes of a small cloud: etcd, redis, MariaDB, RabbitMQ, Neutron's API and DHCP agent, and the datapath."""
 
 import contextlib
 import json
@@ -7,21 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from api import Api
+from waiting import wait_until
 
 HERE = Path(__file__).parent
-
-
-def wait_until(what, condition, seconds=120):
-    """Polls condition() until its result is true, and returns that."""
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"timeout after {seconds} s: {what}"
-        time.sleep(0.05)
-    return result
 
 
 def free_port():
@@ -152,18 +143,53 @@ class MariaDb:
         self.url = f"mysql+pymysql://neutron:x@127.0.0.1:{port}/neutron?charset=utf8mb4"
 
 
+class RabbitMq:
+    """The message bus between Neutron's servers and agents. The tests without agents do not need it."""
+
+    def __init__(self, folder):
+        port, self._folder = free_port(), folder / "rabbitmq"
+        self._folder.mkdir()
+        # Distribution between nodes is not needed, but Erlang starts it in any case.
+        env = {
+            "RABBITMQ_NODENAME": "rabbit@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_BASE": str(self._folder),
+            "RABBITMQ_MNESIA_BASE": str(self._folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self._folder / "log"),
+            "RABBITMQ_PID_FILE": str(self._folder / "pid"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "plugins"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-rabbit loopback_users []",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "HOME": str(self._folder),
+        }
+        # Debian's wrapper in PATH changes the user.
+        self.process = Process(folder, "rabbitmq", ["/usr/lib/rabbitmq/bin/rabbitmq-server"], env)
+        wait_until("RabbitMQ listens", lambda: self.process.listens_on(port))
+        self.url = f"rabbit://guest:guest@127.0.0.1:{port}/"
+
+    def stop(self):
+        """Erlang is a child of the shell script that was started."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int((self._folder / "pid").read_text()), signal.SIGKILL)
+        self.process.kill()
+
+
 CONFIG = """
 [DEFAULT]
 state_path = {folder}/state
 auth_strategy = noauth
 core_plugin = ml2
 service_plugins = trunk
-transport_url = fake:///
+transport_url = {transport}
+# A request of the agent is lost if the server that answers it has not started yet.
+rpc_response_timeout = 15
 api_paste_config = {paste}
 notify_nova_on_port_status_changes = false
 notify_nova_on_port_data_changes = false
 use_stderr = true
-dhcp_agent_notification = false
+dhcp_agent_notification = {has_agents}
 [oslo_concurrency]
 lock_path = {folder}/state/lock
 [database]
@@ -181,27 +207,45 @@ nb = {nb}
 ML2_CONFIG = """
 [ml2]
 mechanism_drivers = trunkpath
-type_drivers = local,flat,vlan,vxlan
+type_drivers = local,flat,vlan,vxlan,geneve,gre
 project_network_types = vxlan
 extension_drivers = port_security
 [ml2_type_vxlan]
 vni_ranges = 1:10000
 [ml2_type_vlan]
 network_vlan_ranges = physnet1:100:4000
+[ml2_type_geneve]
+vni_ranges = 1:10000
+[ml2_type_gre]
+tunnel_id_ranges = 1:10000
+"""
+
+DHCP_AGENT_CONFIG = """
+[DEFAULT]
+host = {host}
+interface_driver = trunkpath
+dhcp_confs = {confs}
+resync_interval = 5
+[agent]
+report_interval = 5
+# root needs no sudo.
+root_helper = env
 """
 
 
 class Neutron:
     """Configuration and database of a Neutron, and any number of API processes on them."""
 
-    def __init__(self, folder, nb, database=None, options=""):
+    def __init__(self, folder, nb, database=None, options="", transport="fake:///"):
         self.folder, self.running = folder, []
         self.config = folder / "etc"
         self.database = database or f"sqlite:///{folder}/neutron.sqlite"
         self.config.mkdir()
         (folder / "state" / "lock").mkdir(parents=True)
         paste = Path(sys.prefix) / "etc" / "neutron" / "api-paste.ini"
-        text = CONFIG.format(folder=folder, paste=paste, database=self.database, nb=nb) + options
+        has_agents = transport != "fake:///"
+        settings = {"database": self.database, "nb": nb, "transport": transport, "has_agents": has_agents}
+        text = CONFIG.format(folder=folder, paste=paste, **settings) + options
         (self.config / "neutron.conf").write_text(text)
         (self.config / "ml2_conf.ini").write_text(ML2_CONFIG)
         self._create_tables()
@@ -229,6 +273,23 @@ class Neutron:
         wait_until("Neutron listens", lambda: process.listens_on(port), 300)
         return Api(port, process)
 
+    def start_rpc_server(self):
+        """Starts the process that answers the agents."""
+        self._start_program("neutron-rpc-server", *self.files())
+
+    def start_dhcp_agent(self, host):
+        # dnsmasq runs as a user of its own, which must be able to read its files.
+        confs = Path("/run/trunkpath-dhcp")
+        config = self.config / "dhcp_agent.ini"
+        config.write_text(DHCP_AGENT_CONFIG.format(host=host, confs=confs))
+        self._start_program("neutron-dhcp-agent", *self.files(), "--config-file", config, "--debug")
+
+    def _start_program(self, name, *arguments):
+        programs = Path(sys.executable).parent
+        # privsep-helper is found by PATH.
+        env = {"PATH": f"{programs}:{os.environ['PATH']}"}
+        self.running.append(Process(self.folder, name, [programs / name, *arguments], env))
+
     def stop(self):
         for process in self.running:
             process.kill()
@@ -243,9 +304,10 @@ class Neutron:
 class Daemon:
     """The datapath: a process of `trunkpath run`."""
 
-    def __init__(self, folder, nb, chassis="compute1"):
+    def __init__(self, folder, nb, chassis="compute1", uplinks=()):
         run = [os.environ["TRUNKPATH"], "run", "--nb", nb, "--chassis", chassis, "--api", folder / "api.sock"]
         run += ["--state", folder / "snapshot.db", "--local-ip", "10.99.0.2"]
+        run += [f"--uplink={uplink}" for uplink in uplinks]
         self.process = Process(folder, "trunkpath", run)
 
     def stop(self):

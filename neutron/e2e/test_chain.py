@@ -2,8 +2,9 @@
 
 import pytest
 
-from servers import Daemon, Etcd, Neutron, Redis, wait_until
-from wire import Vm
+from servers import Daemon, Etcd, Neutron, Redis
+from waiting import wait_until
+from wire import Vm, ip
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -15,6 +16,8 @@ class Testbed:
 
     def __init__(self, api):
         self.api = api
+        # Ports are bound only where a switch has reported.
+        api.wait_for_switch("compute1")
         self.lan, self.other = api.create("network", name="lan"), api.create("network", name="other")
         for number, network in enumerate((self.lan, self.other)):
             api.create("subnet", network_id=network["id"], ip_version=4, cidr=f"10.{number}.0.0/24")
@@ -154,7 +157,37 @@ def test_status_follows_the_link_and_the_daemon(testbed):
     testbed.daemon.stop()
     wait_until("all are DOWN without the daemon", all_down)
 
+    # No switch runs there.
     api.update("port", parent, **{"binding:host_id": "compute2"})
-    assert api.show("port", parent)["binding:vif_type"] == "tap"
+    assert api.show("port", parent)["binding:vif_type"] == "binding_failed"
     api.update("port", parent, **{"binding:host_id": ""})
     assert all_down()
+
+
+@on_both
+def test_provider_networks_are_bound_where_they_have_an_uplink(region):
+    folder, store, api = region
+    vlan = api.create(
+        "network", **{"provider:network_type": "vlan", "provider:physical_network": "physnet1", "shared": True}
+    )
+    ip("link", "add", "up0", "type", "veth", "peer", "name", "wire0")
+    daemon = Daemon(folder, store.url, "compute3")
+    try:
+        api.wait_for_switch("compute3")
+        port = api.port(vlan, **{"binding:host_id": "compute3"})
+        assert port["binding:vif_type"] == "binding_failed"
+        assert "physical network physnet1: the host has uplinks for none" in api.process.log.read_text()
+        daemon.stop()
+        daemon = Daemon(folder, store.url, "compute3", ["physnet1=up0"])
+
+        def is_bound():
+            # Neutron tries again to bind a port with a failed binding when the port is updated.
+            bound = api.update("port", port, **{"binding:host_id": "compute3"})
+            return bound["binding:vif_type"] == "tap"
+
+        wait_until("the switch has reported its uplink", is_bound)
+    finally:
+        daemon.process.kill()
+        ip("link", "del", "up0")
+        api.delete("port", port)
+        api.delete("network", vlan)

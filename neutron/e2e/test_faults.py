@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from servers import wait_until
+from waiting import wait_until
 
 SEGMENTATIONS = "child_port_segmentation"
 

@@ -5,6 +5,7 @@ import socket
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 # Local experimental EtherType 1 (IEEE Std 802): no kernel answers it.
 ETHERTYPE = 0x88B5
@@ -44,14 +45,20 @@ class Vm:
 
     def receive(self, payload, timeout_s=5):
         """VID of the first frame with this payload, None if it is untagged; False after the timeout."""
+        return next((tag for frame, tag in self.frames(timeout_s) if payload in frame), False)
+
+    def frames(self, timeout_s=5):
+        """Yields each received frame and its VID, None if it is untagged, until the timeout."""
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
             self._socket.settimeout(left)
             with contextlib.suppress(TimeoutError):
                 frame, extra, _, origin = self._socket.recvmsg(2048, 256)
-                if origin[2] != socket.PACKET_OUTGOING and payload in frame:
-                    return _parse_tag(frame, extra)
-        return False
+                if origin[2] != socket.PACKET_OUTGOING:
+                    yield frame, _parse_tag(frame, extra)
+
+    def send_bytes(self, frame):
+        self._socket.send(frame)
 
 
 def _parse_tag(frame, extra):
@@ -66,3 +73,47 @@ def _parse_tag(frame, extra):
 
 def _mac_bytes(text):
     return bytes.fromhex(text.replace(":", ""))
+
+
+class Guest:
+    """A VM with the host's kernel: the other end of the port's link is in a network namespace of its own."""
+
+    def __init__(self, port):
+        self.namespace, self.tap, self.link = f"vm-{port['id'][:11]}", f"tap{port['id'][:11]}", "eth0"
+        one_queue = ("numrxqueues", "1", "numtxqueues", "1")
+        ip("netns", "add", self.namespace)
+        peer = ("peer", "name", self.link, "netns", self.namespace, "address", port["mac_address"])
+        ip("link", "add", self.tap, *one_queue, "type", "veth", *peer, *one_queue)
+        ip("link", "set", self.tap, "up")
+        for link in ("lo", self.link):
+            ip("-n", self.namespace, "link", "set", link, "up")
+
+    def unplug(self):
+        ip("link", "del", self.tap)
+        ip("netns", "del", self.namespace)
+
+    def run(self, *command, text=None):
+        """Runs the command in the namespace and returns its output; fails unless its status is 0."""
+        command = ["ip", "netns", "exec", self.namespace, *command]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, input=text)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def run_dhcp_client(self):
+        """Runs busybox's client until it has an address. Its script sets the address and the MTU."""
+        script = Path(f"/run/{self.namespace}.sh")
+        script.write_text(
+            '#!/bin/sh\n[ "$1" = bound ] || exit 0\nip addr add "$ip/$mask" dev "$interface"\n'
+            'ip link set "$interface" mtu "$mtu"\n'
+        )
+        script.chmod(0o755)
+        options = ("-f", "-q", "-n", "-t", "10", "-T", "2", "-O", "mtu", "-i", self.link, "-s", str(script))
+        return self.run("busybox", "udhcpc", *options)
+
+    def addresses(self):
+        """IPv4 addresses of the link."""
+        output = self.run("ip", "-4", "-o", "addr", "show", "dev", self.link)
+        return {line.split()[3].partition("/")[0] for line in output.splitlines()}
+
+    def ping(self, address):
+        self.run("ping", "-c", "3", "-i", "0.2", "-W", "5", address)

@@ -9,7 +9,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
-from networking_trunkpath import journal, journal_worker, leader_lease, reconcile, sync_status
+from networking_trunkpath import hosts, journal, journal_worker, leader_lease, reconcile, sync_status
 from networking_trunkpath.store import Store, StoreError
 from networking_trunkpath.store.factory import open_store
 
@@ -18,6 +18,8 @@ LOG = logging.getLogger(__name__)
 _LEASE_NAME = "status_sync"
 # Pause after a failure; it doubles from the first to the second value.
 _FIRST_RETRY_S, _MAX_RETRY_S = 0.5, 8.0
+# Interval of syncing the hosts, which on redis scans all keys of the server.
+_HOSTS_INTERVAL_S = 10.0
 
 
 class BackgroundThreads:
@@ -26,6 +28,7 @@ class BackgroundThreads:
     def __init__(self) -> None:
         self._journal_changed = threading.Event()
         self._lease_holder = ""
+        self._hosts_synced_at: float | None = None
         self._reconciled_at: float | None = None
 
     def start(self) -> None:
@@ -51,12 +54,14 @@ class BackgroundThreads:
     def _sync_if_leader(self, store: Store) -> None:
         if not leader_lease.acquire(n_context.get_admin_context(), _LEASE_NAME, self._lease_holder):
             return
+        if _is_due(self._hosts_synced_at, _HOSTS_INTERVAL_S):
+            hosts.sync_hosts(store)
+            self._hosts_synced_at = time.monotonic()
         sync_status.sync(store)
-        now = time.monotonic()
-        if self._reconciled_at is None or now - self._reconciled_at >= cfg.CONF.trunkpath.reconcile_interval:
+        if _is_due(self._reconciled_at, cfg.CONF.trunkpath.reconcile_interval):
             if reconcile.repair(store):
                 self.wake_journal_worker()
-            self._reconciled_at = now
+            self._reconciled_at = time.monotonic()
 
 
 class RetryLoop:
@@ -99,6 +104,10 @@ class RetryLoop:
         if problem != self._problem:
             LOG.warning("%s failed, and is retried: %s. Pending journal rows: %s", self._name, problem, _count_rows())
         self._problem = problem
+
+
+def _is_due(last: float | None, interval_s: float) -> bool:
+    return last is None or time.monotonic() - last >= interval_s
 
 
 def _count_rows() -> int | str:

@@ -1,6 +1,7 @@
 """ML2 mechanism driver: inserts journal entries, binds ports as taps, and keeps them DOWN until a host reports them."""
 
 import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import netaddr
@@ -53,27 +54,45 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
     # --- binding ------------------------------------------------------------------------------------------------
 
     def bind_port(self, context: Any) -> None:
-        """Binds to the first segment of a supported type. The status stays DOWN until the host reports the port."""
-        port = context.current
-        reason = binding.rejection_reason(port)
+        """Binds to the network's first segment, which its record has. The status stays DOWN until the host reports."""
+        reason = binding.port_rejection(context.current)
+        if reason is None:
+            agent = next(iter(context.host_agents(binding.AGENT_TYPE)), None)
+            reason = binding.host_rejection(agent) or self._bind_first_segment(context, agent["configurations"])
         if reason:
-            LOG.warning("port %s is not bound to %s: %s", port["id"], context.host, reason)
-            return
-        for segment in context.segments_to_bind:
-            if segment[api.NETWORK_TYPE] in binding.NETWORK_TYPES:
-                context.set_binding(segment[api.ID], binding.VIF_TYPE, binding.VIF_DETAILS, status=None)
-                return
-        LOG.warning(
-            "port %s is not bound to %s: no segment of network %s is %s",
-            port["id"],
-            context.host,
-            port["network_id"],
-            " or ".join(sorted(binding.NETWORK_TYPES)),
-        )
+            LOG.warning("port %s is not bound to %s: %s", context.current["id"], context.host, reason)
+
+    def _bind_first_segment(self, context: Any, configurations: Mapping[str, Any]) -> str | None:
+        """Returns the reason if the port cannot be bound."""
+        first = next(iter(context.network.network_segments), None)
+        segment = next((one for one in context.segments_to_bind if first and one[api.ID] == first[api.ID]), None)
+        if segment is None:
+            return f"network {context.current['network_id']}: only its first segment is in the northbound DB"
+        reason = binding.segment_rejection(segment, configurations)
+        if reason is None:
+            context.set_binding(segment[api.ID], binding.VIF_TYPE, binding.VIF_DETAILS, status=None)
+        return reason
+
+    def check_segment_for_agent(self, segment: Mapping[str, Any], agent: Mapping[str, Any]) -> bool:
+        """True if the host of the agent can bind ports of the segment. Called for the agents of other drivers too."""
+        if agent["agent_type"] != binding.AGENT_TYPE:
+            return False
+        return binding.segment_rejection(segment, agent["configurations"]) is None
+
+    def filter_hosts_with_segment_access(
+        self, context: Any, segments: Sequence[Any], candidate_hosts: Collection[str], agent_getter: Callable[..., Any]
+    ) -> set[str]:
+        """Hosts that can bind ports of the first segment: Neutron schedules DHCP agents of the network to them."""
+        agents = agent_getter(context, filters={"host": list(candidate_hosts), "agent_type": [binding.AGENT_TYPE]})
+        return {
+            agent["host"]
+            for agent in agents
+            if any(self.check_segment_for_agent(segment, agent) for segment in segments[:1])
+        }
 
     def _require_report(self, context: Any) -> None:
         port = context.current
-        if not context.host or port["status"] == constants.PORT_STATUS_ACTIVE or binding.rejection_reason(port):
+        if not context.host or port["status"] == constants.PORT_STATUS_ACTIVE or binding.port_rejection(port):
             return
         provisioning_blocks.add_provisioning_component(
             context.plugin_context, port["id"], resources.PORT, provisioning_blocks.L2_AGENT_ENTITY

@@ -73,3 +73,8 @@ def list_opts() -> Iterable[tuple[str, list[cfg.Opt]]]:
 def chassis_of(conf: cfg.ConfigOpts, host: str) -> str:
     """Chassis name of the host with this name in Neutron."""
     return conf.trunkpath.chassis.get(host, host)
+
+
+def host_of(conf: cfg.ConfigOpts, chassis: str) -> str:
+    """Name in Neutron of the host with this chassis name."""
+    return next((host for host, name in conf.trunkpath.chassis.items() if name == chassis), chassis)

@@ -6,7 +6,7 @@ newer one. Dragonflow does not compare keys: its writes between the read and the
 the record itself.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -15,6 +15,8 @@ MAX_TRANSACTION_RECORDS = 100
 
 WRITER_KEY = "/trunkpath/writer"
 PORT_UP_PREFIX = "/trunkpath/port_up/"
+# A key for each host, and one behind it for each physical network of the host: HOST, HOST/PHYSICAL_NETWORK.
+HOST_PREFIX = "/trunkpath/chassis/"
 
 
 class StoreError(Exception):
@@ -71,7 +73,21 @@ class Store(Protocol):
     def read_port_reports(self, ports: Collection[str]) -> dict[str, str]:
         """Reads which of these ports are reported to forward, each with the chassis that reports it."""
 
+    def read_host_reports(self) -> dict[str, set[str]]:
+        """Reads the chassis that report to be alive, each with the physical networks that have an uplink there."""
+
     def close(self) -> None: ...
+
+
+def parse_host_reports(names: Iterable[str]) -> dict[str, set[str]]:
+    """Parses the keys behind HOST_PREFIX: physical networks by chassis."""
+    reports: dict[str, set[str]] = {}
+    for name in names:
+        chassis, separator, physical_network = name.partition("/")
+        physical_networks = reports.setdefault(chassis, set())
+        if separator:
+            physical_networks.add(physical_network)
+    return reports
 
 
 def parse_counter(value: bytes | None) -> int | None:

@@ -9,12 +9,14 @@ import requests
 from oslo_utils import uuidutils
 
 from networking_trunkpath.store import (
+    HOST_PREFIX,
     PORT_UP_PREFIX,
     WRITER_KEY,
     Key,
     Snapshot,
     StoreRejected,
     StoreUnavailable,
+    parse_host_reports,
     root_cause,
 )
 from networking_trunkpath.store.address import Address
@@ -92,6 +94,10 @@ class EtcdStore:
             ((encoded.removeprefix(prefix), value) for encoded, value in self._read_range(prefix)) if wanted else ()
         )
         return {port: parse_report(value) for port, value in reports if port in wanted}
+
+    def read_host_reports(self) -> dict[str, set[str]]:
+        prefix = self._prefix + HOST_PREFIX
+        return parse_host_reports(encoded.removeprefix(prefix) for encoded, _ in self._read_range(prefix))
 
     def close(self) -> None:
         self._session.close()

@@ -11,12 +11,14 @@ import redis
 from oslo_utils import uuidutils
 
 from networking_trunkpath.store import (
+    HOST_PREFIX,
     PORT_UP_PREFIX,
     WRITER_KEY,
     Key,
     Snapshot,
     StoreRejected,
     StoreUnavailable,
+    parse_host_reports,
     root_cause,
 )
 from networking_trunkpath.store.address import Address
@@ -97,6 +99,10 @@ class RedisStore:
                 port: parse_report(value) for port, value in zip(page, values, strict=True) if value is not None
             }
         return reports
+
+    def read_host_reports(self) -> dict[str, set[str]]:
+        keys = self._call(lambda: list(self._client.scan_iter(match=f"{HOST_PREFIX}*", count=_PAGE_KEYS)))
+        return parse_host_reports(key.decode(errors="replace").removeprefix(HOST_PREFIX) for key in keys)
 
     def close(self) -> None:
         self._client.close()

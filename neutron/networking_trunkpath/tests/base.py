@@ -1,5 +1,6 @@
 """Base of the tests on the real ML2 and trunk plugins, with SQLite in memory and without sockets."""
 
+import json
 from unittest import mock
 
 from neutron.tests.unit.plugins.ml2 import test_plugin
@@ -8,7 +9,7 @@ from neutron_lib.api.definitions import portbindings
 from neutron_lib.plugins import directory
 from oslo_config import cfg
 
-from networking_trunkpath import journal_worker, options, records, sync_status
+from networking_trunkpath import hosts, journal_worker, options, records, sync_status
 from networking_trunkpath.tests.memory import MemoryStore
 
 
@@ -48,6 +49,7 @@ class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
         cfg.CONF.set_override("extension_drivers", ["port_security"], group="ml2")
         super().setUp()
         self.store = self.make_store()
+        self.report_hosts(compute1={"physnet1"}, compute2={"physnet1"})
         self.trunks = directory.get_plugin("trunk")
 
     def make_store(self):
@@ -87,6 +89,14 @@ class TrunkpathTestCase(test_plugin.Ml2PluginV2TestCase):
 
     def process_journal(self):
         return journal_worker.process_journal(self.store)
+
+    def report_hosts(self, *, tunnel_types=("geneve", "gre", "vxlan"), **physical_networks):
+        """Replaces the reports of alive hosts by these, with tunnel types as given, and syncs Neutron's agents."""
+        self.store.host_reports = physical_networks
+        for number, chassis in enumerate(physical_networks, start=1):
+            record = {"id": chassis, "ip": f"192.0.2.{number}", "tunnel_types": list(tunnel_types)}
+            self.store.chassis[chassis] = json.dumps(record).encode()
+        hosts.sync_hosts(self.store)
 
     def report(self, *ports, host="compute1"):
         """Replaces the reports of all hosts by those of these ports, and syncs the status."""

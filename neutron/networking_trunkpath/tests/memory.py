@@ -9,9 +9,12 @@ class MemoryStore:
     """Implements Store; tests read and modify its records, counters and reports directly."""
 
     def __init__(self):
+        # The records that Neutron writes, and by id those of table chassis, which the hosts write.
         self.records = {}
+        self.chassis = {}
         self.counters = {}
         self.reports = {}
+        self.host_reports = {}
         self.commits = 0
         self.failure = None
         self._versions = {}
@@ -23,7 +26,9 @@ class MemoryStore:
         self._raise_failure()
         assert len(keys) <= MAX_TRANSACTION_RECORDS
         return Snapshot(
-            values={key: self.records.get(key) for key in keys},
+            values={
+                key: (self.chassis.get(key.id) if key.table == "chassis" else self.records.get(key)) for key in keys
+            },
             counters={table: self.counters.get(table) for table in counters},
             versions={name: self._versions.get(name) for name in [WRITER_KEY, *counters, *keys]},
         )
@@ -48,11 +53,18 @@ class MemoryStore:
         self._raise_failure()
         return {port: self.reports[port] for port in ports if port in self.reports}
 
+    def read_host_reports(self):
+        self._raise_failure()
+        return self.host_reports
+
     def close(self):
         pass
 
     def records_by_id(self, table):
         return {key.id: json.loads(value) for key, value in self.records.items() if key.table == table}
+
+    def _value(self, key):
+        return self.chassis.get(key.id) if key.table == "chassis" else self.records.get(key)
 
     def _raise_failure(self):
         if self.failure:

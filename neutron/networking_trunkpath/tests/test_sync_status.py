@@ -1,7 +1,5 @@
 """Status of ports and trunks for given reports of the hosts."""
 
-from neutron_lib.api.definitions import portbindings
-
 from networking_trunkpath import sync_status
 from networking_trunkpath.store import StoreUnavailable
 from networking_trunkpath.tests.base import TrunkpathTestCase
@@ -90,19 +88,6 @@ class TestSyncStatus(TrunkpathTestCase):
         self.assertEqual("DOWN", self.trunk_status(trunk))
         self.report(self.parent)
         self.assertEqual("ACTIVE", self.trunk_status(trunk))
-
-    def test_ports_bind_as_taps_and_other_vnic_types_are_rejected(self):
-        bound = self.bind(self.parent)
-        self.assertEqual("tap", bound[portbindings.VIF_TYPE])
-        self.assertEqual(
-            {"port_filter": False, "connectivity": "l2", "bound_drivers": {"0": "trunkpath"}},
-            bound[portbindings.VIF_DETAILS],
-        )
-        for vnic_type, reason in (("direct", "bypasses the host's datapath"), ("virtio-forwarder", "vhost-user")):
-            with self.assertLogs("networking_trunkpath.mech_driver", "WARNING") as logs:
-                port = self.port(self.network(), **{"binding:vnic_type": vnic_type, "binding:host_id": "compute1"})
-            self.assertEqual("binding_failed", port[portbindings.VIF_TYPE])
-            self.assertIn(reason, logs.output[0])
 
     def test_vlan_transparency_is_rejected(self):
         driver = self.driver.mechanism_manager.mech_drivers["trunkpath"].obj
