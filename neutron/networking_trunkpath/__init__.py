@@ -1,4 +1,4 @@
-"""Neutron drivers of trunkpath: ML2 mechanism driver and trunk driver.
+"""Neutron drivers of trunkpath: ML2 mechanism driver, trunk driver, and interface driver of Neutron's agents.
 
 Modules, in the order of a change:
 
@@ -10,7 +10,10 @@ Modules, in the order of a change:
       neutron_reader, records   ... reads Neutron's tables as Dragonflow's records
       store                     ... accesses the northbound DB in etcd or redis
     leader_lease                selects the API process whose status sync is active
+      hosts                     ... copies the reports of the hosts to Neutron's table of agents
       sync_status               ... sets the status of ports and trunks from the reports of the hosts
       reconcile                 ... inserts an entry for each difference between the two DBs
+    binding                     decides which ports can be bound on which host, from the table of agents
+    interface_driver            plugs the ports of Neutron's DHCP, L3 and metadata agents, in the agents' processes
     sync_command                trunkpath-neutron-sync, the same comparison on demand
 """
