@@ -1,11 +1,24 @@
 # shellcheck shell=bash
 # devstack sources this in each phase: plugin.sh stack install|post-config|extra, unstack, clean.
 
-# shellcheck disable=SC2154  # variables of devstack: DEST, HOST_IP, HOST_NAME, STACK_USER, SYSTEMCTL, SYSTEMD_DIR, Q_PLUGIN_CONF_FILE
+# Variables of devstack: DEST, HOST_NAME, STACK_USER, SYSTEMCTL, SYSTEMD_DIR, Q_PLUGIN_CONF_FILE, Q_DHCP_CONF_FILE,
+# Q_L3_CONF_FILE.
+# shellcheck disable=SC2154
 TRUNKPATH_DIR=${TRUNKPATH_DIR:-$DEST/trunkpath}
 TRUNKPATH_BIN=/usr/local/bin/trunkpath
 TRUNKPATH_CONF=/etc/trunkpath/trunkpath.toml
 TRUNKPATH_UNIT=devstack@trunkpath.service
+
+# Prints TRUNKPATH_UPLINKS, "physnet1=eth1,physnet2=eth2", as members of a TOML table.
+function toml_of_uplinks {
+    local -a uplinks
+    local uplink members=
+    IFS=', ' read -ra uplinks <<<"$TRUNKPATH_UPLINKS"
+    for uplink in "${uplinks[@]}"; do
+        members+="${members:+, }\"${uplink%%=*}\" = \"${uplink#*=}\""
+    done
+    echo "$members"
+}
 
 # Builds the datapath, which requires a Rust toolchain, and installs the Neutron drivers.
 function install_trunkpath {
@@ -13,12 +26,12 @@ function install_trunkpath {
         (cd "$TRUNKPATH_DIR" && scripts/setup build && cargo build --release --locked)
         sudo install -m 755 "$TRUNKPATH_DIR/target/release/trunkpath" "$TRUNKPATH_BIN"
     fi
-    if is_service_enabled q-svc neutron-api; then
+    if is_service_enabled q-svc neutron-api q-dhcp neutron-dhcp q-l3 neutron-l3; then
         pip_install -e "$TRUNKPATH_DIR/neutron"
-        # In this phase, before devstack writes service_plugins to neutron.conf.
-        if is_service_enabled q-trunk; then
-            neutron_service_plugin_class_add trunk
-        fi
+    fi
+    # In this phase, before devstack writes service_plugins to neutron.conf.
+    if is_service_enabled q-svc neutron-api && is_service_enabled q-trunk; then
+        neutron_service_plugin_class_add trunk
     fi
 }
 
@@ -26,13 +39,21 @@ function configure_trunkpath {
     if is_service_enabled q-svc neutron-api; then
         iniset "/$Q_PLUGIN_CONF_FILE" trunkpath nb "$TRUNKPATH_NB"
     fi
+    # The DHCP and L3 agents plug their ports into the switch of their host.
+    if is_service_enabled q-dhcp neutron-dhcp; then
+        iniset "$Q_DHCP_CONF_FILE" DEFAULT interface_driver trunkpath
+    fi
+    if is_service_enabled q-l3 neutron-l3; then
+        iniset "$Q_L3_CONF_FILE" DEFAULT interface_driver trunkpath
+    fi
     if is_service_enabled trunkpath; then
         sudo install -d -o "$STACK_USER" "$(dirname "$TRUNKPATH_CONF")" /var/lib/trunkpath /run/trunkpath
         {
             printf 'nb = "%s"\n' "$TRUNKPATH_NB"
             # The name in binding:host_id of ports.
             printf 'chassis = "%s"\n' "$HOST_NAME"
-            printf 'local_ip = "%s"\n' "$HOST_IP"
+            printf 'local_ip = "%s"\n' "$TRUNKPATH_LOCAL_IP"
+            printf 'uplinks = { %s }\n' "$(toml_of_uplinks)"
             printf '%s' "${TRUNKPATH_RUN_OPTIONS:+$TRUNKPATH_RUN_OPTIONS$'\n'}"
         } | sudo tee "$TRUNKPATH_CONF" >/dev/null
         # The URL may contain a password.
