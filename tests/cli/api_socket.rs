@@ -39,8 +39,6 @@ async fn daemon(path: &Path) -> JoinSet<()> {
                 | Query::Problems
                 | Query::Nb
                 | Query::Drift
-                | Query::Peers
-                | Query::Uplinks
                 | Query::Stats => Ok(json!([query.path()])),
             };
             reply.send(Reply { outcome, age_secs: AGE_SECS }).unwrap();

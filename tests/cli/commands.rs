@@ -124,7 +124,6 @@ fn answer(query: &Query) -> Result<Value, ApiError> {
                             "error": "no server answers", "chassis_record": {"state": "written"}, "reported_up": 3, "unusable": 2})
         }
         Query::Drift => json!(["port 7 is None: expected Some"]),
-        Query::Peers | Query::Uplinks => json!([]),
         Query::Stats => json!({
             "ports": [{"lport": LPORT, "received_frames": 12, "received_bytes": 1200, "sent_frames": 5,
                        "sent_bytes": 400, "drops": {"locate_unknown": 7, "classify_truncated": 0},
