@@ -15,7 +15,8 @@ impl KernelVxlan {
         let zero_checksums = if site.family == Family::V6 { "udp6zerocsumrx" } else { "" };
         let (local, remote) = (site.local(), site.remote());
         host.ip(&format!(
-            "link add vx0 type vxlan id {KEY} local {local} remote {remote} dstport 4789 dev {uplink} {zero_checksums}"
+            "link add vx0 type vxlan id {KEY} local {local} remote {remote} dstport 4789 dev {uplink} \
+             {zero_checksums}"
         ));
         host.ip("link add br0 type bridge");
         for link in ["vx0", GUEST_LINK] {

@@ -48,11 +48,17 @@ pub struct Site {
 
 /// The switch of a host: it joins the guest's link to the tunnel. Ends when dropped.
 pub trait Switch {
+    /// Waits until frames can leave by the tunnel. Called when both switches are started.
+    fn wait_until_ready(&self) {}
+
+    /// Asserts after the exchange that nothing is wrong on this host.
+    fn assert_sound(&self) {}
+
     /// What its operator would read, printed when a test fails.
     fn state(&self) -> String;
 }
 
-/// Starts a switch on a host, for a tunnel to the other one. The outcome of a start may come later.
+/// Starts a switch on a host, for a tunnel to the other one.
 pub type Start = fn(&Site) -> Box<dyn Switch>;
 
 impl Site {
@@ -120,7 +126,14 @@ pub fn between(
         site.host.ip(&format!("link set dev {link} mtu {UNDERLAY_MTU}"));
     }
     let switches = [switches[0](one), switches[1](two)];
-    work(&Pair { switches, sites });
+    let pair = Pair { switches, sites };
+    for switch in &pair.switches {
+        switch.wait_until_ready();
+    }
+    work(&pair);
+    for switch in &pair.switches {
+        switch.assert_sound();
+    }
 }
 
 impl Pair {
