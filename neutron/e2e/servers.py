@@ -64,12 +64,14 @@ class Etcd:
         self.endpoint = f"127.0.0.1:{port}"
         self.url = f"etcd://{self.endpoint}"
         client, peer = f"http://{self.endpoint}", f"http://127.0.0.1:{peers}"
+        self.port = port
         self.process = Process(
             folder,
             "etcd",
             [
                 *("etcd", "--data-dir", folder / "etcd", "--log-level", "warn"),
-                *("--listen-client-urls", client, "--advertise-client-urls", client),
+                # The namespaces of the tests have no links to others.
+                *("--listen-client-urls", f"http://0.0.0.0:{port}", "--advertise-client-urls", client),
                 *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
                 *("--initial-cluster", f"default={peer}"),
             ],
@@ -196,12 +198,20 @@ lock_path = {folder}/state/lock
 connection = {database}
 [oslo_messaging_notifications]
 driver = noop
+[oslo_policy]
+policy_file = {folder}/etc/policy.yaml
 [quotas]
 quota_port = -1
 quota_network = -1
 quota_trunk = -1
 [trunkpath]
 nb = {nb}
+"""
+
+# nova does this with the role "service", which requests without authentication do not have.
+POLICY = """
+create_port_binding: "rule:context_is_admin"
+activate: "rule:context_is_admin"
 """
 
 ML2_CONFIG = """
@@ -248,6 +258,7 @@ class Neutron:
         text = CONFIG.format(folder=folder, paste=paste, **settings) + options
         (self.config / "neutron.conf").write_text(text)
         (self.config / "ml2_conf.ini").write_text(ML2_CONFIG)
+        (self.config / "policy.yaml").write_text(POLICY)
         self._create_tables()
 
     def _create_tables(self):
@@ -304,11 +315,12 @@ class Neutron:
 class Daemon:
     """The datapath: a process of `trunkpath run`."""
 
-    def __init__(self, folder, nb, chassis="compute1", uplinks=()):
-        run = [os.environ["TRUNKPATH"], "run", "--nb", nb, "--chassis", chassis, "--api", folder / "api.sock"]
-        run += ["--state", folder / "snapshot.db", "--local-ip", "10.99.0.2"]
+    def __init__(self, folder, nb, chassis="compute1", uplinks=(), local_ip="10.99.0.2", namespace=None):
+        run = ["ip", "netns", "exec", namespace] if namespace else []
+        run += [os.environ["TRUNKPATH"], "run", "--nb", nb, "--chassis", chassis, "--local-ip", local_ip]
+        run += ["--api", folder / f"{chassis}.sock", "--state", folder / f"{chassis}.db"]
         run += [f"--uplink={uplink}" for uplink in uplinks]
-        self.process = Process(folder, "trunkpath", run)
+        self.process = Process(folder, f"trunkpath-{chassis}", run)
 
     def stop(self):
         self.process.signal(signal.SIGTERM)

@@ -1,5 +1,7 @@
 """Tests of the whole chain, from a REST request to a frame."""
 
+import time
+
 import pytest
 
 from servers import Daemon, Etcd, Neutron, Redis
@@ -191,3 +193,29 @@ def test_provider_networks_are_bound_where_they_have_an_uplink(region):
         ip("link", "del", "up0")
         api.delete("port", port)
         api.delete("network", vlan)
+
+
+@on_etcd
+def test_the_record_of_a_port_moves_at_once_when_nova_activates_its_second_binding(testbed):
+    api, store = testbed.api, testbed.store
+    # A host that reports, without a daemon.
+    store.ctl("put", "/trunkpath/chassis/compute2", text='{"chassis": "compute2"}')
+    store.put("chassis", "compute2", '{"id": "compute2", "ip": "192.0.2.2", "tunnel_types": ["vxlan"]}')
+    api.wait_for_switch("compute2")
+    vm = api.port(testbed.lan, device_owner="compute:nova", **{"binding:host_id": "compute1"})
+
+    def chassis():
+        return store.records()[f"/lport/{vm['id']}"]["binding"]["chassis"]
+
+    made = api.request_json("POST", f"ports/{vm['id']}/bindings", {"binding": {"host": "compute2"}})["binding"]
+    assert (made["vif_type"], made["status"]) == ("tap", "INACTIVE")
+    rejected = api.request("POST", f"ports/{vm['id']}/bindings", {"binding": {"host": "compute9"}})
+    assert not rejected.ok
+    wait_until("the port is written", lambda: f"/lport/{vm['id']}" in store.records())
+    assert chassis() == "compute1"
+    api.request_json("PUT", f"ports/{vm['id']}/bindings/compute2/activate")
+    began = time.monotonic()
+    wait_until("the record has moved", lambda: chassis() == "compute2")
+    print(f"the record moved {1000 * (time.monotonic() - began):.0f} ms after the activation")
+    assert time.monotonic() - began < 5
+    api.delete("port", vm)

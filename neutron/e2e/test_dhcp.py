@@ -1,42 +1,86 @@
-"""Neutron's DHCP agent and dnsmasq on a host that runs the switch, plugged by the interface driver."""
+"""Neutron's DHCP agent and dnsmasq on a host that runs the switch, plugged by the interface driver.
+
+The agent runs on compute1, in the namespace of the test. compute2 is another namespace, at the other end of a veth pair
+that both hosts use as underlay and for their own traffic, here that of etcd.
+"""
 
 import contextlib
 import re
 import subprocess
+from typing import NamedTuple
 
 import pytest
 
 import dhcp_client
+from api import Api
 from servers import Daemon, Etcd, MariaDb, Neutron, RabbitMq
 from waiting import wait_until
-from wire import Guest, Vm
+from wire import Guest, HostLink, Vm, ip
 
 
-@pytest.fixture
-def cloud(tmp_path):
-    """A client of the API of a Neutron whose DHCP agent runs on compute1, beside the switch."""
+class Host(NamedTuple):
+    """A compute host."""
+
+    name: str
+    address: str
+    """Of its tunnel endpoint."""
+    namespace: str | None
+    """None for the namespace of the test."""
+
+
+_HOSTS = (Host("compute1", "10.99.0.2", None), Host("compute2", "10.99.0.3", "host2"))
+
+
+@contextlib.contextmanager
+def underlay():
+    """The link between the two hosts."""
+    _, other = _HOSTS
+    ip("netns", "add", other.namespace)
+    uplink = HostLink("underlay0")
+    uplink.add("underlay0", "netns", other.namespace)
+    for host in _HOSTS:
+        where = ("-n", host.namespace) if host.namespace else ()
+        ip(*where, "addr", "add", f"{host.address}/24", "dev", "underlay0")
+        for link in ("lo", "underlay0"):
+            ip(*where, "link", "set", link, "up")
+    try:
+        yield
+    finally:
+        uplink.delete()
+        ip("netns", "del", other.namespace)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    """A client of the API of a Neutron with both hosts, and the DHCP agent on compute1."""
+    folder = tmp_path_factory.mktemp("cloud")
     with contextlib.ExitStack() as started:
 
         def started_with(server, stop):
             started.callback(stop, server)
             return server
 
-        etcd = started_with(Etcd(tmp_path), lambda etcd: etcd.process.kill())
-        rabbit = started_with(RabbitMq(tmp_path), RabbitMq.stop)
+        started.enter_context(underlay())
+        etcd = started_with(Etcd(folder), lambda etcd: etcd.process.kill())
+        rabbit = started_with(RabbitMq(folder), RabbitMq.stop)
         # Several processes write to it, which SQLite does not support.
-        database = started_with(MariaDb(tmp_path), lambda database: database.process.kill())
-        neutron = started_with(Neutron(tmp_path, etcd.url, database.url, transport=rabbit.url), Neutron.stop)
-        started_with(Daemon(tmp_path, etcd.url), lambda daemon: daemon.process.kill())
+        database = started_with(MariaDb(folder), lambda database: database.process.kill())
+        neutron = started_with(Neutron(folder, etcd.url, database.url, transport=rabbit.url), Neutron.stop)
+        for host in _HOSTS:
+            nb = f"etcd://{_HOSTS[0].address}:{etcd.port}"
+            daemon = Daemon(folder, nb, host.name, local_ip=host.address, namespace=host.namespace)
+            started_with(daemon, Daemon.stop)
         neutron.start_rpc_server()
-        api = neutron.start()
-        api.wait_for_switch("compute1")
+        client = neutron.start()
+        for host in _HOSTS:
+            client.wait_for_switch(host.name)
         neutron.start_dhcp_agent("compute1")
-        api.wait_for_agent("DHCP agent", "compute1")
-        yield api
+        client.wait_for_agent("DHCP agent", "compute1")
+        yield client
 
 
-def network_with_dhcp(api, number):
-    network = api.create("network", name=f"net{number}", **{"provider:network_type": ("vxlan", "geneve")[number]})
+def network_with_dhcp(api, network_type, number):
+    network = api.create("network", name=f"net{number}", **{"provider:network_type": network_type})
     api.create("subnet", network_id=network["id"], ip_version=4, cidr=f"10.{number}.0.0/24")
     return network
 
@@ -51,17 +95,18 @@ def dhcp_port(api, network):
     return wait_until(f"the DHCP port of {network['name']} is ACTIVE", find)
 
 
-def test_clients_on_a_plain_port_and_on_a_subport_get_their_addresses(cloud):
-    api = cloud
-    lan, other = network_with_dhcp(api, 0), network_with_dhcp(api, 1)
-    bound = {"binding:host_id": "compute1"}
+@pytest.mark.parametrize("host", _HOSTS, ids=["same host", "other host"])
+def test_clients_on_a_plain_port_and_on_a_subport_get_their_addresses(api: Api, host: Host):
+    number = 2 * _HOSTS.index(host)
+    lan, other = network_with_dhcp(api, "vxlan", number), network_with_dhcp(api, "geneve", number + 1)
+    bound = {"binding:host_id": host.name}
     client, parent = api.port(lan, **bound), api.port(lan, **bound)
     subport = api.port(other)
     trunk = api.trunk(parent, (subport, 100))
     servers = [dhcp_port(api, network) for network in (lan, other)]
     assert [(port["binding:host_id"], port["binding:vif_type"]) for port in servers] == [("compute1", "tap")] * 2
 
-    vm, guest = Vm(parent), Guest(client)
+    vm, guest = Vm(parent, host.namespace), Guest(client, host.namespace)
     for port in (client, parent, subport):
         wait_until(f"port {port['id']} is ACTIVE", lambda port=port: api.status("port", port) == "ACTIVE")
     wait_until("the trunk is ACTIVE", lambda: api.status("trunk", trunk) == "ACTIVE")
@@ -75,9 +120,9 @@ def test_clients_on_a_plain_port_and_on_a_subport_get_their_addresses(cloud):
     # The kernel of a client, with its own checks, and unicast to the agent's namespace.
     log = guest.run_dhcp_client()
     assert guest.addresses() == {client["fixed_ips"][0]["ip_address"]}, log
-    guest.ping(servers[0]["fixed_ips"][0]["ip_address"])
+    guest.ping(servers[0]["fixed_ips"][0]["ip_address"], lan["mtu"])
 
-    # The agent unplugs its port with the network; the switch forgets it.
+    # The agent unplugs its port with the network; the switch detaches it.
     vm.unplug()
     guest.unplug()
     api.delete("trunk", trunk)

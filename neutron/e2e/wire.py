@@ -17,18 +17,37 @@ def ip(*arguments):
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
+class HostLink:
+    """The host's end of a veth pair with one queue, in the namespace of a host or in that of the test (None)."""
+
+    def __init__(self, name, host=None):
+        self.name, self._host = name, host
+
+    def add(self, peer, *peer_options):
+        one_queue = ("numrxqueues", "1", "numtxqueues", "1")
+        where = ("netns", self._host) if self._host else ()
+        peer = ("peer", "name", peer, *peer_options, *one_queue)
+        ip("link", "add", self.name, *where, *one_queue, "type", "veth", *peer)
+        self._ip("link", "set", self.name, "up")
+
+    def delete(self):
+        self._ip("link", "del", self.name)
+
+    def _ip(self, *arguments):
+        ip(*(("-n", self._host) if self._host else ()), *arguments)
+
+
 class Vm:
     """The link of a port, named as nova does for vif_type tap, and the VM's end of it."""
 
-    def __init__(self, port):
+    def __init__(self, port, host=None):
+        """`host` is the namespace of the port's host; None for that of the test."""
         self.mac = port["mac_address"]
         # nova's name for the link, and any for its other end.
-        tap, guest = f"tap{port['id'][:11]}", f"vm{port['id'][:11]}"
-        one_queue = ("numrxqueues", "1", "numtxqueues", "1")
-        ip("link", "add", tap, *one_queue, "type", "veth", "peer", "name", guest, *one_queue)
-        for link in (tap, guest):
-            ip("link", "set", link, "up")
-        self.tap = tap
+        self._link = HostLink(f"tap{port['id'][:11]}", host)
+        guest = f"vm{port['id'][:11]}"
+        self._link.add(guest)
+        ip("link", "set", guest, "up")
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
         # The kernel removes an 802.1Q tag from the frame; the auxiliary data has it.
         self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
@@ -36,7 +55,7 @@ class Vm:
 
     def unplug(self):
         self._socket.close()
-        ip("link", "del", self.tap)
+        self._link.delete()
 
     def send(self, source, destination, payload, tag=None):
         tagged = b"" if tag is None else struct.pack("!HH", 0x8100, tag)
@@ -78,18 +97,17 @@ def _mac_bytes(text):
 class Guest:
     """A VM with the host's kernel: the other end of the port's link is in a network namespace of its own."""
 
-    def __init__(self, port):
-        self.namespace, self.tap, self.link = f"vm-{port['id'][:11]}", f"tap{port['id'][:11]}", "eth0"
-        one_queue = ("numrxqueues", "1", "numtxqueues", "1")
+    def __init__(self, port, host=None):
+        """`host` is the namespace of the port's host; None for that of the test."""
+        self.namespace, self.link = f"vm-{port['id'][:11]}", "eth0"
         ip("netns", "add", self.namespace)
-        peer = ("peer", "name", self.link, "netns", self.namespace, "address", port["mac_address"])
-        ip("link", "add", self.tap, *one_queue, "type", "veth", *peer, *one_queue)
-        ip("link", "set", self.tap, "up")
+        self._link = HostLink(f"tap{port['id'][:11]}", host)
+        self._link.add(self.link, "netns", self.namespace, "address", port["mac_address"])
         for link in ("lo", self.link):
             ip("-n", self.namespace, "link", "set", link, "up")
 
     def unplug(self):
-        ip("link", "del", self.tap)
+        self._link.delete()
         ip("netns", "del", self.namespace)
 
     def run(self, *command, text=None):
@@ -115,5 +133,6 @@ class Guest:
         output = self.run("ip", "-4", "-o", "addr", "show", "dev", self.link)
         return {line.split()[3].partition("/")[0] for line in output.splitlines()}
 
-    def ping(self, address):
-        self.run("ping", "-c", "3", "-i", "0.2", "-W", "5", address)
+    def ping(self, address, mtu):
+        """Pings with packets of this many bytes, which no router may fragment."""
+        self.run("ping", "-c", "3", "-i", "0.2", "-W", "5", "-M", "do", "-s", str(mtu - 28), address)
