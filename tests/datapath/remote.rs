@@ -366,3 +366,17 @@ fn an_uplink_of_another_worker_gets_the_packet_by_its_queue() {
     switch.take_waiting();
     assert_eq!(switch.sent(), []);
 }
+
+#[test]
+fn a_flood_that_reaches_nobody_is_counted_once_at_each_receiver() {
+    let mut switch = Switch::new(&scenario());
+    switch.compiler.set_paths(host(2), None);
+    switch.publish();
+    let mut alone = scenario();
+    alone.links.retain(|link| link.port == "vm");
+    switch.follow(&alone);
+    switch.compiler.set_paths(host(2), Some(Err(Tunnel::NoNeighbour)));
+    switch.publish();
+    assert_eq!(switch.send("vm", &tagged(BROADCAST, VM, &[])), []);
+    assert!(dropped(&switch, Some("two"), Tunnel::NoNeighbour), "{:?}", switch.drops());
+}

@@ -75,10 +75,10 @@ fn a_next_hop_with_another_address_is_followed() {
 #[test]
 fn carrier_that_comes_back_is_used_again() {
     on_two_underlays(|hosts, a, ip| {
-        hosts.wire.ip("link set br1-h2 down");
+        hosts.wire.ip("link set eth1-h2 down");
         hosts.host(2).daemon().wait_for_problem("no carrier");
         assert!(!hosts.reaches(a, ip));
-        hosts.wire.ip("link set br1-h2 up");
+        hosts.wire.ip("link set eth1-h2 up");
         assert_flowing(hosts, a, ip, "after the carrier's return");
     });
 }

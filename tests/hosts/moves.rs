@@ -19,16 +19,16 @@ fn a_port_that_moves_to_another_host_loses_at_most_a_second() {
         // The guest's second link is that of its new host: both are one port, which a bridge of the guest has.
         let guest = &hosts.guests[b].netns;
         veth((&hosts.host(3).netns, "b"), (guest, "eth9", "02:00:00:00:09:09"), 1);
-        hosts.host(3).netns.ip(&format!("link set b alias {}", port_id(2)));
+        hosts.host(3).netns.ip(&format!("link set dev b alias {}", port_id(2)));
         guest.ip("link add br0 type bridge");
         guest.ip(&format!("address flush dev eth0"));
         for link in ["eth0", "eth9"] {
             guest.ip(&format!(
-                "link set {link} address 02:00:00:00:09:0{} master br0",
+                "link set dev {link} address 02:00:00:00:09:0{} master br0",
                 link.trim_start_matches("eth")
             ));
         }
-        guest.ip(&format!("link set br0 address {} up", mac(2)));
+        guest.ip(&format!("link set dev br0 address {} up", mac(2)));
         guest.ip(&format!("address add {}/24 dev br0", hosts.guests[b].ip));
         hosts.start();
         let ip = hosts.guests[b].ip.clone();

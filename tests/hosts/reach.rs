@@ -80,7 +80,7 @@ fn fragments_of_tunnel_packets_arrive() {
         hosts.host(1).netns.ip("link set eth1 mtu 700");
         let received = || {
             let counter = "/sys/class/net/eth0/statistics/rx_bytes";
-            let bytes = hosts.guests[b].netns.enter(|| std::fs::read_to_string(counter).unwrap());
+            let bytes = testkit::command::succeed(hosts.guests[b].netns.command("cat").arg(counter), "");
             bytes.trim().parse::<u64>().unwrap()
         };
         let before = received();

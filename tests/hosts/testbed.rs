@@ -4,7 +4,7 @@
 //!   guest a          host 1 (192.0.2.1)        host 2 (192.0.2.2)          guest b
 //!     eth0 -------- a  [daemon]  eth1             eth1  [daemon]  b -------- eth0
 //!                                 |                |
-//!                                 h1 --- br1 ---- h2         the namespace "wire"
+//!                             eth1-h1 -- br1 -- eth1-h2      the namespace "wire"
 //! ```
 
 use std::io::Read as _;
@@ -92,7 +92,7 @@ impl Hosts {
     /// Gives a host a link to a bridge of the wire.
     pub fn plug(&self, number: u8, bridge: &str, link: &str, address: &str) {
         let host = self.host(number);
-        let (far, last) = (format!("{bridge}-h{number}"), link.trim_start_matches("eth"));
+        let (far, last) = (format!("{link}-h{number}"), link.trim_start_matches("eth"));
         let mac = format!("02:aa:00:00:0{last}:{number:02x}");
         veth((&self.wire, &far), (&host.netns, link, &mac), 1);
         self.wire.ip(&format!("link set {far} mtu {MTU} master {bridge}"));
@@ -130,7 +130,7 @@ impl Hosts {
         self.put_port(key, network, Some(number));
         let host = self.host(number);
         veth((&host.netns, name), (&guest.netns, "eth0", &mac(key)), 1);
-        host.netns.ip(&format!("link set {name} alias {}", port_id(key)));
+        host.netns.ip(&format!("link set dev {name} alias {}", port_id(key)));
         guest.netns.ip(&format!("address add {}/24 dev eth0", guest.ip));
         self.guests.push(guest);
         self.guests.len() - 1
@@ -154,7 +154,7 @@ impl Hosts {
         let netns = &self.guests[guest].netns;
         let link = format!("eth0.{vid}");
         testkit::command::run(&format!("scripts/guest-vlan {} eth0 {vid} {link}", netns.name()));
-        netns.ip(&format!("link set {link} address {} up", mac(key)));
+        netns.ip(&format!("link set dev {link} address {} up", mac(key)));
         let ip = format!("10.{}.0.{key}", 100 + network);
         netns.ip(&format!("address add {ip}/24 dev {link}"));
         ip

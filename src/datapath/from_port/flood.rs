@@ -49,7 +49,7 @@ pub(in crate::datapath) fn spread<O: Outlet>(
     let here = |port| exit_to(&packet, port, from, cx).ok().filter(|exit| cx.outlet.is_own(exit.worker));
     let mut candidates = ports.iter().enumerate().rev().filter(|(_, port)| !facts.origin.is(**port));
     let last = candidates.find_map(|(place, port)| Some((place, here(*port)?)));
-    let mut has_others = false;
+    let (mut has_others, mut is_counted) = (false, false);
     for (place, &receiver) in ports.iter().enumerate() {
         if facts.origin.is(receiver) || last.is_some_and(|(last, _)| last == place) {
             continue;
@@ -57,7 +57,10 @@ pub(in crate::datapath) fn spread<O: Outlet>(
         match exit_to(&packet, receiver, from, cx) {
             Ok(exit) if cx.outlet.is_own(exit.worker) => leave_copy(&packet, &exit, cx),
             Ok(_) => has_others = true,
-            Err(Halt::Drop(_, reason)) => cx.count_drop(receiver.into(), reason),
+            Err(Halt::Drop(_, reason)) => {
+                is_counted = true;
+                cx.count_drop(receiver.into(), reason);
+            }
         }
     }
     // The worker that received the packet gives the others theirs.
@@ -65,6 +68,7 @@ pub(in crate::datapath) fn spread<O: Outlet>(
     let left = if is_to_give { give(packet, last.is_some(), cx) } else { Some(packet) };
     match (left, last) {
         (Some(packet), Some((_, exit))) => leave(packet, exit, cx),
+        (Some(packet), None) if is_counted => cx.outlet.release(packet.frame),
         // Its receivers left while it waited.
         (Some(Packet { frame, facts }), None) => {
             cx.drop_frame(frame, facts.origin.into(), drop_reason::Admit::NetworkLeft.into());
