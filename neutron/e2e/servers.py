@@ -230,12 +230,15 @@ vni_ranges = 1:10000
 tunnel_id_ranges = 1:10000
 """
 
-DHCP_AGENT_CONFIG = """
+AGENT_CONFIG = """
 [DEFAULT]
 host = {host}
 interface_driver = trunkpath
-dhcp_confs = {confs}
+# dnsmasq runs as a user of its own, which must be able to read its files.
+dhcp_confs = /run/trunkpath-dhcp
 resync_interval = 5
+# The metadata proxy is not tested.
+enable_metadata_proxy = false
 [agent]
 report_interval = 5
 # root needs no sudo.
@@ -288,12 +291,11 @@ class Neutron:
         """Starts the process that answers the agents."""
         self._start_program("neutron-rpc-server", *self.files())
 
-    def start_dhcp_agent(self, host):
-        # dnsmasq runs as a user of its own, which must be able to read its files.
-        confs = Path("/run/trunkpath-dhcp")
-        config = self.config / "dhcp_agent.ini"
-        config.write_text(DHCP_AGENT_CONFIG.format(host=host, confs=confs))
-        self._start_program("neutron-dhcp-agent", *self.files(), "--config-file", config, "--debug")
+    def start_agent(self, name, host):
+        """Starts neutron-dhcp-agent or neutron-l3-agent (dhcp, l3)."""
+        config = self.config / "agent.ini"
+        config.write_text(AGENT_CONFIG.format(host=host))
+        self._start_program(f"neutron-{name}-agent", *self.files(), "--config-file", config)
 
     def _start_program(self, name, *arguments):
         programs = Path(sys.executable).parent

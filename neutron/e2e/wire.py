@@ -118,11 +118,11 @@ class Guest:
         return done.stdout + done.stderr
 
     def run_dhcp_client(self):
-        """Runs busybox's client until it has an address. Its script sets the address and the MTU."""
+        """Runs busybox's client until it has an address. Its script sets the address, the MTU and the default route."""
         script = Path(f"/run/{self.namespace}.sh")
         script.write_text(
             '#!/bin/sh\n[ "$1" = bound ] || exit 0\nip addr add "$ip/$mask" dev "$interface"\n'
-            'ip link set "$interface" mtu "$mtu"\n'
+            'ip link set "$interface" mtu "$mtu"\n[ -z "$router" ] || ip route add default via "$router"\n'
         )
         script.chmod(0o755)
         options = ("-f", "-q", "-n", "-t", "10", "-T", "2", "-O", "mtu", "-i", self.link, "-s", str(script))

@@ -1,6 +1,6 @@
-"""Neutron's DHCP agent and dnsmasq on a host that runs the switch, plugged by the interface driver.
+"""Neutron's DHCP agent with dnsmasq, and its L3 agent, plugged into the switch of their host by the interface driver.
 
-The agent runs on compute1, in the namespace of the test. compute2 is another namespace, at the other end of a veth pair
+The agents run on compute1, in the namespace of the test. compute2 is another namespace, at the other end of a veth pair
 that both hosts use as underlay and for their own traffic, here that of etcd.
 """
 
@@ -52,7 +52,7 @@ def underlay():
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory):
-    """A client of the API of a Neutron with both hosts, and the DHCP agent on compute1."""
+    """A client of the API of a Neutron with both hosts, and the agents on compute1."""
     folder = tmp_path_factory.mktemp("cloud")
     with contextlib.ExitStack() as started:
 
@@ -65,24 +65,38 @@ def api(tmp_path_factory):
         rabbit = started_with(RabbitMq(folder), RabbitMq.stop)
         # Several processes write to it, which SQLite does not support.
         database = started_with(MariaDb(folder), lambda database: database.process.kill())
-        neutron = started_with(Neutron(folder, etcd.url, database.url, transport=rabbit.url), Neutron.stop)
+        options = "[DEFAULT]\nservice_plugins = trunk,router\n"
+        neutron = Neutron(folder, etcd.url, database.url, options, transport=rabbit.url)
+        started_with(neutron, Neutron.stop)
         for host in _HOSTS:
             nb = f"etcd://{_HOSTS[0].address}:{etcd.port}"
-            daemon = Daemon(folder, nb, host.name, local_ip=host.address, namespace=host.namespace)
+            where = {"local_ip": host.address, "namespace": host.namespace}
+            daemon = Daemon(folder, nb, host.name, ["physnet1=underlay0"], **where)
             started_with(daemon, Daemon.stop)
         neutron.start_rpc_server()
         client = neutron.start()
         for host in _HOSTS:
             client.wait_for_switch(host.name)
-        neutron.start_dhcp_agent("compute1")
-        client.wait_for_agent("DHCP agent", "compute1")
+        for name, agent_type in (("dhcp", "DHCP agent"), ("l3", "L3 agent")):
+            neutron.start_agent(name, "compute1")
+            client.wait_for_agent(agent_type, "compute1")
         yield client
 
 
-def network_with_dhcp(api, network_type, number):
-    network = api.create("network", name=f"net{number}", **{"provider:network_type": network_type})
-    api.create("subnet", network_id=network["id"], ip_version=4, cidr=f"10.{number}.0.0/24")
-    return network
+@pytest.fixture
+def networks(api, request):
+    """Two networks of the given types, with a subnet each."""
+    made = []
+    for number, network_type in enumerate(request.param):
+        fields = {"provider:network_type": network_type}
+        if network_type == "vlan":
+            # Neutron rejects a subport whose network has a larger MTU than its parent's.
+            fields |= {"provider:physical_network": "physnet1", "mtu": 1400}
+        network = api.create("network", name=network_type, **fields)
+        cidr = f"10.{number}.0.0/24"
+        subnet = api.create("subnet", network_id=network["id"], ip_version=4, cidr=cidr)
+        made.append(network | {"subnet": subnet})
+    return made
 
 
 def dhcp_port(api, network):
@@ -95,10 +109,17 @@ def dhcp_port(api, network):
     return wait_until(f"the DHCP port of {network['name']} is ACTIVE", find)
 
 
-@pytest.mark.parametrize("host", _HOSTS, ids=["same host", "other host"])
-def test_clients_on_a_plain_port_and_on_a_subport_get_their_addresses(api: Api, host: Host):
-    number = 2 * _HOSTS.index(host)
-    lan, other = network_with_dhcp(api, "vxlan", number), network_with_dhcp(api, "geneve", number + 1)
+_OWN, _OTHER = _HOSTS
+
+
+@pytest.mark.parametrize(
+    ("networks", "host"),
+    [(("vxlan", "geneve"), _OWN), (("vxlan", "geneve"), _OTHER), (("gre", "vlan"), _OTHER)],
+    indirect=["networks"],
+    ids=["same host", "by VXLAN and Geneve", "by GRE and VLAN"],
+)
+def test_clients_on_a_plain_port_and_on_a_subport_get_their_addresses(api: Api, networks, host: Host):
+    lan, other = networks
     bound = {"binding:host_id": host.name}
     client, parent = api.port(lan, **bound), api.port(lan, **bound)
     subport = api.port(other)
@@ -128,7 +149,46 @@ def test_clients_on_a_plain_port_and_on_a_subport_get_their_addresses(api: Api, 
     api.delete("trunk", trunk)
     for port in (client, parent, subport):
         api.delete("port", port)
-    for network, server in ((lan, servers[0]), (other, servers[1])):
+    delete_networks(api, networks, servers)
+
+
+@pytest.mark.parametrize("networks", [("vxlan", "geneve")], indirect=True)
+def test_a_router_of_the_l3_agent_connects_two_networks(api: Api, networks):
+    router = api.create("router")
+    for network in networks:
+        body = {"subnet_id": network["subnet"]["id"]}
+        api.request_json("PUT", f"routers/{router['id']}/add_router_interface", body)
+    ports = [api.port(network, **{"binding:host_id": _OTHER.name}) for network in networks]
+    servers = [dhcp_port(api, network) for network in networks]
+    guests = [Guest(port, _OTHER.namespace) for port in ports]
+    for guest, port in zip(guests, ports, strict=True):
+        wait_until("the client's port is ACTIVE", lambda port=port: api.status("port", port) == "ACTIVE")
+        guest.run_dhcp_client()
+    owner = f"device_owner=network:router_interface&device_id={router['id']}"
+    router_ports = api.request_json("GET", f"ports?{owner}")["ports"]
+    for port in router_ports:
+        wait_until("the router's port is ACTIVE", lambda port=port: api.status("port", port) == "ACTIVE")
+        assert has_link(port)
+
+    # From a guest on compute2 to the router on compute1, and back to the other guest on compute2.
+    guests[0].ping(ports[1]["fixed_ips"][0]["ip_address"], networks[1]["mtu"])
+
+    for guest in guests:
+        guest.unplug()
+    for network in networks:
+        body = {"subnet_id": network["subnet"]["id"]}
+        api.request_json("PUT", f"routers/{router['id']}/remove_router_interface", body)
+    api.delete("router", router)
+    for port in router_ports:
+        wait_until("the link of the router's port is deleted", lambda port=port: not has_link(port))
+    for port in ports:
+        api.delete("port", port)
+    delete_networks(api, networks, servers)
+
+
+def delete_networks(api, networks, servers):
+    """Deletes the networks; the agent then unplugs its ports there."""
+    for network, server in zip(networks, servers, strict=True):
         api.delete("network", network)
         wait_until("the link of the DHCP port is deleted", lambda server=server: not has_link(server))
 
