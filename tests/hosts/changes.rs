@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use testkit::command::output;
+use testkit::command::{output, succeed};
 use testkit::wait::until;
 
 use super::testbed::{Hosts, on_hosts, tunnel};
@@ -133,10 +133,8 @@ fn flows_spread_over_paths_of_equal_cost() {
         hosts.wait_until_reachable(a, ip);
         let sent = |link: &str| {
             let counter = format!("/sys/class/net/{link}/statistics/tx_packets");
-            hosts
-                .host(1)
-                .netns
-                .enter(|| std::fs::read_to_string(counter).unwrap().trim().parse::<u64>().unwrap())
+            let sent = succeed(hosts.host(1).netns.command("cat").arg(counter), "");
+            sent.trim().parse::<u64>().unwrap()
         };
         let before = ["eth1", "eth2"].map(sent);
         // Each datagram is a flow of its own.
@@ -144,7 +142,7 @@ fn flows_spread_over_paths_of_equal_cost() {
             "import socket\nfor i in range(400):\n s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); \
              s.sendto(b'x', ('{ip}', 2000 + i)); s.close()"
         );
-        testkit::command::succeed(hosts.guests[a].netns.command("python3").args(["-c", &program]), "");
+        succeed(hosts.guests[a].netns.command("python3").args(["-c", &program]), "");
         sleep(Duration::from_millis(500));
         let after = ["eth1", "eth2"].map(sent);
         let [one, two] = [0, 1].map(|link| after[link] - before[link]);

@@ -19,7 +19,7 @@ fn a_flood_is_one_packet_to_each_host_and_comes_back_from_none() {
         for ip in &ips {
             hosts.wait_until_reachable(a, ip);
         }
-        let filter = ["-nn", "-i", "eth1-h1", "udp port 4789", "-w", "-"];
+        let filter = ["-nn", "-U", "-i", "eth1-h1", "udp port 4789", "-w", "-"];
         let capture =
             hosts.wire.command("tcpdump").args(filter).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut capture = capture.unwrap();
