@@ -6,6 +6,7 @@ mod bpf_link;
 mod created_paths;
 pub mod inspect;
 mod nic;
+mod path_mtu_socket;
 mod pins;
 mod privileges;
 mod program;
@@ -14,6 +15,7 @@ mod tunnel_socket;
 pub use attachable::PageBoundError;
 pub use created_paths::CreatedPaths;
 pub use nic::{NicError, NicSettings, NicUse};
+pub use path_mtu_socket::open_path_mtu_sockets;
 pub use pins::{
     CleanError, Cleaned, FoundPin, PinError, PinFolder, PinState, Pins, clean_pins, find_pins, is_bpffs,
     is_mount_namespace_temporary,

@@ -1,9 +1,11 @@
 //! The thread of the underlay: requests routes, follows the kernel's announcements, and sends each result
 //! that has changed.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -20,6 +22,7 @@ use super::requests::{Keep, RequestError, Requests};
 use super::route::Route;
 use super::schedule::{Schedule, Work};
 use super::{LocalEndpoints, Resolved, UnderlayError};
+use crate::kernel::open_path_mtu_sockets;
 use crate::types::IfIndex;
 
 /// Least time between two requests to resolve the same next hop. A failed one is resolved again at this pace;
@@ -79,6 +82,8 @@ pub(super) struct Actor {
     local: LocalEndpoints,
     /// The endpoints of this host that are addresses of no link.
     missing_sources: BTreeSet<IpAddr>,
+    /// By which the kernel learns path MTUs, for each endpoint of this host; not read.
+    path_mtu_sockets: BTreeMap<IpAddr, [OwnedFd; 2]>,
     endpoints: BTreeMap<IpAddr, Endpoint>,
     schedule: Schedule,
     keep: Keep,
@@ -99,6 +104,7 @@ impl Actor {
             results,
             local: LocalEndpoints::default(),
             missing_sources: BTreeSet::new(),
+            path_mtu_sockets: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             schedule: Schedule::new(Instant::now()),
             keep: Keep::Managed,
@@ -138,6 +144,7 @@ impl Actor {
         self.endpoints.retain(|known, _| remote.contains(known));
         let is_moved = self.local != local;
         self.local = local;
+        self.path_mtu_sockets.retain(|source, _| local.of_family(*source) == Some(*source));
         for remote in remote {
             if is_moved || !self.endpoints.contains_key(&remote) {
                 self.endpoints.entry(remote).or_default();
@@ -171,13 +178,25 @@ impl Actor {
             match self.kernel.requests.is_local(source).await {
                 Ok(true) => {
                     self.missing_sources.remove(&source);
+                    self.learn_path_mtus(source);
                 }
                 Ok(false) => {
                     self.missing_sources.insert(source);
+                    self.path_mtu_sockets.remove(&source);
                 }
                 // The state stays, and the request is repeated with all others.
                 Err(_) => self.schedule.request_round(Instant::now()),
             }
+        }
+    }
+
+    fn learn_path_mtus(&mut self, source: IpAddr) {
+        let Entry::Vacant(entry) = self.path_mtu_sockets.entry(source) else { return };
+        match open_path_mtu_sockets(source) {
+            Ok(sockets) => {
+                entry.insert(sockets);
+            }
+            Err(error) => tracing::warn!("the path MTU of tunnels from {source} is not learned: {error}"),
         }
     }
 

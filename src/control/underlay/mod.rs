@@ -15,8 +15,9 @@
 //! * The MAC addresses of next hops are `managed` entries of the kernel (`NTF_EXT_MANAGED`): it resolves them
 //!   without traffic, and again before they age. They become ordinary entries when no tunnel needs them.
 //! * A change of links, routes, rules, nexthop objects or addresses leads to new requests for all endpoints;
-//!   a change of a neighbour to a new decision on those that use it. The kernel announces no change of a path
-//!   MTU, so each endpoint is also examined every 1.5 s.
+//!   a change of a neighbour to a new decision on those that use it.
+//! * The kernel learns the path MTU of tunnels by raw sockets (`kernel::open_path_mtu_sockets`). It announces
+//!   no change of one, so each endpoint is also examined every 1.5 s.
 //!
 //! Requests for IPv4 routes take the RTNL lock (`inet_rtm_getroute`), for which control must not wait, so a
 //! thread of its own makes them.
