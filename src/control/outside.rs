@@ -91,6 +91,7 @@ impl Daemon {
             link: name.to_string(),
             ifindex: link.map(|link| link.ifindex),
             mode: open.map(|open| open.handle.program.mode()),
+            socket_mode: open.map(|open| open.handle.socket_mode),
             queues: open.map_or(0, |open| open.queues.len() as u16),
             physical_networks: physical.map(|(physical, _)| physical.to_string()).collect(),
             vlans: steering.map(|steering| steering.vids.clone()).unwrap_or_default(),

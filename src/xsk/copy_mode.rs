@@ -9,8 +9,11 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::AsRawFd;
 
+use serde::{Deserialize, Serialize};
+
 /// How the kernel moves frames between a link and the chunks of a socket (`XDP_OPTIONS`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SocketMode {
     /// The kernel copies them.
     Copy,
@@ -27,29 +30,30 @@ impl SocketMode {
             Self::ZeroCopy => "zero-copy",
         }
     }
+}
 
-    /// Queries the mode of a bound socket (`Documentation/networking/af_xdp.rst`).
-    ///
-    /// # Errors
-    /// The error of `getsockopt`.
-    pub(super) fn of(socket: &impl AsRawFd) -> io::Result<Self> {
-        let mut options = libc::xdp_options { flags: 0 };
-        let mut len = size_of::<libc::xdp_options>() as libc::socklen_t;
-        // SAFETY: `options` and `len` outlive the call, and `len` is the number of bytes that may be written.
-        let result = unsafe {
-            libc::getsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_XDP,
-                libc::XDP_OPTIONS,
-                (&raw mut options).cast(),
-                &raw mut len,
-            )
-        };
-        if result < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(if options.flags & libc::XDP_OPTIONS_ZEROCOPY == 0 { Self::Copy } else { Self::ZeroCopy })
+/// Queries the mode of a bound socket (`Documentation/networking/af_xdp.rst`).
+///
+/// # Errors
+/// The error of `getsockopt`.
+pub(super) fn mode_of(socket: &impl AsRawFd) -> io::Result<SocketMode> {
+    let mut options = libc::xdp_options { flags: 0 };
+    let mut len = size_of::<libc::xdp_options>() as libc::socklen_t;
+    // SAFETY: `options` and `len` outlive the call, and `len` is the number of bytes that may be written.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_XDP,
+            libc::XDP_OPTIONS,
+            (&raw mut options).cast(),
+            &raw mut len,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
     }
+    let is_zero_copy = options.flags & libc::XDP_OPTIONS_ZEROCOPY != 0;
+    Ok(if is_zero_copy { SocketMode::ZeroCopy } else { SocketMode::Copy })
 }
 
 /// Evidence that a bound socket is in copy mode. Without a value of this type no chunk is taken back from a
@@ -63,7 +67,7 @@ impl CopyMode {
     /// # Errors
     /// The error of `getsockopt`, or `Unsupported` for a socket in zero-copy mode.
     pub(super) fn of(socket: &impl AsRawFd) -> io::Result<Self> {
-        match SocketMode::of(socket)? {
+        match mode_of(socket)? {
             SocketMode::Copy => Ok(Self(())),
             SocketMode::ZeroCopy => {
                 let reason = "the kernel opened it in zero-copy mode although copy mode was requested";

@@ -110,9 +110,9 @@ fn answer(query: &Query) -> Result<Value, ApiError> {
              "problem": "no route to it", "age_seconds": 1, "received_frames": 0, "sent_frames": 0},
         ]),
         Query::Uplinks => json!([
-            {"link": "eth1", "ifindex": 4, "mode": "native", "queues": 2, "physical_networks": ["physnet1"],
+            {"link": "eth1", "ifindex": 4, "mode": "native", "socket_mode": "zero-copy", "queues": 2, "physical_networks": ["physnet1"],
              "vlans": [100, 1234], "untagged": false, "peers": 1, "problem": null},
-            {"link": "eth2", "ifindex": null, "mode": null, "queues": 0, "physical_networks": ["physnet2"],
+            {"link": "eth2", "ifindex": null, "mode": null, "socket_mode": null, "queues": 0, "physical_networks": ["physnet2"],
              "vlans": [], "untagged": false, "peers": 0, "problem": "there is no such link"},
         ]),
         Query::Workers => json!([
@@ -181,7 +181,10 @@ fn each_show_answers_on_one_line_a_thing() {
     );
     assert!(has_line(&peers, &["host3: no route to it"]), "{peers}");
     let uplinks = daemon.shown("show uplinks");
-    assert!(has_line(&uplinks, &["eth1", "native", "physnet1", "100 1234", "open"]), "{uplinks}");
+    assert!(
+        has_line(&uplinks, &["eth1", "native", "zero-copy", "physnet1", "100 1234", "open"]),
+        "{uplinks}"
+    );
     assert!(has_line(&uplinks, &["eth2", "down: there is no such link"]), "{uplinks}");
     let workers = daemon.shown("show workers");
     assert!(has_line(&workers, &["0", "3", "sleeping", "tap0/0 tap0/1"]), "{workers}");

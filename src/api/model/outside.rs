@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::inspect::XdpMode;
 use crate::types::{IfIndex, MacAddr, TunnelType, VlanId};
+use crate::xsk::SocketMode;
 
 /// Another host with ports of networks that have a port here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,8 @@ pub struct UplinkView {
     pub ifindex: Option<IfIndex>,
     /// How the XDP program is attached, while it is.
     pub mode: Option<XdpMode>,
+    /// Mode of its sockets, while it is open.
+    pub socket_mode: Option<SocketMode>,
     /// RX queues of the link, each with a socket; 0 while it is not open.
     pub queues: u16,
     /// The physical networks that are mapped to it.

@@ -3,6 +3,7 @@
 use crate::api::model::{PathView, PeerView, UplinkView};
 use crate::cli::output::table;
 use crate::types::printable;
+use crate::xsk::SocketMode;
 
 pub(super) fn peers(peers: &[PeerView]) -> String {
     if peers.is_empty() {
@@ -59,13 +60,14 @@ pub(super) fn uplinks(uplinks: &[UplinkView]) -> String {
             .to_owned();
     }
     table(
-        ["LINK", "MODE", ">QUEUES", "PHYSICAL NETWORKS", "VLANS", ">PEERS", "STATE"],
+        ["LINK", "MODE", "SOCKETS", ">QUEUES", "PHYSICAL NETWORKS", "VLANS", ">PEERS", "STATE"],
         uplinks.iter().map(|uplink| {
             let untagged = uplink.untagged.then(|| "untagged".to_owned());
             let vlans = untagged.into_iter().chain(uplink.vlans.iter().map(ToString::to_string));
             [
                 uplink.link.clone(),
                 uplink.mode.map_or("", |mode| mode.name()).to_owned(),
+                uplink.socket_mode.map_or("", SocketMode::name).to_owned(),
                 uplink.queues.to_string(),
                 uplink.physical_networks.join(" "),
                 vlans.collect::<Vec<_>>().join(" "),

@@ -43,12 +43,12 @@ impl UplinkProgram {
             TagPlace::InFrame => None,
             TagPlace::BesideFrame => Some(ifindex),
         };
-        let loaded = loader.load(ProgramKind::Uplink, bound_to, queues);
-        let calls_reader = bound_to.is_some() && matches!(loaded, Err(ProgramError::Load(_)));
+        let outcome = loader.load(ProgramKind::Uplink, bound_to, queues);
+        let calls_reader = bound_to.is_some() && matches!(outcome, Err(ProgramError::Load(_)));
         if calls_reader && inspect::has_btf() && !inspect::has_vlan_tag_kfunc() {
             return Err(ProgramError::NoTagReader);
         }
-        let mut object = loaded?;
+        let mut object = outcome?;
         let selection = object.selection.take().ok_or(ProgramError::NoSelection)?;
         match XdpProgram::attach_native(&object, ifindex) {
             Ok(bpf_link) => {

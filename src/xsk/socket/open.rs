@@ -11,7 +11,7 @@ use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, TxQueue, Umem};
 use super::{Memory, SocketMode, XskSocket};
 use crate::types::QueueId;
 use crate::xsk::arena::Arena;
-use crate::xsk::copy_mode::CopyMode;
+use crate::xsk::copy_mode::{CopyMode, mode_of};
 use crate::xsk::nic_memory::NicMemory;
 use crate::xsk::sizes::{
     BURST_FRAMES, NIC_RECEIVE_RING_SIZE, NIC_TRANSMIT_RING_SIZE, RECEIVE_RING_SIZE, TRANSMIT_RING_SIZE,
@@ -68,7 +68,7 @@ impl XskSocket {
         let sizes = [NIC_RECEIVE_RING_SIZE, NIC_TRANSMIT_RING_SIZE];
         let flags = BindFlags::XDP_ZEROCOPY | BindFlags::XDP_USE_NEED_WAKEUP;
         let rings = bind(nic.umem(), link, queue, sizes, flags)?;
-        if SocketMode::of(rings.1.fd()).map_err(refused)? != SocketMode::ZeroCopy {
+        if mode_of(rings.1.fd()).map_err(refused)? != SocketMode::ZeroCopy {
             return Err(refused(io::ErrorKind::Unsupported.into()));
         }
         let mut socket = Self::new(arena, id, queue, rings, Memory::Nic(Box::new(nic)));
