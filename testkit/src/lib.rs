@@ -82,6 +82,8 @@ pub mod tap;
 pub mod testbed;
 pub mod tunnels;
 #[cfg(feature = "host")]
+pub mod uplink;
+#[cfg(feature = "host")]
 pub mod wait;
 #[cfg(feature = "host")]
 pub mod window;

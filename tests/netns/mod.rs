@@ -32,4 +32,5 @@ mod signals;
 mod storm;
 mod tags;
 pub mod transport;
+mod uplinks;
 mod vm_ports;

@@ -3,18 +3,16 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use testkit::netns::Netns;
+use testkit::uplink::{Uplink, ifindex};
 use testkit::wire::{Capture, Sender};
-use trunkpath::kernel::{
-    NicSettings, NicUse, ProgramLoader, SteerCounters, TagPlace, UplinkProgram, inspect,
-};
-use trunkpath::types::{IfIndex, QueueId, UplinkSelection, VlanId};
-use trunkpath::xsk::{Arena, ChunkPool, Frame, LONGEST_NIC_FRAME_BYTES, SocketMode, XskSocket};
+use trunkpath::kernel::{ProgramLoader, TagPlace, UplinkProgram};
+use trunkpath::types::{UplinkSelection, VlanId};
+use trunkpath::xsk::{Arena, ChunkPool, LONGEST_NIC_FRAME_BYTES, SocketMode, XskSocket};
 
 /// This program, by a name that is the same for each build.
 pub fn program() -> String {
@@ -39,10 +37,6 @@ fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: this test runs in a VM"))
 }
 
-fn ifindex(link: &str) -> IfIndex {
-    inspect::ifindex_of(link).unwrap_or_else(|| panic!("no link {link}"))
-}
-
 fn selection() -> UplinkSelection {
     UplinkSelection {
         ipv4: Some(LOCAL),
@@ -51,86 +45,11 @@ fn selection() -> UplinkSelection {
     }
 }
 
-/// An open uplink.
-struct Uplink {
-    program: UplinkProgram,
-    settings: NicSettings,
-    sockets: Vec<XskSocket>,
-}
-
-impl Uplink {
-    /// Opens a link as the daemon does, with sockets that have `first_id` and the numbers after it.
-    fn open(arena: &'static Arena, link: &str, tags: TagPlace, mode: SocketMode, first_id: u16) -> Self {
-        let index = ifindex(link);
-        let queues = inspect::queue_counts(link, index).expect("its queues").rx;
-        let mut settings = NicSettings::of(index);
-        settings.apply(link, NicUse::Provider, tags).unwrap_or_else(|error| panic!("{error}"));
-        let program = UplinkProgram::attach(&mut ProgramLoader::default(), index, queues, tags);
-        let program = program.unwrap_or_else(|error| panic!("{error}"));
-        let sockets: Vec<_> = (0..queues)
-            .map(|queue| {
-                let id = first_id + queue;
-                let socket = match mode {
-                    SocketMode::Copy => XskSocket::open(arena, id, link, QueueId(queue)),
-                    SocketMode::ZeroCopy => XskSocket::open_zero_copy(arena, id, link, QueueId(queue)),
-                };
-                socket.unwrap_or_else(|error| panic!("{error}"))
-            })
-            .collect();
-        sockets.iter().for_each(|socket| program.steer(socket.queue(), socket.as_fd()).unwrap());
-        program.select(&selection()).unwrap();
-        Self { program, settings, sockets }
-    }
-
-    fn counters(&self) -> SteerCounters {
-        self.program.counters().read().unwrap()
-    }
-
-    /// Receives until `count` frames have arrived.
-    fn receive(&mut self, pool: &mut ChunkPool, count: usize) -> Vec<Vec<u8>> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut frames = VecDeque::new();
-        while frames.len() < count {
-            for socket in &mut self.sockets {
-                socket.refill(pool, 256);
-                socket.receive(&mut frames, 256);
-            }
-            assert!(Instant::now() < deadline, "{} of {count} frames, {:?}", frames.len(), self.counters());
-        }
-        frames.into_iter().map(|frame| frame.to_vec()).collect()
-    }
-
-    /// Sends copies of `frames` by the first socket.
-    fn send(&mut self, pool: &mut ChunkPool, frames: &[Vec<u8>]) {
-        let deadline = Instant::now() + PATIENCE;
-        let socket = &mut self.sockets[0];
-        let mut waiting: Vec<Frame> = vec![];
-        for bytes in frames {
-            let mut frame = pool.take().expect("a chunk");
-            frame.clear();
-            assert!(frame.extend([&bytes[..]], || pool.take()));
-            waiting.push(frame);
-        }
-        while !waiting.is_empty() || socket.transmitting() > 0 {
-            socket.transmit(&mut waiting);
-            socket.kick();
-            socket.complete(pool);
-            assert!(Instant::now() < deadline, "{} frames are not transmitted", socket.transmitting());
-        }
-    }
-
-    fn close(self) {
-        XskSocket::close_all(self.sockets);
-        self.program.detach();
-        drop(self.settings);
-    }
-}
-
 fn frame(ethernet_type: &[u8], payload: &[u8], len: usize) -> Vec<u8> {
     let mut frame = vec![0x02, 0, 0, 0, 9, 9, 0x02, 0, 0, 0, 8, 8];
     frame.extend(ethernet_type);
     frame.extend(payload);
-    let filler = (0..).map(|byte| byte as u8);
+    let filler = (0..=u8::MAX).cycle();
     let missing = len.saturating_sub(frame.len());
     frame.extend(filler.take(missing));
     frame
@@ -161,7 +80,9 @@ fn holds_uplinks() {
     let links = variable("UPLINKS");
     let open = links.split_whitespace().zip(0_u16..);
     let held: Vec<_> = open
-        .map(|(link, id)| Uplink::open(arena, link, TagPlace::BesideFrame, SocketMode::Copy, id))
+        .map(|(link, id)| {
+            Uplink::open(arena, (link, TagPlace::BesideFrame), SocketMode::Copy, id, &selection())
+        })
         .collect();
     println!("HELD {}", held.len());
     loop {
@@ -179,7 +100,8 @@ fn mode() -> SocketMode {
 fn holds_a_nic() {
     let nic = variable("NIC");
     testkit::command::run(&format!("ip link set {nic} up"));
-    let uplink = Uplink::open(Arena::umem(CHUNKS).unwrap(), &nic, TagPlace::InFrame, mode(), 0);
+    let arena = Arena::umem(CHUNKS).unwrap();
+    let uplink = Uplink::open(arena, (&nic, TagPlace::InFrame), mode(), 0, &selection());
     println!("HELD {nic}");
     while uplink.sockets.iter().all(XskSocket::is_bound) {
         thread::sleep(Duration::from_millis(20));
@@ -205,7 +127,7 @@ fn exchanges_frames_with_its_peer() {
 
     // Twice: chunks of the first sockets are used again while the NIC stops.
     for first_id in [0, 64] {
-        let mut uplink = Uplink::open(arena, &nic, TagPlace::InFrame, mode, first_id);
+        let mut uplink = Uplink::open(arena, (&nic, TagPlace::InFrame), mode, first_id, &selection());
         assert!(uplink.sockets.iter().all(|socket| socket.mode() == mode));
         let sender = Sender::new(&far, &peer);
         wait_for_carrier(&sender, &mut uplink, &mut pool);
@@ -217,8 +139,9 @@ fn exchanges_frames_with_its_peer() {
         let before = uplink.counters();
         let mut received = vec![];
         for frames in sent.chunks(8) {
-            frames.iter().for_each(|frame| sender.send(frame));
-            of_the_host().iter().for_each(|frame| sender.send(frame));
+            for frame in frames.iter().chain(&of_the_host()) {
+                sender.send(frame);
+            }
             received.extend(uplink.receive(&mut pool, frames.len()));
         }
         received.sort();
@@ -258,16 +181,11 @@ fn wait_for_carrier(sender: &Sender, uplink: &mut Uplink, pool: &mut ChunkPool) 
         assert!(Instant::now() < deadline, "no carrier: {:?}", uplink.counters());
         sender.offer(&tagged(VID, 64));
         thread::sleep(Duration::from_millis(100));
-        for socket in &mut uplink.sockets {
-            socket.refill(pool, 256);
-            socket.receive(&mut frames, 256);
-        }
+        uplink.poll(pool, &mut frames);
     }
     // Frames of other attempts may still be on the way.
     thread::sleep(Duration::from_millis(300));
-    for socket in &mut uplink.sockets {
-        socket.receive(&mut frames, 256);
-    }
+    uplink.poll(pool, &mut frames);
 }
 
 /// Prints why the link `NIC` is not accepted as an uplink.
