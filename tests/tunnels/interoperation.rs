@@ -33,6 +33,19 @@ fn the_kernel_is_reached_by_vxlan() {
     reaches("the_kernel_is_reached_by_vxlan", TunnelType::Vxlan, KernelVxlan::start);
 }
 
+/// Over IPv6 the kernel's link drops what is too long.
+#[test]
+fn fragments_of_the_kernel_are_received() {
+    let (vxlan, both): (_, [Start; 2]) =
+        ((TunnelType::Vxlan, Family::V4), [Trunkpath::start, KernelVxlan::start]);
+    between("fragments_of_the_kernel_are_received", vxlan, both, |pair| {
+        pair.assert_connected();
+        pair.narrow(2);
+        pair.assert_long_pings_from(2);
+        assert!(pair.received_fragments(1) > 0);
+    });
+}
+
 #[test]
 fn another_daemon_is_reached_by_vxlan() {
     reaches("another_daemon_is_reached_by_vxlan", TunnelType::Vxlan, Trunkpath::start);

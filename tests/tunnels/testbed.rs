@@ -150,6 +150,27 @@ impl Pair {
         transport::tcp(&two.guest, &one.guest, guest_address(1));
     }
 
+    /// Pings of 1472 bytes that may be fragmented are answered.
+    pub fn assert_long_pings_from(&self, number: u8) {
+        assert!(self.ping(number, "-c 3 -i 0.2 -W 5 -s 1472 -M dont"), "{}", self.state());
+    }
+
+    /// Gives the route of a host to the other one an MTU of 1280, so that its kernel fragments longer packets.
+    pub fn narrow(&self, number: u8) {
+        let site = &self.sites[usize::from(number) - 1];
+        site.host.ip(&format!("route add {} dev {} mtu 1280", site.remote(), site.uplink()));
+    }
+
+    /// IPv4 packets that the kernel of a host has reassembled.
+    pub fn received_fragments(&self, number: u8) -> u64 {
+        let site = &self.sites[usize::from(number) - 1];
+        let counter = if site.family == Family::V4 { "IpReasmOKs" } else { "Ip6ReasmOKs" };
+        let printed = succeed(site.host.command("nstat").args(["-asz", counter]), "");
+        let line =
+            printed.lines().find(|line| line.starts_with(counter)).unwrap_or_else(|| panic!("{printed}"));
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Whether all pings from a guest to the other one are answered.
     fn ping(&self, from: u8, options: &str) -> bool {
         let mut ping = self.sites[usize::from(from) - 1].guest.command("ping");
