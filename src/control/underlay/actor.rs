@@ -82,8 +82,9 @@ pub(super) struct Actor {
     local: LocalEndpoints,
     /// The endpoints of this host that are addresses of no link.
     missing_sources: BTreeSet<IpAddr>,
-    /// By which the kernel learns path MTUs, for each endpoint of this host; not read.
-    path_mtu_sockets: BTreeMap<IpAddr, [OwnedFd; 2]>,
+    /// By which the kernel learns path MTUs, for each endpoint of this host; not read. `None` if they cannot
+    /// be opened.
+    path_mtu_sockets: BTreeMap<IpAddr, Option<[OwnedFd; 2]>>,
     endpoints: BTreeMap<IpAddr, Endpoint>,
     schedule: Schedule,
     keep: Keep,
@@ -192,12 +193,11 @@ impl Actor {
 
     fn learn_path_mtus(&mut self, source: IpAddr) {
         let Entry::Vacant(entry) = self.path_mtu_sockets.entry(source) else { return };
-        match open_path_mtu_sockets(source) {
-            Ok(sockets) => {
-                entry.insert(sockets);
-            }
-            Err(error) => tracing::warn!("the path MTU of tunnels from {source} is not learned: {error}"),
+        let sockets = open_path_mtu_sockets(source);
+        if let Err(error) = &sockets {
+            tracing::warn!("the path MTU of tunnels from {source} is not learned: {error}");
         }
+        entry.insert(sockets.ok());
     }
 
     /// The request for the route to `remote`.
