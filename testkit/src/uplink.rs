@@ -11,7 +11,7 @@ use trunkpath::types::{IfIndex, QueueId, UplinkSelection};
 use trunkpath::xsk::{Arena, ChunkPool, Frame, SocketMode, XskSocket};
 
 /// Limit for an event, also of an emulated machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Chunks that a socket may have to receive into.
 const TO_RECEIVE: usize = 256;

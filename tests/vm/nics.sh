@@ -6,6 +6,9 @@ export MODE=$1 MTU=$2
 export PATH=/usr/bin:/bin
 mkdir -p /run/netns
 
+# The shell would run the `ip` of busybox.
+ip() { /usr/bin/ip "$@"; }
+
 # The link whose MAC address ends in $1.
 link() {
     for link in /sys/class/net/*; do
