@@ -58,6 +58,7 @@ fn a_storm_takes_a_share_of_a_cpu_and_its_last_route_counts() {
         std::thread::sleep(Duration::from_secs(3));
         let idle = cpu_time_since(start);
         println!("3 s without changes: {idle:?} of CPU time");
-        assert!(idle < Duration::from_millis(600), "{idle:?}");
+        // Each endpoint is examined twice, with half the requests of a round; one more round may be due.
+        assert!(idle < 4 * round, "{idle:?}, a round takes {round:?}");
     });
 }
