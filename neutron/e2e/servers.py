@@ -79,7 +79,9 @@ class Etcd:
         wait_until("etcd listens", lambda: self.process.listens_on(port))
 
     def ctl(self, *arguments, text=None):
-        command = ["etcdctl", "--endpoints", self.endpoint, *arguments]
+        # By default it gives up after 2 and 5 s, which a busy machine exceeds.
+        patience = ["--dial-timeout", "60s", "--command-timeout", "60s"]
+        command = ["etcdctl", "--endpoints", self.endpoint, *patience, *arguments]
         env = os.environ | {"ETCDCTL_API": "3"}
         return subprocess.run(command, check=True, capture_output=True, text=True, input=text, env=env).stdout
 
