@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::daemon::Daemon;
-use super::underlay::Path;
+use super::underlay::{Path, Paths};
 use crate::api::model::{PathView, PeerView, UplinkView};
 use crate::datapath::Entry;
 use crate::nb::Binding;
@@ -23,7 +23,7 @@ impl Daemon {
             let count = |of: fn(&PortTotals) -> u64| counts.map(of).unwrap_or_default();
             let found = self.tunnels.found(endpoint);
             let paths = found.and_then(|found| found.paths.as_ref().ok());
-            let paths = paths.map(|paths| paths.distinct()).unwrap_or_default();
+            let paths = paths.map(Paths::distinct).unwrap_or_default();
             Some(PeerView {
                 peer: name.to_string(),
                 endpoint,

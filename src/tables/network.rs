@@ -104,9 +104,8 @@ impl Network {
     /// by `segment`. An address that several have belongs to its holder; `had` returns whether a port had it
     /// in the tables before.
     pub(super) fn of(
-        key: NetworkKey,
         lswitch: &Id,
-        segment: Option<Segment>,
+        (key, segment): (NetworkKey, Option<Segment>),
         members: &BTreeMap<Id, Member>,
         holders: &mut MacHolders,
         had: impl Fn(&Id, MacAddr) -> bool,

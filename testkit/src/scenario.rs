@@ -189,7 +189,7 @@ impl Scenario {
         });
         let ports = self.ports.iter().map(|(id, port)| {
             let place = self.outside.places.get(id).map_or(Value::Null, Place::json);
-            record(Table::Lport, id, port_json(port, place))
+            record(Table::Lport, id, port_json(port, &place))
         });
         let segmentations = self.segmentations.iter().map(|(id, segmentation)| {
             record(Table::ChildPortSegmentation, id, segmentation_json(segmentation))
@@ -212,7 +212,7 @@ fn network_json(key: u32, mut json: Value) -> Value {
     json
 }
 
-fn port_json(port: &Port, binding: Value) -> Value {
+fn port_json(port: &Port, binding: &Value) -> Value {
     let macs: Vec<String> = port.macs.iter().copied().map(mac_text).collect();
     let mut json = json!({ "unique_key": port.key, "lswitch": port.network, "macs": macs, "enabled": port.enabled, "binding": binding });
     let mut pairs: Vec<_> = port.pairs.iter().map(|mac| (PAIR_IP, *mac)).collect();

@@ -46,7 +46,7 @@ pub fn scenario() -> impl Strategy<Value = Scenario> {
             strict,
             flood_rate: 0,
             reserved_multicast: ReservedMulticast::Drop,
-            outside: Default::default(),
+            outside: crate::outside::Outside::default(),
             networks: numbered('n', networks).map(|(id, number, key)| (id, key.unwrap_or(number))).collect(),
             ports: numbered('p', ports).map(|(id, number, port)| (id, named(number, port))).collect(),
             segmentations,

@@ -22,10 +22,10 @@ fn on_two_underlays(test: impl FnOnce(&mut Hosts, usize, &str)) {
             let chassis = serde_json::json!({ "id": format!("host{number}"), "ip": format!("198.51.100.{number}"),
                 "tunnel_types": ["vxlan", "geneve", "gre"] });
             hosts.put("chassis", &chassis);
-            hosts.hosts[usize::from(number) - 1].set_endpoint(&format!("198.51.100.{number}"));
+            hosts.all[usize::from(number) - 1].set_endpoint(&format!("198.51.100.{number}"));
             route(hosts, number, &format!("via 192.0.2.{}", 3 - number));
         }
-        hosts.network(1, tunnel("geneve", 38));
+        hosts.network(1, &tunnel("geneve", 38));
         let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
         hosts.start();
         let ip = hosts.guests[b].ip.clone();

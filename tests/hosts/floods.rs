@@ -9,7 +9,7 @@ use super::testbed::{on_hosts, tunnel};
 #[test]
 fn a_flood_is_one_packet_to_each_host_and_comes_back_from_none() {
     on_hosts(3, |hosts| {
-        hosts.network(1, tunnel("vxlan", 37));
+        hosts.network(1, &tunnel("vxlan", 37));
         let a = hosts.guest("a", 1, 1);
         for (name, host) in [("b", 2), ("c", 2), ("d", 3), ("e", 3)] {
             hosts.guest(name, host, 1);

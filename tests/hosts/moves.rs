@@ -14,14 +14,14 @@ const SECOND: u64 = 100;
 #[test]
 fn a_port_that_moves_to_another_host_loses_at_most_a_second() {
     on_hosts(3, |hosts| {
-        hosts.network(1, tunnel("geneve", 38));
+        hosts.network(1, &tunnel("geneve", 38));
         let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
         // The guest's second link is that of its new host: both are one port, which a bridge of the guest has.
         let guest = &hosts.guests[b].netns;
         veth((&hosts.host(3).netns, "b"), (guest, "eth9", "02:00:00:00:09:09"), 1);
         hosts.host(3).netns.ip(&format!("link set dev b alias {}", port_id(2)));
         guest.ip("link add br0 type bridge");
-        guest.ip(&format!("address flush dev eth0"));
+        guest.ip("address flush dev eth0");
         for link in ["eth0", "eth9"] {
             guest.ip(&format!(
                 "link set dev {link} address 02:00:00:00:09:0{} master br0",
@@ -49,7 +49,7 @@ fn a_port_that_moves_to_another_host_loses_at_most_a_second() {
 #[test]
 fn a_host_that_is_killed_is_reached_again_when_it_is_back() {
     on_hosts(2, |hosts| {
-        hosts.network(1, tunnel("geneve", 38));
+        hosts.network(1, &tunnel("geneve", 38));
         let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
         hosts.start();
         let ip = hosts.guests[b].ip.clone();

@@ -9,10 +9,10 @@ use super::testbed::{endpoint, on_hosts, reaches};
 #[test]
 fn a_subport_reaches_subports_and_machines_on_a_vlan_of_the_wire() {
     on_hosts(2, |hosts| {
-        hosts.network(1, json!({ "network_type": "local" }));
+        hosts.network(1, &json!({ "network_type": "local" }));
         hosts.network(
             2,
-            json!({ "network_type": "vlan", "physical_network": "physnet1", "segmentation_id": 1234 }),
+            &json!({ "network_type": "vlan", "physical_network": "physnet1", "segmentation_id": 1234 }),
         );
         let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
         let near = hosts.subport(a, 11, 2, 100);
@@ -23,7 +23,7 @@ fn a_subport_reaches_subports_and_machines_on_a_vlan_of_the_wire() {
         testkit::command::run(&format!("scripts/guest-vlan {} eth0 1234 eth0.1234", machine.name()));
         machine.ip("link set eth0.1234 up");
         machine.ip("address add 10.102.0.99/24 dev eth0.1234");
-        for host in &mut hosts.hosts {
+        for host in &mut hosts.all {
             host.argue(&["--uplink", "physnet1=eth1"]);
         }
         hosts.start();
@@ -43,9 +43,9 @@ fn a_subport_reaches_subports_and_machines_on_a_vlan_of_the_wire() {
 #[test]
 fn a_flat_network_waits_until_the_host_has_no_address_on_its_link() {
     on_hosts(1, |hosts| {
-        hosts.network(1, json!({ "network_type": "flat", "physical_network": "physnet1" }));
+        hosts.network(1, &json!({ "network_type": "flat", "physical_network": "physnet1" }));
         let a = hosts.guest("a", 1, 1);
-        hosts.hosts[0].argue(&["--uplink", "physnet1=eth2"]);
+        hosts.all[0].argue(&["--uplink", "physnet1=eth2"]);
         hosts.plug(1, "br1", "eth2", "198.51.100.1/24");
         let machine = Netns::new("machine");
         veth((&hosts.wire, "br1-m"), (&machine, "eth0", "02:00:00:00:05:05"), 1);

@@ -8,9 +8,9 @@ use crate::netns::transport::tcp;
 #[test]
 fn ports_and_subports_of_two_hosts_reach_each_other_and_the_hosts_do_too() {
     on_hosts(2, |hosts| {
-        hosts.network(1, tunnel("vxlan", 37));
-        hosts.network(2, tunnel("geneve", 38));
-        hosts.network(3, tunnel("gre", 39));
+        hosts.network(1, &tunnel("vxlan", 37));
+        hosts.network(2, &tunnel("geneve", 38));
+        hosts.network(3, &tunnel("gre", 39));
         let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
         hosts.subport(a, 11, 2, 100);
         let far = hosts.subport(b, 12, 2, 200);
@@ -42,7 +42,7 @@ fn ports_and_subports_of_two_hosts_reach_each_other_and_the_hosts_do_too() {
 #[test]
 fn with_the_daemons_dead_the_hosts_own_traffic_is_as_before() {
     on_hosts(2, |hosts| {
-        hosts.network(1, tunnel("geneve", 38));
+        hosts.network(1, &tunnel("geneve", 38));
         let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
         hosts.start();
         let ip = hosts.guests[b].ip.clone();
@@ -61,7 +61,7 @@ fn with_the_daemons_dead_the_hosts_own_traffic_is_as_before() {
 #[test]
 fn fragments_of_tunnel_packets_arrive() {
     on_hosts(2, |hosts| {
-        hosts.network(1, tunnel("vxlan", 37));
+        hosts.network(1, &tunnel("vxlan", 37));
         let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
         hosts.start();
         let ip = hosts.guests[b].ip.clone();

@@ -43,7 +43,7 @@ pub struct Guest {
 /// Fields are dropped in this order: daemons stop before their links go.
 #[derive(Debug)]
 pub struct Hosts {
-    pub hosts: Vec<Host>,
+    pub all: Vec<Host>,
     pub guests: Vec<Guest>,
     pub wire: Netns,
 }
@@ -55,7 +55,7 @@ pub fn on_hosts(count: u8, test: impl FnOnce(&mut Hosts)) {
     }
     let wire = Netns::new("wire");
     bridge(&wire, "br1");
-    let mut hosts = Hosts { hosts: Vec::new(), guests: Vec::new(), wire };
+    let mut hosts = Hosts { all: Vec::new(), guests: Vec::new(), wire };
     for number in 1..=count {
         hosts.add_host(number);
     }
@@ -78,11 +78,11 @@ impl Hosts {
         let netns = Netns::new(&format!("host{number}"));
         let mut files = Files::new();
         files.chassis = format!("host{number}");
-        if let Some(first) = self.hosts.first() {
+        if let Some(first) = self.all.first() {
             files.url.clone_from(&first.files.url);
         }
         let arguments = ["--local-ip".to_owned(), endpoint(number)].to_vec();
-        self.hosts.push(Host { daemon: None, netns, files, number, arguments });
+        self.all.push(Host { daemon: None, netns, files, number, arguments });
         self.plug(number, "br1", "eth1", &format!("{}/24", endpoint(number)));
         let chassis = json!({ "id": format!("host{number}"), "ip": endpoint(number),
             "tunnel_types": ["vxlan", "geneve", "gre"] });
@@ -108,16 +108,16 @@ impl Hosts {
     }
 
     pub fn host(&self, number: u8) -> &Host {
-        &self.hosts[usize::from(number) - 1]
+        &self.all[usize::from(number) - 1]
     }
 
     /// Writes a record.
     pub fn put(&self, table: &str, record: &Value) {
-        self.hosts[0].files.nb(&["put", table, &record.to_string()], "");
+        self.all[0].files.nb(&["put", table, &record.to_string()], "");
     }
 
     /// Adds a network. `segment` has the fields of its type.
-    pub fn network(&self, key: u32, segment: Value) {
+    pub fn network(&self, key: u32, segment: &Value) {
         let mut record = json!({ "id": network_id(key), "unique_key": key, "topic": "t", "mtu": 1500 });
         record.as_object_mut().unwrap().extend(segment.as_object().unwrap().clone());
         self.put("lswitch", &record);
@@ -150,7 +150,7 @@ impl Hosts {
     pub fn subport(&self, guest: usize, key: u32, network: u32, vid: u16) -> String {
         self.put_port(key, network, None);
         let parent = port_id(self.guests[guest].key);
-        self.hosts[0].files.nb(&["add-subport", &parent, &port_id(key), &vid.to_string()], "");
+        self.all[0].files.nb(&["add-subport", &parent, &port_id(key), &vid.to_string()], "");
         let netns = &self.guests[guest].netns;
         let link = format!("eth0.{vid}");
         testkit::command::run(&format!("scripts/guest-vlan {} eth0 {vid} {link}", netns.name()));
@@ -162,19 +162,19 @@ impl Hosts {
 
     /// Starts all daemons.
     pub fn start(&mut self) {
-        for number in 1..=self.hosts.len() as u8 {
+        for number in 1..=self.all.len() as u8 {
             self.start_host(number);
         }
     }
 
     pub fn start_host(&mut self, number: u8) {
-        let host = &mut self.hosts[usize::from(number) - 1];
+        let host = &mut self.all[usize::from(number) - 1];
         host.daemon = Some(Daemon::start(&host.netns, &host.files, &host.arguments));
     }
 
     /// Kills a daemon as `kill -9` does.
     pub fn kill_host(&mut self, number: u8) {
-        self.hosts[usize::from(number) - 1].daemon = None;
+        self.all[usize::from(number) - 1].daemon = None;
     }
 
     /// Waits until guest `from` gets an answer from `ip`.
@@ -201,7 +201,7 @@ impl Hosts {
     }
 
     fn finish(&mut self) {
-        for host in &mut self.hosts {
+        for host in &mut self.all {
             let stats = host.daemon().stats();
             let chunks = &stats["chunks"];
             assert_eq!(chunks["sum"], chunks["total"], "host {}: {chunks}", host.number);
@@ -213,7 +213,7 @@ impl Hosts {
 impl Drop for Hosts {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for host in &self.hosts {
+            for host in &self.all {
                 eprintln!("--- host {}\n{}", host.number, host.state());
             }
         }
@@ -255,7 +255,7 @@ pub struct Pings(Child);
 impl Pings {
     /// Ends it. Returns how many requests were sent and how many were answered.
     pub fn end(mut self) -> (u64, u64) {
-        let id = nix::unistd::Pid::from_raw(self.0.id() as i32);
+        let id = nix::unistd::Pid::from_raw(self.0.id().cast_signed());
         nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
         let mut report = String::new();
         self.0.stdout.take().unwrap().read_to_string(&mut report).unwrap();

@@ -121,7 +121,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>, Kind)> {
 /// On an uplink with a flat network all frames without a VID belong to the switch as well.
 fn on_flat(frame: &[u8], kind: Kind) -> Kind {
     let has_no_vid = match frame.get(12..16) {
-        Some([0x81, 0, high, low]) => high & 0xf == 0 && *low == 0,
+        Some([0x81, 0, high, low]) => high.trailing_zeros() >= 4 && *low == 0,
         Some([0x88, 0xa8, ..]) | None => false,
         Some(_) => frame.len() >= 18,
     };

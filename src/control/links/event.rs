@@ -56,11 +56,11 @@ impl LinkEvent {
             }
         };
         let is_changed = |ifindex: &IfIndex| links.get(*ifindex) != self.link(*ifindex);
-        let has_moved = |ifindex: &IfIndex| match self {
-            Self::Resync(all) => links.address_of(*ifindex) != all.address_of(*ifindex),
-            _ => false,
+        let moved = |ifindex: &IfIndex| {
+            let Self::Resync(all) = self else { return false };
+            links.address_of(*ifindex) != all.address_of(*ifindex)
         };
-        concerned.into_iter().filter(|ifindex| is_changed(ifindex) || has_moved(ifindex)).collect()
+        concerned.into_iter().filter(|ifindex| is_changed(ifindex) || moved(ifindex)).collect()
     }
 }
 

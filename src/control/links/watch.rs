@@ -165,17 +165,15 @@ impl Subscription {
 
 /// The link and the address of an announcement: the host's own end, if the link is point-to-point.
 fn parse_address(message: &AddressMessage) -> Option<(IfIndex, IpAddr)> {
-    let own = message.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Local(address) => Some(*address),
-        _ => None,
-    });
-    let address = own.or_else(|| {
-        message.attributes.iter().find_map(|attribute| match attribute {
-            AddressAttribute::Address(address) => Some(*address),
-            _ => None,
-        })
-    });
-    Some((IfIndex::new(message.header.index)?, address?))
+    let (mut own, mut address) = (None, None);
+    for attribute in &message.attributes {
+        if let AddressAttribute::Local(found) = attribute {
+            own = Some(*found);
+        } else if let AddressAttribute::Address(found) = attribute {
+            address = Some(*found);
+        }
+    }
+    Some((IfIndex::new(message.header.index)?, own.or(address)?))
 }
 
 enum Announcement {

@@ -45,8 +45,7 @@ impl<H: Copy + PartialEq> Meters<H> {
     /// Returns whether it was not.
     pub(crate) fn take(
         &mut self,
-        slot: usize,
-        holder: H,
+        (slot, holder): (usize, H),
         frames: usize,
         rate: NonZeroU32,
         now_ns: u64,
@@ -84,7 +83,7 @@ mod tests {
     fn granted(per_second: u32, copies: usize) -> usize {
         let mut meters = Meters::default();
         let mut granted =
-            |tick: &u64| meters.take(SLOT, guest(1), copies, rate(per_second), SECOND_NS + tick * 10_000);
+            |tick: &u64| meters.take((SLOT, guest(1)), copies, rate(per_second), SECOND_NS + tick * 10_000);
         (0..100_000_u64).filter(|tick| granted(tick)).count() * copies
     }
 
@@ -100,16 +99,16 @@ mod tests {
     #[test]
     fn a_frame_with_more_copies_than_the_bucket_holds_goes_out_all_the_same() {
         let mut meters = Meters::default();
-        assert!(meters.take(SLOT, guest(1), 500, rate(10), SECOND_NS));
-        assert!(!meters.take(SLOT, guest(1), 1, rate(10), 2 * SECOND_NS));
-        assert!(meters.take(SLOT, guest(1), 1, rate(10), 52 * SECOND_NS));
+        assert!(meters.take((SLOT, guest(1)), 500, rate(10), SECOND_NS));
+        assert!(!meters.take((SLOT, guest(1)), 1, rate(10), 2 * SECOND_NS));
+        assert!(meters.take((SLOT, guest(1)), 1, rate(10), 52 * SECOND_NS));
     }
 
     #[test]
     fn a_guest_does_not_pay_for_the_one_before_it() {
         let mut meters = Meters::default();
-        assert!(meters.take(SLOT, guest(1), 500, rate(10), SECOND_NS));
-        assert!(!meters.take(SLOT, guest(1), 1, rate(10), SECOND_NS));
-        assert!(meters.take(SLOT, guest(2), 1, rate(10), SECOND_NS));
+        assert!(meters.take((SLOT, guest(1)), 500, rate(10), SECOND_NS));
+        assert!(!meters.take((SLOT, guest(1)), 1, rate(10), SECOND_NS));
+        assert!(meters.take((SLOT, guest(2)), 1, rate(10), SECOND_NS));
     }
 }

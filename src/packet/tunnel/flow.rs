@@ -22,12 +22,11 @@ impl Flow {
     #[inline]
     #[must_use]
     pub fn of(frame: &[u8]) -> Self {
-        let Some((&[a, b, c, d, e, f, g, h], rest)) = frame.split_first_chunk() else { return Self(0) };
-        let Some(&[i, j, k, l, m, n]) = rest.first_chunk() else { return Self(0) };
-        let ethernet =
-            mix(u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, 0, 0]));
+        // The addresses; the second word has the EtherType as well.
+        let (Some(addresses), Some(rest)) = (word(frame, 0), word(frame, 6)) else { return Self(0) };
+        let ethernet = mix(addresses, rest);
         let packet = frame.get(Header::LEN..).unwrap_or_default();
-        let packet = match u16::from_be_bytes([m, n]) {
+        let packet = match be16(frame, 12).unwrap_or_default() {
             ETHERTYPE_IPV4 => ipv4(packet),
             ETHERTYPE_IPV6 => ipv6(packet),
             _ => None,
@@ -57,10 +56,14 @@ fn ipv4(packet: &[u8]) -> Option<u64> {
 #[inline]
 fn ipv6(packet: &[u8]) -> Option<u64> {
     let header: &[u8; IPV6_HEADER_LEN] = packet.first_chunk()?;
-    let word = |offset: usize| header.get(offset..)?.first_chunk().map(|word| u64::from_ne_bytes(*word));
-    let addresses = mix(word(8)?, word(16)?) ^ mix(word(24)?, word(32)?);
+    let addresses = mix(word(header, 8)?, word(header, 16)?) ^ mix(word(header, 24)?, word(header, 32)?);
     let ports = ports(header[6], packet.get(IPV6_HEADER_LEN..)?);
     Some(mix(addresses, u64::from(header[6]) << 32 | ports))
+}
+
+#[inline]
+fn word(bytes: &[u8], offset: usize) -> Option<u64> {
+    bytes.get(offset..)?.first_chunk().map(|word| u64::from_ne_bytes(*word))
 }
 
 /// The two ports of a TCP or UDP header; 0 for other protocols, and for a header that is cut.

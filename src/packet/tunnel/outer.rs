@@ -121,7 +121,7 @@ impl OuterHeader {
         }
         if let Some(headers) = frame.bytes_mut().first_chunk_mut::<MAX_LEN>() {
             *headers = self.template;
-            self.set_fields(headers, inner_len, tunnel, flow, id);
+            self.set_fields(headers, inner_len, tunnel, (flow, id));
         }
         frame.trim_front(MAX_LEN - self.len_bytes());
         if self.ipv4_sum.is_none() && self.kind.udp_port().is_some() {
@@ -131,7 +131,13 @@ impl OuterHeader {
     }
 
     #[inline]
-    fn set_fields(&self, headers: &mut [u8; MAX_LEN], inner_len: usize, tunnel: Tunnel, flow: Flow, id: u16) {
+    fn set_fields(
+        &self,
+        headers: &mut [u8; MAX_LEN],
+        inner_len: usize,
+        tunnel: Tunnel,
+        (flow, id): (Flow, u16),
+    ) {
         let mut set = |before_end: usize, value: u16| {
             if let Some(field) = headers.get_mut(MAX_LEN - before_end..).and_then(<[u8]>::first_chunk_mut) {
                 *field = value.to_be_bytes();

@@ -43,6 +43,7 @@ pub enum Malformed {
 ///
 /// The UDP checksum is not verified: it may be partial, as on a veth, and the inner packet has its own.
 #[inline]
+#[must_use]
 pub fn parse(bytes: &[u8], frame_len: usize, endpoint: IpAddr) -> Option<Result<Outer, Malformed>> {
     let packet = bytes.get(Header::LEN..)?;
     match (be16(bytes, 12)?, endpoint) {

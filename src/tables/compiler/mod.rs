@@ -238,10 +238,10 @@ impl Compiler {
         }
         let before = self.northbound.lports().get(&id).filter(|_| table == Table::Lport);
         let before = before.filter(|_| !self.mac_holders.is_empty()).cloned();
-        match table {
-            Table::Chassis => self.peers.mark_chassis(&id),
-            Table::Lswitch => drop(self.dirty_networks.insert(id.clone())),
-            _ => {}
+        if table == Table::Chassis {
+            self.peers.mark_chassis(&id);
+        } else if table == Table::Lswitch {
+            self.dirty_networks.insert(id.clone());
         }
         // Marks what depends on the record before the edit, and what depends on it after.
         dirty::mark(&self.northbound, table, &id, &mut self.dirty);

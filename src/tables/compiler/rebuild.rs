@@ -161,7 +161,7 @@ impl Compiler {
             let slot = moved(left).or_else(|| moved(joined).is_none().then(stayed).flatten());
             slot.is_some() && tables.and_then(|network| network.macs.get(&mac)).copied() == slot
         };
-        let (mut network, found) = Network::of(key, id, segment, &members, &mut self.mac_holders, had);
+        let (mut network, found) = Network::of(id, (key, segment), &members, &mut self.mac_holders, had);
         problems.extend(found);
         let lports = self.northbound.lports_on(id);
         problems.extend(network.add_pairs(id, &members, lports, &mut state.pair_holders));
