@@ -76,7 +76,7 @@ impl Opener {
                 let unpinned = pins.and_then(|pins| program.update_pin(options.no_socket, pins).err());
                 (LinkProgram::Port(program), unpinned)
             }
-            LinkOptions::Uplink(options) => (self.attach_uplink(link, options)?, None),
+            LinkOptions::Uplink(options) => (self.attach_uplink(link, options, pins)?, None),
         };
         let mut open = OpenLink {
             name: link.name.clone(),
@@ -164,7 +164,12 @@ impl Opener {
     }
 
     /// A program without sockets for an uplink, whose NIC has the settings for it.
-    fn attach_uplink(&mut self, link: &Link, options: UplinkOptions) -> Result<LinkProgram, OpenLinkError> {
+    fn attach_uplink(
+        &mut self,
+        link: &Link,
+        options: UplinkOptions,
+        pins: Option<&Pins>,
+    ) -> Result<LinkProgram, OpenLinkError> {
         let tags = tag_place(link)?;
         // The settings of an uplink that is opened again remain in force.
         let mut settings = match self.standing.remove(&link.ifindex) {
@@ -177,6 +182,9 @@ impl Opener {
                 NicSettings::of(link.ifindex)
             }
         };
+        if let Some(pins) = pins {
+            pins.discard(link.ifindex);
+        }
         let usage = if options.is_provider { NicUse::Provider } else { NicUse::Tunnels };
         settings.apply(&link.name, usage, tags)?;
         let program = UplinkProgram::attach(&mut self.loader, link.ifindex, link.rx_queues, tags)?;

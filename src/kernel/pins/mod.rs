@@ -112,6 +112,14 @@ impl Pins {
         None
     }
 
+    /// Detaches the program of an earlier run from a link that is no port's any longer, and removes its pin.
+    pub fn discard(&self, ifindex: IfIndex) {
+        let Some((_, pin)) = self.find(ifindex) else { return };
+        if let Err(error) = folder::detach_pin(&pin) {
+            tracing::warn!("cannot remove the pin {}: {error}", pin.display());
+        }
+    }
+
     /// Pins the `bpf_link` of a link. Returns the path of the pin.
     pub(super) fn pin(&self, ifindex: IfIndex, bpf_link: &BpfLink) -> Result<PathBuf, PinError> {
         let path = self.path(ifindex);
