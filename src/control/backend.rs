@@ -36,7 +36,8 @@ pub trait LinkBackend {
         handle: &mut Self::Handle,
     ) -> impl Future<Output = Result<(), WorkerPoolError>>;
 
-    /// Sets which frames an open uplink receives: tunnel packets to `endpoint`, and those of provider networks.
+    /// Sets which frames an open uplink receives: tunnel packets to `endpoint`, and those of provider
+    /// networks.
     fn steer(&mut self, handle: &mut Self::Handle, endpoint: Option<IpAddr>, steering: &Steering);
 
     /// Stops the frames of a link, and starts to close it. No table contains it any more. Until it is opened

@@ -113,7 +113,8 @@ impl Daemon {
         problems.collect()
     }
 
-    /// The id and the name of what has a place in the tables: of a port, a host, or a provider network's wire.
+    /// The id and the name of what has a place in the tables: of a port, a host, or a provider network's
+    /// wire.
     pub(super) fn name_at(&self, slot: PortSlot) -> (String, String) {
         let compiler = &self.reconciler.compiler;
         let tables = self.reconciler.tables();
@@ -143,8 +144,8 @@ impl Daemon {
         self.slow_path.set_entry(entries.next());
     }
 
-    /// Searches the paths to the hosts that have ports of networks here now. Returns whether some are no longer
-    /// needed, which takes another round.
+    /// Searches the paths to the hosts that have ports of networks here now. Returns whether some are no
+    /// longer needed, which takes another round.
     pub(super) fn update_tunnels(&mut self) -> bool {
         let Some(wanted) = self.reconciler.take_endpoints_in_use() else { return false };
         let own = self.reconciler.compiler.endpoint();

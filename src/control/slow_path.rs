@@ -1,5 +1,5 @@
-//! Tunnel packets that reach the host by its own stack: fragments, packets with IP options, and those on queues
-//! without a socket. The kernel reassembles them; from there they go the way of all others.
+//! Tunnel packets that reach the host by its own stack: fragments, packets with IP options, and those on
+//! queues without a socket. The kernel reassembles them; from there they go the way of all others.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

@@ -37,7 +37,8 @@ pub struct Facts {
 const _: () = assert!(size_of::<Facts>() == 16 && size_of::<Packet>() == 32);
 
 /// The sender of a frame: a subport if the frame's tag selected one, else the link's own port; the host that
-/// sent a tunnel packet, or the wire of a provider network; or no port, once the sender has left the tables while the frame waited for another worker.
+/// sent a tunnel packet, or the wire of a provider network; or no port, once the sender has left the tables
+/// while the frame waited for another worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin(PortSlot);
 

@@ -7,9 +7,9 @@ use std::os::fd::AsRawFd;
 /// `UDP_NO_CHECK6_RX` of `linux/udp.h`: accepts datagrams over IPv6 without a checksum (RFC 6935).
 const UDP_NO_CHECK6_RX: libc::c_int = 102;
 
-/// Opens a socket that receives what the kernel has of the tunnel packets to a port of `endpoint`: reassembled
-/// fragments, and packets that no XDP program steers. While it is open, no other program and no `vxlan` link
-/// receives them.
+/// Opens a socket that receives what the kernel has of the tunnel packets to a port of `endpoint`:
+/// reassembled fragments, and packets that no XDP program steers. While it is open, no other program and no
+/// `vxlan` link receives them.
 ///
 /// # Errors
 /// The address is not this host's, or another socket has the port.

@@ -1,5 +1,5 @@
-//! Reports of this host beside the records: that it is alive, for which physical networks it has an uplink, and
-//! which of its ports forward.
+//! Reports of this host beside the records: that it is alive, for which physical networks it has an uplink,
+//! and which of its ports forward.
 //!
 //! A report expires after [`LIFETIME`] unless it is renewed, so that the reports of a host that fails expire.
 //! They let Neutron show the true state of a port; Dragonflow's own tables contain none of them.

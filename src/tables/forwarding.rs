@@ -97,8 +97,8 @@ impl Tables {
         Some(Exit::to_port(slot, link, port, link.queues.exit(entry, worker)))
     }
 
-    /// The exit to a host for a frame of the network with `tunnel`, which `worker` received from queue `entry`
-    /// of any link. `None` while the uplink is not open, and after the removal of the host.
+    /// The exit to a host for a frame of the network with `tunnel`, which `worker` received from queue
+    /// `entry` of any link. `None` while the uplink is not open, and after the removal of the host.
     ///
     /// # Errors
     /// The reason why there is no path to the host.

@@ -100,9 +100,9 @@ pub(super) fn network_of<'a>(nb: &'a Northbound, port: &LogicalPort) -> Result<&
 }
 
 impl Network {
-    /// The network `lswitch` with `members`, by the ids of their ports: those here, and those that are reached
-    /// by `segment`. An address that several have belongs to its holder; `had` returns whether a port had it
-    /// in the tables before.
+    /// The network `lswitch` with `members`, by the ids of their ports: those here, and those that are
+    /// reached by `segment`. An address that several have belongs to its holder; `had` returns whether a port
+    /// had it in the tables before.
     pub(super) fn of(
         lswitch: &Id,
         (key, segment): (NetworkKey, Option<Segment>),

@@ -1,9 +1,9 @@
 //! The chunks of a socket in zero-copy mode, which a NIC reads and writes by DMA.
 //!
 //! They are no chunks of the arena, for three reasons. The kernel takes the mode of all sockets that share a
-//! UMEM from its first one (`xp_assign_dev_shared` in `net/xdp/xsk_buff_pool.c`), and links of ports have copy
-//! mode only. Without `XDP_USE_SG`, which zero-copy drivers reject, a frame has one chunk, and that of the
-//! arena is too short for tunnels. And the kernel stops a NIC some time after the socket was closed
+//! UMEM from its first one (`xp_assign_dev_shared` in `net/xdp/xsk_buff_pool.c`), and links of ports have
+//! copy mode only. Without `XDP_USE_SG`, which zero-copy drivers reject, a frame has one chunk, and that of
+//! the arena is too short for tunnels. And the kernel stops a NIC some time after the socket was closed
 //! (`xp_release_deferred`): until then the NIC may use the chunks, so they could not return to the arena.
 //!
 //! Frames are copied between these chunks and those of the arena. The kernel keeps the pages of this memory
@@ -83,8 +83,8 @@ impl NicMemory {
         self.free.len()
     }
 
-    /// Copies the frame of a descriptor that the kernel put into the RX ring. `None` when the descriptor names
-    /// no chunk to receive into, or the stash is empty.
+    /// Copies the frame of a descriptor that the kernel put into the RX ring. `None` when the descriptor
+    /// names no chunk to receive into, or the stash is empty.
     pub(super) fn copy_in(&mut self, descriptor: &FrameDesc) -> Option<Frame> {
         let (address, len) = (descriptor.addr(), descriptor.lengths().data());
         let is_within = address / NIC_CHUNK_BYTES < NIC_RECEIVE_CHUNKS

@@ -33,8 +33,9 @@ pub(super) const NIC_CHUNK_BYTES: usize = 4096;
 /// Bytes of the longest frame that a NIC can receive into a chunk, after `XDP_PACKET_HEADROOM`.
 pub const LONGEST_NIC_FRAME_BYTES: usize = NIC_CHUNK_BYTES - 256;
 
-/// Chunks, and descriptors in the fill ring, of a socket in zero-copy mode. The NIC receives the host's frames
-/// into them as well, so more than the RX ring holds: a worker that is off its CPU leaves the rest to them.
+/// Chunks, and descriptors in the fill ring, of a socket in zero-copy mode. The NIC receives the host's
+/// frames into them as well, so more than the RX ring holds: a worker that is off its CPU leaves the rest to
+/// them.
 pub(super) const NIC_RECEIVE_CHUNKS: usize = 2048;
 
 /// Descriptors in the RX ring of a socket in zero-copy mode.

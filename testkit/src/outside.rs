@@ -13,7 +13,7 @@ use crate::scenario::Mac;
 /// The name of the host under test.
 pub const HERE: &str = "here";
 
-/// Its endpoint.
+/// The tunnel endpoint of the host under test.
 pub const HERE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// The address of each uplink, and that of the next hop behind it.

@@ -146,7 +146,7 @@ impl Scenario {
         self
     }
 
-    /// Binds a port.
+    /// Binds a port to a host or VTEP.
     pub fn at(mut self, port: &str, place: Place) -> Self {
         self.outside.places.insert(port.into(), place);
         self

@@ -47,7 +47,7 @@ impl TunnelPacket {
         frame
     }
 
-    /// The tunnel header.
+    /// The tunnel header with the key.
     pub fn header(&self) -> [u8; 8] {
         let [a, b, c, d] = self.key.to_be_bytes();
         match self.kind {

@@ -23,8 +23,8 @@ pub(super) fn chassis(name: &str) -> Place {
     Place::Chassis(name.to_owned())
 }
 
-/// The VM and its peers here; on host two a port of network `a` with a subport on network `b`, on host three a
-/// port of network `b`.
+/// The VM and its peers here; on host two a port of network `a` with a subport on network `b`, on host three
+/// a port of network `b`.
 fn scenario() -> Scenario {
     Scenario::vm_and_peers()
         .segment("a", Segment::Tunnel("vxlan", 38))

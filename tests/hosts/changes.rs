@@ -12,7 +12,8 @@ use super::testbed::{Hosts, on_hosts, tunnel};
 /// busy machine.
 const FLOWING_AGAIN: Duration = Duration::from_secs(15);
 
-/// Two hosts that reach each other's endpoint, 198.51.100.N on `lo`, by either of two underlays; a guest on each.
+/// Two hosts that reach each other's endpoint, 198.51.100.N on `lo`, by either of two underlays; a guest on
+/// each.
 fn on_two_underlays(test: impl FnOnce(&mut Hosts, usize, &str)) {
     on_hosts(2, |hosts| {
         hosts.add_underlay("br2");

@@ -16,7 +16,8 @@ fn a_port_that_moves_to_another_host_loses_at_most_a_second() {
     on_hosts(3, |hosts| {
         hosts.network(1, &tunnel("geneve", 38));
         let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
-        // The guest's second link is that of its new host: both are one port, which a bridge of the guest has.
+        // The guest's second link is that of its new host: both are one port, which a bridge of the guest
+        // has.
         let guest = &hosts.guests[b].netns;
         veth((&hosts.host(3).netns, "b"), (guest, "eth9", "02:00:00:00:09:09"), 1);
         hosts.host(3).netns.ip(&format!("link set dev b alias {}", port_id(2)));

@@ -111,7 +111,6 @@ impl Hosts {
         &self.all[usize::from(number) - 1]
     }
 
-    /// Writes a record.
     pub fn put(&self, table: &str, record: &Value) {
         self.all[0].files.nb(&["put", table, &record.to_string()], "");
     }
@@ -160,7 +159,6 @@ impl Hosts {
         ip
     }
 
-    /// Starts all daemons.
     pub fn start(&mut self) {
         for number in 1..=self.all.len() as u8 {
             self.start_host(number);
@@ -249,7 +247,7 @@ impl Host {
     }
 }
 
-/// A running ping.
+/// A ping that runs in the background.
 pub struct Pings(Child);
 
 impl Pings {

@@ -1,4 +1,5 @@
-//! The program of an uplink on a veth, which stores tags beside frames: which frames it redirects, and as what they arrive.
+//! The program of an uplink on a veth, which stores tags beside frames: which frames it redirects, and as
+//! what they arrive.
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -38,7 +38,6 @@ pub enum Family {
 /// A host and its guest, without a switch.
 #[derive(Debug)]
 pub struct Site {
-    /// 1 or 2.
     pub number: u8,
     pub host: Netns,
     pub guest: Netns,
@@ -155,7 +154,8 @@ impl Pair {
         assert!(self.ping(number, "-c 3 -i 0.2 -W 5 -s 1472 -M dont"), "{}", self.state());
     }
 
-    /// Gives the route of a host to the other one an MTU of 1280, so that its kernel fragments longer packets.
+    /// Gives the route of a host to the other one an MTU of 1280, so that its kernel fragments longer
+    /// packets.
     pub fn narrow(&self, number: u8) {
         let site = &self.sites[usize::from(number) - 1];
         site.host.ip(&format!("route add {} dev {} mtu 1280", site.remote(), site.uplink()));

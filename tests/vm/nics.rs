@@ -1,5 +1,5 @@
-//! Uplinks on emulated NICs, with the drivers of Debian's newest kernel: copy mode and zero-copy mode, frames in both
-//! directions to the byte, and removal of the NIC. `scripts/test-nics` runs these tests alone.
+//! Uplinks on emulated NICs, with the drivers of Debian's newest kernel: copy mode and zero-copy mode, frames
+//! in both directions to the byte, and removal of the NIC. `scripts/test-nics` runs these tests alone.
 
 use super::image::Image;
 use super::inside;

@@ -1,4 +1,5 @@
-//! Removal of uplinks and of their namespaces under the attached program, in a VM of its own (`bpf/README.md`).
+//! Removal of uplinks and of their namespaces under the attached program, in a VM of its own
+//! (`bpf/README.md`).
 
 use super::image::{Image, Kernel};
 use super::inside;

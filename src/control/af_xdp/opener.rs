@@ -106,7 +106,8 @@ impl Opener {
         }
     }
 
-    /// The mode to try first: zero-copy for an uplink whose driver announces it, unless it was rejected before.
+    /// The mode to try first: zero-copy for an uplink whose driver announces it, unless it was rejected
+    /// before.
     fn socket_mode(&self, link: &Link, options: LinkOptions) -> SocketMode {
         let fits = link.mtu as usize + Header::LEN + 2 * TAG_LEN <= LONGEST_NIC_FRAME_BYTES;
         match options {

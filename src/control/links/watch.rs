@@ -1,5 +1,6 @@
-//! The kernel's announcements of links, and of the host's addresses on them (rtnetlink), received by a thread of their own:
-//! both the list of all links and the ioctls that each announcement leads to may wait for the RTNL lock.
+//! The kernel's announcements of links, and of the host's addresses on them (rtnetlink), received by a thread
+//! of their own: both the list of all links and the ioctls that each announcement leads to may wait for the
+//! RTNL lock.
 
 use std::io;
 use std::net::IpAddr;

@@ -7,8 +7,9 @@ use crate::tables::{ContestedAddress, NetworkSlot, PortCounters};
 use crate::types::{MacAddr, PortKey};
 use crate::xsk::Frame;
 
-/// Moves the contested addresses that a frame is from, or announces by ARP or neighbour discovery, to the port
-/// that `claimant` returns for each. Each moves at most once a second. The frame of a trace moves nothing.
+/// Moves the contested addresses that a frame is from, or announces by ARP or neighbour discovery, to the
+/// port that `claimant` returns for each. Each moves at most once a second. The frame of a trace moves
+/// nothing.
 #[cold]
 pub(super) fn announce(
     frame: &Frame,

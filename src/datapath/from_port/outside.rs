@@ -31,8 +31,8 @@ pub(in crate::datapath) fn classify_outside(
     Ok(facts)
 }
 
-/// Takes the outer headers off. A packet is accepted from every chassis, so that a port that has just moved is
-/// heard.
+/// Takes the outer headers off. A packet is accepted from every chassis, so that a port that has just moved
+/// is heard.
 #[inline]
 fn decapsulate(
     frame: &mut Frame,

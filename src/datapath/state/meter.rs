@@ -41,8 +41,8 @@ impl<H: Copy> Default for Meters<H> {
 }
 
 impl<H: Copy + PartialEq> Meters<H> {
-    /// Takes `frames` tokens, if the bucket of the holder of a slot, filled with `rate` a second, is not empty.
-    /// Returns whether it was not.
+    /// Takes `frames` tokens, if the bucket of the holder of a slot, filled with `rate` a second, is not
+    /// empty. Returns whether it was not.
     pub(crate) fn take(
         &mut self,
         (slot, holder): (usize, H),

@@ -56,7 +56,8 @@ impl FlowHash {
         let mut words = [0; WORDS];
         (words[0], words[1]) = (SET_HASH, self.flow);
         [words[2], words[3]] = split(self.fields);
-        // SAFETY: the request is a struct ethtool_rxnfc, of the size of `words`; the kernel may write it back.
+        // SAFETY: the request is a struct ethtool_rxnfc, of the size of `words`; the kernel may write it
+        // back.
         unsafe { query_into(link, &mut words) }
     }
 }

@@ -44,8 +44,8 @@ pub struct OuterHeader {
 }
 
 impl OuterHeader {
-    /// Compiles the headers for packets of `kind`. `forbids_fragments` sets DF in IPv4 headers; over IPv6 only
-    /// the sender fragments.
+    /// Compiles the headers for packets of `kind`. `forbids_fragments` sets DF in IPv4 headers; over IPv6
+    /// only the sender fragments.
     ///
     /// Returns `None` for addresses of two families.
     #[must_use]

@@ -21,8 +21,8 @@ pub(super) struct RemotePort {
 }
 
 impl Compiler {
-    /// Brings the remote ports up to date with the dirty records, and marks the networks that have gained, lost
-    /// or changed one.
+    /// Brings the remote ports up to date with the dirty records, and marks the networks that have gained,
+    /// lost or changed one.
     pub(super) fn update_remote_ports(&mut self) {
         let mut changed = BTreeSet::new();
         for lport in &self.dirty {

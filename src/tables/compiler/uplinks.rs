@@ -71,8 +71,8 @@ impl Compiler {
         }
     }
 
-    /// The way to the ports of a network that are not here; or what is wrong with it. `Ok(None)` for a network
-    /// that stays here, and while its uplink is not open.
+    /// The way to the ports of a network that are not here; or what is wrong with it. `Ok(None)` for a
+    /// network that stays here, and while its uplink is not open.
     pub(super) fn segment_of(&self, lswitch: &LogicalSwitch) -> Result<Option<Segment>, Problem> {
         let problem = |reason: String| Problem::new(format!("lswitch {}", lswitch.id), reason);
         let segment = lswitch.segment.as_ref().map_err(|error| problem(error.to_string()))?;
@@ -134,7 +134,8 @@ impl Compiler {
         }
     }
 
-    /// The frames of provider networks that each uplink receives, if that may have changed since the last call.
+    /// The frames of provider networks that each uplink receives, if that may have changed since the last
+    /// call.
     pub fn take_steering(&mut self) -> Option<Vec<(LinkSlot, Steering)>> {
         let steering = self.uplinks.values().map(|uplink| (uplink.link.slot, uplink.steering()));
         std::mem::take(&mut self.uplinks_changed).then(|| steering.collect())
