@@ -252,12 +252,12 @@ impl CounterBook {
         self.segments.read().iter().map(|(id, counters)| (id.clone(), counters.totals())).collect()
     }
 
-    /// Forgets a host.
+    /// Forgets the counters of a host.
     pub(super) fn remove_peer(&self, chassis: &str) {
         self.peers.write().remove(chassis);
     }
 
-    /// Forgets a network.
+    /// Forgets the counters of a network.
     pub(super) fn remove_segment(&self, lswitch: &str) {
         self.segments.write().remove(lswitch);
     }

@@ -24,7 +24,7 @@ impl Identity {
     /// An uplink, for its frames of no network.
     pub(super) const UPLINK: Self = Self(Self::SEGMENT);
 
-    /// A port.
+    /// The port with this key.
     #[must_use]
     pub const fn of_port(key: PortKey) -> Self {
         Self(key.nonzero())

@@ -32,7 +32,7 @@ pub struct Paths {
 /// The way of packets to a host by one next hop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
-    /// The uplink.
+    /// The uplink that packets leave by.
     pub link: LinkSlot,
     /// Bytes of the longest packet of the underlay.
     pub mtu: usize,

@@ -19,7 +19,7 @@ pub enum TunnelType {
 }
 
 impl TunnelType {
-    /// All types.
+    /// All types, in the order in which they are listed.
     pub const ALL: [Self; 3] = [Self::Vxlan, Self::Geneve, Self::Gre];
 
     /// The name in records.
@@ -68,11 +68,11 @@ bitflags! {
     /// A set of [`TunnelType`]s, the `tunnel_types` of a chassis.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct TunnelTypes: u8 {
-        /// [`TunnelType::Vxlan`].
+        /// The bit of [`TunnelType::Vxlan`].
         const VXLAN = 1;
-        /// [`TunnelType::Geneve`].
+        /// The bit of [`TunnelType::Geneve`].
         const GENEVE = 2;
-        /// [`TunnelType::Gre`].
+        /// The bit of [`TunnelType::Gre`].
         const GRE = 4;
     }
 }
@@ -87,7 +87,7 @@ impl From<TunnelType> for TunnelTypes {
     }
 }
 
-/// As `vxlan, gre`.
+/// The names, as `vxlan, gre`.
 impl fmt::Display for TunnelTypes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = TunnelType::ALL.into_iter().filter(|kind| self.contains((*kind).into()));
@@ -109,7 +109,7 @@ pub struct Tunnel {
 pub struct TunnelKeyError {
     /// The type of the network.
     pub kind: TunnelType,
-    /// The rejected number.
+    /// The number that was rejected.
     pub key: u64,
 }
 
@@ -124,7 +124,7 @@ impl Tunnel {
         Ok(Self { kind, key })
     }
 
-    /// The encapsulation.
+    /// The encapsulation of its frames.
     #[must_use]
     pub const fn kind(self) -> TunnelType {
         self.kind
@@ -137,7 +137,7 @@ impl Tunnel {
     }
 }
 
-/// As `vxlan 38`.
+/// Type and key, as `vxlan 38`.
 impl fmt::Display for Tunnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.key)

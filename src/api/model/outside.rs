@@ -14,7 +14,7 @@ use crate::xsk::SocketMode;
 pub struct PeerView {
     /// Id of its record in table `chassis`; the address of a hardware VTEP.
     pub peer: String,
-    /// Its tunnel endpoint.
+    /// Address of its tunnel endpoint.
     pub endpoint: IpAddr,
     /// The types that it receives.
     pub tunnel_types: Vec<TunnelType>,
@@ -26,16 +26,16 @@ pub struct PeerView {
     pub problem: Option<String>,
     /// Time since the paths last changed.
     pub age_seconds: u64,
-    /// Frames from it.
+    /// Frames that arrived from it.
     pub received_frames: u64,
-    /// Frames to it.
+    /// Frames that were sent to it.
     pub sent_frames: u64,
 }
 
 /// A path to another host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathView {
-    /// The uplink.
+    /// Name of the uplink that packets leave by.
     pub link: String,
     /// The gateway, or the endpoint itself.
     pub next_hop: IpAddr,
@@ -73,14 +73,14 @@ pub struct UplinkView {
 /// Counters of frames from and to other hosts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutsideStats {
-    /// What is counted.
+    /// The far end that is counted.
     #[serde(flatten)]
     pub subject: OutsideSubject,
-    /// Frames from there.
+    /// Frames that arrived from there.
     pub received_frames: u64,
     /// Their length with outer headers, without FCS.
     pub received_bytes: u64,
-    /// Frames to there.
+    /// Frames that were sent there.
     pub sent_frames: u64,
     /// Their length with outer headers, without FCS.
     pub sent_bytes: u64,

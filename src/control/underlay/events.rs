@@ -40,7 +40,7 @@ const DATAGRAM_BYTES: usize = 32 << 10;
 /// Datagrams that are read before the endpoints that they concern are decided on.
 const MAX_DATAGRAMS: usize = 64;
 
-/// A change.
+/// A change that the kernel announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     Link(IfIndex, OutputLink),

@@ -151,7 +151,7 @@ impl Underlay {
     }
 }
 
-/// The thread's work.
+/// Resolves targets until there are none to come.
 fn run(
     targets: watch::Receiver<Targets>,
     results: mpsc::UnboundedSender<Resolved>,

@@ -36,7 +36,7 @@ pub(super) enum Resolution {
 /// The reason for which an entry does not age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keeper {
-    /// It ages.
+    /// None: the entry ages.
     Nobody,
     /// An operator added it with its address. A `managed` request would make it an entry that ages.
     Operator,

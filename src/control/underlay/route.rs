@@ -22,7 +22,7 @@ pub(super) enum Route {
     NotUnicast,
     /// There is no route.
     Missing,
-    /// Packets are dropped.
+    /// The route drops packets.
     Rejected(Rejection),
 }
 

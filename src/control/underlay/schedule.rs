@@ -27,7 +27,7 @@ const SLICES: usize = 15;
 /// Endpoints that are handled between two looks at announcements and commands.
 const AT_ONCE: usize = 32;
 
-/// The next work.
+/// The work that comes next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Work {
     /// The source addresses first, then all endpoints, by further work.

@@ -16,7 +16,7 @@ use crate::types::TunnelType;
 pub struct Outer {
     /// Address of the sending endpoint.
     pub source: IpAddr,
-    /// The encapsulation.
+    /// The encapsulation of the frame.
     pub kind: TunnelType,
     /// The VNI, or the GRE key; 0 for GRE without a key.
     pub key: u32,

@@ -17,7 +17,7 @@ use crate::types::{Id, IfIndex, Problem, SlotAllocator, TunnelType, TunnelTypes}
 /// A path to an endpoint, as the kernel routes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnderlayPath {
-    /// The uplink.
+    /// The uplink that packets leave by.
     pub ifindex: IfIndex,
     /// The addresses of the two ends, and of the first hop.
     pub endpoints: Endpoints,

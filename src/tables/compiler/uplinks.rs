@@ -12,7 +12,7 @@ use crate::tables::{
 };
 use crate::types::{Id, NetworkSegment, Problem, UnknownTags, VlanId, Wants};
 
-/// An open uplink.
+/// An uplink with open sockets.
 #[derive(Debug)]
 pub(super) struct UplinkState {
     pub(super) link: LocalLink,
@@ -24,7 +24,7 @@ pub(super) struct UplinkState {
 /// Frames of provider networks that an uplink receives.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Steering {
-    /// The VLANs.
+    /// The VLANs that belong to networks.
     pub vids: Vec<VlanId>,
     /// Whether untagged frames belong to a network (`flat`).
     pub has_untagged: bool,
