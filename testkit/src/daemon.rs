@@ -252,11 +252,16 @@ impl Daemon {
         until(&format!("an NB DB that is {state:?}"), || wanted(&self.show("nb")?));
     }
 
-    /// Waits until the published tables equal those compiled from a fresh read of the NB DB, and no problem
+    /// Waits until the published tables equal those compiled from a fresh read of the NB DB.
+    pub fn wait_for_no_drift(&self) {
+        until("no drift", || self.show("drift")?.as_array()?.is_empty().then_some(()));
+    }
+
+    /// Waits until the NB DB is followed, there is [no drift](Self::wait_for_no_drift), and no problem
     /// is shown except those that name sent VLANs: these stay for a minute.
     pub fn wait_until_converged(&self) {
         self.wait_for_nb("followed");
-        until("no drift", || self.show("drift")?.as_array()?.is_empty().then_some(()));
+        self.wait_for_no_drift();
         until("no problem", || {
             let problems = self.show("problems")?;
             problems.as_array()?.iter().all(|row| row.to_string().contains(" sends VLAN ")).then_some(())

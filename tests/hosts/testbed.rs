@@ -200,6 +200,7 @@ impl Hosts {
 
     fn finish(&mut self) {
         for host in &mut self.all {
+            host.daemon().wait_for_no_drift();
             let stats = host.daemon().stats();
             let chunks = &stats["chunks"];
             assert_eq!(chunks["sum"], chunks["total"], "host {}: {chunks}", host.number);

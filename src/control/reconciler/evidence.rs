@@ -3,7 +3,7 @@
 use super::state::Reconciler;
 use crate::control::backend::LinkBackend;
 use crate::nb::Snapshot;
-use crate::tables::{Compiler, LocalLink, Policy, TableDump};
+use crate::tables::{Compiler, Host, LocalLink, Policy, TableDump};
 use crate::types::Incumbents;
 
 /// The tables that were in force at one moment, and the links then.
@@ -13,6 +13,7 @@ pub struct Evidence {
     links: Vec<LocalLink>,
     workers: usize,
     policy: Policy,
+    host: Host,
     incumbents: Incumbents,
 }
 
@@ -22,6 +23,7 @@ impl Evidence {
     #[must_use]
     pub fn differences(self, snapshot: &Snapshot) -> Vec<String> {
         let mut fresh = Compiler::new(self.workers, self.policy);
+        fresh.set_host(self.host);
         fresh.set_incumbents(self.incumbents);
         fresh.apply_snapshot(snapshot);
         self.links.into_iter().for_each(|link| fresh.set_link(link));
@@ -39,6 +41,7 @@ impl<B: LinkBackend> Reconciler<B> {
             links: self.ports.iter().map(|port| self.local_link(port)).collect(),
             workers: self.config.workers.len(),
             policy: self.config.policy.clone(),
+            host: self.host(),
             incumbents: self.compiler.incumbents(),
         }
     }
