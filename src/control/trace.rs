@@ -230,7 +230,7 @@ impl Outlet for TraceOutlet<'_> {
         let link = self.daemon.reconciler.ports.at_slot(to.link);
         let link = link.map_or_else(|| "?".to_owned(), |open| open.link_name.clone());
         let (lport, name) = (self.id(to.slot), self.name(to.slot));
-        let pushed = match to.wrap {
+        let pushed = match to.wrap() {
             Wrap::Tags(tags) if tags.is_empty() => "no tag".to_owned(),
             Wrap::Tags(tags) => {
                 let tags: Vec<_> = tags.iter().map(|vid| format!("VLAN {vid}")).collect();

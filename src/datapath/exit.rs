@@ -26,7 +26,7 @@ pub(super) fn exit_to<'t, O>(
     }
 }
 
-#[inline(never)]
+#[inline]
 fn exit_to_host<'t, O>(
     packet: &Packet,
     (to, peer): (PortSlot, PeerSlot),

@@ -18,20 +18,17 @@ pub struct Exit<'t> {
     pub queue: QueueId,
     /// The worker that owns the queue.
     pub worker: WorkerId,
-    /// Bytes of the longest packet that is taken whole, without Ethernet header and tags.
-    pub mtu: usize,
-    /// Bytes of the longest frame that is taken, with the tags that it has before [`wrap`](Self::wrap) is put
-    /// on.
-    pub longest_frame: usize,
-    /// The meaning of tags on frames to the receiver; `None` for one that takes all tags.
-    pub subports: Option<&'t VlanTable>,
-    /// The outer headers by which the far end tells the frames of ports and networks apart.
-    pub wrap: Wrap<'t>,
-    /// Counters of the receiver.
-    pub counters: &'t PortCounters,
+    receiver: Receiver<'t>,
 }
 
-/// The outer headers of a frame.
+/// The receiver, by what its link needs to know of it.
+#[derive(Debug, Clone, Copy)]
+enum Receiver<'t> {
+    Port(&'t LinkEntry, &'t Port),
+    Host { peer: &'t Peer, path: &'t Path, header: &'t OuterHeader, tunnel: Tunnel, flow: Flow },
+}
+
+/// The outer headers of a frame, by which the far end tells the frames of ports and networks apart.
 #[derive(Debug, Clone, Copy)]
 pub enum Wrap<'t> {
     /// 802.1Q tags, innermost first; none for the own port of a link.
@@ -48,39 +45,68 @@ impl<'t> Exit<'t> {
         port: &'t Port,
         (queue, worker): (QueueId, WorkerId),
     ) -> Self {
-        Self {
-            slot,
-            link: slot.link,
-            queue,
-            worker,
-            mtu: link.mtu,
-            longest_frame: link.longest_frame.saturating_sub(port.tags.len() * TAG_LEN),
-            subports: port.subports.as_deref(),
-            wrap: Wrap::Tags(&port.tags),
-            counters: &port.counters,
-        }
+        Self { slot, link: slot.link, queue, worker, receiver: Receiver::Port(link, port) }
     }
 
     #[inline]
     pub(super) fn to_peer(
-        slot: PeerSlot,
-        peer: &'t Peer,
-        (path, link): (&Path, &LinkEntry),
+        (slot, peer): (PeerSlot, &'t Peer),
+        path: &'t Path,
         (header, tunnel, flow): (&'t OuterHeader, Tunnel, Flow),
-        (entry, worker): (QueueId, WorkerId),
+        (queue, worker): (QueueId, WorkerId),
     ) -> Self {
-        let (queue, worker) = link.queues.exit(entry, worker);
-        let longest_frame = path.mtu.saturating_sub(header.overhead());
-        Self {
-            slot: PortSlot::of_peer(slot),
-            link: path.link,
-            queue,
-            worker,
-            mtu: longest_frame.saturating_sub(Header::LEN),
-            longest_frame,
-            subports: None,
-            wrap: Wrap::Tunnel(header, tunnel, flow),
-            counters: &peer.counters,
+        let receiver = Receiver::Host { peer, path, header, tunnel, flow };
+        Self { slot: PortSlot::of_peer(slot), link: path.link, queue, worker, receiver }
+    }
+
+    /// Bytes of the longest packet that is taken whole, without Ethernet header and tags.
+    #[inline]
+    #[must_use]
+    pub fn mtu(&self) -> usize {
+        match self.receiver {
+            Receiver::Port(link, _) => link.mtu,
+            Receiver::Host { .. } => self.longest_frame().saturating_sub(Header::LEN),
+        }
+    }
+
+    /// Bytes of the longest frame that is taken, with the tags that it has before [`wrap`](Self::wrap) is put
+    /// on.
+    #[inline]
+    #[must_use]
+    pub fn longest_frame(&self) -> usize {
+        match self.receiver {
+            Receiver::Port(link, port) => link.longest_frame.saturating_sub(port.tags.len() * TAG_LEN),
+            Receiver::Host { path, header, .. } => path.mtu.saturating_sub(header.overhead()),
+        }
+    }
+
+    /// The meaning of tags on frames to the receiver; `None` for one that takes all tags.
+    #[inline]
+    #[must_use]
+    pub fn subports(&self) -> Option<&'t VlanTable> {
+        match self.receiver {
+            Receiver::Port(_, port) => port.subports.as_deref(),
+            Receiver::Host { .. } => None,
+        }
+    }
+
+    /// The outer headers of the frame.
+    #[inline]
+    #[must_use]
+    pub fn wrap(&self) -> Wrap<'t> {
+        match self.receiver {
+            Receiver::Port(_, port) => Wrap::Tags(&port.tags),
+            Receiver::Host { header, tunnel, flow, .. } => Wrap::Tunnel(header, tunnel, flow),
+        }
+    }
+
+    /// Counters of the receiver.
+    #[inline]
+    #[must_use]
+    pub fn counters(&self) -> &'t PortCounters {
+        match self.receiver {
+            Receiver::Port(_, port) => &port.counters,
+            Receiver::Host { peer, .. } => &peer.counters,
         }
     }
 }

@@ -113,8 +113,9 @@ impl Tables {
         let Some(peer) = self.peer(slot) else { return Ok(None) };
         let path = peer.paths.as_ref().map_err(|reason| *reason)?.of(flow);
         let header = path.header(tunnel.kind()).ok_or(TunnelDrop::TypeUnsupported)?;
-        let link = self.link(path.link);
-        Ok(link.map(|link| Exit::to_peer(slot, peer, (path, link), (header, tunnel, flow), (entry, worker))))
+        Ok(self.link(path.link).map(|link| {
+            Exit::to_peer((slot, peer), path, (header, tunnel, flow), link.queues.exit(entry, worker))
+        }))
     }
 
     /// The host at `slot`; `None` after its removal.

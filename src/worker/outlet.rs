@@ -85,11 +85,11 @@ impl Outlet for WorkerOutlet {
         };
         match staged {
             Ok(()) => {
-                if let Some(counters) = exit.counters.of(self.worker) {
+                if let Some(counters) = exit.counters().of(self.worker) {
                     counters.sent(bytes);
                 }
             }
-            Err((frame, reason)) => self.drop_frame(exit.counters, reason, frame),
+            Err((frame, reason)) => self.drop_frame(exit.counters(), reason, frame),
         }
     }
 

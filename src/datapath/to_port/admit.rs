@@ -13,7 +13,7 @@ use crate::xsk::Frame;
 /// The reason to drop it.
 #[inline]
 pub(in crate::datapath) fn admit(packet: &Packet, exit: &Exit<'_>) -> Result<(), Halt> {
-    if exit.subports.is_some_and(|table| !is_parents(&packet.frame, table)) {
+    if exit.subports().is_some_and(|table| !is_parents(&packet.frame, table)) {
         return Err(Halt::drop(exit.slot, Admit::TagRefused));
     }
     Ok(())

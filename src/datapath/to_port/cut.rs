@@ -28,7 +28,7 @@ pub(in crate::datapath) fn cut<O: Outlet>(
     finish: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
 ) -> Result<(), (Frame, Halt)> {
     let Packet { frame, facts } = packet;
-    let Some(tcp) = LongTcp::find(frame.bytes(), frame.len(), exit.mtu) else {
+    let Some(tcp) = LongTcp::find(frame.bytes(), frame.len(), exit.mtu()) else {
         if !takes(frame.len(), &exit) {
             return Err((frame, Halt::drop(exit.slot, Fit::TooLong)));
         }
@@ -39,7 +39,7 @@ pub(in crate::datapath) fn cut<O: Outlet>(
     if segments > MAX_SEGMENTS {
         return Err((frame, Halt::drop(facts.origin, Fit::TooManySegments)));
     }
-    let surplus = segments.saturating_sub(2 * frame.len().div_ceil(exit.mtu));
+    let surplus = segments.saturating_sub(2 * frame.len().div_ceil(exit.mtu()));
     if surplus > 0 && !may_cause(surplus, &facts, cx) {
         return Err((frame, Halt::drop(facts.origin, Fit::SegmentRate)));
     }

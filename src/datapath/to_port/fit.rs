@@ -22,7 +22,7 @@ pub(in crate::datapath) enum Fit {
 pub(in crate::datapath) fn fit(packet: &Packet, exit: &Exit<'_>) -> Result<Fit, Halt> {
     let frame_bytes = packet.frame.len();
     // With tags of its own it may be shorter than it looks: `cut` finds out.
-    if frame_bytes > exit.mtu + Header::LEN {
+    if frame_bytes > exit.mtu() + Header::LEN {
         return Ok(Fit::Cut);
     }
     if takes(frame_bytes, exit) {
@@ -45,5 +45,5 @@ pub(in crate::datapath) fn fit_whole(packet: &Packet, exit: &Exit<'_>) -> Result
 /// Whether a frame of `frame_bytes` bytes is taken, with the headers that it leaves in.
 #[inline]
 pub(super) fn takes(frame_bytes: usize, exit: &Exit<'_>) -> bool {
-    frame_bytes <= exit.longest_frame
+    frame_bytes <= exit.longest_frame()
 }

@@ -17,7 +17,7 @@ pub(in crate::datapath) fn wrap<O>(
     cx: &mut Context<'_, O>,
 ) -> Result<(), Halt> {
     let no_headroom = Halt::drop(exit.slot, drop_reason::Wrap::NoHeadroom);
-    match exit.wrap {
+    match exit.wrap() {
         Wrap::Tags(tags) => {
             for vid in tags {
                 let tci = Tci::new(*vid, packet.facts.pcp);
