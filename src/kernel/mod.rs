@@ -10,6 +10,7 @@ mod path_mtu_socket;
 mod pins;
 mod privileges;
 mod program;
+mod socket_option;
 mod tunnel_socket;
 
 pub use attachable::PageBoundError;

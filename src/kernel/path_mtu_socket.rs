@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, bind, ipproto, socket_with};
+
+use super::socket_option::set_option;
 
 /// A classic BPF program that accepts nothing: it returns a length of 0.
 const REJECT_ALL: libc::sock_filter =
@@ -38,21 +40,4 @@ fn open(endpoint: IpAddr, protocol: Protocol) -> io::Result<OwnedFd> {
     }
     bind(&socket, &SocketAddr::new(endpoint, 0))?;
     Ok(socket)
-}
-
-/// Sets a socket option.
-///
-/// # Safety
-/// `value` has the type of the option, and its pointers are valid.
-unsafe fn set_option<T>(
-    socket: &OwnedFd,
-    level: libc::c_int,
-    option: libc::c_int,
-    value: &T,
-) -> io::Result<()> {
-    let len = size_of::<T>() as libc::socklen_t;
-    // SAFETY: `socket` is open, and `value` has `len` bytes; the caller vouches for its type.
-    let result =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const *value).cast(), len) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

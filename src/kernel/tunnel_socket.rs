@@ -2,7 +2,8 @@
 
 use std::io;
 use std::net::{IpAddr, UdpSocket};
-use std::os::fd::AsRawFd;
+
+use super::socket_option::set_option;
 
 /// `UDP_NO_CHECK6_RX` of `linux/udp.h`: accepts datagrams over IPv6 without a checksum (RFC 6935).
 const UDP_NO_CHECK6_RX: libc::c_int = 102;
@@ -18,19 +19,8 @@ pub fn open_tunnel_socket(endpoint: IpAddr, port: u16) -> io::Result<UdpSocket> 
     socket.set_nonblocking(true)?;
     if endpoint.is_ipv6() {
         let on: libc::c_int = 1;
-        // SAFETY: `socket` is open, and `on` outlives the call, which reads as many bytes as it has.
-        let result = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::IPPROTO_UDP,
-                UDP_NO_CHECK6_RX,
-                (&raw const on).cast(),
-                size_of_val(&on) as libc::socklen_t,
-            )
-        };
-        if result < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        // SAFETY: the option is a `c_int`.
+        unsafe { set_option(&socket, libc::IPPROTO_UDP, UDP_NO_CHECK6_RX, &on) }?;
     }
     Ok(socket)
 }

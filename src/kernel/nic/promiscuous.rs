@@ -2,10 +2,11 @@
 //! takes one back when its socket is closed, also by the end of the process.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketType, socket};
 
+use crate::kernel::socket_option::set_option;
 use crate::types::IfIndex;
 
 /// A request for the promiscuous mode of a link. It ends when the value is dropped.
@@ -23,16 +24,8 @@ impl Promiscuous {
             mr_alen: 0,
             mr_address: [0; 8],
         };
-        // SAFETY: the option value is `request`, which outlives the call, and its size is given with it.
-        let result = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_ADD_MEMBERSHIP,
-                (&raw const request).cast(),
-                size_of::<libc::packet_mreq>() as libc::socklen_t,
-            )
-        };
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(Self(socket)) }
+        // SAFETY: the option is a `packet_mreq`, which has no pointers.
+        unsafe { set_option(&socket, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request) }?;
+        Ok(Self(socket))
     }
 }
