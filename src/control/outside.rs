@@ -7,7 +7,6 @@ use super::daemon::Daemon;
 use super::underlay::{Path, Paths};
 use crate::api::model::{PathView, PeerView, UplinkView};
 use crate::datapath::Entry;
-use crate::nb::Binding;
 use crate::tables::{PeerSlot, PortSlot, PortTotals, Steering, Tables};
 use crate::types::{Id, LinkRole, Problem, QueueId, TunnelType};
 
@@ -18,7 +17,7 @@ impl Daemon {
         let counts: BTreeMap<_, _> = self.reconciler.compiler.counters().peer_totals().into_iter().collect();
         let peers = self.reconciler.compiler.peers().filter_map(|(binding, slot, types)| {
             let endpoint = tables.peer(slot)?.address;
-            let name = name_of(binding);
+            let name = binding.host_name();
             let counts = counts.get(&*name);
             let count = |of: fn(&PortTotals) -> u64| counts.map(of).unwrap_or_default();
             let found = self.tunnels.found(endpoint);
@@ -107,8 +106,7 @@ impl Daemon {
         let tables = self.reconciler.tables();
         let problems = hosts.filter_map(|(binding, slot, _)| {
             let reason = self.tunnels.problem(tables.peer(slot)?.address)?;
-            let table = if matches!(binding, Binding::Chassis(_)) { "chassis" } else { "vtep" };
-            Some(Problem::new(format!("{table} {}", name_of(binding)), reason))
+            Some(Problem::new(binding.to_string(), reason))
         });
         problems.collect()
     }
@@ -120,7 +118,7 @@ impl Daemon {
         let tables = self.reconciler.tables();
         if let Some(peer) = slot.peer() {
             let host = compiler.peers().find(|(_, place, _)| *place == peer);
-            let id = host.map_or_else(|| "?".to_owned(), |(binding, ..)| name_of(binding).to_string());
+            let id = host.map_or_else(|| "?".to_owned(), |(binding, ..)| binding.host_name().to_string());
             return (id.clone(), format!("host {id}"));
         }
         if let Some(lport) = compiler.port_at(slot) {
@@ -155,12 +153,5 @@ impl Daemon {
             self.reconciler.apply_paths(*address, None);
         }
         !gone.is_empty()
-    }
-}
-
-fn name_of(binding: &Binding) -> Id {
-    match binding {
-        Binding::Chassis(chassis) => chassis.clone(),
-        Binding::Vtep(address) => address.to_string().into(),
     }
 }

@@ -1,8 +1,8 @@
 //! Records of ports, table `lport`.
 
 use std::net::IpAddr;
-use std::slice;
 use std::sync::Arc;
+use std::{fmt, slice};
 
 use super::{Affected, IndexedIds, Row, Table};
 use crate::nb::fields::Fields;
@@ -101,6 +101,27 @@ pub enum Binding {
     Chassis(Id),
     /// Behind the tunnel endpoint with this address, which belongs to no chassis: a hardware VTEP.
     Vtep(IpAddr),
+}
+
+impl Binding {
+    /// The name of the host in views and counters.
+    #[must_use]
+    pub fn host_name(&self) -> Id {
+        match self {
+            Self::Chassis(chassis) => chassis.clone(),
+            Self::Vtep(address) => address.to_string().into(),
+        }
+    }
+}
+
+/// Kind and name, as `chassis compute1` or `vtep 192.0.2.9`.
+impl fmt::Display for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chassis(chassis) => write!(f, "chassis {chassis}"),
+            Self::Vtep(address) => write!(f, "vtep {address}"),
+        }
+    }
 }
 
 impl LogicalPort {

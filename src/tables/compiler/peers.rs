@@ -123,30 +123,18 @@ impl Peers {
     /// What is wrong with an endpoint, by the subject of the problem.
     fn problem(&self, binding: &Binding, peer: &PeerState, own: Option<IpAddr>) -> Option<Problem> {
         let address = peer.address;
-        let about = || match binding {
-            Binding::Chassis(chassis) => format!("chassis {chassis}"),
-            Binding::Vtep(address) => format!("vtep {address}"),
-        };
         if own == Some(address) {
             let reason = format!(
                 "its ip {address} is the tunnel endpoint of this host, so its ports are not reached -> give it its own address, or this host another --local-ip"
             );
-            return Some(Problem::new(about(), reason));
+            return Some(Problem::new(binding.to_string(), reason));
         }
         let holder = self.addresses.holder(&address).filter(|_| !self.holds_address(binding, address))?;
         let Binding::Chassis(_) = binding else { return None };
         let reason = format!(
             "its ip {address} belongs to chassis {holder} already, so its ports are not reached -> give it its own address"
         );
-        Some(Problem::new(about(), reason))
-    }
-}
-
-/// The name of a host in views and counters.
-fn name_of(binding: &Binding) -> Id {
-    match binding {
-        Binding::Chassis(chassis) => chassis.clone(),
-        Binding::Vtep(address) => address.to_string().into(),
+        Some(Problem::new(binding.to_string(), reason))
     }
 }
 
@@ -270,7 +258,7 @@ impl Compiler {
             number,
             address,
             types,
-            counters: self.counters.peer(&name_of(binding)),
+            counters: self.counters.peer(&binding.host_name()),
         };
         peers.all.insert(binding.clone(), peer);
         self.dirty_networks.extend(self.networks_at(binding));
@@ -279,7 +267,7 @@ impl Compiler {
     fn remove_peer(&mut self, binding: &Binding) {
         let Some(peer) = self.peers.all.remove(binding) else { return };
         self.dirty_networks.extend(self.networks_at(binding));
-        self.counters.remove_peer(&name_of(binding));
+        self.counters.remove_peer(&binding.host_name());
         self.tables.peers.set(usize::from(peer.slot.0), None);
         self.peers.slots.release(peer.slot.0.into());
     }

@@ -205,7 +205,7 @@ impl Compiler {
         let ports = self.northbound.lports_on(&lswitch.id).filter_map(|port| self.remote_ports.get(&port.id));
         let places: BTreeSet<_> = ports.map(|port| &port.at).collect();
         let problems = places.into_iter().filter_map(|at| {
-            let Binding::Chassis(chassis) = at else { return None };
+            let Binding::Chassis(_) = at else { return None };
             let network = &lswitch.id;
             let reason = match self.peers.types_of(at) {
                 None => format!(
@@ -217,7 +217,7 @@ impl Compiler {
                 ),
                 Some(_) => return None,
             };
-            Some(Problem::new(format!("chassis {chassis}"), reason))
+            Some(Problem::new(at.to_string(), reason))
         });
         problems.collect()
     }

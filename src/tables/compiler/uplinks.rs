@@ -140,9 +140,7 @@ impl Compiler {
         let steering = self.uplinks.values().map(|uplink| (uplink.link.slot, uplink.steering()));
         std::mem::take(&mut self.uplinks_changed).then(|| steering.collect())
     }
-}
 
-impl Compiler {
     /// The frames of provider networks that each uplink receives, by the uplink's name.
     pub fn steering(&self) -> impl Iterator<Item = (Id, Steering)> {
         self.uplinks.iter().map(|(name, uplink)| (name.clone(), uplink.steering()))
