@@ -7,11 +7,14 @@ pub const ETHERTYPE_IPV4: u16 = 0x0800;
 pub const ETHERTYPE_ARP: u16 = 0x0806;
 pub const ETHERTYPE_RARP: u16 = 0x8035;
 pub const ETHERTYPE_IPV6: u16 = 0x86dd;
+/// An Ethernet frame in GRE or Geneve.
+pub const ETHERTYPE_TRANSPARENT_BRIDGING: u16 = 0x6558;
 // Labels assigned by the receiver, and by the sender (RFC 5332, 3).
 pub const ETHERTYPE_MPLS: u16 = 0x8847;
 pub const ETHERTYPE_MPLS_UPSTREAM: u16 = 0x8848;
 pub const PROTOCOL_TCP: u8 = 6;
 pub const PROTOCOL_UDP: u8 = 17;
+pub const PROTOCOL_GRE: u8 = 47;
 pub const PROTOCOL_ICMPV6: u8 = 58;
 /// Bytes of an IPv4 header without options.
 pub const IPV4_HEADER_LEN: usize = 20;

@@ -22,6 +22,11 @@ impl TunnelType {
     /// All types, in the order in which they are listed.
     pub const ALL: [Self; 3] = [Self::Vxlan, Self::Geneve, Self::Gre];
 
+    /// The UDP destination port of VXLAN (RFC 7348, 5).
+    pub const VXLAN_PORT: u16 = 4789;
+    /// The UDP destination port of Geneve (RFC 8926, 3.3).
+    pub const GENEVE_PORT: u16 = 6081;
+
     /// The name in records.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -42,8 +47,8 @@ impl TunnelType {
     #[must_use]
     pub const fn udp_port(self) -> Option<u16> {
         match self {
-            Self::Vxlan => Some(4789),
-            Self::Geneve => Some(6081),
+            Self::Vxlan => Some(Self::VXLAN_PORT),
+            Self::Geneve => Some(Self::GENEVE_PORT),
             Self::Gre => None,
         }
     }

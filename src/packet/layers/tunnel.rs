@@ -3,28 +3,30 @@
 use super::cursor::{Cursor, Next, Stop};
 use super::layer::Kind;
 use crate::packet::ip::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+use crate::types::TunnelType;
 
 const UDP_HEADER_LEN: usize = 8;
 
-const PORT_VXLAN: u16 = 4789;
-/// The default of Linux, from before 4789 was assigned.
+/// The default of Linux, from before port 4789 was assigned.
 const PORT_VXLAN_LINUX: u16 = 8472;
 const PORT_VXLAN_GPE: u16 = 4790;
-const PORT_GENEVE: u16 = 6081;
 const PORT_MPLS: u16 = 6635;
 
 /// Whether UDP to this destination port may carry packets.
 #[inline]
 pub const fn is_tunnel_port(port: u16) -> bool {
-    matches!(port, PORT_VXLAN | PORT_VXLAN_LINUX | PORT_VXLAN_GPE | PORT_GENEVE | PORT_MPLS)
+    matches!(
+        port,
+        TunnelType::VXLAN_PORT | PORT_VXLAN_LINUX | PORT_VXLAN_GPE | TunnelType::GENEVE_PORT | PORT_MPLS
+    )
 }
 
 pub(super) fn udp(cursor: &mut Cursor<'_>) -> Result<Next, Stop> {
     let header: &[u8; UDP_HEADER_LEN] = cursor.take()?;
     match u16::from_be_bytes([header[2], header[3]]) {
-        PORT_VXLAN | PORT_VXLAN_LINUX => vxlan(cursor),
+        TunnelType::VXLAN_PORT | PORT_VXLAN_LINUX => vxlan(cursor),
         PORT_VXLAN_GPE => vxlan_gpe(cursor),
-        PORT_GENEVE => geneve(cursor),
+        TunnelType::GENEVE_PORT => geneve(cursor),
         PORT_MPLS => Ok(Next::Mpls),
         _ => Err(Stop::Payload),
     }

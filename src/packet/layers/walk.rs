@@ -7,16 +7,15 @@ use super::layer::{Kind, Layer, MAX_LAYERS, PseudoHeader};
 use super::{ip, tunnel};
 use crate::packet::ethernet::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q};
 use crate::packet::ip::{
-    ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, PROTOCOL_TCP, PROTOCOL_UDP,
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, ETHERTYPE_TRANSPARENT_BRIDGING,
+    PROTOCOL_GRE, PROTOCOL_TCP, PROTOCOL_UDP,
 };
 
 /// Bytes of the two addresses of an Ethernet frame.
 const MAC_ADDRESSES_LEN: usize = 12;
-const ETHERTYPE_TRANSPARENT_BRIDGING: u16 = 0x6558;
 
 const PROTOCOL_IPV4: u8 = 4;
 const PROTOCOL_IPV6: u8 = 41;
-const PROTOCOL_GRE: u8 = 47;
 const PROTOCOL_SCTP: u8 = 132;
 const PROTOCOL_MPLS: u8 = 137;
 const PROTOCOL_ETHERNET: u8 = 143;

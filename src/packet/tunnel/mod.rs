@@ -12,10 +12,6 @@ pub use parse::{Malformed, Outer, parse};
 #[cfg(feature = "daemon")]
 pub use received::headers_of_datagram;
 
-/// Protocol of an Ethernet frame in GRE and Geneve ("transparent Ethernet bridging").
-const PROTOCOL_ETHERNET: u16 = 0x6558;
-/// IP protocol of GRE.
-const PROTOCOL_GRE: u8 = 47;
 /// Bytes of a UDP header, of a VXLAN header, of a Geneve header without options, of a GRE header with a key.
 const HEADER_LEN: usize = 8;
 /// The flag of a GRE header that has a key (RFC 2890, 2).

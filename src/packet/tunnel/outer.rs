@@ -4,11 +4,14 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use super::flow::Flow;
-use super::{GRE_KEY, HEADER_LEN, PROTOCOL_ETHERNET, PROTOCOL_GRE, VXLAN_HAS_VNI};
+use super::{GRE_KEY, HEADER_LEN, VXLAN_HAS_VNI};
 use crate::packet::Header;
 use crate::packet::dot1q::NoHeadroom;
 use crate::packet::internet_sum::{fold, sum_be16, sum_of_slices};
-use crate::packet::ip::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_HEADER_LEN, IPV6_HEADER_LEN, PROTOCOL_UDP};
+use crate::packet::ip::{
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_TRANSPARENT_BRIDGING, IPV4_HEADER_LEN, IPV6_HEADER_LEN,
+    PROTOCOL_GRE, PROTOCOL_UDP,
+};
 use crate::types::{MacAddr, Tunnel, TunnelType};
 use crate::xsk::Frame;
 
@@ -81,11 +84,12 @@ impl OuterHeader {
         headers.extend(match kind {
             TunnelType::Vxlan => [VXLAN_HAS_VNI, 0, 0, 0],
             TunnelType::Geneve => {
-                let [high, low] = PROTOCOL_ETHERNET.to_be_bytes();
+                let [high, low] = ETHERTYPE_TRANSPARENT_BRIDGING.to_be_bytes();
                 [0, 0, high, low]
             }
             TunnelType::Gre => {
-                let ([flags, _], [high, low]) = (GRE_KEY.to_be_bytes(), PROTOCOL_ETHERNET.to_be_bytes());
+                let ([flags, _], [high, low]) =
+                    (GRE_KEY.to_be_bytes(), ETHERTYPE_TRANSPARENT_BRIDGING.to_be_bytes());
                 [flags, 0, high, low]
             }
         });

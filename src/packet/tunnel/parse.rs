@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{GRE_KEY, HEADER_LEN, PROTOCOL_ETHERNET, PROTOCOL_GRE, VXLAN_HAS_VNI};
+use super::{GRE_KEY, HEADER_LEN, VXLAN_HAS_VNI};
 use crate::packet::Header;
 use crate::packet::bytes::be16;
 use crate::packet::internet_sum::{fold, sum_be16};
 use crate::packet::ip::{
-    ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_HEADER_LEN, IPV6_HEADER_LEN, MORE_FRAGMENTS_OR_OFFSET, PROTOCOL_UDP,
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_TRANSPARENT_BRIDGING, IPV4_HEADER_LEN, IPV6_HEADER_LEN,
+    MORE_FRAGMENTS_OR_OFFSET, PROTOCOL_GRE, PROTOCOL_UDP,
 };
 use crate::types::TunnelType;
 
@@ -97,8 +98,8 @@ fn payload_of(
         PROTOCOL_UDP => {
             let behind = payload.get(HEADER_LEN..).unwrap_or_default();
             let tunnel = match be16(payload, 2)? {
-                4789 => vxlan(behind),
-                6081 => geneve(behind),
+                TunnelType::VXLAN_PORT => vxlan(behind),
+                TunnelType::GENEVE_PORT => geneve(behind),
                 _ => return None,
             };
             tunnel.map(|(kind, key, len)| (kind, key, HEADER_LEN + len))
@@ -128,7 +129,7 @@ fn geneve(payload: &[u8]) -> TunnelHeader {
     const CONTROL_OR_CRITICAL: u8 = 0xc0;
     let &[version_and_len, flags, high, low, a, b, c, _] =
         payload.first_chunk().ok_or(Malformed::Truncated)?;
-    if version_and_len >> 6 != 0 || u16::from_be_bytes([high, low]) != PROTOCOL_ETHERNET {
+    if version_and_len >> 6 != 0 || u16::from_be_bytes([high, low]) != ETHERTYPE_TRANSPARENT_BRIDGING {
         return Err(Malformed::Header);
     }
     if flags & CONTROL_OR_CRITICAL != 0 {
@@ -146,7 +147,7 @@ fn gre(payload: &[u8]) -> Option<TunnelHeader> {
     const SEQUENCE: u16 = 0x1000;
     const KNOWN: u16 = CHECKSUM | GRE_KEY | SEQUENCE;
     let &[flags_high, flags_low, high, low] = payload.first_chunk()?;
-    if u16::from_be_bytes([high, low]) != PROTOCOL_ETHERNET {
+    if u16::from_be_bytes([high, low]) != ETHERTYPE_TRANSPARENT_BRIDGING {
         return None;
     }
     let flags = u16::from_be_bytes([flags_high, flags_low]);
