@@ -26,11 +26,8 @@ fn on_two_underlays(test: impl FnOnce(&mut Hosts, usize, &str)) {
             hosts.all[usize::from(number) - 1].set_endpoint(&format!("198.51.100.{number}"));
             route(hosts, number, &format!("via 192.0.2.{}", 3 - number));
         }
-        hosts.network(1, &tunnel("geneve", 38));
-        let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
-        hosts.start();
+        let (a, b) = hosts.start_with_two_guests(&tunnel("geneve", 38));
         let ip = hosts.guests[b].ip.clone();
-        hosts.wait_until_reachable(a, &ip);
         test(hosts, a, &ip);
     });
 }

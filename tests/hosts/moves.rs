@@ -50,11 +50,8 @@ fn a_port_that_moves_to_another_host_loses_at_most_a_second() {
 #[test]
 fn a_host_that_is_killed_is_reached_again_when_it_is_back() {
     on_hosts(2, |hosts| {
-        hosts.network(1, &tunnel("geneve", 38));
-        let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
-        hosts.start();
+        let (a, b) = hosts.start_with_two_guests(&tunnel("geneve", 38));
         let ip = hosts.guests[b].ip.clone();
-        hosts.wait_until_reachable(a, &ip);
         hosts.kill_host(2);
         assert!(!hosts.reaches(a, &ip));
         hosts.start_host(2);

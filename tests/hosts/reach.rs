@@ -42,11 +42,8 @@ fn ports_and_subports_of_two_hosts_reach_each_other_and_the_hosts_do_too() {
 #[test]
 fn with_the_daemons_dead_the_hosts_own_traffic_is_as_before() {
     on_hosts(2, |hosts| {
-        hosts.network(1, &tunnel("geneve", 38));
-        let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
-        hosts.start();
+        let (a, b) = hosts.start_with_two_guests(&tunnel("geneve", 38));
         let ip = hosts.guests[b].ip.clone();
-        hosts.wait_until_reachable(a, &ip);
         for number in [1, 2] {
             hosts.kill_host(number);
         }
@@ -61,11 +58,7 @@ fn with_the_daemons_dead_the_hosts_own_traffic_is_as_before() {
 #[test]
 fn fragments_of_tunnel_packets_arrive() {
     on_hosts(2, |hosts| {
-        hosts.network(1, &tunnel("vxlan", 37));
-        let (a, b) = (hosts.guest("a", 1, 1), hosts.guest("b", 2, 1));
-        hosts.start();
-        let ip = hosts.guests[b].ip.clone();
-        hosts.wait_until_reachable(a, &ip);
+        let (_, b) = hosts.start_with_two_guests(&tunnel("vxlan", 37));
         // What another switch sends that fragments: a datagram with a header of VXLAN, longer than its path.
         let program = format!(
             "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('{}', 0)); \

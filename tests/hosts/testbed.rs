@@ -135,6 +135,16 @@ impl Hosts {
         self.guests.len() - 1
     }
 
+    /// Starts the daemons with guest `a` on host 1 and guest `b` on host 2, on one network, and waits until
+    /// `a` reaches `b`. Returns their indexes.
+    pub fn start_with_two_guests(&mut self, segment: &Value) -> (usize, usize) {
+        self.network(1, segment);
+        let (a, b) = (self.guest("a", 1, 1), self.guest("b", 2, 1));
+        self.start();
+        self.wait_until_reachable(a, &self.guests[b].ip);
+        (a, b)
+    }
+
     /// Writes the record of a port; one without a host is a subport.
     pub fn put_port(&self, key: u32, network: u32, host: Option<u8>) {
         let mut record = json!({ "id": port_id(key), "unique_key": key, "topic": "t", "enabled": true,

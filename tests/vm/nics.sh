@@ -24,6 +24,21 @@ echo "driver $driver"
 
 run() { "$PROGRAM" --ignored --exact --nocapture "vm::inside::$1"; }
 
+# Starts a process that uses the NIC, and waits until it does.
+hold() {
+    "$PROGRAM" --ignored --exact --nocapture vm::inside::holds_a_nic >/tmp/log 2>&1 &
+    holder=$!
+    until grep -q HELD /tmp/log; do
+        kill -0 $holder 2>/dev/null || { cat /tmp/log; exit 1; }
+        sleep 0.2
+    done
+}
+
+end() {
+    kill -KILL $holder 2>/dev/null
+    wait $holder
+}
+
 rxvlan() { ethtool -k "$NIC" | sed -n 's/^rx-vlan-offload: //p'; }
 
 if [ "$MODE" = refused ]; then
@@ -38,25 +53,14 @@ run exchanges_frames_with_its_peer || { ip -s link; ethtool -k "$NIC" | grep vla
 
 # A process that is killed leaves the NIC to the next one. The namespace of the first one gives its link back when it
 # is deleted.
-"$PROGRAM" --ignored --exact --nocapture vm::inside::holds_a_nic >/tmp/log 2>&1 &
-holder=$!
-until grep -q HELD /tmp/log; do
-    kill -0 $holder 2>/dev/null || { cat /tmp/log; exit 1; }
-    sleep 0.2
-done
-kill -KILL $holder 2>/dev/null
-wait $holder
+hold
+end
 until PEER=$(link 0b) && [ "$PEER" ]; do sleep 0.2; done
 export PEER
 run exchanges_frames_with_its_peer || { dmesg | tail -20; exit 1; }
 
 # The NIC is removed under the program and the sockets.
-"$PROGRAM" --ignored --exact --nocapture vm::inside::holds_a_nic >/tmp/log 2>&1 &
-holder=$!
-until grep -q HELD /tmp/log; do
-    kill -0 $holder 2>/dev/null || { cat /tmp/log; exit 1; }
-    sleep 0.2
-done
+hold
 echo 1 >"/sys/class/net/$NIC/device/$([ "$driver" = virtio_net ] && echo ../)remove" || exit 1
 tries=0
 while [ -e "/sys/class/net/$NIC" ]; do
@@ -66,8 +70,7 @@ while [ -e "/sys/class/net/$NIC" ]; do
 done
 grep -q UNBOUND /tmp/log || sleep 2
 cat /tmp/log
-kill -KILL $holder 2>/dev/null
-wait $holder
+end
 ip link add alive type veth peer name alive-peer && ip link del alive || exit 1
 dmesg | grep -E 'BUG:|Oops|WARNING:|page fault|self-detected stall|blocked for more than' && exit 1
 exit 0
