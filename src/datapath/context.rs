@@ -1,7 +1,7 @@
 //! What a step works with beside the packet.
 
 use super::from_port::unknown_tag;
-use super::{Blame, Event, Outlet, State};
+use super::{Blame, Event, Halt, Outlet, State};
 use crate::tables::Tables;
 use crate::types::DropReason;
 use crate::types::drop_reason::Classify;
@@ -19,6 +19,12 @@ pub struct Context<'a, O> {
 }
 
 impl<O: Outlet> Context<'_, O> {
+    /// Ends the route of a frame before its last step.
+    #[cold]
+    pub(super) fn stop(&mut self, frame: Frame, Halt::Drop(blame, reason): Halt) {
+        self.drop_frame(frame, blame, reason);
+    }
+
     /// Drops a frame and counts it.
     pub(super) fn drop_frame(&mut self, frame: Frame, blame: Blame, reason: DropReason) {
         if reason == DropReason::Classify(Classify::UnknownTag) {

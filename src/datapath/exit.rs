@@ -26,7 +26,8 @@ pub(super) fn exit_to<'t, O>(
     }
 }
 
-#[inline]
+#[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
+#[inline(always)]
 fn exit_to_host<'t, O>(
     packet: &Packet,
     (to, peer): (PortSlot, PeerSlot),

@@ -4,7 +4,7 @@ use super::Origin;
 use crate::tables::PortSlot;
 use crate::types::DropReason;
 
-/// Why the next step is not taken. `burst.rs` alone acts on it.
+/// Why the next step is not taken. `burst.rs` and `leave.rs` alone act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Halt {
     /// The packet is dropped, and counted on a port.

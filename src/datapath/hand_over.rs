@@ -6,30 +6,27 @@ use crate::tables::{Exit, PortSlot, WorkerId};
 use crate::types::drop_reason::Transmit;
 use crate::xsk::Frame;
 
-/// Brings a packet, which worker `from` received, to the worker that owns the way out: this one, which takes
-/// it through the to-port half by `leave`, or another. The way is longer than nearly all frames have to go.
+/// Brings a packet, which worker `from` received, to the worker that owns the way out: this one, which gets it
+/// back with its exit, or another.
 ///
 /// # Errors
 /// The frame, and why it is dropped.
-#[inline(never)]
-pub(super) fn hand_over<O: Outlet>(
+#[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
+#[inline(always)]
+pub(super) fn hand_over<'t, O: Outlet>(
     packet: Packet,
     to: PortSlot,
     from: WorkerId,
-    cx: &mut Context<'_, O>,
-    leave: impl Fn(Packet, Exit<'_>, &mut Context<'_, O>),
-) -> Result<(), (Frame, Halt)> {
+    cx: &mut Context<'t, O>,
+) -> Result<Option<(Packet, Exit<'t>)>, (Frame, Halt)> {
     let to = if to.is_contested() { holder(&packet, to, cx) } else { Ok(to) };
     match to.and_then(|to| exit_to(&packet, to, from, cx)) {
-        Ok(exit) if cx.outlet.is_own(exit.worker) => {
-            leave(packet, exit, cx);
-            Ok(())
-        }
+        Ok(exit) if cx.outlet.is_own(exit.worker) => Ok(Some((packet, exit))),
         Ok(exit) => {
             let waiting = HandedOver::new(packet, Target::Port(exit.slot), cx.outlet.worker(), cx.tables);
             let refused = cx.outlet.hand_over(exit.worker, waiting);
             let full = Halt::drop(exit.slot, Transmit::HandoverFull);
-            refused.map_err(|refused| (refused.into_packet().frame, full))
+            refused.map(|()| None).map_err(|refused| (refused.into_packet().frame, full))
         }
         Err(halt) => Err((packet.frame, halt)),
     }

@@ -19,7 +19,9 @@ const FIRST_PORT: u16 = 49_152;
 
 impl Flow {
     /// The flow of a frame, from its destination address on.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "a call saves the registers of its caller")]
+    #[allow(clippy::inline_always, reason = "as a call it makes its caller save registers")]
+    #[inline(always)]
     #[must_use]
     pub fn of(frame: &[u8]) -> Self {
         // The addresses; the second word has the EtherType as well.

@@ -119,13 +119,23 @@ impl OuterHeader {
     /// [`NoHeadroom`]; the frame is unchanged.
     #[inline]
     pub fn push(&self, frame: &mut Frame, tunnel: Tunnel, flow: Flow, id: u16) -> Result<(), NoHeadroom> {
-        let inner_len = frame.len();
+        let frame_len = frame.len();
         if !frame.grow_front(MAX_LEN) {
             return Err(NoHeadroom);
         }
         if let Some(headers) = frame.bytes_mut().first_chunk_mut::<MAX_LEN>() {
             *headers = self.template;
-            self.set_fields(headers, inner_len, tunnel, (flow, id));
+            if let Some(field) = headers.last_chunk_mut() {
+                *field = self.key_field(tunnel).to_be_bytes();
+            }
+            if self.kind.udp_port().is_some() {
+                const UDP_AND_TUNNEL: usize = 2 * HEADER_LEN;
+                set(headers, UDP_AND_TUNNEL, flow.source_port());
+                set(headers, UDP_AND_TUNNEL - 4, (UDP_AND_TUNNEL + frame_len) as u16);
+                self.set_ip_fields::<UDP_AND_TUNNEL>(headers, frame_len, id);
+            } else {
+                self.set_ip_fields::<HEADER_LEN>(headers, frame_len, id);
+            }
         }
         frame.trim_front(MAX_LEN - self.len_bytes());
         if self.ipv4_sum.is_none() && self.kind.udp_port().is_some() {
@@ -134,45 +144,37 @@ impl OuterHeader {
         Ok(())
     }
 
+    /// The last word of the headers: the key, or the VNI before a reserved byte.
     #[inline]
-    fn set_fields(
-        &self,
-        headers: &mut [u8; MAX_LEN],
-        inner_len: usize,
-        tunnel: Tunnel,
-        (flow, id): (Flow, u16),
-    ) {
-        let mut set = |before_end: usize, value: u16| {
-            if let Some(field) = headers.get_mut(MAX_LEN - before_end..).and_then(<[u8]>::first_chunk_mut) {
-                *field = value.to_be_bytes();
-            }
-        };
-        let payload = match self.kind {
-            TunnelType::Vxlan | TunnelType::Geneve => {
-                let len = inner_len + 2 * HEADER_LEN;
-                set(2 * HEADER_LEN, flow.source_port());
-                set(2 * HEADER_LEN - 4, len as u16);
-                len
-            }
-            TunnelType::Gre => inner_len + HEADER_LEN,
-        };
-        let ip_end = payload - inner_len;
-        if let Some(sum) = self.ipv4_sum {
-            let len = (payload + IPV4_HEADER_LEN) as u16;
-            set(ip_end + IPV4_HEADER_LEN - 2, len);
-            set(ip_end + IPV4_HEADER_LEN - 4, id);
-            let sum = u64::from(sum.get()) + u64::from(len) + u64::from(id);
-            set(ip_end + IPV4_HEADER_LEN - 10, !fold(sum));
-        } else {
-            set(ip_end + IPV6_HEADER_LEN - 4, payload as u16);
-        }
-        let key = match self.kind {
+    const fn key_field(&self, tunnel: Tunnel) -> u32 {
+        match self.kind {
             TunnelType::Vxlan | TunnelType::Geneve => tunnel.key() << 8,
             TunnelType::Gre => tunnel.key(),
-        };
-        if let Some(field) = headers.last_chunk_mut() {
-            *field = key.to_be_bytes();
         }
+    }
+
+    /// Sets the fields of the IP header, which ends `BEHIND` bytes before the frame of `frame_len` bytes.
+    #[inline]
+    fn set_ip_fields<const BEHIND: usize>(&self, headers: &mut [u8; MAX_LEN], frame_len: usize, id: u16) {
+        let payload = BEHIND + frame_len;
+        if let Some(sum) = self.ipv4_sum {
+            let len = (IPV4_HEADER_LEN + payload) as u16;
+            set(headers, BEHIND + IPV4_HEADER_LEN - 2, len);
+            set(headers, BEHIND + IPV4_HEADER_LEN - 4, id);
+            let sum = u64::from(sum.get()) + u64::from(len) + u64::from(id);
+            set(headers, BEHIND + IPV4_HEADER_LEN - 10, !fold(sum));
+        } else {
+            set(headers, BEHIND + IPV6_HEADER_LEN - 4, payload as u16);
+        }
+    }
+}
+
+/// Sets the field that begins `before_end` bytes before the end.
+#[allow(clippy::inline_always, reason = "with a constant place it is one store")]
+#[inline(always)]
+fn set(headers: &mut [u8; MAX_LEN], before_end: usize, value: u16) {
+    if let Some(field) = headers.get_mut(MAX_LEN - before_end..).and_then(<[u8]>::first_chunk_mut) {
+        *field = value.to_be_bytes();
     }
 }
 

@@ -87,7 +87,8 @@ fn ipv6(packet: &[u8], packet_len: usize, endpoint: Ipv6Addr) -> Option<Result<O
 }
 
 /// Parses what follows the IP header, `before` bytes into the frame.
-#[inline]
+#[allow(clippy::inline_always, reason = "as a call it gives its result back by way of memory")]
+#[inline(always)]
 fn payload_of(
     protocol: u8,
     payload: &[u8],

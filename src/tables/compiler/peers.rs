@@ -10,7 +10,7 @@ use super::Compiler;
 use crate::nb::{Binding, Claims};
 use crate::packet::tunnel::{Endpoints, OuterHeader};
 use crate::tables::peer::{Path, Paths, Peer};
-use crate::tables::{LinkSlot, Outside, PeerSlot, PortCounters};
+use crate::tables::{LinkSlot, PeerSlot, PortCounters};
 use crate::types::drop_reason::Tunnel as TunnelDrop;
 use crate::types::{Id, IfIndex, Problem, SlotAllocator, TunnelType, TunnelTypes};
 
@@ -300,9 +300,8 @@ impl Compiler {
     /// Makes the index by address.
     fn index_peers(&mut self) {
         let peers = self.peers.all.iter().filter(|(at, peer)| self.peers.holds_address(at, peer.address));
-        let peers = peers.map(|(_, peer)| (peer.address, peer.slot)).collect();
-        let outside: &mut Outside = Arc::make_mut(&mut self.tables.outside);
-        outside.peers = peers;
+        let peers = peers.map(|(_, peer)| (peer.address, peer.slot));
+        Arc::make_mut(&mut self.tables.outside).set_peers(peers);
     }
 
     /// Endpoints that are not usable.
