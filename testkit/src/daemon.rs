@@ -61,6 +61,11 @@ impl Files {
         succeed(&mut self.nb_command(arguments), input)
     }
 
+    /// All records of the NB DB, with the table of each.
+    pub fn dump(&self) -> Vec<Value> {
+        self.nb(&["dump"], "").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     fn nb_command(&self, arguments: &[&str]) -> Command {
         let mut command = match &self.netns {
             Some(netns) => command_in(netns, trunkpath()),

@@ -36,6 +36,8 @@ pub mod daemon;
 #[cfg(feature = "host")]
 pub mod etcd;
 #[cfg(feature = "host")]
+pub mod exchange;
+#[cfg(feature = "host")]
 pub mod fixture;
 #[cfg(feature = "host")]
 pub mod frame;

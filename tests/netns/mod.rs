@@ -18,6 +18,7 @@ mod life;
 mod links;
 mod log;
 mod long_frames;
+pub mod model;
 mod neighbours;
 mod newcomers;
 mod pairs;

@@ -17,12 +17,15 @@ use serde_json::{Value, json};
 
 use crate::command::{run, succeed};
 use crate::daemon::{Daemon, Files};
+use crate::exchange::Exchange;
 use crate::frame::{Frame, Mac};
 use crate::netns::{Netns, veth};
-use crate::records::{self, port_id};
+use crate::records;
 use crate::root::is_root;
 use crate::wait::until;
 use crate::wire::{Capture, Sender};
+
+pub use crate::exchange::{Network, Port};
 
 /// Runs `test` on a testbed of its own, then asserts what holds after every test: no frame is lost, no
 /// capture overflowed, the daemon stops without an error, and nothing is left on its links.
@@ -35,28 +38,6 @@ pub fn on_testbed(test: impl FnOnce(&mut Testbed)) {
     testbed.finish();
 }
 
-/// A network, identified by its `unique_key`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network(u32);
-
-/// A logical port: that of a guest's link, or a subport of it.
-#[derive(Debug, Clone)]
-pub struct Port {
-    pub key: u32,
-    pub mac: Mac,
-    pub network: Network,
-    /// Index of its guest.
-    guest: usize,
-    /// Its VLAN tags on the guest's link, outermost first.
-    vids: Vec<u16>,
-}
-
-impl Port {
-    pub fn id(&self) -> String {
-        port_id(self.key)
-    }
-}
-
 /// How the daemon finds the link of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoundBy {
@@ -65,21 +46,14 @@ pub enum FoundBy {
     TapName,
 }
 
-#[derive(Debug)]
-struct Guest {
-    /// Name of its link on the host.
-    dev: String,
-    netns: Netns,
-    sender: Arc<Sender>,
-    capture: Capture,
-}
-
 /// A host with the daemon, and its guests. Fields are dropped in this order: the daemon stops before its
 /// links are deleted.
 #[derive(Debug)]
 pub struct Testbed {
     daemon: Option<Daemon>,
-    guests: Vec<Guest>,
+    exchange: Exchange,
+    /// By the index of the guest.
+    guests: Vec<Netns>,
     pub host: Netns,
     pub files: Files,
     /// RX and TX queues of guests added after it was set.
@@ -87,24 +61,21 @@ pub struct Testbed {
     /// Further arguments for `trunkpath run`.
     pub arguments: Vec<String>,
     records: String,
-    ports: Vec<Port>,
     networks: u32,
-    markers: u64,
 }
 
 impl Testbed {
     fn new() -> Self {
         Self {
             daemon: None,
+            exchange: Exchange::default(),
             guests: vec![],
             host: Netns::new("host"),
             files: Files::new(),
             queues: 1,
             arguments: vec![],
             records: String::new(),
-            ports: vec![],
             networks: 0,
-            markers: 0,
         }
     }
 
@@ -119,17 +90,17 @@ impl Testbed {
 
     /// Namespace of the guest of `port`.
     pub fn netns(&self, port: &Port) -> &Netns {
-        &self.guests[port.guest].netns
+        &self.guests[port.guest]
     }
 
     /// Name of the link of `port`'s guest on the host.
     pub fn dev(&self, port: &Port) -> &str {
-        &self.guests[port.guest].dev
+        &self.exchange.stations[port.guest].name
     }
 
     /// Sender on eth0 of the guest of `port`.
     pub fn sender(&self, port: &Port) -> Arc<Sender> {
-        Arc::clone(&self.guests[port.guest].sender)
+        Arc::clone(&self.exchange.stations[port.guest].sender)
     }
 
     /// Sends `frames` on the link `dev` of the guest of `port`. Returns when they have left by eth0.
@@ -148,23 +119,23 @@ impl Testbed {
 
     /// Capture on eth0 of the guest of `port`.
     pub fn capture(&self, port: &Port) -> &Capture {
-        &self.guests[port.guest].capture
+        &self.exchange.stations[port.guest].capture
     }
 
     /// Creates the link of `port`'s guest again after it was deleted, as for a VM that was stopped and
     /// started.
     pub fn plug(&mut self, port: &Port) {
-        let guest = &self.guests[port.guest];
-        veth((&self.host, &guest.dev), (&guest.netns, "eth0", &records::text(port.mac)), self.queues);
-        self.host.ip(&format!("link set dev {} alias {}", guest.dev, port.id()));
+        let (guest, dev) = (self.netns(port), self.dev(port));
+        veth((&self.host, dev), (guest, "eth0", &records::text(port.mac)), self.queues);
+        self.host.ip(&format!("link set dev {dev} alias {}", port.id()));
         self.recapture(port);
     }
 
     /// Opens sender and capture again after eth0 of `port`'s guest was created again.
     pub fn recapture(&mut self, port: &Port) {
-        let guest = &mut self.guests[port.guest];
-        guest.sender = Arc::new(Sender::new(&guest.netns, "eth0"));
-        guest.capture = Capture::start(&guest.netns, "eth0");
+        let (guest, station) = (&self.guests[port.guest], &mut self.exchange.stations[port.guest]);
+        station.sender = Arc::new(Sender::new(guest, "eth0"));
+        station.capture = Capture::start(guest, "eth0");
     }
 
     /// Sets `enabled` in the record of `port`.
@@ -194,14 +165,10 @@ impl Testbed {
         self.files.nb(&["put", "lport", &record.to_string()], "");
     }
 
-    /// Every port by its id, for the model in `tests/netns/model`: network, address, guest, and its tags
-    /// there.
-    pub fn ports_for_model(&self) -> BTreeMap<String, Value> {
-        let port = |port: &Port| {
-            json!({"network": port.network.0, "mac": records::text(port.mac), "guest": self.dev(port),
-                "vids": port.vids})
-        };
-        self.ports.iter().map(|found| (found.id(), port(found))).collect()
+    /// The name of the link of each port that has one, by the id of the port.
+    pub fn links(&self) -> BTreeMap<String, String> {
+        let parents = self.exchange.ports.iter().filter(|port| port.vids.is_empty());
+        parents.map(|port| (port.id(), self.dev(port).to_owned())).collect()
     }
 
     /// Waits until the daemon serves the subport `port` with this VID.
@@ -231,9 +198,7 @@ impl Testbed {
         }
         self.host.assert_no_programs();
         assert_eq!(self.files.pins(), [""; 0], "pins stay behind");
-        for guest in self.guests.drain(..) {
-            guest.capture.stop();
-        }
+        self.exchange.stop();
     }
 
     /// Waits until no link of the host has an XDP program.

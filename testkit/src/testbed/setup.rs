@@ -1,12 +1,12 @@
 //! Networks, guests and ports, added before the daemon starts; and its start.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{FoundBy, Guest, Network, Port, Testbed};
+use super::{FoundBy, Network, Port, Testbed};
 use crate::daemon::Daemon;
+use crate::exchange::Station;
 use crate::frame::Mac;
 use crate::netns::{Netns, veth};
 use crate::records;
@@ -38,8 +38,9 @@ impl Testbed {
             FoundBy::Attach => self.arguments.extend(["--attach".to_owned(), format!("{}={dev}", port.id())]),
             FoundBy::TapName => {}
         }
-        let (sender, capture) = (Arc::new(Sender::new(&netns, "eth0")), Capture::start(&netns, "eth0"));
-        self.guests.push(Guest { dev, netns, sender, capture });
+        let (sender, capture) = (Sender::new(&netns, "eth0"), Capture::start(&netns, "eth0"));
+        self.exchange.stations.push(Station::new(&dev, 1, sender, capture));
+        self.guests.push(netns);
         port
     }
 
@@ -71,7 +72,7 @@ impl Testbed {
         mac: Option<Mac>,
         parent: Option<(&Port, u16)>,
     ) -> Port {
-        let key = u32::try_from(self.ports.len()).unwrap() + 1;
+        let key = u32::try_from(self.exchange.ports.len()).unwrap() + 1;
         let mac = mac.unwrap_or([0xfa, 0x16, 0x3e, 0, 1, u8::try_from(key).unwrap()]);
         self.record(&records::port(key, network.0, name, mac, parent.is_none()));
         let (guest, vids) = match parent {
@@ -79,7 +80,7 @@ impl Testbed {
             None => (self.guests.len(), vec![]),
         };
         let port = Port { key, mac, network, guest, vids };
-        self.ports.push(port.clone());
+        self.exchange.ports.push(port.clone());
         port
     }
 
