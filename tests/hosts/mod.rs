@@ -3,6 +3,7 @@
 
 mod changes;
 mod floods;
+mod model;
 mod moves;
 mod provider;
 mod reach;

@@ -93,8 +93,7 @@ impl Hosts {
     pub fn plug(&self, number: u8, bridge: &str, link: &str, address: &str) {
         let host = self.host(number);
         let (far, last) = (format!("{link}-h{number}"), link.trim_start_matches("eth"));
-        let mac = format!("02:aa:00:00:0{last}:{number:02x}");
-        veth((&self.wire, &far), (&host.netns, link, &mac), 1);
+        veth((&self.wire, &far), (&host.netns, link, &underlay_mac(last, number)), 1);
         self.wire.ip(&format!("link set {far} mtu {MTU} master {bridge}"));
         host.netns.ip(&format!("link set {link} mtu {MTU}"));
         if !address.is_empty() {
@@ -155,11 +154,29 @@ impl Hosts {
         self.put("lport", &record);
     }
 
+    /// Changes the record of a port.
+    pub fn edit_port(&self, key: u32, change: impl FnOnce(&mut Value)) {
+        let record = self.all[0].files.nb(&["get", "lport", &port_id(key)], "");
+        let mut record = serde_json::from_str(&record).unwrap();
+        change(&mut record);
+        self.put("lport", &record);
+    }
+
+    /// All records, with the table of each.
+    pub fn dump(&self) -> Vec<Value> {
+        self.all[0].files.dump()
+    }
+
+    /// Writes the records of a subport.
+    pub fn put_subport(&self, parent: u32, key: u32, network: u32, vid: u16) {
+        self.put_port(key, network, None);
+        let (parent, subport) = (port_id(parent), port_id(key));
+        self.all[0].files.nb(&["add-subport", &parent, &subport, &vid.to_string()], "");
+    }
+
     /// Adds a subport of a guest, with a VLAN link that has an address. Returns that address.
     pub fn subport(&self, guest: usize, key: u32, network: u32, vid: u16) -> String {
-        self.put_port(key, network, None);
-        let parent = port_id(self.guests[guest].key);
-        self.all[0].files.nb(&["add-subport", &parent, &port_id(key), &vid.to_string()], "");
+        self.put_subport(self.guests[guest].key, key, network, vid);
         let netns = &self.guests[guest].netns;
         let link = format!("eth0.{vid}");
         testkit::command::run(&format!("scripts/guest-vlan {} eth0 {vid} {link}", netns.name()));
@@ -277,6 +294,11 @@ impl Pings {
 
 pub fn reaches(netns: &Netns, ip: &str) -> bool {
     output(netns.command("ping").args(["-q", "-c", "1", "-W", "1", ip]), "").status.success()
+}
+
+/// The address of a host's link `eth{link}`.
+pub fn underlay_mac(link: &str, number: u8) -> String {
+    format!("02:aa:00:00:0{link}:{number:02x}")
 }
 
 pub fn network_id(key: u32) -> String {
