@@ -1,21 +1,7 @@
 # Runs in a VM: a switch with three guests on veths with default offloads. They send TCP inside each kind of tunnel, and
 # SCTP: guest a by its own port to b, and by a subport to c.
 # shellcheck shell=dash
-set -u
-IP=/usr/bin/ip
-DATA=/tmp/data
-for module in /more-modules/*; do insmod "$module" || exit 1; done
-mkdir -p /run/netns
-seq 1 40000 >$DATA
-
-fail() {
-    echo "FAILED: $*"
-    trunkpath stats --api /tmp/api.sock
-    tail /tmp/log
-    exit 1
-}
-
-id() { echo "c0a800$1-1111-4aaa-8bbb-000000000001"; }
+load_more_modules
 
 port() { # ID NETWORK BINDING
     echo "{\"table\":\"lport\",\"record\":{\"id\":\"$(id "$1")\",\"topic\":\"t\",\"unique_key\":$1,\"lswitch\":\"$2\",\"macs\":[\"02:00:00:00:00:$1\"],$3\"version\":1}}"
@@ -30,51 +16,28 @@ HERE='"binding":{"type":"chassis","chassis":"c1"},'
     port 14 n ''
     echo "{\"table\":\"child_port_segmentation\",\"record\":{\"topic\":\"t\",\"parent\":\"$(id 11)\",\"port\":\"$(id 14)\",\"segmentation_type\":\"vlan\",\"segmentation_id\":100}}"
 } >/tmp/records
-trunkpath nb --nb sqlite:/tmp/nb.db apply /tmp/records || exit 1
+apply_records
 
 plug() { # GUEST KEY
-    $IP netns add "$1"
-    $IP link add "v$1" type veth peer name eth0 netns "$1" address "02:00:00:00:00:$2"
-    $IP link set "v$1" alias "$(id "$2")" up
-    $IP -n "$1" link set eth0 up
-    $IP -n "$1" link set lo up
+    ip netns add "$1"
+    ip link add "v$1" type veth peer name eth0 netns "$1" address "02:00:00:00:00:$2"
+    ip link set "v$1" alias "$(id "$2")" up
+    ip -n "$1" link set eth0 up
+    ip -n "$1" link set lo up
 }
 plug a 11 && plug b 12 && plug c 13 || exit 1
-$IP -n a link add link eth0 name eth0.100 address 02:00:00:00:00:14 type vlan id 100
-$IP -n a link set eth0.100 up
-$IP -n a address add 10.1.0.1/24 dev eth0
-$IP -n b address add 10.1.0.2/24 dev eth0
-$IP -n a address add 10.2.0.1/24 dev eth0.100
-$IP -n c address add 10.2.0.2/24 dev eth0
+ip -n a link add link eth0 name eth0.100 address 02:00:00:00:00:14 type vlan id 100
+ip -n a link set eth0.100 up
+ip -n a address add 10.1.0.1/24 dev eth0
+ip -n b address add 10.1.0.2/24 dev eth0
+ip -n a address add 10.2.0.1/24 dev eth0.100
+ip -n c address add 10.2.0.2/24 dev eth0
 
-trunkpath run --nb sqlite:/tmp/nb.db --chassis c1 --api /tmp/api.sock --state /tmp/state --umem-mib 16 \
-    --port '*:no_socket=pass' >>/tmp/log 2>&1 &
-switch=$!
-until [ "$($IP link | grep -c prog/xdp)" = 3 ]; do
-    kill -0 "$switch" 2>/dev/null || fail "no switch"
+start_switch --port '*:no_socket=pass'
+until [ "$(ip link | grep -c prog/xdp)" = 3 ]; do
+    kill -0 "$SWITCH" 2>/dev/null || fail "no switch"
     sleep 0.1
 done
-
-# An address in the syntax of socat.
-bracketed() { case $1 in *:*) echo "[$1]" ;; *) echo "$1" ;; esac }
-
-# The data from one guest to the address of another.
-transfer() { # KIND PROTOCOL FROM TO ADDRESS
-    family=4
-    case $5 in *:*) family=6 ;; esac
-    rm -f /tmp/received
-    $IP netns exec "$4" socat -u -T 60 "$2$family-LISTEN:5000,reuseaddr" CREATE:/tmp/received &
-    listener=$!
-    tries=0
-    until $IP netns exec "$3" socat -u -T 60 OPEN:$DATA "$2$family:$(bracketed "$5"):5000,connect-timeout=5" 2>/tmp/said; do
-        tries=$((tries + 1))
-        [ $tries -lt 20 ] || { kill $listener; cat /tmp/said; fail "$1: $2 from $3 to $5"; }
-        sleep 0.5
-    done
-    wait $listener
-    cmp $DATA /tmp/received || fail "$1: $2 from $3 to $5: other data"
-    echo "passed $1 $2 $3 $4"
-}
 
 # In both directions by a tunnel link that `create NAMESPACE LOCAL REMOTE` creates in each guest.
 tunnel() { # KIND LINK PEER NETWORK
@@ -83,17 +46,17 @@ tunnel() { # KIND LINK PEER NETWORK
     create "$kind" "$peer" "10.$network.0.2" "10.$network.0.1" eth0 || fail "$kind in $peer"
     if [ "$kind" = sit ]; then
         near=fd00::1 far=fd00::2
-        $IP -n a address add $near/64 dev tunnel nodad
-        $IP -n "$peer" address add $far/64 dev tunnel nodad
+        ip -n a address add $near/64 dev tunnel nodad
+        ip -n "$peer" address add $far/64 dev tunnel nodad
     else
         near=172.16.0.1 far=172.16.0.2
-        $IP -n a address add $near/24 dev tunnel
-        $IP -n "$peer" address add $far/24 dev tunnel
+        ip -n a address add $near/24 dev tunnel
+        ip -n "$peer" address add $far/24 dev tunnel
     fi
     transfer "$kind" TCP a "$peer" $far
     transfer "$kind" TCP "$peer" a $near
-    $IP -n a link del tunnel
-    $IP -n "$peer" link del tunnel
+    ip -n a link del tunnel
+    ip -n "$peer" link del tunnel
 }
 
 create() { # KIND NAMESPACE LOCAL REMOTE LINK
@@ -110,7 +73,7 @@ create() { # KIND NAMESPACE LOCAL REMOTE LINK
     esac
     namespace=$1
     shift
-    $IP -n "$namespace" link add name tunnel mtu 1400 "$@" && $IP -n "$namespace" link set tunnel up
+    ip -n "$namespace" link add name tunnel mtu 1400 "$@" && ip -n "$namespace" link set tunnel up
 }
 
 # Labels on routes between two addresses of the loopbacks.
@@ -118,14 +81,14 @@ mpls() { # LINK PEER NETWORK
     echo 1000 >/proc/sys/net/mpls/platform_labels
     for namespace in a "$2"; do
         # shellcheck disable=SC2016  # for the inner shell
-        $IP netns exec "$namespace" sh -c 'echo 1000 >/proc/sys/net/mpls/platform_labels; for conf in /proc/sys/net/mpls/conf/*; do echo 1 >$conf/input; done'
+        ip netns exec "$namespace" sh -c 'echo 1000 >/proc/sys/net/mpls/platform_labels; for conf in /proc/sys/net/mpls/conf/*; do echo 1 >$conf/input; done'
     done
-    $IP -n a address add 172.17.0.1/32 dev lo
-    $IP -n "$2" address add 172.17.0.2/32 dev lo
-    $IP -n a route add 172.17.0.2/32 encap mpls 100 via "10.$3.0.2" dev "$1" src 172.17.0.1 mtu 1400
-    $IP -n "$2" route add 172.17.0.1/32 encap mpls 200 via "10.$3.0.1" dev eth0 src 172.17.0.2 mtu 1400
-    $IP -n "$2" -f mpls route add 100 dev lo
-    $IP -n a -f mpls route add 200 dev lo
+    ip -n a address add 172.17.0.1/32 dev lo
+    ip -n "$2" address add 172.17.0.2/32 dev lo
+    ip -n a route add 172.17.0.2/32 encap mpls 100 via "10.$3.0.2" dev "$1" src 172.17.0.1 mtu 1400
+    ip -n "$2" route add 172.17.0.1/32 encap mpls 200 via "10.$3.0.1" dev eth0 src 172.17.0.2 mtu 1400
+    ip -n "$2" -f mpls route add 100 dev lo
+    ip -n a -f mpls route add 200 dev lo
     transfer mpls TCP a "$2" 172.17.0.2
     transfer mpls TCP "$2" a 172.17.0.1
 }
@@ -142,6 +105,5 @@ for way in "b 1" "c 2"; do
     transfer plain SCTP a "${way% *}" "10.${way#* }.0.2"
     transfer plain SCTP "${way% *}" a "10.${way#* }.0.1"
 done
-kill $switch
-wait $switch
-exit 0
+end_switch -TERM
+assert_kernel_works

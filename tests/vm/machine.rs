@@ -150,10 +150,13 @@ impl Vm {
         self.console.run_within(command, Duration::from_mins(8))
     }
 
-    /// Runs a shell script with `arguments`, as [`Vm::run_long`] does.
+    /// Runs `common.sh` and `script` as one shell script with `arguments`, as [`Vm::run_long`] does.
     pub fn run_script(&mut self, script: &str, arguments: &str) -> (u8, String) {
-        for line in script.replace('\'', r"'\''").lines() {
-            self.run(&format!("echo '{line}' >>/tmp/script"));
+        let script = [include_str!("common.sh"), script].concat();
+        let script = script.replace('\'', r"'\''");
+        // Not one command, whose length is limited, and not one for each line, which takes seconds.
+        for lines in script.lines().collect::<Vec<_>>().chunks(16) {
+            self.run(&format!(r"printf '%s\n' '{}' >>/tmp/script", lines.join("' '")));
         }
         self.run_long(&format!("sh /tmp/script {arguments}"))
     }

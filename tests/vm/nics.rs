@@ -13,12 +13,13 @@ fn on_nics(test: &str, device: &str, arguments: &str) -> Option<String> {
     run_on_nics(test, device, include_str!("nics.sh"), arguments)
 }
 
+/// Boots a VM with a pair of NICs, and runs `nic_pair.sh` and `script` in it.
 fn run_on_nics(test: &str, device: &str, script: &str, arguments: &str) -> Option<String> {
     let switch = env!("CARGO_BIN_EXE_trunkpath");
     let programs = [&inside::program(), switch, "ip", "tcpdump", "setpriv", "ethtool", "socat"];
     let image = Image::with_nics(test, &programs)?;
     let mut vm = Vm::boot_with_nics(&image, device);
-    let (status, printed) = vm.run_script(script, arguments);
+    let (status, printed) = vm.run_script(&[include_str!("nic_pair.sh"), script].concat(), arguments);
     assert_eq!(status, 0, "{printed}");
     println!("{printed}");
     Some(printed)

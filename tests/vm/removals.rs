@@ -14,7 +14,8 @@ fn removing_links_and_namespaces_under_programs_does_not_crash_the_kernel() {
     let test = "removing_links_and_namespaces_under_programs_does_not_crash_the_kernel";
     let Some(image) = Image::for_test(test, Kernel::Newest, &PROGRAMS) else { return };
     let mut vm = Vm::boot_host(&image);
-    let (status, printed) = vm.run_script(include_str!("removals.sh"), &ROUNDS.to_string());
+    let script = concat!(include_str!("twenty_links.sh"), include_str!("removals.sh"));
+    let (status, printed) = vm.run_script(script, &ROUNDS.to_string());
     assert_eq!(status, 0, "{printed}");
     assert!(printed.contains(&format!("removed {}", ROUNDS * 60)), "{printed}");
 }

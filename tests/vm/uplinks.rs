@@ -12,7 +12,8 @@ fn removing_uplinks_and_namespaces_does_not_crash_the_kernel() {
     let test = "removing_uplinks_and_namespaces_does_not_crash_the_kernel";
     let Some(image) = Image::for_test(test, Kernel::Newest, &[&inside::program(), "ip"]) else { return };
     let mut vm = Vm::boot_host(&image);
-    let (status, printed) = vm.run_script(include_str!("uplinks.sh"), &ROUNDS.to_string());
+    let script = concat!(include_str!("twenty_links.sh"), include_str!("uplinks.sh"));
+    let (status, printed) = vm.run_script(script, &ROUNDS.to_string());
     assert_eq!(status, 0, "{printed}");
     assert!(printed.contains(&format!("removed {}", ROUNDS * 40)), "{printed}");
 }
