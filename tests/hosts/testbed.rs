@@ -7,6 +7,7 @@
 //!                             eth1-h1 -- br1 -- eth1-h2      the namespace "wire"
 //! ```
 
+use std::cell::RefCell;
 use std::io::Read as _;
 use std::process::{Child, Stdio};
 
@@ -46,6 +47,9 @@ pub struct Hosts {
     pub all: Vec<Host>,
     pub guests: Vec<Guest>,
     pub wire: Netns,
+    /// Lines for `nb apply`, collected while no daemon runs. A process for each would take most of a test's
+    /// time on a slow machine.
+    records: RefCell<Vec<String>>,
 }
 
 /// Runs `test` on `count` hosts that have a chassis record each, without guests. Without root it is skipped.
@@ -55,7 +59,7 @@ pub fn on_hosts(count: u8, test: impl FnOnce(&mut Hosts)) {
     }
     let wire = Netns::new("wire");
     bridge(&wire, "br1");
-    let mut hosts = Hosts { all: Vec::new(), guests: Vec::new(), wire };
+    let mut hosts = Hosts { all: Vec::new(), guests: Vec::new(), wire, records: RefCell::default() };
     for number in 1..=count {
         hosts.add_host(number);
     }
@@ -110,8 +114,19 @@ impl Hosts {
         &self.all[usize::from(number) - 1]
     }
 
+    /// Writes a record: at once if a daemon runs, else before one starts.
     pub fn put(&self, table: &str, record: &Value) {
-        self.all[0].files.nb(&["put", table, &record.to_string()], "");
+        self.records.borrow_mut().push(json!({ "table": table, "record": record }).to_string());
+        if self.all.iter().any(|host| host.daemon.is_some()) {
+            self.write_records();
+        }
+    }
+
+    fn write_records(&self) {
+        let records = self.records.take();
+        if !records.is_empty() {
+            self.all[0].files.nb(&["apply", "-"], &records.join("\n"));
+        }
     }
 
     /// Adds a network. `segment` has the fields of its type.
@@ -156,6 +171,7 @@ impl Hosts {
 
     /// Changes the record of a port.
     pub fn edit_port(&self, key: u32, change: impl FnOnce(&mut Value)) {
+        self.write_records();
         let record = self.all[0].files.nb(&["get", "lport", &port_id(key)], "");
         let mut record = serde_json::from_str(&record).unwrap();
         change(&mut record);
@@ -164,14 +180,16 @@ impl Hosts {
 
     /// All records, with the table of each.
     pub fn dump(&self) -> Vec<Value> {
+        self.write_records();
         self.all[0].files.dump()
     }
 
     /// Writes the records of a subport.
     pub fn put_subport(&self, parent: u32, key: u32, network: u32, vid: u16) {
         self.put_port(key, network, None);
-        let (parent, subport) = (port_id(parent), port_id(key));
-        self.all[0].files.nb(&["add-subport", &parent, &subport, &vid.to_string()], "");
+        let segmentation = json!({ "topic": "t", "parent": port_id(parent), "port": port_id(key),
+            "segmentation_type": "vlan", "segmentation_id": vid });
+        self.put("child_port_segmentation", &segmentation);
     }
 
     /// Adds a subport of a guest, with a VLAN link that has an address. Returns that address.
@@ -193,6 +211,7 @@ impl Hosts {
     }
 
     pub fn start_host(&mut self, number: u8) {
+        self.write_records();
         let host = &mut self.all[usize::from(number) - 1];
         host.daemon = Some(Daemon::start(&host.netns, &host.files, &host.arguments));
     }
