@@ -3,6 +3,7 @@
 
 mod changes;
 mod floods;
+mod kernel_links;
 mod model;
 mod moves;
 mod provider;

@@ -21,7 +21,7 @@ use testkit::root::is_root;
 use testkit::wait::until;
 
 /// Bytes of the longest packet on the underlay: a guest's 1500 fit in any tunnel.
-const MTU: u32 = 1600;
+pub const MTU: u32 = 1600;
 
 /// A host with its daemon, which is started last.
 #[derive(Debug)]
@@ -194,10 +194,16 @@ impl Hosts {
 
     /// Adds a subport of a guest, with a VLAN link that has an address. Returns that address.
     pub fn subport(&self, guest: usize, key: u32, network: u32, vid: u16) -> String {
+        let netns = self.guests[guest].netns.name();
+        testkit::command::run(&format!("scripts/guest-vlan {netns} eth0 {vid} eth0.{vid}"));
+        self.subport_of_link(guest, key, network, vid)
+    }
+
+    /// The same for a guest that already has the VLAN link, `eth0.VID`.
+    pub fn subport_of_link(&self, guest: usize, key: u32, network: u32, vid: u16) -> String {
         self.put_subport(self.guests[guest].key, key, network, vid);
         let netns = &self.guests[guest].netns;
         let link = format!("eth0.{vid}");
-        testkit::command::run(&format!("scripts/guest-vlan {} eth0 {vid} {link}", netns.name()));
         netns.ip(&format!("link set dev {link} address {} up", mac(key)));
         let ip = format!("10.{}.0.{key}", 100 + network);
         netns.ip(&format!("address add {ip}/24 dev {link}"));

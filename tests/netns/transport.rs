@@ -135,6 +135,11 @@ pub fn converse(client: &Netns, server: &Netns, ip: IpAddr, step: u16) {
 }
 
 pub fn tcp(client: &Netns, server: &Netns, ip: IpAddr) {
+    tcp_of(TCP_BYTES, client, server, ip);
+}
+
+/// TCP with this number of bytes in each direction, a multiple of 4.
+pub fn tcp_of(bytes: u32, client: &Netns, server: &Netns, ip: IpAddr) {
     let (listener, port) = server.enter(|| {
         let listener = TcpListener::bind((ip, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -143,16 +148,16 @@ pub fn tcp(client: &Netns, server: &Netns, ip: IpAddr) {
     let client = client.enter(|| TcpStream::connect_timeout(&SocketAddr::new(ip, port), PATIENCE).unwrap());
     let (server, _) = listener.accept().unwrap();
     thread::scope(|scope| {
-        scope.spawn(|| both_ways(server));
-        both_ways(client);
+        scope.spawn(|| both_ways(server, bytes));
+        both_ways(client, bytes);
     });
 }
 
 /// Sends and receives at the same time.
-fn both_ways(stream: TcpStream) {
+fn both_ways(stream: TcpStream, bytes: u32) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    let data: Vec<u8> = (0..TCP_BYTES / 4).flat_map(u32::to_be_bytes).collect();
+    let data: Vec<u8> = (0..bytes / 4).flat_map(u32::to_be_bytes).collect();
     let mut writer = stream.try_clone().unwrap();
     let mut reader = stream;
     thread::scope(|scope| {

@@ -5,6 +5,7 @@ mod console;
 mod encapsulations;
 mod image;
 mod inside;
+mod kernel_links;
 mod machine;
 mod nics;
 mod offloads;
