@@ -5,7 +5,7 @@ use super::image::{Image, Kernel};
 use super::machine::Vm;
 
 /// Rounds of sixty removals.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 2;
 
 const PROGRAMS: [&str; 2] = [env!("CARGO_BIN_EXE_trunkpath"), "ip"];
 

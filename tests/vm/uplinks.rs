@@ -5,7 +5,7 @@ use super::image::{Image, Kernel};
 use super::inside;
 use super::machine::Vm;
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 
 #[test]
 fn removing_uplinks_and_namespaces_does_not_crash_the_kernel() {
