@@ -93,6 +93,7 @@ impl Desired {
             | Claim::Tag(..)
             | Claim::Subport(_)
             | Claim::Segment(_)
+            | Claim::Endpoint(_)
             | Claim::Mac(..) => None,
         });
         self.remembered = links.collect();
@@ -184,9 +185,14 @@ impl Desired {
         }
     }
 
+    /// The port that claims the link, which may be down, before all others.
+    pub(super) fn port_at(&self, ifindex: IfIndex) -> Option<&Id> {
+        self.claims.holder(&ifindex)
+    }
+
     /// Whether a role claims the link, which may be down.
     pub(super) fn is_claimed(&self, ifindex: IfIndex) -> bool {
-        self.claims.holder(&ifindex).is_some() || self.uplinks.contains_key(&ifindex)
+        self.port_at(ifindex).is_some() || self.uplinks.contains_key(&ifindex)
     }
 
     /// The role for which the link should be open. `None` while the link is down.

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::identity::{Holder, Identity};
+use super::identity::Identity;
 use super::outside::Outside;
 use super::pages::Pages;
 use super::{
@@ -143,14 +143,6 @@ impl Tables {
         match slot.peer() {
             Some(peer) => self.peer(peer).map(|peer| Identity::of_peer(peer.number)),
             None => self.port(slot).map(|port| port.identity),
-        }
-    }
-
-    /// The holder of a place, in comparable form.
-    pub(super) fn holder(&self, slot: PortSlot) -> Option<Holder> {
-        match slot.peer() {
-            Some(peer) => self.peer(peer).map(|peer| Holder::Peer(peer.address)),
-            None => self.port(slot).map(|port| Holder::Here(port.identity)),
         }
     }
 

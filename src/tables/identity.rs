@@ -1,7 +1,6 @@
 //! Who has a place in the tables, beyond one version of them.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::types::{NetworkKey, PortKey};
@@ -62,11 +61,4 @@ impl fmt::Debug for Identity {
             (None, None) => f.write_str("Uplink"),
         }
     }
-}
-
-/// The holder of a place in comparable form: the same in tables that were compiled in another order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Holder {
-    Here(Identity),
-    Peer(IpAddr),
 }

@@ -20,6 +20,7 @@ impl MacHolders {
             | Claim::Tag(..)
             | Claim::Subport(_)
             | Claim::Segment(_)
+            | Claim::Endpoint(_)
             | Claim::Link(_) => None,
         });
         Self(holders.collect())

@@ -34,6 +34,11 @@ impl Outside {
         self.networks.get(&tunnel_key(kind, key)).copied()
     }
 
+    /// The numbers of hosts and of networks.
+    pub(super) fn entry_counts(&self) -> (usize, usize) {
+        (self.peers.len(), self.networks.len())
+    }
+
     pub(super) fn set_peers(&mut self, peers: impl Iterator<Item = (IpAddr, PeerSlot)>) {
         let is_ipv4 = self.endpoint.is_some_and(|endpoint| endpoint.is_ipv4());
         let peers = peers.filter(|(address, _)| address.is_ipv4() == is_ipv4);

@@ -1,6 +1,7 @@
 //! Holders of what two or more records claim.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ pub enum Claim {
     Segment(NetworkSegment),
     /// A link of this host; held by a port.
     Link(IfIndex),
+    /// A tunnel endpoint of another host; held by a chassis.
+    Endpoint(IpAddr),
 }
 
 /// The holders of contested claims, which two or more records make. A claim of only one record has no entry.

@@ -4,7 +4,8 @@
 //! * [`scenario`]: records and links, the input of a switch without sockets; [`switch`] runs the real
 //!   datapath on them.
 //! * [`model`]: the naive switch that the datapath is compared with.
-//! * [`stores`], [`simulated`]: NB DBs on loopback, and links without a kernel, for a reconciler.
+//! * [`stores`], [`simulated`], [`simulated_underlay`]: NB DBs on loopback, and links and paths without a
+//!   kernel, for a reconciler.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -71,6 +72,8 @@ pub mod scenario;
 pub mod shapes;
 #[cfg(feature = "host")]
 pub mod simulated;
+#[cfg(feature = "host")]
+pub mod simulated_underlay;
 #[cfg(feature = "host")]
 pub mod stores;
 #[cfg(feature = "host")]

@@ -72,7 +72,11 @@ pub fn link(ifindex: u32, lport: &str) -> Link {
 /// A reconciler of chassis `chassis` with these links.
 pub fn reconciler(chassis: &str, links: impl IntoIterator<Item = Link>) -> Reconciler<Simulated> {
     let settings = Settings { chassis: Some(chassis.to_owned()), ..Settings::default() };
+    reconciler_with(settings, links.into_iter().collect())
+}
+
+/// A reconciler with these settings and links.
+pub fn reconciler_with(settings: Settings, links: Links) -> Reconciler<Simulated> {
     let config: Config = settings.check().unwrap();
-    let links: Links = links.into_iter().collect();
     Reconciler::new(config, links, |_, _| Ok::<_, std::convert::Infallible>(Simulated::default())).unwrap()
 }

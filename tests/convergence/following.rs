@@ -1,19 +1,23 @@
 //! A reconciler that follows a store, with simulated links.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::time::{Instant, timeout};
+use trunkpath::config::Settings;
 use trunkpath::control::links::{LinkEvent, Links};
 use trunkpath::control::{Follower, NbEvent, Reconciler};
 use trunkpath::nb::{NorthboundDb, Snapshot};
-use trunkpath::tables::PortState;
+use trunkpath::tables::{PortState, UnderlayPaths};
 use trunkpath::types::IfIndex;
 
+use super::hosts::UPLINKS;
 use super::step::HERE;
 use testkit::simulated::{self, Simulated};
+use testkit::simulated_underlay::SimulatedUnderlay;
 
 /// Maximum time until everything has settled: a failure is detected after seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -24,23 +28,40 @@ pub struct FollowingReconciler {
     follower: Follower,
     reconciler: Reconciler<Simulated>,
     links: Links,
+    underlay: SimulatedUnderlay,
+}
+
+fn reconciler(links: Links) -> Reconciler<Simulated> {
+    let uplinks = UPLINKS.map(|(physical, link)| (physical.to_owned(), link.to_owned())).into();
+    let settings = Settings { chassis: Some(HERE.to_owned()), uplinks, ..Settings::default() };
+    simulated::reconciler_with(settings, links)
 }
 
 impl FollowingReconciler {
     pub fn new(db: Arc<dyn NorthboundDb>) -> Self {
-        let links = Links::default();
-        Self { follower: Follower::new(db), reconciler: simulated::reconciler(HERE, []), links }
+        let (links, underlay) = (Links::default(), SimulatedUnderlay::default());
+        Self { follower: Follower::new(db), reconciler: reconciler(links.clone()), links, underlay }
     }
 
-    /// Starts again with the present links.
+    /// Starts again with the present links and results of searches.
     pub fn restart(&mut self, db: Arc<dyn NorthboundDb>) {
         self.follower = Follower::new(db);
-        self.reconciler = simulated::reconciler(HERE, self.links.iter().cloned());
+        self.reconciler = reconciler(self.links.clone());
+        self.underlay = SimulatedUnderlay::new(self.underlay.results.clone());
     }
 
     pub fn apply_link_event(&mut self, event: LinkEvent) {
         event.clone().apply(&mut self.links);
         self.reconciler.apply_link_event(event);
+    }
+
+    pub fn apply_paths(&mut self, address: IpAddr, paths: UnderlayPaths) {
+        self.underlay.set(address, paths, &mut self.reconciler);
+    }
+
+    /// Number of hosts that are reached.
+    pub fn hosts_reached(&self) -> usize {
+        self.reconciler.tables().peers().filter(|peer| peer.paths.is_ok()).count()
     }
 
     /// Number of subports that forward.
@@ -62,7 +83,7 @@ impl FollowingReconciler {
         while let Some(event) = self.follower.next().now_or_never() {
             self.apply(event);
         }
-        self.reconciler.reconcile().await.unwrap();
+        self.underlay.reconcile(&mut self.reconciler).await;
     }
 
     /// Waits until the state equals that of a fresh read of `db`, and returns the remaining differences.
@@ -75,20 +96,21 @@ impl FollowingReconciler {
             self.round().await;
             let Ok(snapshot) = db.snapshot().await else { continue };
             let mut differences = self.reconciler.evidence().differences(&snapshot);
-            differences.extend(self.devices_differ(&snapshot).await);
+            differences.extend(self.uses_differ(&snapshot).await);
             if differences.is_empty() || Instant::now() > until {
                 return differences;
             }
         }
     }
 
-    /// Compares the links in use with those that a reconciler uses that gets everything at once, with the
-    /// incumbents.
-    async fn devices_differ(&self, snapshot: &Snapshot) -> Option<String> {
-        let mut fresh = simulated::reconciler(HERE, self.links.iter().cloned());
+    /// Compares the links and the endpoints in use with those that a reconciler uses that gets everything at
+    /// once, with the incumbents.
+    async fn uses_differ(&self, snapshot: &Snapshot) -> Vec<String> {
+        let mut fresh = reconciler(self.links.clone());
+        let mut underlay = SimulatedUnderlay::new(self.underlay.results.clone());
         fresh.set_incumbents(self.reconciler.incumbents());
         fresh.apply_snapshot(snapshot);
-        fresh.reconcile().await.unwrap();
+        underlay.reconcile(&mut fresh).await;
         // A link that is down, or that another program holds now, is kept if it was in use before.
         let is_free = |ifindex: IfIndex| {
             self.links.get(ifindex).is_some_and(|link| link.up && !simulated::is_held(link))
@@ -101,6 +123,9 @@ impl FollowingReconciler {
                 .collect()
         };
         let (here, wanted) = (taken(&self.reconciler), taken(&fresh));
-        (here != wanted).then(|| format!("devices are taken for {here:?}: expected {wanted:?}"))
+        let links = (here != wanted).then(|| format!("devices are taken for {here:?}: expected {wanted:?}"));
+        let (here, wanted) = (self.underlay.in_use(), underlay.in_use());
+        let endpoints = (here != wanted).then(|| format!("{here:?} are in use: expected {wanted:?}"));
+        links.into_iter().chain(endpoints).collect()
     }
 }

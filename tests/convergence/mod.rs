@@ -1,11 +1,12 @@
 //! After any sequence of events the tables equal those of a fresh read of the DB with the same incumbents.
 //!
-//! Thousands of random changes, link events and failures, on every kind of store. `TRUNKPATH_SEED` repeats a
-//! failed run; `TRUNKPATH_STEPS` sets the number of steps.
+//! Thousands of random changes, link events, changes of paths to hosts, and failures, on every kind of store.
+//! `TRUNKPATH_SEED` repeats a failed run; `TRUNKPATH_STEPS` sets the number of steps.
 
 mod backend;
 mod following;
 mod growth;
+mod hosts;
 mod moves;
 mod newcomers;
 mod step;
@@ -18,7 +19,7 @@ use following::FollowingReconciler;
 use step::{Step, step};
 use testkit::stores::Kind;
 
-const STEPS: usize = 10_000;
+const STEPS: usize = 5_000;
 /// Steps between two points at which everything must settle.
 const QUIET: usize = 100;
 /// Quiet points between two failures of the store, so that each kind of failure occurs several times.
@@ -44,14 +45,16 @@ fn converges(start: impl AsyncFnOnce() -> Backend) {
     runtime.block_on(async {
         let mut backend = start().await;
         let mut following = FollowingReconciler::new(backend.open().await);
-        let mut eventful = 0;
+        let (mut eventful, mut reaching) = (0, 0);
         for number in 1..=steps {
             match draw() {
                 Step::Write(writes) => backend.write(&writes).await,
                 Step::Link(event) => following.apply_link_event(event),
+                Step::Paths(address, paths) => following.apply_paths(address, paths),
             }
             following.round().await;
             eventful += usize::from(following.subports_up() > 0);
+            reaching += usize::from(following.hosts_reached() > 0);
             if number.is_multiple_of(QUIET) {
                 if number.is_multiple_of(QUIET * BREAK) {
                     backend.disturb(number / QUIET / BREAK).await;
@@ -63,8 +66,13 @@ fn converges(start: impl AsyncFnOnce() -> Backend) {
                 following.restart(backend.open().await);
             }
         }
-        eprintln!("subports forwarded after {eventful} of {steps} steps");
-        assert!(eventful > steps / 10, "TRUNKPATH_SEED={seed}: hardly anything ever forwarded");
+        eprintln!(
+            "of {steps} steps, subports forwarded after {eventful}, hosts were reached after {reaching}"
+        );
+        assert!(
+            eventful > steps / 10 && reaching > steps / 50,
+            "TRUNKPATH_SEED={seed}: hardly anything ever forwarded"
+        );
     });
 }
 

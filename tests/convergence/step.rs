@@ -1,12 +1,16 @@
 //! Random events. Few ids, so that many collide, and some invalid values.
 
+use std::net::IpAddr;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use trunkpath::control::links::{Link, LinkEvent};
 use trunkpath::nb::{RecordId, Table};
+use trunkpath::tables::UnderlayPaths;
 use trunkpath::types::IfIndex;
 
+use super::hosts;
 use testkit::simulated;
 use testkit::stores::Write;
 
@@ -20,21 +24,21 @@ pub enum Step {
     Write(Vec<Write>),
     /// A link is created, changed or deleted.
     Link(LinkEvent),
+    /// The underlay has another result for an endpoint.
+    Paths(IpAddr, UnderlayPaths),
 }
 
 pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => vec(write(), 1..4).prop_map(Step::Write),
         2 => link().prop_map(Step::Link),
+        1 => hosts::uplink_event().prop_map(Step::Link),
+        1 => hosts::result().prop_map(|(address, paths)| Step::Paths(address, paths)),
     ]
 }
 
 fn write() -> impl Strategy<Value = Write> {
-    let network = (1..4_u32, mostly(0, 1..4_u32)).prop_map(|(id, key)| {
-        let key = if key == 0 { id } else { key };
-        (Table::Lswitch, json!({"id": format!("n{id}"), "unique_key": key, "topic": "t", "name": ""}))
-    });
-    let record = prop_oneof![1 => network, 3 => port(), 3 => segmentation()];
+    let record = prop_oneof![1 => network(), 3 => port(), 3 => segmentation(), 2 => hosts::chassis()];
     (record, 0..50_u8).prop_map(|((table, json), fate)| {
         let record = RecordId { table, id: json["id"].as_str().unwrap().to_owned() };
         let text = match fate {
@@ -47,34 +51,45 @@ fn write() -> impl Strategy<Value = Write> {
     })
 }
 
+fn network() -> impl Strategy<Value = (Table, Value)> {
+    (1..4_u32, mostly(0, 1..4_u32), hosts::segment()).prop_map(|(id, key, segment)| {
+        let key = if key == 0 { id } else { key };
+        let mut json = json!({"id": format!("n{id}"), "unique_key": key, "topic": "t", "name": ""});
+        segment.add_to(&mut json, id);
+        (Table::Lswitch, json)
+    })
+}
+
 /// `usual`, or sometimes something else.
-fn mostly<T: Clone + std::fmt::Debug + 'static>(
+pub fn mostly<T: Clone + std::fmt::Debug + 'static>(
     usual: T,
     other: impl Strategy<Value = T> + 'static,
 ) -> impl Strategy<Value = T> {
     prop_oneof![12 => Just(usual), 1 => other]
 }
 
-/// Ports 1 to 3 are mostly parents, those from 4 on subports.
+/// Ports 1 to 3 are mostly parents here, those from 4 on subports; 9 and 10 are on other hosts.
 fn port() -> impl Strategy<Value = (Table, Value)> {
-    let bound = mostly(
-        json!({"type": "chassis", "chassis": HERE}),
-        prop_oneof![
-            Just(json!({"type": "chassis", "chassis": "elsewhere"})),
-            Just(json!({"type": "vtep", "vtep_address": "10.0.0.9"})),
-            Just(json!({"type": "unheard of"})),
-        ],
-    );
-    let key = mostly(0, 1..10_u32);
+    let bound = mostly(json!({"type": "chassis", "chassis": HERE}), hosts::binding());
+    let key = mostly(0, 1..12_u32);
     let enabled = prop::bool::weighted(0.9);
     let is_odd = prop::bool::weighted(0.1);
-    (1..9_u32, key, mostly(0, 1..5_u32), 1..6_u8, enabled, bound, is_odd).prop_map(
-        |(id, key, network, mac, enabled, bound, is_odd)| {
+    let pair = mostly(0, 1..8_u8);
+    let place = (bound, hosts::binding(), is_odd);
+    (1..11_u32, key, mostly(0, 1..5_u32), (1..6_u8, pair), enabled, place).prop_map(
+        |(id, key, network, (mac, pair), enabled, (bound, elsewhere, is_odd))| {
             let key = if key == 0 { id } else { key };
             let network = if network == 0 { id % 3 + 1 } else { network };
+            let address = |number: u8| format!("02:00:00:00:00:{number:02x}");
             let mut json = json!({"id": format!("p{id}"), "unique_key": key, "lswitch": format!("n{network}"),
-                "macs": [format!("02:00:00:00:00:{mac:02x}")], "ips": [], "enabled": enabled, "topic": "t"});
-            if (id <= 3) != is_odd {
+                "macs": [address(mac)], "ips": [], "enabled": enabled, "topic": "t"});
+            if pair > 0 {
+                let pair = json!({"ip_address": "10.0.9.9", "mac_address": address(pair)});
+                json["allowed_address_pairs"] = json!([pair]);
+            }
+            if id > 8 {
+                json["binding"] = elsewhere;
+            } else if (id <= 3) != is_odd {
                 json["binding"] = bound;
             }
             (Table::Lport, json)
@@ -85,8 +100,9 @@ fn port() -> impl Strategy<Value = (Table, Value)> {
 fn segmentation() -> impl Strategy<Value = (Table, Value)> {
     let kind = mostly("vlan", prop_oneof![Just("macvlan"), Just("mpls")]);
     let vid = mostly(0, prop_oneof![1..4_u32, Just(4094), Just(4095)]);
-    let odd = (any::<bool>(), 1..9_u32);
-    (1..4_u32, 4..9_u32, mostly((false, 0), odd), kind, vid).prop_map(|(parent, port, odd, kind, vid)| {
+    let odd = (any::<bool>(), 1..11_u32);
+    let parent = mostly(0, Just(9)).prop_flat_map(|odd| if odd == 0 { 1..4_u32 } else { odd..odd + 1 });
+    (parent, 4..9_u32, mostly((false, 0), odd), kind, vid).prop_map(|(parent, port, odd, kind, vid)| {
         let id = if odd.0 { odd.1 } else { port };
         let port = if odd.1 == 0 { port } else { odd.1 };
         let vid = if vid == 0 { 10 * parent + port } else { vid };

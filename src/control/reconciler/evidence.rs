@@ -1,16 +1,19 @@
 //! The check whether the tables in force are those that records and links require.
 
+use std::net::IpAddr;
+
 use super::state::Reconciler;
 use crate::control::backend::LinkBackend;
 use crate::nb::Snapshot;
-use crate::tables::{Compiler, Host, LocalLink, Policy, TableDump};
+use crate::tables::{Compiler, Host, LocalLink, Policy, TableDump, UnderlayPaths};
 use crate::types::Incumbents;
 
-/// The tables that were in force at one moment, and the links then.
+/// The tables that were in force at one moment, with the links and the paths to other hosts then.
 #[derive(Debug)]
 pub struct Evidence {
     in_force: TableDump,
     links: Vec<LocalLink>,
+    paths: Vec<(IpAddr, UnderlayPaths)>,
     workers: usize,
     policy: Policy,
     host: Host,
@@ -18,8 +21,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Compiles `snapshot` with an empty compiler for the same links, and returns the differences to the
-    /// tables, which may exist while changes are under way.
+    /// Compiles `snapshot` with an empty compiler for the same links and paths, and returns the differences to
+    /// the tables, which may exist while changes are under way.
     #[must_use]
     pub fn differences(self, snapshot: &Snapshot) -> Vec<String> {
         let mut fresh = Compiler::new(self.workers, self.policy);
@@ -27,6 +30,7 @@ impl Evidence {
         fresh.set_incumbents(self.incumbents);
         fresh.apply_snapshot(snapshot);
         self.links.into_iter().for_each(|link| fresh.set_link(link));
+        self.paths.into_iter().for_each(|(address, paths)| fresh.set_paths(address, Some(paths)));
         let wanted = fresh.compile();
         self.in_force.differences(&TableDump::of(&fresh, &wanted))
     }
@@ -39,6 +43,7 @@ impl<B: LinkBackend> Reconciler<B> {
         Evidence {
             in_force: TableDump::of(&self.compiler, &self.publisher.current()),
             links: self.ports.iter().map(|port| self.local_link(port)).collect(),
+            paths: self.compiler.paths().map(|(address, paths)| (address, paths.clone())).collect(),
             workers: self.config.workers.len(),
             policy: self.config.policy.clone(),
             host: self.host(),

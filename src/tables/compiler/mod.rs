@@ -127,6 +127,7 @@ impl Compiler {
     /// Sets the [incumbents](Self::incumbents) of an earlier run. Must be called before the first snapshot.
     pub fn set_incumbents(&mut self, incumbents: Incumbents) {
         self.mac_holders = MacHolders::of(&incumbents);
+        self.peers.set_incumbents(&incumbents);
         self.incumbents = incumbents;
     }
 
@@ -135,6 +136,7 @@ impl Compiler {
     pub fn incumbents(&self) -> Incumbents {
         let mut incumbents = self.northbound.incumbents();
         incumbents.extend(self.mac_holders.incumbents(&self.northbound));
+        incumbents.extend(self.peers.incumbents());
         incumbents
     }
 

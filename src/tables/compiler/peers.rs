@@ -12,7 +12,7 @@ use crate::packet::tunnel::{Endpoints, OuterHeader};
 use crate::tables::peer::{Path, Paths, Peer};
 use crate::tables::{LinkSlot, PeerSlot, PortCounters};
 use crate::types::drop_reason::Tunnel as TunnelDrop;
-use crate::types::{Id, IfIndex, Problem, SlotAllocator, TunnelType, TunnelTypes};
+use crate::types::{Claim, Id, IfIndex, Incumbents, Problem, SlotAllocator, TunnelType, TunnelTypes};
 
 /// A path to an endpoint, as the kernel routes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(super) struct Peers {
     last_number: u32,
     /// The chassis with each address: the first of several holds it.
     addresses: Claims<IpAddr>,
+    /// The holders of contested addresses in an earlier run, until a chassis claims the address.
+    remembered: BTreeMap<IpAddr, Id>,
     paths: BTreeMap<IpAddr, UnderlayPaths>,
     dirty: BTreeSet<Binding>,
     /// For each place, the number of networks here that have a port there.
@@ -55,6 +57,32 @@ struct PeerState {
 }
 
 impl Peers {
+    pub(super) fn set_incumbents(&mut self, incumbents: &Incumbents) {
+        let endpoints = incumbents.iter().filter_map(|(claim, id)| match claim {
+            Claim::Endpoint(address) => Some((*address, id.clone())),
+            Claim::PortKey(_)
+            | Claim::NetworkKey(_)
+            | Claim::Tag(..)
+            | Claim::Subport(_)
+            | Claim::Segment(_)
+            | Claim::Link(_)
+            | Claim::Mac(..) => None,
+        });
+        self.remembered = endpoints.collect();
+    }
+
+    /// The holders of addresses that several chassis claim.
+    pub(super) fn incumbents(&self) -> impl Iterator<Item = (Claim, Id)> {
+        self.addresses.contested().map(|(address, id)| (Claim::Endpoint(*address), id.clone()))
+    }
+
+    fn claim_address(&mut self, address: IpAddr, chassis: &Id) {
+        self.addresses.insert(address, chassis.clone());
+        if self.remembered.get(&address) == Some(chassis) {
+            self.addresses.set_holder(&address, Some(chassis.clone()));
+        }
+    }
+
     pub(super) fn mark_all(&mut self) {
         self.dirty.extend(self.all.keys().cloned());
     }
@@ -153,6 +181,11 @@ impl Compiler {
         self.peers.dirty.extend(at);
     }
 
+    /// The paths that were set, by endpoint.
+    pub fn paths(&self) -> impl Iterator<Item = (IpAddr, &UnderlayPaths)> {
+        self.peers.paths.iter().map(|(address, paths)| (*address, paths))
+    }
+
     /// The endpoints of the hosts with ports of networks here, if they may have changed since the last call.
     pub fn take_endpoints_in_use(&mut self) -> Option<BTreeSet<IpAddr>> {
         mem::take(&mut self.peers.use_changed).then(|| self.endpoints_in_use())
@@ -166,14 +199,14 @@ impl Compiler {
         used.map(|(_, peer)| peer.address).filter(|address| Some(*address) != own).collect()
     }
 
-    /// Whether a chassis or a path has changed since the last compilation.
+    /// Whether a chassis, a path or the endpoint of this host has changed since the last compilation.
     pub(super) fn has_dirty_peers(&self) -> bool {
-        !self.peers.dirty.is_empty()
+        !self.peers.dirty.is_empty() || self.tables.outside.endpoint != self.endpoint()
     }
 
     /// Compiles the hosts that have changed.
     pub(super) fn update_peers(&mut self) {
-        if self.peers.dirty.is_empty() {
+        if !self.has_dirty_peers() {
             return;
         }
         let own = self.endpoint();
@@ -190,6 +223,7 @@ impl Compiler {
         for binding in &compiled {
             self.compile_peer(binding, own);
         }
+        self.peers.remembered.retain(|address, _| self.peers.addresses.holder(address).is_none());
         self.index_peers();
         self.peers.use_changed = true;
     }
@@ -234,12 +268,13 @@ impl Compiler {
             self.peers.mark_chassis(&heir);
         }
         if let Some(address) = now {
-            self.peers.addresses.insert(address, chassis.clone());
+            self.peers.claim_address(address, chassis);
         }
         for address in before.into_iter().chain(now) {
             let vtep = Binding::Vtep(address);
             if self.peers.all.contains_key(&vtep) {
                 self.dirty_networks.extend(self.networks_at(&vtep));
+                self.peers.dirty.insert(vtep);
             }
         }
     }
