@@ -9,6 +9,7 @@ mod growth;
 mod hosts;
 mod moves;
 mod newcomers;
+mod routes;
 mod step;
 
 use proptest::strategy::{Strategy, ValueTree};
