@@ -1,9 +1,10 @@
 //! Bytes of the frames of a job: IPv4 and UDP with right lengths and checksums.
 
-use crate::job::{Direction, Job, P3, P4, Size, subport};
+use crate::job::{Direction, Job, P3, P4, REMOTE, Size, UNDERLAY, subport};
+use crate::underlay::{OUTER_LEN, SOURCE_PORT, SOURCE_PORT_AT, encapsulate};
 use testkit::frame::{CTAG, Mac};
 
-/// Bytes of a frame that the generator writes: all headers.
+/// Bytes that the generator writes for each frame: all headers, but only the outer ones of a tunnel.
 pub const HEADER_LEN: usize = 48;
 
 /// Size of a tag in bytes.
@@ -34,24 +35,25 @@ impl Frames {
             Direction::Up => (P3, subport(vid)),
             Direction::Down => (subport(vid), P3),
             Direction::Plain => (P4, P3),
+            Direction::Encap => (REMOTE, subport(vid)),
+            Direction::Decap => (subport(vid), REMOTE),
         };
         let lengths: &[u32] = match &job.size {
             Size::Bytes(bytes) => std::slice::from_ref(bytes),
             Size::Imix => &IMIX,
         };
-        let frame =
-            |length: &u32| frame(destination, source, tagged.then_some(vid), length - untagged(tagged));
-        Self {
-            pattern: lengths.iter().map(frame).collect(),
-            // The last two bytes of a tag, or of a subport's address. Plain frames have one value only.
-            vary_at: if tagged { ADDRESSES_LEN + 2 } else { 4 },
-            vary_from: if job.direction == Direction::Plain {
-                u16::from_be_bytes([P4[4], P4[5]])
-            } else {
-                vid
-            },
-            vary_count: job.vids,
-        }
+        let frame = |length: &u32| {
+            let frame = frame(destination, source, tagged.then_some(vid), length - untagged(tagged));
+            if job.from() == UNDERLAY { encapsulate(&frame) } else { frame }
+        };
+        // The last two bytes of a tag, or of a subport's address. Others have one value only.
+        let (vary_at, vary_from) = match job.direction {
+            Direction::Up | Direction::Encap => (ADDRESSES_LEN + 2, vid),
+            Direction::Down => (4, vid),
+            Direction::Plain => (4, u16::from_be_bytes([P4[4], P4[5]])),
+            Direction::Decap => (SOURCE_PORT_AT, SOURCE_PORT),
+        };
+        Self { pattern: lengths.iter().map(frame).collect(), vary_at, vary_from, vary_count: job.vids }
     }
 
     /// One frame without a tag, repeated.
@@ -60,9 +62,9 @@ impl Frames {
         Self { pattern: vec![frame(destination, source, None, length)], vary_at: 4, vary_from, vary_count: 1 }
     }
 
-    /// Length of the longest frame in bytes.
-    pub fn longest(&self) -> usize {
-        self.pattern.iter().map(Vec::len).max().unwrap_or_default()
+    /// The longest frame.
+    pub fn longest(&self) -> &[u8] {
+        self.pattern.iter().max_by_key(|frame| frame.len()).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -79,7 +81,7 @@ pub struct Expected {
 impl Expected {
     /// Frames of `job` that leave the datapath.
     pub fn arriving(job: Job) -> Self {
-        Self::new(job, job.tagged().1)
+        Self::new(job, job.tagged().1, job.to())
     }
 
     /// Frames without a tag.
@@ -89,10 +91,10 @@ impl Expected {
 
     /// Frames of `job` that reach the datapath.
     pub fn departing(job: Job) -> Self {
-        Self::new(job, job.tagged().0)
+        Self::new(job, job.tagged().0, job.from())
     }
 
-    fn new(job: Job, tagged: bool) -> Self {
+    fn new(job: Job, tagged: bool, cable: usize) -> Self {
         let mut lengths = match job.size {
             Size::Bytes(bytes) => vec![bytes],
             Size::Imix => IMIX.to_vec(),
@@ -101,6 +103,7 @@ impl Expected {
         lengths.dedup();
         for length in &mut lengths {
             *length -= untagged(tagged);
+            *length += if cable == UNDERLAY { OUTER_LEN } else { 0 };
         }
         Self { lengths, first_vid: job.first_vid(), vids: if tagged { job.vids } else { 0 } }
     }
@@ -139,7 +142,7 @@ fn frame(destination: Mac, source: Mac, vid: Option<u16>, length: u32) -> Vec<u8
 }
 
 /// Internet checksum (RFC 1071).
-fn checksum(bytes: &[u8]) -> u16 {
+pub fn checksum(bytes: &[u8]) -> u16 {
     let mut sum: u32 = bytes.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
     while sum > 0xffff {
         sum = (sum >> 16) + (sum & 0xffff);

@@ -1,6 +1,7 @@
 //! What is measured: frames of one kind, the way they go, and what must arrive.
 //!
 //! ```text
+//!   v0 ══ p0  the underlay: the tunnel to another host, which has a port of network 2
 //!   v1 ══ p1  the trunk: network 1 untagged, network 2 by VLAN 100, or 1000 to 1999
 //!   v2 ══ p2
 //!   v3 ══ p3  ports of network 2
@@ -22,10 +23,15 @@ pub const FIRST_VID: u16 = 1000;
 /// Number of VIDs of a job with many.
 pub const MANY_VIDS: u16 = 1000;
 
+/// Number of the cable that is the underlay.
+pub const UNDERLAY: usize = 0;
+
 /// Address of the port at p2; below those at p3 and p4.
 pub const P2: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x67];
 pub const P3: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x69];
 pub const P4: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x6a];
+/// Address of the port at the other host.
+pub const REMOTE: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x6b];
 /// Address of the parent.
 pub const PARENT: Mac = [0xfa, 0x16, 0x3e, 0x00, 0x01, 0x66];
 
@@ -50,9 +56,13 @@ pub enum Direction {
     Down,
     /// Without a tag: v3, p3, p4, v4.
     Plain,
+    /// From the parent into the tunnel, the tag stripped: v1, p1, p0, v0.
+    Encap,
+    /// From the tunnel to the parent, a tag pushed: v0, p0, p1, v1.
+    Decap,
 }
 
-/// Lengths of frames with tag, without FCS. Untagged ones are 4 bytes shorter.
+/// Lengths of frames with tag, without FCS and the headers of a tunnel. Untagged ones are 4 bytes shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Size {
     Bytes(u32),
@@ -71,9 +81,11 @@ pub struct Job {
 impl Job {
     pub const UP: Self = Self { direction: Direction::Up, size: Size::Bytes(64), vids: 1 };
     pub const DOWN: Self = Self { direction: Direction::Down, ..Self::UP };
+    pub const ENCAP: Self = Self { direction: Direction::Encap, ..Self::UP };
+    pub const DECAP: Self = Self { direction: Direction::Decap, ..Self::UP };
     const PLAIN: Self = Self { direction: Direction::Plain, ..Self::UP };
 
-    /// All jobs of a full run.
+    /// All jobs of a full run, whose datapaths have no tunnel: it costs other jobs one more socket.
     pub fn all() -> Vec<Self> {
         let sizes = [Size::Bytes(512), Size::Bytes(1518), Size::Imix];
         let longer =
@@ -82,11 +94,22 @@ impl Job {
         [Self::UP, Self::DOWN, Self::PLAIN].into_iter().chain(many).chain(longer).collect()
     }
 
+    /// Jobs with a tunnel.
+    fn with_tunnel() -> [Self; 4] {
+        let size = Size::Bytes(1518);
+        [Self::ENCAP, Self::DECAP, Self { size, ..Self::ENCAP }, Self { size, ..Self::DECAP }]
+    }
+
+    pub fn has_tunnel(self) -> bool {
+        matches!(self.direction, Direction::Encap | Direction::Decap)
+    }
+
     /// Number of the cable on which frames reach the datapath.
     pub const fn from(self) -> usize {
         match self.direction {
-            Direction::Up => 1,
+            Direction::Up | Direction::Encap => 1,
             Direction::Down | Direction::Plain => 3,
+            Direction::Decap => UNDERLAY,
         }
     }
 
@@ -94,8 +117,9 @@ impl Job {
     pub const fn to(self) -> usize {
         match self.direction {
             Direction::Up => 3,
-            Direction::Down => 1,
+            Direction::Down | Direction::Decap => 1,
             Direction::Plain => 4,
+            Direction::Encap => UNDERLAY,
         }
     }
 
@@ -106,7 +130,11 @@ impl Job {
 
     /// Whether frames have a tag when they reach the datapath, and when they leave it.
     pub fn tagged(self) -> (bool, bool) {
-        (self.direction == Direction::Up, self.direction == Direction::Down)
+        match self.direction {
+            Direction::Up | Direction::Encap => (true, false),
+            Direction::Down | Direction::Decap => (false, true),
+            Direction::Plain => (false, false),
+        }
     }
 }
 
@@ -116,6 +144,8 @@ impl fmt::Display for Job {
             Direction::Up => "up",
             Direction::Down => "down",
             Direction::Plain => "plain",
+            Direction::Encap => "encap",
+            Direction::Decap => "decap",
         };
         let vids = if self.vids == 1 { String::new() } else { format!("-{}vids", self.vids) };
         match self.size {
@@ -129,7 +159,7 @@ impl FromStr for Job {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let known = Self::all();
+        let known = [Self::all(), Self::with_tunnel().to_vec()].concat();
         if let Some(job) = known.iter().find(|job| job.to_string() == name) {
             return Ok(*job);
         }

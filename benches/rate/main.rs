@@ -30,6 +30,7 @@ mod scenarios;
 mod sink;
 mod testbed;
 mod threads;
+mod underlay;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,7 +74,8 @@ struct Run {
     /// Under two minutes: fewer datapaths, two jobs, three rounds
     #[arg(long)]
     quick: bool,
-    /// Rounds of up-64 and down-64; other jobs have less than half of them [default: 7, quick: 3]
+    /// Rounds of up-64, down-64, encap-64 and decap-64; other jobs have less than half of them
+    /// [default: 7, quick: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: Option<u16>,
     /// Compare ratios and instructions with benches/baseline.json, and fail if one is worse than it may be
@@ -91,7 +93,8 @@ struct Run {
     /// Measure only these datapaths
     #[arg(long, value_delimiter = ',')]
     only: Vec<Kind>,
-    /// Measure only these jobs, as in up-64,down-imix,up-64-1000vids
+    /// Measure only these jobs, as in up-64,down-imix,up-64-1000vids. Those with a tunnel have to be listed:
+    /// encap-64,decap-64,encap-1518,decap-1518
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<Job>,
     /// Measure only these scenarios, and no rates
@@ -161,7 +164,9 @@ fn run(options: &Run) -> Result<()> {
     interrupt::listen()?;
     let machine = Machine::look()?;
     let folder = tempfile::Builder::new().prefix("tp-bench-").tempdir()?;
-    let context = machine::obstacle().and_then(|()| Context::new(folder.path().to_owned(), machine.split()?));
+    let tunnel = options.jobs.iter().any(|job| job.has_tunnel());
+    let context =
+        machine::obstacle().and_then(|()| Context::new(folder.path().to_owned(), machine.split()?, tunnel));
     let instructions = options.instructions.as_deref();
     if options.check || options.rebase {
         if let (Err(error), false) = (&context, options.no_rates) {

@@ -18,7 +18,7 @@ use crate::peers::{Context, Kind, Peer};
 pub struct Plan {
     pub kinds: Vec<Kind>,
     pub jobs: Vec<Job>,
-    /// Rounds of `up-64` and `down-64`.
+    /// Rounds of `up-64`, `down-64`, `encap-64` and `decap-64`.
     pub rounds: usize,
     /// Rounds of the other jobs.
     pub rounds_of_others: usize,
@@ -49,7 +49,11 @@ impl Results {
 
 impl Plan {
     fn rounds_of(&self, job: Job) -> usize {
-        if [Job::UP, Job::DOWN].contains(&job) { self.rounds } else { self.rounds_of_others }
+        if [Job::UP, Job::DOWN, Job::ENCAP, Job::DECAP].contains(&job) {
+            self.rounds
+        } else {
+            self.rounds_of_others
+        }
     }
 
     /// Runs the plan. A signal ends it; a datapath that fails is left out afterwards.

@@ -1,7 +1,8 @@
 //! Two namespaces and the cables between them.
 //!
 //! ```text
-//!   dut: the datapath under test      vms: the guests
+//!   dut: the datapath under test      vms: the guests, and the other host
+//!     p0 ═══════════════════════════════ v0    the underlay
 //!     p1 ═══════════════════════════════ v1
 //!     p2 ═══════════════════════════════ v2    ...
 //! ```
@@ -14,12 +15,13 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::bpf::{Hook, Programs};
-use crate::job::Job;
+use crate::job::{Job, UNDERLAY};
 use crate::sink::Sink;
+use crate::underlay;
 use testkit::command::{run, succeed};
 use testkit::netns::Netns;
 
-/// Number of cables of every testbed, which may have traffic.
+/// Number of cables of every testbed besides the underlay, which may have traffic.
 pub const CABLES: usize = 4;
 
 /// Two namespaces and their cables, deleted when dropped.
@@ -41,37 +43,40 @@ impl Testbed {
     pub fn with_cables(programs: &Programs, name: &str, hook: Hook, cables: usize) -> Result<Self> {
         let (dut, vms) = (Netns::new(&format!("{name}-dut")), Netns::new(&format!("{name}-vms")));
         let mut lines = String::new();
-        for number in 1..=cables {
+        let mtu = |number| if number == UNDERLAY { underlay::MTU } else { 1500 };
+        for number in UNDERLAY..=cables {
+            let mtu = mtu(number);
             // Without an address the kernel sends nothing by itself.
             writeln!(lines, "link add p{number} type veth peer name v{number} netns {}", vms.name())?;
-            writeln!(lines, "link set p{number} mtu 1500 promisc on addrgenmode none up")?;
+            writeln!(lines, "link set p{number} mtu {mtu} promisc on addrgenmode none up")?;
         }
         batch(&dut, &lines);
         lines.clear();
-        for number in 1..=cables {
-            writeln!(lines, "link set v{number} mtu 1500 promisc on addrgenmode none up")?;
+        for number in UNDERLAY..=cables {
+            let mtu = mtu(number);
+            writeln!(lines, "link set v{number} mtu {mtu} promisc on addrgenmode none up")?;
         }
         batch(&vms, &lines);
-        for number in 1..=CABLES {
+        for number in UNDERLAY..=CABLES {
             no_offloads(&dut, &format!("p{number}"));
             no_offloads(&vms, &format!("v{number}"));
         }
         let sink = |number| Sink::new(programs, &vms, &format!("v{number}"), hook);
-        let sinks = (1..=CABLES).map(sink).collect::<Result<_>>()?;
+        let sinks = (UNDERLAY..=CABLES).map(sink).collect::<Result<_>>()?;
         Ok(Self { sinks, dut, vms })
     }
 
     /// For datapaths without an XDP program: GRO gives a link the poll routine that XDP frames of the
     /// generator require. It merges none of them.
     pub fn receive_without_xdp(&self) {
-        for number in 1..=CABLES {
+        for number in UNDERLAY..=CABLES {
             succeed(self.dut.command("ethtool").args(["-K", &format!("p{number}"), "gro", "on"]), "");
         }
     }
 
     /// The sink at the far end of this cable.
     pub fn sink(&self, cable: usize) -> &Sink {
-        &self.sinks[cable - 1]
+        &self.sinks[cable]
     }
 
     /// Drops so far on the path of a job, by link and counter of the kernel.

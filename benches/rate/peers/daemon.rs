@@ -14,6 +14,7 @@ use crate::child::Child;
 use crate::job::{P2, P3, P4, PARENT, subport, vids};
 use crate::testbed::{CABLES, Testbed};
 use crate::threads;
+use crate::underlay;
 use testkit::command::{output, succeed};
 use testkit::frame::Mac;
 use testkit::records::{CHASSIS, network, port, port_id, segmentation};
@@ -48,12 +49,15 @@ pub struct Setup {
     pub workers: String,
     /// Further arguments for `trunkpath run`.
     pub arguments: Vec<String>,
+    /// Whether it has a tunnel to the other host.
+    pub tunnel: bool,
 }
 
 impl Setup {
     /// One worker, and the ports of every testbed.
     pub fn new(context: &Context) -> Self {
-        Self { ports: CABLES, workers: context.datapath_cpu.to_string(), arguments: Vec::new() }
+        let (workers, tunnel) = (context.datapath_cpu.to_string(), context.tunnel);
+        Self { ports: CABLES, workers, arguments: Vec::new(), tunnel }
     }
 }
 
@@ -66,22 +70,30 @@ impl Trunkpath {
         std::fs::create_dir(&files)?;
         let command = Launch { files, setup: setup.clone() };
         succeed(Command::new(TRUNKPATH).args(["nb", "--nb", &command.db(), "apply", "-"]), &records(setup));
+        if setup.tunnel {
+            testbed.dut.ip_batch(&underlay::endpoint("p0"));
+        }
         let daemon = command.launch(&testbed)?;
         let mut trunkpath = Self { daemon, command, ports: setup.ports, testbed };
         trunkpath.wait_until_up()?;
         Ok(trunkpath)
     }
 
-    /// Waits until every port and subport is served.
+    /// Waits until every port and subport is served, and the tunnel has a path.
     pub fn wait_until_up(&mut self) -> Result<()> {
+        let api = self.command.api();
         for (what, count) in [("ports", self.ports), ("subports", vids().count())] {
-            let api = self.command.api();
             self.daemon.wait_until(&format!("{count} {what} that are up"), || {
-                let answer =
-                    output(Command::new(TRUNKPATH).args(["show", what, "--json", "--api", &api]), "");
-                let rows: Value = serde_json::from_slice(&answer.stdout).ok()?;
+                let rows = show(&api, what)?;
                 let up = rows.as_array()?.iter().filter(|row| row["state"] == "up").count();
                 (up == count).then_some(())
+            })?;
+        }
+        if self.command.setup.tunnel {
+            self.daemon.wait_until("a path to the other host", || {
+                let (peers, uplinks) = (show(&api, "peers")?, show(&api, "uplinks")?);
+                let has_path = !peers[0]["paths"].as_array()?.is_empty();
+                (has_path && uplinks[0]["queues"].as_u64()? > 0).then_some(())
             })?;
         }
         Ok(())
@@ -106,6 +118,12 @@ impl Trunkpath {
     }
 }
 
+/// Output of `trunkpath show WHAT --json`; `None` while the API does not answer.
+fn show(api: &str, what: &str) -> Option<Value> {
+    let answer = output(Command::new(TRUNKPATH).args(["show", what, "--json", "--api", api]), "");
+    serde_json::from_slice(&answer.stdout).ok()
+}
+
 /// Files of a daemon and its command line.
 #[derive(Debug)]
 struct Launch {
@@ -127,6 +145,9 @@ impl Launch {
         command.args(["run", "--nb", &self.db(), "--chassis", CHASSIS, "--api", &self.api()]);
         command.arg("--state").arg(self.files.join("last-good.db"));
         command.args(["--workers", &self.setup.workers]).args(&self.setup.arguments);
+        if self.setup.tunnel {
+            command.args(["--local-ip", &underlay::HERE.ip.to_string()]);
+        }
         for cable in cables(self.setup.ports) {
             command.args(["--attach", &format!("{}=p{cable}", port_id(cable))]);
         }
@@ -159,8 +180,9 @@ impl Peer for Trunkpath {
                 }
             }
         }
-        for port in stats["ports"].as_array().into_iter().flatten() {
-            for (reason, count) in port["drops"].as_object().into_iter().flatten() {
+        let rows = ["outside", "ports"].map(|part| stats[part].as_array().into_iter().flatten());
+        for row in rows.into_iter().flatten() {
+            for (reason, count) in row["drops"].as_object().into_iter().flatten() {
                 *drops.entry(format!("switch {reason}")).or_default() += count.as_u64().unwrap_or_default();
             }
         }
@@ -196,6 +218,11 @@ fn records(setup: &Setup) -> String {
         let key = subport_key(vid);
         [port(key, NETWORK, "sub", subport(vid), false), segmentation(PARENT_KEY, key, vid)]
     });
-    let records = [network(1), network(NETWORK)].into_iter().chain(ports).chain(subports);
+    let networks = if setup.tunnel {
+        [vec![network(1)], underlay::records(NETWORK).to_vec()].concat()
+    } else {
+        vec![network(1), network(NETWORK)]
+    };
+    let records = networks.into_iter().chain(ports).chain(subports);
     records.map(|record| record.to_string()).collect::<Vec<_>>().join("\n")
 }

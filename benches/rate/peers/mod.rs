@@ -36,14 +36,16 @@ pub struct Context {
     pub generator_cpu: usize,
     /// CPU of the datapath.
     pub datapath_cpu: usize,
+    /// Whether the datapaths have a tunnel to the other host.
+    pub tunnel: bool,
 }
 
 impl Context {
     /// Compiles the BPF programs. The CPUs are those of the generator and of the datapath.
-    pub fn new(folder: PathBuf, (generator_cpu, datapath_cpu): (usize, usize)) -> Result<Self> {
+    pub fn new(folder: PathBuf, (generator_cpu, datapath_cpu): (usize, usize), tunnel: bool) -> Result<Self> {
         libbpf_rs::set_print(None);
         let programs = Programs::compile(folder.join("bpf"))?;
-        Ok(Self { programs, folder, generator_cpu, datapath_cpu })
+        Ok(Self { programs, folder, generator_cpu, datapath_cpu, tunnel })
     }
 }
 
@@ -113,8 +115,17 @@ impl Kind {
 
     /// Reason why it cannot do a job, if it cannot.
     pub fn refuses(self, job: Job) -> Option<&'static str> {
-        use crate::job::Direction::{Down, Plain, Up};
+        use crate::job::Direction::{Decap, Down, Encap, Plain, Up};
         match (self, job.direction) {
+            (
+                Self::Trunkpath
+                | Self::OvsNetdev
+                | Self::OvsAfxdp
+                | Self::OvsDpdkAfxdp
+                | Self::OvsDpdkAfpacket,
+                _,
+            ) => None,
+            (_, Encap | Decap) => Some("it has no tunnel"),
             (Self::Bare | Self::TestpmdStrip | Self::TestpmdInsert, Plain) => {
                 Some("it always strips or pushes")
             }

@@ -94,6 +94,9 @@ impl Ovs {
         let mut vswitchd = tools.start_vswitchd(&testbed, binary)?;
         tools.add_ports(ports)?;
         tools.add_flows()?;
+        if context.tunnel {
+            tools.add_tunnel(&testbed, ports)?;
+        }
         let threads = vswitchd.wait_until("a thread that moves frames", || {
             // Without poll threads, the main thread forwards.
             let prefix = if ports == Ports::Netdev { "ovs-vswitchd" } else { "pmd-" };

@@ -9,9 +9,15 @@ use nix::unistd::Pid;
 
 use super::{Ports, SCHEMA, flows};
 use crate::child::Child;
+use crate::job::UNDERLAY;
 use crate::peers::Context;
 use crate::testbed::Testbed;
+use crate::underlay::{HERE, THERE, VNI, endpoint};
 use testkit::command::output;
+use testkit::records::text;
+
+/// `OpenFlow` port of the tunnel.
+const TUNNEL: u32 = 5;
 
 /// An instance of Open vSwitch in a folder.
 #[derive(Debug)]
@@ -99,6 +105,31 @@ impl Tools {
                 "add-port br0 p{number} -- set interface p{number} ofport_request={number} {columns}"
             ))?;
         }
+        self.check_interfaces()
+    }
+
+    /// Adds a tunnel to the other host. The datapath terminates it at the address of a bridge, br-phy, and
+    /// does not use the kernel's neighbours.
+    pub fn add_tunnel(&self, testbed: &Testbed, ports: Ports) -> Result<()> {
+        let (here, there) = (text(HERE.mac), text(THERE.mac));
+        let (local, remote, columns) = (HERE.ip, THERE.ip, ports.interface(UNDERLAY));
+        self.vsctl(&format!(
+            "add-br br-phy -- set bridge br-phy datapath_type=netdev fail_mode=secure other_config:hwaddr={here} \
+             -- add-port br-phy p0 -- set interface p0 ofport_request=1 {columns} \
+             -- add-port br0 tun0 -- set interface tun0 type=geneve ofport_request={TUNNEL} \
+             options:local_ip={local} options:remote_ip={remote} options:key={VNI}"
+        ))?;
+        self.check_interfaces()?;
+        testbed.dut.ip_batch(&endpoint("br-phy"));
+        self.appctl(&["tnl/neigh/set", "br-phy", &remote.to_string(), &there])?;
+        let bridge = format!("unix:{}", self.path("br-phy.mgmt"));
+        for flow in ["in_port=1,actions=LOCAL", "in_port=LOCAL,actions=1"] {
+            self.run("ovs-ofctl", &["add-flow", &bridge, flow])?;
+        }
+        self.ofctl(&["add-flows"], &flows::of_tunnel(TUNNEL))
+    }
+
+    fn check_interfaces(&self) -> Result<()> {
         let errors = self.vsctl("--bare --columns=error list interface")?;
         if !errors.trim().is_empty() {
             bail!("{}", errors.trim());
