@@ -61,7 +61,8 @@ struct NetworkDump {
     /// The receivers of floods from other hosts.
     flood_from_hosts: Vec<Option<Holder>>,
     tunnel: Option<Tunnel>,
-    wire: Option<Option<Holder>>,
+    /// The port of an uplink, if there is one.
+    wire: Vec<Option<Holder>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -237,7 +238,7 @@ impl Source<'_> {
             flood: receivers(PortSlot::NONE),
             flood_from_hosts: receivers(PortSlot::of_peer(PeerSlot(0))),
             tunnel: network.tunnel,
-            wire: network.wire.map(|slot| self.holder(slot)),
+            wire: network.wire.iter().map(|slot| self.holder(*slot)).collect(),
         }
     }
 
