@@ -48,6 +48,8 @@ pub mod installed;
 #[cfg(feature = "host")]
 pub mod large;
 #[cfg(feature = "host")]
+pub mod many_hosts;
+#[cfg(feature = "host")]
 pub mod many_ports;
 pub mod model;
 #[cfg(feature = "host")]

@@ -4,7 +4,10 @@
 
 use allocation_counter::measure;
 use tokio::runtime::Builder;
+use trunkpath::nb::Northbound;
+use trunkpath::types::Incumbents;
 
+use testkit::many_hosts::{self, ManyHosts};
 use testkit::many_ports;
 use testkit::shapes::{Shape, follow};
 
@@ -64,4 +67,48 @@ fn one_of_many_ports_costs_the_same_however_many_there_are() {
     for (few, many) in few.iter().zip(many).skip(1) {
         assert!(many <= few + few / 4, "a change: {few} allocations became {many}");
     }
+}
+
+/// Allocations of a change of a host's address and of a move of a port, both to and fro.
+fn work_of_hosts(hosts: u32) -> [u64; 2] {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let mut here = ManyHosts::new(10 * hosts, hosts, &runtime);
+    here.change_address(&runtime);
+    here.move_port(&runtime);
+    let address = measure(|| here.change_address(&runtime));
+    let port = measure(|| here.move_port(&runtime));
+    [address, port].map(|work| work.count_total)
+}
+
+/// The list of the endpoints in use is made again.
+#[test]
+fn a_host_and_a_port_move_by_no_more_than_linear_work() {
+    let [few, many] = [FEW, 10 * FEW].map(work_of_hosts);
+    println!("change of an address, move of a port: {few:?} -> {many:?}");
+    for (few, many) in few.iter().zip(many) {
+        assert!(many <= 12 * few, "{few} allocations became {many}");
+    }
+}
+
+/// Bytes of a port of another host in the tables, in the state that they are compiled from, and in the copy
+/// of the records.
+#[test]
+fn a_port_of_another_host_takes_less_than_200_bytes_beside_its_record() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let growth = |bytes: &mut dyn FnMut(u32) -> i64| (bytes(11_000) - bytes(1000)) / 10_000;
+    let records = growth(&mut |ports| {
+        let snapshot = many_hosts::snapshot(ports, FEW);
+        let mut northbound = Northbound::default();
+        let kept = measure(|| northbound = Northbound::from_snapshot(&snapshot, &Incumbents::default()));
+        drop(northbound);
+        kept.bytes_current
+    });
+    let all = growth(&mut |ports| {
+        let mut here = None;
+        let kept = measure(|| here = Some(ManyHosts::new(ports, FEW, &runtime)));
+        drop(here);
+        kept.bytes_current
+    });
+    println!("a port of another host: {records} bytes for its record, {} beside it", all - records);
+    assert!(all - records <= 200, "{} bytes beside its record", all - records);
 }

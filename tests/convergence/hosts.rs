@@ -33,7 +33,7 @@ pub fn chassis() -> impl Strategy<Value = (Table, Value)> {
     );
     let odd_address =
         prop_oneof![8 => (1..6_u8).prop_map(|number| json!(endpoint(number))), 1 => Just(json!("none"))];
-    (host, odd_address, prop::bool::weighted(0.3), types).prop_map(|(host, odd_address, is_odd, types)| {
+    (host, odd_address, prop::bool::weighted(0.15), types).prop_map(|(host, odd_address, is_odd, types)| {
         let id = if host == 5 { HERE.to_owned() } else { format!("h{host}") };
         let ip = if is_odd { odd_address } else { json!(endpoint(host)) };
         (Table::Chassis, json!({"id": id, "ip": ip, "tunnel_types": types}))

@@ -68,7 +68,7 @@ pub fn mostly<T: Clone + std::fmt::Debug + 'static>(
     prop_oneof![12 => Just(usual), 1 => other]
 }
 
-/// Ports 1 to 3 are mostly parents here, those from 4 on subports; 9 and 10 are on other hosts.
+/// Ports 1 to 3 are mostly parents here, those from 4 on subports; 9 to 12 are on other hosts.
 fn port() -> impl Strategy<Value = (Table, Value)> {
     let bound = mostly(json!({"type": "chassis", "chassis": HERE}), hosts::binding());
     let key = mostly(0, 1..12_u32);
@@ -76,7 +76,7 @@ fn port() -> impl Strategy<Value = (Table, Value)> {
     let is_odd = prop::bool::weighted(0.1);
     let pair = mostly(0, 1..8_u8);
     let place = (bound, hosts::binding(), is_odd);
-    (1..11_u32, key, mostly(0, 1..5_u32), (1..6_u8, pair), enabled, place).prop_map(
+    (1..13_u32, key, mostly(0, 1..5_u32), (1..6_u8, pair), enabled, place).prop_map(
         |(id, key, network, (mac, pair), enabled, (bound, elsewhere, is_odd))| {
             let key = if key == 0 { id } else { key };
             let network = if network == 0 { id % 3 + 1 } else { network };
