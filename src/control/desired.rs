@@ -34,15 +34,23 @@ pub(super) struct Uplink {
 enum Found {
     /// A link that is up. With a conflict it is the link that the port had before.
     Up(IfIndex, Option<LinkConflict>),
-    /// A link that is down, and its name.
-    Down(IfIndex, String),
+    /// A link that is down, and its name. With a conflict as above.
+    Down(IfIndex, String, Option<LinkConflict>),
     Nothing(NoLink),
 }
 
 impl Found {
     const fn ifindex(&self) -> Option<IfIndex> {
         match self {
-            Self::Up(ifindex, _) | Self::Down(ifindex, _) => Some(*ifindex),
+            Self::Up(ifindex, _) | Self::Down(ifindex, ..) => Some(*ifindex),
+            Self::Nothing(_) => None,
+        }
+    }
+
+    /// Why the link is only kept, and not found.
+    const fn conflict(&self) -> Option<&LinkConflict> {
+        match self {
+            Self::Up(_, conflict) | Self::Down(_, _, conflict) => conflict.as_ref(),
             Self::Nothing(_) => None,
         }
     }
@@ -103,10 +111,8 @@ impl Desired {
     pub(super) fn incumbents(&self) -> Incumbents {
         let contested =
             self.claims.contested().map(|(ifindex, lport)| (Claim::Link(*ifindex), lport.clone()));
-        let kept = self.found.iter().filter_map(|(lport, found)| match found {
-            Found::Up(ifindex, Some(_)) => Some((Claim::Link(*ifindex), lport.clone())),
-            Found::Up(_, None) | Found::Down(..) | Found::Nothing(_) => None,
-        });
+        let kept = self.found.iter().filter(|(_, found)| found.conflict().is_some());
+        let kept = kept.filter_map(|(lport, found)| Some((Claim::Link(found.ifindex()?), lport.clone())));
         kept.chain(contested).collect()
     }
 
@@ -170,7 +176,7 @@ impl Desired {
             }
         };
         Some(match (link, conflict) {
-            (Some(link), _) if !link.up => Found::Down(link.ifindex, link.name.clone()),
+            (Some(link), conflict) if !link.up => Found::Down(link.ifindex, link.name.clone(), conflict),
             (Some(link), conflict) => Found::Up(link.ifindex, conflict),
             (None, Some(conflict)) => Found::Nothing(conflict.into()),
             (None, None) => Found::Nothing(NoLink::Missing(describe_missing(lport, attachments))),
@@ -211,10 +217,12 @@ impl Desired {
         of_ports.chain(self.uplinks.keys().copied()).filter(|ifindex| self.role_of(*ifindex).is_some())
     }
 
-    /// Whether the role keeps an open link that is switched off: it has no other one.
-    pub(super) fn keeps_while_down(&self, role: &LinkRole, ifindex: IfIndex, links: &Links) -> bool {
+    /// Whether the role keeps an open link that is switched off: it is still the one of the role.
+    pub(super) fn keeps_while_down(&self, role: &LinkRole, ifindex: IfIndex) -> bool {
         match role {
-            LinkRole::Port(lport) => self.link_of(lport, links).is_some_and(|found| found.is_err()),
+            LinkRole::Port(lport) => {
+                matches!(self.found.get(lport), Some(Found::Down(down, ..)) if *down == ifindex)
+            }
             LinkRole::Uplink(name) => self.uplinks.get(&ifindex).is_some_and(|uplink| uplink.name == *name),
         }
     }
@@ -223,7 +231,7 @@ impl Desired {
     pub(super) fn link_of(&self, lport: &Id, links: &Links) -> Option<Result<IfIndex, NoLink>> {
         let ifindex = match self.found.get(lport)? {
             Found::Up(ifindex, _) => *ifindex,
-            Found::Down(_, name) => return Some(Err(NoLink::Down(name.clone()))),
+            Found::Down(_, name, _) => return Some(Err(NoLink::Down(name.clone()))),
             Found::Nothing(reason) => return Some(Err(reason.clone())),
         };
         if let Some(uplink) = self.uplinks.get(&ifindex) {
@@ -245,10 +253,7 @@ impl Desired {
 
     pub(super) fn problems(&self, links: &Links) -> Vec<Problem> {
         let of = |(lport, found): (&Id, &Found)| {
-            let conflict = match found {
-                Found::Up(_, conflict) => conflict.as_ref().map(ToString::to_string),
-                Found::Down(..) | Found::Nothing(_) => None,
-            };
+            let conflict = found.conflict().map(ToString::to_string);
             let none = self.link_of(lport, links).and_then(Result::err).map(|reason| reason.to_string());
             let problem = |reason| Problem::new(format!("lport {lport}"), reason);
             conflict.into_iter().chain(none).map(problem).collect::<Vec<_>>()

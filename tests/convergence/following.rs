@@ -8,11 +8,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::time::{Instant, timeout};
 use trunkpath::config::Settings;
-use trunkpath::control::links::{LinkEvent, Links};
+use trunkpath::control::links::{Link, LinkEvent, Links};
 use trunkpath::control::{Follower, NbEvent, Reconciler};
 use trunkpath::nb::{NorthboundDb, Snapshot};
 use trunkpath::tables::{PortState, UnderlayPaths};
-use trunkpath::types::IfIndex;
 
 use super::hosts::UPLINKS;
 use super::step::HERE;
@@ -106,26 +105,32 @@ impl FollowingReconciler {
     /// Compares the links and the endpoints in use with those that a reconciler uses that gets everything at
     /// once, with the incumbents.
     async fn uses_differ(&self, snapshot: &Snapshot) -> Vec<String> {
-        let mut fresh = reconciler(self.links.clone());
+        let mut fresh = reconciler(self.links_before());
         let mut underlay = SimulatedUnderlay::new(self.underlay.results.clone());
         fresh.set_incumbents(self.reconciler.incumbents());
         fresh.apply_snapshot(snapshot);
         underlay.reconcile(&mut fresh).await;
-        // A link that is down, or that another program holds now, is kept if it was in use before.
-        let is_free = |ifindex: IfIndex| {
-            self.links.get(ifindex).is_some_and(|link| link.up && !simulated::is_held(link))
-        };
+        fresh.apply_link_event(LinkEvent::Resync(self.links.clone()));
+        underlay.reconcile(&mut fresh).await;
         let taken = |reconciler: &Reconciler<Simulated>| -> BTreeSet<_> {
-            reconciler
-                .open_links()
-                .filter(|(ifindex, _)| is_free(*ifindex))
-                .map(|(_, role)| role.to_string())
-                .collect()
+            reconciler.open_links().map(|(ifindex, role)| (ifindex.get(), role.to_string())).collect()
         };
         let (here, wanted) = (taken(&self.reconciler), taken(&fresh));
         let links = (here != wanted).then(|| format!("devices are taken for {here:?}: expected {wanted:?}"));
         let (here, wanted) = (self.underlay.in_use(), underlay.in_use());
         let endpoints = (here != wanted).then(|| format!("{here:?} are in use: expected {wanted:?}"));
         links.into_iter().chain(endpoints).collect()
+    }
+
+    /// The links before an open one was switched off, or could not be opened again because another program
+    /// holds it: it is kept, and so is what its port needs.
+    fn links_before(&self) -> Links {
+        let mut before = self.links.clone();
+        let open = self.reconciler.open_links().filter_map(|(ifindex, _)| self.links.get(ifindex));
+        for link in open {
+            let name = simulated::link(link.ifindex.get(), "").name;
+            before.insert(Link { name, up: true, ..link.clone() });
+        }
+        before
     }
 }

@@ -71,7 +71,7 @@ fn converges(start: impl AsyncFnOnce() -> Backend) {
             "of {steps} steps, subports forwarded after {eventful}, hosts were reached after {reaching}"
         );
         assert!(
-            eventful > steps / 10 && reaching > steps / 100,
+            eventful.min(reaching) > steps / 100,
             "TRUNKPATH_SEED={seed}: hardly anything ever forwarded"
         );
     });

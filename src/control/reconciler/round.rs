@@ -199,9 +199,8 @@ impl<B: LinkBackend> Reconciler<B> {
                     && usize::from(link.rx_queues) == port.queues.len()
                     && self.config.link_options(&role) == port.options
             }
-            // A link that is only switched off keeps its sockets, which work again when it is switched on;
-            // unless its role has another link by then.
-            None => !link.up && self.desired.keeps_while_down(&port.role, port.ifindex, &self.links),
+            // A link that is only switched off keeps its sockets, which work again when it is switched on.
+            None => !link.up && self.desired.keeps_while_down(&port.role, port.ifindex),
         }
     }
 

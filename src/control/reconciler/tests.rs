@@ -177,6 +177,45 @@ fn a_link_that_is_no_longer_wanted_when_its_opening_ends_is_closed_and_discarded
 }
 
 #[test]
+fn a_link_that_is_switched_off_is_kept_as_long_as_it_is_its_ports() {
+    let mut reconciler = reconciler(1);
+    reconciler.reconcile_now();
+    reconciler.end_opening(1, Ok(()));
+    let off = Link { up: false, ..link(1) };
+    reconciler.apply_link_event(LinkEvent::Changed(off.clone()));
+    reconciler.reconcile_now();
+    assert!(!reconciler.is_up(1));
+    assert_eq!(reconciler.backend.released, []);
+
+    reconciler.apply_link_event(LinkEvent::Changed(Link { alias: Some("another".to_owned()), ..off }));
+    reconciler.reconcile_now();
+    assert_eq!(reconciler.backend.released, [index(1)]);
+}
+
+#[test]
+fn the_one_of_two_links_that_a_port_had_is_its_own_after_a_restart_also_while_it_is_off() {
+    let second = test_link(2, "link2", Some("port1"));
+    let mut before = reconciler(1);
+    before.reconcile_now();
+    before.end_opening(1, Ok(()));
+    let off = Link { up: false, ..link(1) };
+    for event in [second.clone(), off.clone()] {
+        before.apply_link_event(LinkEvent::Changed(event));
+        before.reconcile_now();
+    }
+    let had = before.desired.link_of(&"port1".into(), &before.links);
+
+    let mut after = reconciler(1);
+    after.set_incumbents(before.incumbents());
+    for link in [second, off] {
+        after.apply_link_event(LinkEvent::Changed(link));
+    }
+    after.reconcile_now();
+    assert_eq!(after.desired.link_of(&"port1".into(), &after.links), had);
+    assert_eq!((after.backend.requested.len(), after.problem_texts()), (0, before.problem_texts()));
+}
+
+#[test]
 fn no_more_than_a_few_are_being_opened_at_a_time() {
     let mut reconciler = reconciler(20);
     reconciler.reconcile_now();
