@@ -74,5 +74,10 @@ fn link_that_was_elsewhere_while_announcements_were_lost_is_attached_again() {
         testbed.daemon().wait_until_up("ports", 2);
         let frame = Frame::new(vm.mac, peer.mac);
         testbed.exchange(&vm, &frame, &[(&peer, &frame)]);
+        // Later announcements are followed as before.
+        for (state, up) in [("down", 1), ("up", 2)] {
+            testbed.host.ip(&format!("link set dev {dev} {state}"));
+            testbed.daemon().wait_until_up("ports", up);
+        }
     });
 }
