@@ -19,6 +19,7 @@ mod nb;
 mod netns;
 mod redis;
 mod reference;
+mod security_groups;
 mod tunnels;
 mod underlay;
 mod vm;

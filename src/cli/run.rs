@@ -123,6 +123,8 @@ impl RunArgs {
             umem_mib: self.umem_mib,
             idle: self.idle,
             flood_rate: self.flood_rate,
+            quota_connections: None,
+            connection_timeouts: None,
             reserved_multicast: self.reserved_multicast,
             port,
             network: BTreeMap::new(),

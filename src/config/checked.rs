@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::tables::Policy;
+use crate::tables::{Policy, QueueSpread};
 use crate::types::{Id, LinkRole, NoSocketPolicy};
 
 /// Default Unix socket of the API, for the daemon and its clients.
@@ -69,9 +69,9 @@ impl Config {
 
     /// The options of a link with this role.
     #[must_use]
-    pub fn link_options(&self, role: &LinkRole) -> LinkOptions {
+    pub fn link_options(&self, role: &LinkRole, spread: QueueSpread) -> LinkOptions {
         match role {
-            LinkRole::Port(lport) => LinkOptions::Port(self.port(lport)),
+            LinkRole::Port(lport) => LinkOptions::Port(self.port(lport), spread),
             LinkRole::Uplink(name) => {
                 LinkOptions::Uplink(UplinkOptions { is_provider: self.is_provider(name) })
             }
@@ -120,18 +120,27 @@ pub enum IdleMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkOptions {
     /// The link of a port.
-    Port(PortOptions),
+    Port(PortOptions, QueueSpread),
     /// A link to other hosts.
     Uplink(UplinkOptions),
 }
 
 impl LinkOptions {
+    /// The workers that receive from its queues.
+    #[must_use]
+    pub const fn spread(self) -> QueueSpread {
+        match self {
+            Self::Port(_, spread) => spread,
+            Self::Uplink(_) => QueueSpread::Workers,
+        }
+    }
+
     /// Whether partial checksums of received frames are completed. On an uplink always: a peer behind a veth,
     /// and the inner frames of tunnels, have them.
     #[must_use]
     pub const fn completes_checksums(self) -> bool {
         match self {
-            Self::Port(options) => options.complete_checksums,
+            Self::Port(options, _) => options.complete_checksums,
             Self::Uplink(_) => true,
         }
     }

@@ -35,7 +35,7 @@ impl Config {
             umem_mib,
             idle,
             default_port,
-            policy: Policy { unknown_tags, flood_rate, reserved_multicast },
+            policy: Policy { unknown_tags, flood_rate, reserved_multicast, connections },
             ports,
         } = new;
         let mut update = Update::default();
@@ -52,6 +52,7 @@ impl Config {
         let rates = [flood_rate, self.policy.flood_rate].map(|rate| rate.map_or(0, NonZeroU32::get));
         let line = format!("flood_rate: {} instead of {}", rates[0], rates[1]);
         update.set(line, &mut self.policy.flood_rate, flood_rate);
+        update.set_table("quota_connections, connection_timeouts", &mut self.policy.connections, connections);
         update.set_value("reserved_multicast", &mut self.policy.reserved_multicast, reserved_multicast);
         update.set_table("unknown_tags", &mut self.policy.unknown_tags, unknown_tags);
         update.set_table("attach", &mut self.attach, attach);

@@ -2,7 +2,9 @@
 
 use arrayvec::ArrayVec;
 
-use super::from_port::{Ingress, antispoof, checksum, classify, classify_outside, flood, locate, spread};
+use super::from_port::{
+    Ingress, antispoof, checksum, classify, classify_outside, flood, locate, permit, spread,
+};
 use super::leave::{leave, leave_copy};
 use super::{Burst, Context, Facts, Halt, HandedOver, Outlet, Packet, Target, hand_over};
 use crate::tables::{PortSlot, WorkerId};
@@ -28,7 +30,7 @@ fn forward_classified<O: Outlet>(
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
     for mut frame in burst.drain(..) {
         match classify(&mut frame, cx) {
-            Ok(facts) => match antispoof(&frame, &facts, cx) {
+            Ok(facts) => match antispoof(&frame, &facts, cx).and_then(|()| permit(&frame, &facts, cx)) {
                 Ok(()) => classified.push(Packet { frame, facts }),
                 Err(halt) => cx.stop(frame, halt),
             },

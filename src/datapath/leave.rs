@@ -8,7 +8,7 @@ use crate::tables::Exit;
 /// Takes a packet that this worker keeps through the to-port half.
 #[inline(always)]
 pub(super) fn leave(packet: Packet, exit: Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
-    match admit(&packet, &exit).and_then(|()| fit(&packet, &exit)) {
+    match admit(&packet, &exit, cx).and_then(|()| fit(&packet, &exit)) {
         Ok(Fit::Whole) => finish(packet, exit, cx),
         Ok(Fit::Cut) => {
             if let Err((frame, halt)) = cut(packet, exit, cx, finish) {
@@ -22,7 +22,7 @@ pub(super) fn leave(packet: Packet, exit: Exit<'_>, cx: &mut Context<'_, impl Ou
 /// Takes a copy through the to-port half. It is made once nothing else stands against it.
 #[inline(always)]
 pub(super) fn leave_copy(packet: &Packet, exit: &Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
-    let fitting = admit(packet, exit).and_then(|()| fit_whole(packet, exit));
+    let fitting = admit(packet, exit, cx).and_then(|()| fit_whole(packet, exit));
     match fitting.and_then(|()| copy(packet, exit.slot, cx)) {
         Ok(copy) => finish(copy, *exit, cx),
         Err(Halt::Drop(blame, reason)) => cx.count_drop(blame, reason),

@@ -13,6 +13,7 @@ mod from_port;
 mod halt;
 mod hand_over;
 mod handed_over;
+mod judge;
 #[allow(clippy::inline_always, reason = "as a call a step gets the packet by way of memory")]
 mod leave;
 mod outlet;

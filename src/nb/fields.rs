@@ -20,6 +20,11 @@ impl<'a> Fields<'a> {
         Ok(Self { object, path: "" })
     }
 
+    /// The fields of an object that is a record.
+    pub const fn of_object(object: &'a Map<String, Value>) -> Self {
+        Self { object, path: "" }
+    }
+
     /// The fields of a record, and its id, which must be equal to the one in the record's key.
     pub fn with_id(record: &'a Record) -> Result<(Self, Id), RecordError> {
         let fields = Self::of(&record.json)?;

@@ -50,7 +50,10 @@ pub(crate) use northbound::in_order;
 pub use northbound::{Edit, Northbound};
 #[cfg(feature = "daemon")]
 pub use reports::Reports;
-pub use rows::{Binding, Chassis, ChildPortSegmentation, LogicalPort, LogicalSwitch, Table};
+pub use rows::{
+    Binding, Chassis, ChildPortSegmentation, LogicalPort, LogicalSwitch, Membership, SecurityGroup,
+    StatelessGroup, Table,
+};
 #[cfg(feature = "daemon")]
 pub use rows::{segmentation_id, write_chassis};
 pub use table::TableError;

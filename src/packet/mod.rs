@@ -5,12 +5,15 @@
 
 mod bytes;
 pub mod checksum;
+pub mod datagram;
 pub mod dot1q;
 mod ethernet;
+mod extension_headers;
 mod internet_sum;
 mod ip;
 mod layers;
 mod llc;
+mod payload;
 mod sender;
 mod tcp;
 pub mod tunnel;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::peer::{Paths, Peer};
 use super::{
-    Compiler, Identity, LINK_OWNER, LinkSlot, Network, PeerSlot, Port, PortReport, PortSlot, Tables,
+    Compiler, Filter, Identity, LINK_OWNER, LinkSlot, Network, PeerSlot, Port, PortReport, PortSlot, Tables,
     TagMeaning, Tags, VlanTable,
 };
 use crate::nb::Binding;
@@ -50,6 +50,8 @@ struct PortDump {
     /// Whether other tags are dropped.
     drops_unknown_tags: bool,
     source_rules: Option<Arc<SourceRules>>,
+    /// Empty for a port that is not filtered; `None` for a filter that is missing.
+    filter: Vec<Option<Filter>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -206,6 +208,11 @@ impl Source<'_> {
             subports: port.subports.as_deref().map(|table| self.tags(table)).unwrap_or_default(),
             drops_unknown_tags: port.subports.as_deref().is_some_and(VlanTable::drops_unknown_tags),
             source_rules: port.source_rules.clone(),
+            filter: port
+                .filter
+                .iter()
+                .map(|filter| self.tables.filter(filter.rules).map(Filter::without_generation))
+                .collect(),
         }
     }
 

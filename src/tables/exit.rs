@@ -1,7 +1,10 @@
 //! How a frame leaves: by a link of this host, to a port on it or to another host.
 
 use super::peer::{Path, Peer};
-use super::{LinkEntry, LinkSlot, PeerSlot, Port, PortCounters, PortSlot, Tags, VlanTable, WorkerId};
+use super::{
+    Identity, LinkEntry, LinkSlot, PeerSlot, Port, PortCounters, PortFilter, PortSlot, Tags, VlanTable,
+    WorkerId,
+};
 use crate::packet::Header;
 use crate::packet::dot1q::TAG_LEN;
 use crate::packet::tunnel::{Flow, OuterHeader};
@@ -77,6 +80,19 @@ impl<'t> Exit<'t> {
         match self.receiver {
             Receiver::Port(link, port) => link.longest_frame.saturating_sub(port.tags.len() * TAG_LEN),
             Receiver::Host { path, header, .. } => path.mtu.saturating_sub(header.overhead()),
+        }
+    }
+
+    /// The receiver, if its security groups decide on what it gets.
+    #[inline]
+    #[must_use]
+    pub const fn filter(&self) -> Option<(Identity, PortFilter)> {
+        match self.receiver {
+            Receiver::Port(_, port) => match port.filter {
+                Some(filter) => Some((port.identity, filter)),
+                None => None,
+            },
+            Receiver::Host { .. } => None,
         }
     }
 

@@ -7,8 +7,8 @@ use super::identity::Identity;
 use super::outside::Outside;
 use super::pages::Pages;
 use super::{
-    Exit, LinkEntry, LinkSlot, Network, NetworkSlot, Peer, PeerSlot, Policy, Port, PortCounters, PortSlot,
-    WorkerId,
+    ConnectionPolicy, Exit, Filter, FilterSlot, LinkEntry, LinkSlot, Network, NetworkSlot, Peer, PeerSlot,
+    Policy, Port, PortCounters, PortSlot, WorkerId,
 };
 use crate::packet::tunnel::Flow;
 use crate::types::drop_reason::Tunnel as TunnelDrop;
@@ -23,6 +23,9 @@ pub struct Tables {
     pub(super) links: Pages<LinkEntry>,
     pub(super) networks: Pages<Network>,
     pub(super) peers: Pages<Peer>,
+    pub(super) filters: Pages<Filter>,
+    /// Whether a port here is filtered: then workers keep the time.
+    pub has_filters: bool,
     pub(super) outside: Arc<Outside>,
     /// The number of tables published before these.
     pub(super) generation: u64,
@@ -32,6 +35,8 @@ pub struct Tables {
     pub flood_rate: Option<NonZeroU32>,
     /// Outcome of frames to addresses that bridges do not forward.
     pub reserved_multicast: ReservedMulticast,
+    /// How long the connections of filtered ports are remembered, and how many.
+    pub connections: Arc<ConnectionPolicy>,
 }
 
 impl Tables {
@@ -42,18 +47,22 @@ impl Tables {
             links: Pages::new(),
             networks: Pages::new(),
             peers: Pages::new(),
+            filters: Pages::new(),
+            has_filters: false,
             outside: Arc::default(),
             generation: 0,
             no_port,
             flood_rate: None,
             reserved_multicast: ReservedMulticast::Drop,
+            connections: Arc::default(),
         }
     }
 
     /// The same tables with the settings of `policy` for all ports.
     pub(super) fn with(self, policy: &Policy) -> Self {
-        let Policy { unknown_tags: _, flood_rate, reserved_multicast } = *policy;
-        Self { flood_rate, reserved_multicast, ..self }
+        let Policy { unknown_tags: _, flood_rate, reserved_multicast, connections } = policy;
+        let (flood_rate, reserved_multicast) = (*flood_rate, *reserved_multicast);
+        Self { flood_rate, reserved_multicast, connections: Arc::clone(connections), ..self }
     }
 
     /// The version of published tables: each has a higher one than those before.
@@ -118,6 +127,13 @@ impl Tables {
         }))
     }
 
+    /// The filter at `slot`; `None` after its removal.
+    #[inline]
+    #[must_use]
+    pub fn filter(&self, slot: FilterSlot) -> Option<&Filter> {
+        self.filters.get(slot.number().into())
+    }
+
     /// The host at `slot`; `None` after its removal.
     #[inline]
     #[must_use]
@@ -150,7 +166,7 @@ impl Tables {
     #[inline]
     #[must_use]
     pub fn network(&self, slot: NetworkSlot) -> Option<&Network> {
-        self.networks.get(slot.0 as usize)
+        self.networks.get(slot.number())
     }
 
     /// All links, in the order of their slots.

@@ -40,6 +40,11 @@ impl Identity {
         Self(number)
     }
 
+    /// The word.
+    pub(crate) const fn number(self) -> u32 {
+        self.0.get()
+    }
+
     /// The key of a port; `None` for a segment and for an uplink. Hosts have no ports' places.
     #[must_use]
     pub fn port(self) -> Option<PortKey> {

@@ -1,7 +1,7 @@
 //! A link and the ports that it carries.
 
 use super::vlan_table::VlanTable;
-use super::{NetworkSlot, Port, QueueOwners};
+use super::{NetworkSlot, Port, PortFilter, QueueOwners};
 use crate::types::{IfIndex, Wants};
 
 /// A link of this host whose frames the switch receives, and the ports that it carries.
@@ -50,6 +50,13 @@ impl LinkEntry {
 
     pub(super) fn port_mut(&mut self, number: u16) -> Option<&mut Port> {
         self.ports.get_mut(usize::from(number))?.as_mut()
+    }
+
+    /// Sets what filters a port.
+    pub(super) fn set_filter(&mut self, number: u16, filter: Option<PortFilter>) {
+        if let Some(port) = self.port_mut(number) {
+            port.filter = filter;
+        }
     }
 
     /// Sets the network of a port.

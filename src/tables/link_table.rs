@@ -135,6 +135,7 @@ impl<'a> LinkCompiler<'a, '_> {
             network: None,
             tags: tags.clone(),
             subports: None,
+            filter: None,
             source_rules: record.source_rules.clone(),
             counters,
         };

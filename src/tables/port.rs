@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-use super::{Identity, NetworkSlot, PortCounters, VlanTable};
+use super::{Identity, NetworkSlot, PortCounters, PortFilter, VlanTable};
 use crate::types::{SourceRules, VlanId};
 
 /// Maximum depth of nested subports. Each level is a tag of four bytes in front of the frame.
@@ -23,6 +23,8 @@ pub struct Port {
     pub tags: Tags,
     /// The meaning of tags on its frames; `None` for a port without segmentations that accepts unknown tags.
     pub subports: Option<Box<VlanTable>>,
+    /// What its security groups allow; `None` for a port that is not filtered.
+    pub filter: Option<PortFilter>,
     /// Rules for the source addresses of its frames: port security, addresses that it claims.
     pub source_rules: Option<Arc<SourceRules>>,
     /// Counters by worker, shared with later tables.

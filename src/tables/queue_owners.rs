@@ -3,6 +3,15 @@
 use super::{LinkSlot, MAX_WORKERS, WorkerId};
 use crate::types::QueueId;
 
+/// How the queues of a link are given to workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueSpread {
+    /// One worker after the other.
+    Workers,
+    /// All to one worker: it remembers the connections of ports that are filtered.
+    OneWorker,
+}
+
 /// The worker of each queue of a link, by queue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueOwners(Box<[WorkerId]>);
@@ -12,9 +21,13 @@ impl QueueOwners {
     /// on. Links with as many queues as there are workers never need a hand-over; links with one queue
     /// spread.
     #[must_use]
-    pub fn owner_of(link: LinkSlot, queue: QueueId, workers: usize) -> WorkerId {
+    pub fn owner_of(link: LinkSlot, queue: QueueId, spread: QueueSpread, workers: usize) -> WorkerId {
         let home = usize::from(link.0);
-        (home + usize::from(queue.0)).checked_rem(workers).unwrap_or(0)
+        let place = match spread {
+            QueueSpread::Workers => usize::from(queue.0),
+            QueueSpread::OneWorker => 0,
+        };
+        (home + place).checked_rem(workers).unwrap_or(0)
     }
 
     /// Whether `worker` owns `queue`; true for nearly all frames, which then leave by it.
@@ -90,7 +103,11 @@ mod tests {
     #[test]
     fn queues_go_round_from_the_home_worker_on() {
         let owners = |link, queues, workers| -> Vec<_> {
-            (0..queues).map(|queue| QueueOwners::owner_of(LinkSlot(link), QueueId(queue), workers)).collect()
+            (0..queues)
+                .map(|queue| {
+                    QueueOwners::owner_of(LinkSlot(link), QueueId(queue), QueueSpread::Workers, workers)
+                })
+                .collect()
         };
         assert_eq!(owners(0, 4, 2), [0, 1, 0, 1]);
         assert_eq!(owners(3, 1, 2), [1]);

@@ -1,5 +1,7 @@
 //! Slots: small numbers that are the places of entries in [`Tables`](super::Tables).
 
+use std::num::NonZeroU32;
+
 /// Number of a worker, from 0.
 pub type WorkerId = usize;
 
@@ -75,4 +77,18 @@ pub const LINK_OWNER: u16 = 0;
 
 /// The place of a network in [`Tables`](super::Tables), the same as long as it has a port here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NetworkSlot(pub u32);
+pub struct NetworkSlot(NonZeroU32);
+
+impl NetworkSlot {
+    /// The slot with a number from 0 on. The last number is no slot's.
+    pub(super) const fn new(number: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(number))
+    }
+
+    /// The number.
+    #[inline]
+    #[must_use]
+    pub const fn number(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}

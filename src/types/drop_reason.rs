@@ -103,6 +103,23 @@ drop_reasons! {
         /// The addresses that it uses or announces cannot be parsed.
         Unreadable "unreadable",
     }
+    /// Dropped because the security groups of its source port do not let it out.
+    Permit "permit" {
+        /// No rule allows it, and it belongs to no connection that one allowed.
+        NoRule "no_rule",
+        /// It belongs to no connection and cannot begin one, or its headers cannot be parsed.
+        Invalid "invalid",
+        /// It is a later fragment of a packet whose first fragment was not allowed, or has not come yet.
+        Fragment "fragment",
+        /// Only routers send it: a router advertisement, a redirect, a query for listeners of multicasts.
+        FromRouter "from_router",
+        /// Only DHCP servers send it.
+        FromDhcpServer "from_dhcp_server",
+        /// Its port has as many connections as it may have (`quota_connections`).
+        QuotaFull "quota_full",
+        /// The worker has no room for another connection.
+        TableFull "table_full",
+    }
     /// Dropped for its destination address, or for an invalid source address.
     Locate "locate" {
         /// Its source address is a group address or zero, which no station has (IEEE Std 802-2014, 8.2).
@@ -152,6 +169,17 @@ drop_reasons! {
         /// The receiver left the network or went down while the frame waited for the worker of the receiver's
         /// link.
         NetworkLeft "network_left",
+        /// No rule of the receiver's security groups allows it, and it belongs to no connection that one
+        /// allowed.
+        NoRule "no_rule",
+        /// It belongs to no connection and cannot begin one, or its headers cannot be parsed.
+        Invalid "invalid",
+        /// It is a later fragment of a packet whose first fragment was not allowed, or has not come yet.
+        Fragment "fragment",
+        /// The receiver has as many connections as it may have (`quota_connections`).
+        QuotaFull "quota_full",
+        /// The worker has no room for another connection.
+        TableFull "table_full",
     }
     /// Dropped because it does not fit the receiver's link, whole or in segments.
     Fit "fit" {

@@ -2,7 +2,9 @@
 //! afterwards. No I/O here.
 
 mod by_reason;
+mod direction;
 pub mod drop_reason;
+mod group_rule;
 mod id;
 mod incumbents;
 mod key;
@@ -11,6 +13,7 @@ mod link_role;
 mod mac;
 mod network_segment;
 mod no_socket_policy;
+mod phase;
 mod printable;
 mod problem;
 mod reserved_multicast;
@@ -25,7 +28,9 @@ mod vlan;
 mod wants;
 
 pub use by_reason::ByReason;
+pub use direction::{Direction, Family};
 pub use drop_reason::DropReason;
+pub use group_rule::{GroupRule, Remote};
 pub use id::Id;
 pub use incumbents::{Claim, Incumbents};
 pub use key::{KeyError, NetworkKey, PortKey};
@@ -34,6 +39,7 @@ pub use link_role::LinkRole;
 pub use mac::{MacAddr, MacAddrError};
 pub use network_segment::{NetworkSegment, SegmentError};
 pub use no_socket_policy::NoSocketPolicy;
+pub use phase::Phase;
 pub use printable::{is_control, printable, sentence};
 pub use problem::Problem;
 pub use reserved_multicast::ReservedMulticast;

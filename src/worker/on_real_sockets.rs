@@ -11,7 +11,7 @@ use super::testbed::{
 };
 use crate::config::IdleMode;
 use crate::needs::is_root;
-use crate::tables::{Compiler, LinkSlot, Policy, Publisher};
+use crate::tables::{Compiler, LinkSlot, Policy, Publisher, QueueSpread};
 use crate::types::DropReason;
 use crate::types::drop_reason::{Admit, Transmit};
 use crate::xsk::{Arena, BURST_FRAMES, TRANSMIT_RING_SIZE};
@@ -153,7 +153,7 @@ fn a_worker_that_panics_is_reported_and_the_no_socket_policy_applies() {
     let cpu = rustix::thread::sched_getcpu();
     let mut pool = WorkerPool::start(&[cpu], IdleMode::Adaptive, arena, &publisher).expect("a worker");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(pool.attach(LinkSlot(0), socket)).expect("a socket that receives");
+    runtime.block_on(pool.attach(LinkSlot(0), socket, QueueSpread::Workers)).expect("a socket that receives");
     assert_eq!(pool.dead(), [0; 0]);
 
     pool.kill(0);

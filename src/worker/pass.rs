@@ -6,7 +6,7 @@ use super::budget::Budget;
 use super::command::{Command, Mailbox, SocketReport, WorkerReport};
 use super::idle::{Idle, Sleep};
 use super::outlet::WorkerOutlet;
-use crate::datapath::{Burst, Context, Entry, Ingress, State, forward, receive};
+use crate::datapath::{Burst, Context, Entry, Ingress, Outlet, State, forward, receive};
 use crate::tables::{LinkSlot, Reader};
 use crate::xsk::{BURST_FRAMES, XskSocket};
 
@@ -67,6 +67,9 @@ impl Worker {
     /// the rings have room for frames that arrive while the kernel transmits. Returns whether the pass had
     /// work.
     pub(super) fn pass(&mut self) -> bool {
+        if self.tables.latest().has_filters {
+            self.state.begin_pass(self.outlet.now_ns());
+        }
         let mut frames = 0;
         while frames < BURST_FRAMES {
             let Some(packet) = self.outlet.inbox().and_then(|inbox| inbox.packets.pop()) else { break };

@@ -16,7 +16,7 @@ use super::outlet::WorkerOutlet;
 use super::pass::Worker;
 use super::reporter::WorkerReporter;
 use crate::config::IdleMode;
-use crate::tables::{LinkSlot, Publisher, QueueOwners, WorkerId};
+use crate::tables::{LinkSlot, Publisher, QueueOwners, QueueSpread, WorkerId};
 use crate::types::QueueId;
 use crate::xsk::{Arena, ChunkPool, XskSocket};
 
@@ -104,19 +104,24 @@ impl WorkerPool {
 
     /// The worker that owns a queue of a link.
     #[must_use]
-    pub fn owner_of(&self, link: LinkSlot, queue: QueueId) -> WorkerId {
-        QueueOwners::owner_of(link, queue, self.threads.len())
+    pub fn owner_of(&self, link: LinkSlot, queue: QueueId, spread: QueueSpread) -> WorkerId {
+        QueueOwners::owner_of(link, queue, spread, self.threads.len())
     }
 
     /// Moves a socket of `link` to the worker that owns its queue, and waits until it can receive.
     ///
     /// # Errors
     /// [`WorkerPoolError::Died`].
-    pub async fn attach(&mut self, link: LinkSlot, socket: XskSocket) -> Result<(), WorkerPoolError> {
+    pub async fn attach(
+        &mut self,
+        link: LinkSlot,
+        socket: XskSocket,
+        spread: QueueSpread,
+    ) -> Result<(), WorkerPoolError> {
         *self.sockets.entry(link).or_default() += 1;
         self.socket_count += 1;
         self.share_frames();
-        let worker = self.owner_of(link, socket.queue());
+        let worker = self.owner_of(link, socket.queue(), spread);
         let (ready, receives) = oneshot::channel();
         self.reporter.send(worker, Command::Attach { link, socket: Box::new(socket), ready })?;
         receives.await.map_err(|_| WorkerPoolError::Died { worker })

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use serde_json::{Value, json};
 use trunkpath::nb::{Record, Table};
-use trunkpath::tables::Policy;
+use trunkpath::tables::{ConnectionPolicy, Policy};
 use trunkpath::types::{ReservedMulticast, TagPolicy, UnknownTags};
 
 use crate::outside::{Chassis, Outside, Place, Segment, Uplink};
@@ -25,6 +25,12 @@ pub struct Scenario {
     pub networks: BTreeMap<String, u32>,
     pub ports: BTreeMap<String, Port>,
     pub segmentations: BTreeMap<String, Segmentation>,
+    /// The rules of each security group.
+    pub groups: BTreeMap<String, Vec<Value>>,
+    /// The groups among them that are stateless.
+    pub stateless: BTreeSet<String>,
+    /// Connections that a port may have.
+    pub quota: Option<u32>,
     pub links: Vec<Link>,
     /// Ports with `unknown_tags = drop`.
     pub strict: BTreeSet<String>,
@@ -42,6 +48,9 @@ pub struct Port {
     pub enabled: bool,
     /// Set for a port with port security.
     pub security: Option<Security>,
+    /// The security groups of a port with port security; `None` for one of the network itself, which none
+    /// filters.
+    pub groups: Option<Vec<String>>,
     /// MAC addresses of address pairs, in addition to those in `security`.
     pub pairs: Vec<Mac>,
 }
@@ -97,6 +106,7 @@ impl Scenario {
             macs: vec![mac],
             enabled: true,
             security: None,
+            groups: None,
             pairs: vec![],
         };
         self.ports.insert(id.into(), port);
@@ -124,6 +134,20 @@ impl Scenario {
     /// Gives the link of `port` to another worker.
     pub fn worker(mut self, port: &str, worker: usize) -> Self {
         self.links.iter_mut().filter(|link| link.port == port).for_each(|link| link.worker = worker);
+        self
+    }
+
+    /// Gives a port port security, and these groups.
+    pub fn guarded(mut self, port: &str, ips: &[&'static str], groups: &[&str]) -> Self {
+        let guarded = self.port_mut(port);
+        guarded.security = Some((ips.to_vec(), vec![]));
+        guarded.groups = Some(groups.iter().map(|group| (*group).to_owned()).collect());
+        self
+    }
+
+    /// Adds a security group, or replaces its rules.
+    pub fn group(mut self, id: &str, rules: &[Value]) -> Self {
+        self.groups.insert(id.to_owned(), rules.to_vec());
         self
     }
 
@@ -171,6 +195,8 @@ impl Scenario {
             unknown_tags: TagPolicy { ports, ..TagPolicy::default() },
             flood_rate: NonZeroU32::new(self.flood_rate),
             reserved_multicast: self.reserved_multicast,
+            connections: ConnectionPolicy { quota: self.quota.unwrap_or(131_072), ..Default::default() }
+                .into(),
         }
     }
 
@@ -194,7 +220,12 @@ impl Scenario {
         let segmentations = self.segmentations.iter().map(|(id, segmentation)| {
             record(Table::ChildPortSegmentation, id, segmentation_json(segmentation))
         });
-        chassis.chain(networks).chain(ports).chain(segmentations).collect()
+        let groups = self.groups.iter().map(|(id, rules)| {
+            record(Table::SecurityGroup, id, json!({ "topic": "project", "rules": rules }))
+        });
+        let stateless =
+            self.stateless.iter().map(|id| record(Table::StatelessGroup, id, json!({ "topic": "project" })));
+        groups.chain(stateless).chain(chassis).chain(networks).chain(ports).chain(segmentations).collect()
     }
 }
 
@@ -219,6 +250,10 @@ fn port_json(port: &Port, binding: &Value) -> Value {
     if let Some((ips, secured)) = &port.security {
         json["port_security_enabled"] = true.into();
         json["ips"] = json!(ips);
+        match &port.groups {
+            Some(groups) => json["security_groups"] = json!(groups),
+            None => json["device_owner"] = "network:distributed".into(),
+        }
         pairs.extend(secured);
     }
     let pairs = pairs.iter().map(|(ip, mac)| json!({ "ip_address": ip, "mac_address": mac_text(*mac) }));

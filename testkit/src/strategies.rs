@@ -7,7 +7,6 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::Union;
-use trunkpath::types::ReservedMulticast;
 
 use crate::frames::{BROADCAST, Checksum, Packet, frame, payload, tci};
 use crate::scenario::{Link, Mac, Port, Scenario, Segmentation};
@@ -44,9 +43,6 @@ pub fn scenario() -> impl Strategy<Value = Scenario> {
     (networks, ports, segmentations, links, strict)
         .prop_map(|(networks, ports, segmentations, links, strict)| Scenario {
             strict,
-            flood_rate: 0,
-            reserved_multicast: ReservedMulticast::Drop,
-            outside: crate::outside::Outside::default(),
             networks: numbered('n', networks).map(|(id, number, key)| (id, key.unwrap_or(number))).collect(),
             ports: numbered('p', ports).map(|(id, number, port)| (id, named(number, port))).collect(),
             segmentations,
@@ -60,6 +56,7 @@ pub fn scenario() -> impl Strategy<Value = Scenario> {
                     worker: 0,
                 })
                 .collect(),
+            ..Scenario::default()
         })
         .prop_flat_map(|scenario| (Just(scenario.links.clone()).prop_shuffle(), Just(scenario)))
         .prop_map(|(links, scenario)| Scenario { links, ..scenario })
@@ -93,7 +90,7 @@ fn port() -> impl Strategy<Value = PortDraft> {
 
 fn named(number: u32, (key, mut macs, pairs, network, enabled): PortDraft) -> Port {
     macs.push(mac(number as u8));
-    Port { key: key.unwrap_or(number), network, macs, enabled, security: None, pairs }
+    Port { key: key.unwrap_or(number), network, macs, enabled, security: None, groups: None, pairs }
 }
 
 /// An address of a port, of pairs only (10, 11), or a group address.

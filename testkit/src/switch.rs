@@ -27,6 +27,9 @@ pub struct Switch {
     pub outlet: Recorder,
 }
 
+/// Connections that each worker has room for.
+const CONNECTIONS: u32 = 1 << 12;
+
 /// Workers that links may belong to.
 const WORKERS: usize = 2;
 
@@ -69,7 +72,7 @@ impl Switch {
             waiting: VecDeque::with_capacity(chunks),
             now: 0,
         };
-        let states = Default::default();
+        let states = std::array::from_fn(|_| State::new(CONNECTIONS));
         let mut switch = Self {
             records: BTreeMap::new(),
             compiler,
@@ -174,6 +177,8 @@ impl Switch {
         let link = self.links.get(usize::from(slot.0)).map(|link| link.worker);
         let uplink = self.outside.links().iter().position(|link| link.slot == slot);
         self.outlet.worker = link.or(uplink.map(|place| self.outside.uplinks[place].worker)).unwrap_or(0);
+        let now = self.outlet.now;
+        self.states.iter_mut().for_each(|state| state.begin_pass(now));
         let mut cx = self.context();
         let ingress = Ingress::of(Entry { link: slot, queue: QueueId(0) }, cx.tables);
         forward(&mut Burst::from_iter([received]), ingress, &mut cx);

@@ -28,6 +28,7 @@ mod queues;
 mod redis;
 mod reported;
 mod rtnl;
+mod security_groups;
 mod sightings;
 mod signals;
 mod storm;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -14,7 +15,7 @@ use super::checked::{
 use super::cpus;
 use super::error::{ConfigError, ConfigErrors, MAX_UMEM_MIB, unknown_key};
 use crate::nb::DEFAULT_URL;
-use crate::tables::Policy;
+use crate::tables::{ConnectionPolicy, Policy, Timeouts};
 use crate::types::{NoSocketPolicy, ReservedMulticast, TagPolicy, UnknownTags};
 
 const DEFAULT_UMEM_MIB: u32 = 256;
@@ -24,7 +25,7 @@ const EVERY_PORT: &str = "*";
 
 const DEFAULT_FLOOD_RATE: u32 = 100_000;
 
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 19] = [
     "nb",
     "chassis",
     "local_ip",
@@ -39,6 +40,8 @@ pub(super) const KEYS: [&str; 17] = [
     "umem_mib",
     "idle",
     "flood_rate",
+    "quota_connections",
+    "connection_timeouts",
     "reserved_multicast",
     "port",
     "network",
@@ -66,6 +69,8 @@ pub struct Settings {
     pub umem_mib: Option<u32>,
     pub idle: Option<IdleMode>,
     pub flood_rate: Option<u32>,
+    pub quota_connections: Option<u32>,
+    pub connection_timeouts: Option<Timeouts>,
     pub reserved_multicast: Option<ReservedMulticast>,
     pub port: BTreeMap<String, PortSettings>,
     pub network: BTreeMap<String, NetworkSettings>,
@@ -114,6 +119,8 @@ impl Settings {
             umem_mib: self.umem_mib.or(below.umem_mib),
             idle: self.idle.or(below.idle),
             flood_rate: self.flood_rate.or(below.flood_rate),
+            quota_connections: self.quota_connections.or(below.quota_connections),
+            connection_timeouts: self.connection_timeouts.or(below.connection_timeouts),
             reserved_multicast: self.reserved_multicast.or(below.reserved_multicast),
             port,
             network: below.network.into_iter().chain(self.network).collect(),
@@ -166,6 +173,14 @@ impl Settings {
         self.pin_folder.is_some() || self.port.values().any(drops)
     }
 
+    fn connections(&self) -> ConnectionPolicy {
+        let default = ConnectionPolicy::default();
+        ConnectionPolicy {
+            quota: self.quota_connections.unwrap_or(default.quota),
+            timeouts: self.connection_timeouts.unwrap_or(default.timeouts),
+        }
+    }
+
     fn policy(&self) -> Policy {
         let unknown_tags_of = |port: &PortSettings| port.unknown_tags;
         let networks = self.network.iter();
@@ -180,6 +195,7 @@ impl Settings {
             },
             flood_rate: NonZeroU32::new(self.flood_rate.unwrap_or(DEFAULT_FLOOD_RATE)),
             reserved_multicast: self.reserved_multicast.unwrap_or_default(),
+            connections: Arc::new(self.connections()),
         }
     }
 }

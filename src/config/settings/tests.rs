@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::file;
+use crate::tables::Timeouts;
 
 fn toml(text: &str) -> Result<Settings, ConfigErrors> {
     file::parse(text, Path::new("trunkpath.toml"))
@@ -173,6 +174,17 @@ fn tags_and_floods_are_decided_for_ports_networks_and_all() {
     let silent = Settings::default().check().unwrap().policy;
     assert_eq!(silent.flood_rate, NonZeroU32::new(100_000));
     assert_eq!(silent.unknown_tags.of("any", "any"), UnknownTags::Pass);
+}
+
+#[test]
+fn connections_have_linuxs_timeouts_unless_configured() {
+    let connections = |text: &str| toml(text).unwrap().check().unwrap().policy.connections.as_ref().clone();
+    assert_eq!(connections(""), ConnectionPolicy::default());
+    let given = connections("quota_connections = 500\n[connection_timeouts]\ntcp_established = 7");
+    let timeouts = Timeouts { tcp_established: 7, ..Timeouts::default() };
+    assert_eq!(given, ConnectionPolicy { quota: 500, timeouts });
+    let error = toml("[connection_timeouts]\ntcp_estabished = 7").unwrap_err().to_string();
+    assert!(error.contains("tcp_estabished") && error.contains("tcp_established"), "{error}");
 }
 
 #[test]

@@ -202,7 +202,8 @@ impl AfXdp {
                 let outcome = outcome.map(|mut open| {
                     self.pinning.record(&link, open.unpinned.take());
                     let queues = open.sockets.iter().map(XskSocket::queue);
-                    let owners = queues.map(|queue| self.workers.owner_of(slot, queue)).collect();
+                    let owners =
+                        queues.map(|queue| self.workers.owner_of(slot, queue, open.spread)).collect();
                     (open, owners)
                 });
                 // The program may have been attached before a socket was rejected.
@@ -240,7 +241,8 @@ impl LinkBackend for AfXdp {
 
     /// Steers the frames into the sockets, and moves the sockets to their workers.
     async fn connect(&mut self, slot: LinkSlot, open: &mut OpenLink) -> Result<(), WorkerPoolError> {
-        let queues = open.sockets.iter().map(|socket| self.workers.owner_of(slot, socket.queue()));
+        let queues =
+            open.sockets.iter().map(|socket| self.workers.owner_of(slot, socket.queue(), open.spread));
         let link = RegisteredLink {
             name: open.name.as_str().into(),
             slot,
@@ -255,7 +257,7 @@ impl LinkBackend for AfXdp {
             if let Err(error) = open.program.steer(socket.queue(), socket.as_fd()) {
                 tracing::error!(link = open.name, "{error}");
             }
-            self.workers.attach(slot, socket).await?;
+            self.workers.attach(slot, socket, open.spread).await?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::kernel::{
 };
 use crate::packet::Header;
 use crate::packet::dot1q::TAG_LEN;
+use crate::tables::QueueSpread;
 use crate::types::{IfIndex, QueueId, SlotAllocator};
 use crate::xsk::{Arena, LONGEST_NIC_FRAME_BYTES, OpenError, SocketMode, XskSocket};
 
@@ -41,6 +42,8 @@ pub(in crate::control) struct OpenLink {
     pub(in crate::control) program: LinkProgram,
     /// The mode of its sockets.
     pub(in crate::control) socket_mode: SocketMode,
+    /// The workers that get its sockets.
+    pub(super) spread: QueueSpread,
     /// The sockets that no worker owns yet.
     pub(super) sockets: Vec<XskSocket>,
     socket_ids: Vec<u16>,
@@ -71,7 +74,7 @@ impl Opener {
             return Err(OpenLinkError::Mtu(link.mtu));
         }
         let (program, unpinned) = match options {
-            LinkOptions::Port(options) => {
+            LinkOptions::Port(options, _) => {
                 let mut program = self.attach_port(link, options, pins)?;
                 let unpinned = pins.and_then(|pins| program.update_pin(options.no_socket, pins).err());
                 (LinkProgram::Port(program), unpinned)
@@ -83,6 +86,7 @@ impl Opener {
             ifindex: link.ifindex,
             program,
             socket_mode: self.socket_mode(link, options),
+            spread: options.spread(),
             sockets: vec![],
             socket_ids: vec![],
             unpinned,
@@ -118,7 +122,7 @@ impl Opener {
             {
                 SocketMode::ZeroCopy
             }
-            LinkOptions::Uplink(_) | LinkOptions::Port(_) => SocketMode::Copy,
+            LinkOptions::Uplink(_) | LinkOptions::Port(..) => SocketMode::Copy,
         }
     }
 

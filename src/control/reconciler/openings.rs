@@ -134,6 +134,7 @@ impl Openings {
 mod tests {
     use super::*;
     use crate::config::PortOptions;
+    use crate::tables::QueueSpread;
 
     fn index(number: u32) -> IfIndex {
         IfIndex::new(number).unwrap()
@@ -143,7 +144,7 @@ mod tests {
         Opening {
             role: LinkRole::Port("p".into()),
             slot: LinkSlot(0),
-            options: LinkOptions::Port(PortOptions::default()),
+            options: LinkOptions::Port(PortOptions::default(), QueueSpread::Workers),
             since,
         }
     }

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 use super::open_ports::OpenPort;
 use super::openings::Opening;
 use super::state::Reconciler;
+use crate::config::LinkOptions;
 use crate::control::backend::{BackendEvent, LinkBackend, LostReason};
 use crate::control::desired::SearchSources;
-use crate::tables::{LinkSlot, WorkerId};
-use crate::types::IfIndex;
+use crate::tables::{LinkSlot, QueueSpread, WorkerId};
+use crate::types::{IfIndex, LinkRole};
 use crate::worker::WorkerPoolError;
 
 impl<B: LinkBackend> Reconciler<B> {
@@ -73,11 +74,17 @@ impl<B: LinkBackend> Reconciler<B> {
             links: &self.links,
             attachments: &self.attachments,
         };
-        let moved = self.desired.search(lports, &sources);
+        let moved = self.desired.search(lports.clone(), &sources);
+        let owners: BTreeSet<_> = lports.filter_map(|lport| self.compiler.link_owner(lport)).collect();
+        let roles = owners.into_iter().map(|owner| LinkRole::Port(owner.into()));
+        let open = roles.filter_map(|role| self.ports.of_role(&role));
+        let respread = open.filter(|port| self.link_options(&port.role, port.queues.len()) != port.options);
+        let respread: Vec<_> = respread.map(|port| port.ifindex).collect();
         self.incumbents_changed |= !moved.roles.is_empty();
         let mut links = changed.links;
         links.extend(self.desired.set_uplinks(self.uplinks()));
         links.extend(moved.links);
+        links.extend(respread);
         // A role that has found a link, or has inherited one, may have another one open.
         let heirs = links.iter().filter_map(|ifindex| self.desired.role_of(*ifindex));
         let others = heirs.chain(moved.roles).filter_map(|role| self.ports.of_role(&role));
@@ -190,6 +197,13 @@ impl<B: LinkBackend> Reconciler<B> {
         self.slots.release(u32::from(port.slot.0));
     }
 
+    /// The options by which the link of a role, with this number of queues, is opened.
+    fn link_options(&self, role: &LinkRole, queues: usize) -> LinkOptions {
+        let is_filtered = || role.port().is_some_and(|lport| self.compiler.filters_link_of(lport));
+        let spread = if queues > 1 && is_filtered() { QueueSpread::OneWorker } else { QueueSpread::Workers };
+        self.config.link_options(role, spread)
+    }
+
     fn is_kept(&self, port: &OpenPort<B::Handle>) -> bool {
         let Some(link) = self.links.get(port.ifindex).filter(|_| port.lost.is_none()) else { return false };
         match self.desired.role_of(port.ifindex) {
@@ -197,7 +211,7 @@ impl<B: LinkBackend> Reconciler<B> {
             Some(role) => {
                 role == port.role
                     && usize::from(link.rx_queues) == port.queues.len()
-                    && self.config.link_options(&role) == port.options
+                    && self.link_options(&role, port.queues.len()) == port.options
             }
             // A link that is only switched off keeps its sockets, which work again when it is switched on.
             None => !link.up && self.desired.keeps_while_down(&port.role, port.ifindex),
@@ -229,7 +243,7 @@ impl<B: LinkBackend> Reconciler<B> {
                 self.openings.enqueue(ifindex);
                 break;
             };
-            let options = self.config.link_options(&role);
+            let options = self.link_options(&role, link.rx_queues.into());
             self.backend.open(link, slot, options);
             self.openings.begin(ifindex, Opening { role, slot, options, since: now });
         }

@@ -131,9 +131,8 @@ impl<B: LinkBackend> Reconciler<B> {
             self.changed.lports.extend(nb.lports_at(&self.config.chassis).map(|port| port.id.clone()));
             for port in self.ports.iter_mut() {
                 // The other options are those of the program: with other ones the link is opened again.
-                if let (LinkOptions::Port(old), LinkOptions::Port(new)) =
-                    (&mut port.options, self.config.link_options(&port.role))
-                {
+                let new = self.config.link_options(&port.role, port.options.spread());
+                if let (LinkOptions::Port(old, _), LinkOptions::Port(new, _)) = (&mut port.options, new) {
                     old.complete_checksums = new.complete_checksums;
                 }
                 self.changed.links.insert(port.ifindex);

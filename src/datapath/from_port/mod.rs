@@ -8,6 +8,7 @@ mod copy;
 mod flood;
 mod locate;
 mod outside;
+mod permit;
 mod sighting;
 
 pub(super) use antispoof::antispoof;
@@ -18,4 +19,5 @@ pub(super) use flood::{flood, spread};
 pub(super) use locate::holder;
 pub use locate::locate;
 pub(super) use outside::classify_outside;
+pub(super) use permit::permit;
 pub(super) use sighting::unknown_tag;

@@ -1,22 +1,59 @@
 //! Step 6: whether the receiver may get the packet.
 
-use crate::datapath::{Halt, Packet};
+use crate::datapath::judge::{Always, Guarded, Refusal, judge};
+use crate::datapath::{Context, Halt, Outlet, Packet};
 use crate::packet::Header;
-use crate::tables::{Exit, TagMeaning, VlanTable};
+use crate::packet::datagram::{Datagram, Unreadable};
+use crate::tables::{Exit, Identity, PortFilter, TagMeaning, VlanTable};
+use crate::types::Direction;
 use crate::types::drop_reason::Admit;
 use crate::xsk::Frame;
 
 /// Checks that the receiver takes the frame for what it is: a frame of the receiver's own network, with a tag
-/// that no segmentation has. With the tag of a subport it would count as one from the subport's network.
+/// that no segmentation has. With the tag of a subport it would count as one from the subport's network. Then
+/// checks that the receiver's security groups allow it.
 ///
 /// # Errors
 /// The reason to drop it.
 #[inline]
-pub(in crate::datapath) fn admit(packet: &Packet, exit: &Exit<'_>) -> Result<(), Halt> {
+pub(in crate::datapath) fn admit(
+    packet: &Packet,
+    exit: &Exit<'_>,
+    cx: &mut Context<'_, impl Outlet>,
+) -> Result<(), Halt> {
     if exit.subports().is_some_and(|table| !is_parents(&packet.frame, table)) {
         return Err(Halt::drop(exit.slot, Admit::TagRefused));
     }
-    Ok(())
+    match exit.filter() {
+        Some(filter) => judge_by(filter, &packet.frame, cx).map_err(|reason| Halt::drop(exit.slot, reason)),
+        None => Ok(()),
+    }
+}
+
+#[inline(never)]
+fn judge_by(
+    (port, filter): (Identity, PortFilter),
+    frame: &Frame,
+    cx: &mut Context<'_, impl Outlet>,
+) -> Result<(), Admit> {
+    let datagram = match Datagram::of(frame.bytes(), frame.len()) {
+        Ok(Some(datagram)) => datagram,
+        Ok(None) => return Ok(()),
+        Err(Unreadable) => return Err(Admit::Invalid),
+    };
+    if Always::of(&datagram, Direction::Ingress) == Always::Allowed {
+        return Ok(());
+    }
+    let PortFilter { rules, quota } = filter;
+    let guarded = Guarded { port, filter: cx.tables.filter(rules), quota, policy: &cx.tables.connections };
+    let verdict = judge(&datagram, Direction::Ingress, &guarded, &mut cx.state.connections);
+    verdict.map_err(|refusal| match refusal {
+        Refusal::NoRule => Admit::NoRule,
+        Refusal::Invalid => Admit::Invalid,
+        Refusal::Fragment => Admit::Fragment,
+        Refusal::Quota => Admit::QuotaFull,
+        Refusal::Table => Admit::TableFull,
+    })
 }
 
 fn is_parents(frame: &Frame, table: &VlanTable) -> bool {

@@ -7,7 +7,8 @@ use super::segmentation_claims::SegmentationClaims;
 use crate::nb::rows::{Affected, AnyRow, Collections, remove};
 use crate::nb::texts::Texts;
 use crate::nb::{
-    Change, Chassis, ChildPortSegmentation, Claims, LogicalPort, LogicalSwitch, Record, Snapshot, Table,
+    Change, Chassis, ChildPortSegmentation, Claims, LogicalPort, LogicalSwitch, Record, SecurityGroup,
+    Snapshot, Table,
 };
 use crate::types::{Id, Incumbents, NetworkKey, NetworkSegment, PortKey, Problem};
 
@@ -200,6 +201,23 @@ impl Northbound {
     /// The ports of this network, in the order of their ids.
     pub fn lports_on(&self, lswitch: &str) -> impl Iterator<Item = &LogicalPort> {
         self.collections.lports.having(LogicalPort::ON_LSWITCH, lswitch)
+    }
+
+    /// The ports with this security group, in the order of their ids.
+    pub fn lports_in(&self, group: &str) -> impl Iterator<Item = &LogicalPort> {
+        self.collections.lports.having(LogicalPort::IN_GROUP, group)
+    }
+
+    /// The security groups, by id.
+    #[must_use]
+    pub const fn secgroups(&self) -> &BTreeMap<Id, SecurityGroup> {
+        self.collections.secgroups.rows()
+    }
+
+    /// Whether the rules of a group are applied to each packet by itself.
+    #[must_use]
+    pub fn is_stateless(&self, group: &str) -> bool {
+        self.collections.stateless_groups.rows().contains_key(group)
     }
 
     /// The ports that are bound to this chassis, in the order of their ids.

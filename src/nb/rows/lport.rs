@@ -1,8 +1,11 @@
 //! Records of ports, table `lport`.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::{fmt, slice};
+
+use ipnet::IpNet;
 
 use super::{Affected, IndexedIds, Row, Table};
 use crate::nb::fields::Fields;
@@ -88,10 +91,25 @@ pub struct LogicalPort {
     /// Port security and `allowed_address_pairs`; `None` without both. A record without
     /// `port_security_enabled` has no port security, as in Dragonflow.
     pub source_rules: Option<Arc<SourceRules>>,
+    /// Its security groups, and the addresses that it brings into them; `None` without groups.
+    pub membership: Option<Arc<Membership>>,
+    /// Whether it is filtered: by its groups, or completely without any. Ports with port security are, but
+    /// those of the network itself (`device_owner` `network:*`).
+    pub is_filtered: bool,
     /// The admin state. A record without the field is enabled, which is Neutron's default.
     pub enabled: bool,
     /// Where the port is. A subport has none: it is where its parent is.
     pub binding: Option<Binding>,
+}
+
+/// The security groups of a port, and what the port means to their rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The ids of the groups, sorted, each once.
+    pub groups: Box<[Id]>,
+    /// The addresses and pairs of the port. A pair with all addresses is not among them: it would open the
+    /// groups to everyone.
+    pub addresses: Box<[IpNet]>,
 }
 
 /// The place of a port.
@@ -130,6 +148,15 @@ impl LogicalPort {
     /// Position in [`Row::INDEXES`]: ports by the host that they are bound to.
     pub(in crate::nb) const AT_CHASSIS: usize = 1;
 
+    /// Position in [`Row::INDEXES`]: ports by their security groups.
+    pub(in crate::nb) const IN_GROUP: usize = 2;
+
+    /// The ids of its security groups, sorted, each once.
+    #[must_use]
+    pub fn groups(&self) -> &[Id] {
+        self.membership.as_ref().map_or(&[], |membership| &membership.groups)
+    }
+
     /// The host that the port is bound to.
     #[must_use]
     pub const fn chassis(&self) -> Option<&Id> {
@@ -153,8 +180,11 @@ impl LogicalPort {
 }
 
 impl Row for LogicalPort {
-    const INDEXES: &'static [IndexedIds<Self>] =
-        &[|port| slice::from_ref(&port.lswitch), |port| port.chassis().map_or(&[], slice::from_ref)];
+    const INDEXES: &'static [IndexedIds<Self>] = &[
+        |port| slice::from_ref(&port.lswitch),
+        |port| port.chassis().map_or(&[], slice::from_ref),
+        Self::groups,
+    ];
     type Key = PortKey;
 
     fn parse(record: &Record) -> Result<Self, RecordError> {
@@ -165,6 +195,8 @@ impl Row for LogicalPort {
             key: fields.key("unique_key")?,
             name: fields.text("name")?.unwrap_or_default().into(),
             lswitch: fields.required_text("lswitch")?.into(),
+            membership: membership(fields)?.map(Arc::new),
+            is_filtered: is_filtered(fields)?,
             source_rules: source_rules(fields, &macs)?.map(Arc::new),
             macs: macs.into(),
             enabled: fields.flag("enabled")?.unwrap_or(true),
@@ -189,6 +221,9 @@ impl Row for LogicalPort {
         texts.share(&mut self.lswitch);
         if let Some(Binding::Chassis(chassis)) = &mut self.binding {
             texts.share(chassis);
+        }
+        if let Some(membership) = self.membership.as_mut().and_then(Arc::get_mut) {
+            membership.groups.iter_mut().for_each(|group| texts.share(group));
         }
     }
 
@@ -216,12 +251,37 @@ fn source_rules(port: Fields<'_>, macs: &[MacAddr]) -> Result<Option<SourceRules
     let pairs = port.objects("allowed_address_pairs", "allowed_address_pairs.")?;
     let pairs: Vec<_> = pairs.into_iter().map(address_pair).collect::<Result<_, _>>()?;
     let allowed = if port.flag("port_security_enabled")?.unwrap_or(false) {
-        let ips = port.list("ips", "an IP address as in 10.10.0.10")?;
+        let ips = port.list("ips", IP)?;
         Some(AllowedSources::new(macs, &ips, &pairs))
     } else {
         None
     };
     Ok(SourceRules::new(macs, allowed, &pairs))
+}
+
+const IP: &str = "an IP address as in 10.10.0.10";
+
+/// The groups of a port with port security. Without it a port has none, whatever its record says.
+fn membership(port: Fields<'_>) -> Result<Option<Membership>, RecordError> {
+    let groups: BTreeSet<Id> =
+        port.list::<String>("security_groups", "the id of a group")?.into_iter().map(Id::from).collect();
+    if groups.is_empty() || !port.flag("port_security_enabled")?.unwrap_or(false) {
+        return Ok(None);
+    }
+    let pairs = port.objects("allowed_address_pairs", "allowed_address_pairs.")?;
+    let pairs = pairs
+        .into_iter()
+        .map(|pair| address_pair(pair).map(|pair| pair.ips))
+        .collect::<Result<Vec<_>, _>>()?;
+    let own = port.list::<IpAddr>("ips", IP)?.into_iter().map(IpNet::from);
+    let addresses: BTreeSet<_> =
+        own.chain(pairs).filter(|ips| ips.prefix_len() > 0).map(|ips| ips.trunc()).collect();
+    Ok(Some(Membership { groups: groups.into_iter().collect(), addresses: addresses.into_iter().collect() }))
+}
+
+fn is_filtered(port: Fields<'_>) -> Result<bool, RecordError> {
+    let is_networks = port.text("device_owner")?.is_some_and(|owner| owner.starts_with("network:"));
+    Ok(port.flag("port_security_enabled")?.unwrap_or(false) && !is_networks)
 }
 
 /// Parses an address pair. Neutron accepts a network in place of an address.

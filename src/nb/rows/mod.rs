@@ -28,8 +28,9 @@ use crate::types::{Claim, Id};
 pub use chassis::Chassis;
 #[cfg(feature = "daemon")]
 pub use chassis::write_chassis;
-pub use lport::{Binding, LogicalPort};
+pub use lport::{Binding, LogicalPort, Membership};
 pub use lswitch::LogicalSwitch;
+pub use secgroup::{SecurityGroup, StatelessGroup};
 pub use segmentation::ChildPortSegmentation;
 #[cfg(feature = "daemon")]
 pub use segmentation::segmentation_id;
@@ -45,7 +46,9 @@ kinds! {
     /// Neutron processes that listen for events.
     Listener "listener" others::LISTENER;
     /// Security groups with their rules.
-    SecurityGroup "secgroup" secgroup::SCHEMA;
+    SecurityGroup "secgroup" secgroup::SCHEMA => secgroups: SecurityGroup;
+    /// Security groups whose rules are applied to each packet by itself.
+    StatelessGroup "stateless_secgroup" secgroup::STATELESS_SCHEMA => stateless_groups: StatelessGroup;
     /// Hosts, and the addresses of their tunnel endpoints.
     Chassis "chassis" chassis::SCHEMA => chassis: Chassis;
     /// Publishers of Dragonflow's events.

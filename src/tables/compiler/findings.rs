@@ -9,7 +9,8 @@ use crate::types::{Id, Problem};
 enum Finding<'a> {
     /// A problem that parsing or compiling has described.
     Described(&'a Problem),
-    Peer(Problem),
+    /// One of a host or of a security group.
+    Made(Problem),
     /// A segmentation without effect.
     Ineffective(&'a ChildPortSegmentation),
     /// A port whose unique key another one holds.
@@ -28,7 +29,7 @@ impl Finding<'_> {
         };
         match self {
             Self::Described(problem) => problem.clone(),
-            Self::Peer(problem) => problem,
+            Self::Made(problem) => problem,
             Self::Ineffective(segmentation) => claims::problem(nb, segmentation),
             Self::PortWithoutKey(port, owner) => without_key("lport", &port.id, port.key.get(), owner),
             Self::NetworkWithoutKey(network, owner) => {
@@ -61,7 +62,7 @@ impl Compiler {
         let of_links = self.compiled_links.values().flat_map(|link| &link.problems);
         let of_networks = self.networks.values().flat_map(|network| &network.problems);
         let compiled = of_links.chain(of_networks).map(Finding::Described);
-        let peers = self.peer_problems().map(Finding::Peer);
-        invalid.chain(peers).chain(segmentations).chain(ports).chain(networks).chain(compiled)
+        let made = self.peer_problems().chain(self.group_problems()).map(Finding::Made);
+        invalid.chain(made).chain(segmentations).chain(ports).chain(networks).chain(compiled)
     }
 }

@@ -2,6 +2,7 @@
 
 mod dirty;
 mod findings;
+mod groups;
 mod host;
 mod peers;
 mod rebuild;
@@ -10,10 +11,13 @@ mod uplinks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::claims::root_of;
 use super::mac_holders::MacHolders;
 use super::network::{Member, Segment};
 use super::pairs::PairHolders;
-use super::{CounterBook, LinkSlot, LocalLink, NetworkSlot, Policy, PortReport, PortSlot, Tables};
+use super::{
+    CounterBook, LinkSlot, LocalLink, MAX_NESTING, NetworkSlot, Policy, PortReport, PortSlot, Tables,
+};
 use crate::nb::{Change, Edit, LogicalPort, Northbound, Snapshot, Table, in_order};
 use crate::types::{Id, Incumbents, LinkRole, MacAddr, NetworkKey, Problem, SlotAllocator};
 
@@ -22,6 +26,7 @@ pub use host::Host;
 pub use peers::{UnderlayPath, UnderlayPaths};
 pub use uplinks::Steering;
 
+use groups::Groups;
 use peers::Peers;
 use remote::RemotePort;
 use uplinks::UplinkState;
@@ -53,6 +58,7 @@ pub struct Compiler {
     /// The ports of other hosts, by id.
     remote_ports: BTreeMap<Id, RemotePort>,
     peers: Peers,
+    groups: Groups,
     /// The open uplinks, by name.
     uplinks: BTreeMap<Id, UplinkState>,
     /// Whether the frames that uplinks receive may differ from those before.
@@ -109,6 +115,7 @@ impl Compiler {
             host: Host::default(),
             remote_ports: BTreeMap::new(),
             peers: Peers::default(),
+            groups: Groups::default(),
             uplinks: BTreeMap::new(),
             uplinks_changed: false,
             counters,
@@ -239,11 +246,14 @@ impl Compiler {
             self.mark_claimed_network(&id);
         }
         let before = self.northbound.lports().get(&id).filter(|_| table == Table::Lport);
+        let membership = before.and_then(|port| port.membership.clone());
         let before = before.filter(|_| !self.mac_holders.is_empty()).cloned();
         if table == Table::Chassis {
             self.peers.mark_chassis(&id);
         } else if table == Table::Lswitch {
             self.dirty_networks.insert(id.clone());
+        } else if matches!(table, Table::SecurityGroup | Table::StatelessGroup) {
+            self.groups.mark(id.clone());
         }
         // Marks what depends on the record before the edit, and what depends on it after.
         dirty::mark(&self.northbound, table, &id, &mut self.dirty);
@@ -258,7 +268,9 @@ impl Compiler {
         if table == Table::Lport {
             self.mark_claimed_network(&id);
         }
-        let now = self.northbound.lports().get(&id);
+        let now = self.northbound.lports().get(&id).filter(|_| table == Table::Lport);
+        let now_in = now.and_then(|port| port.membership.as_deref());
+        self.groups.change_membership(membership.as_deref(), now_in);
         if let Some(before) = before {
             self.mac_holders.release(&before, now);
         }
@@ -301,6 +313,21 @@ impl Compiler {
         }
     }
 
+    /// The port that owns the link of a port, according to the records.
+    #[must_use]
+    pub fn link_owner<'a>(&'a self, lport: &'a str) -> Option<&'a str> {
+        root_of(&self.northbound, lport)
+    }
+
+    /// Whether the port that owns a link, or a subport on it, is filtered.
+    #[must_use]
+    pub fn filters_link_of(&self, owner: &Id) -> bool {
+        let mut ports = BTreeSet::new();
+        remote::add_with_subports(&self.northbound, owner, MAX_NESTING, &mut ports);
+        let records = ports.iter().filter_map(|lport| self.northbound.lports().get(lport));
+        records.into_iter().any(|port| port.is_filtered)
+    }
+
     /// The ports that changes since the last [`compile`](Self::compile) may concern.
     #[must_use]
     pub const fn dirty(&self) -> &PortIds {
@@ -313,6 +340,7 @@ impl Compiler {
         !self.dirty.is_empty()
             || !self.dirty_networks.is_empty()
             || self.has_dirty_peers()
+            || self.groups.is_dirty()
             || self.uplinks_changed
     }
 

@@ -22,6 +22,7 @@ impl Compiler {
     pub fn compile(&mut self) -> Tables {
         self.update_remote_ports();
         self.update_peers();
+        self.update_filters();
         let roots = self.dirty_roots();
         let mut left = Memberships::new();
         let numbers: Vec<_> = roots.iter().map(|root| self.detach(root, &mut left)).collect();
@@ -29,6 +30,12 @@ impl Compiler {
         for (root, numbers) in roots.iter().zip(&numbers) {
             self.compile_link(root, numbers, &mut joined);
         }
+        for lport in numbers.iter().flat_map(BTreeMap::keys) {
+            if !self.placed.contains_key(lport) {
+                self.release_filter(lport);
+            }
+        }
+        self.tables.has_filters = self.groups.has_filters();
         self.update_networks(&left, &joined);
         self.update_uplinks();
         if roots.len() > self.compiled_links.len() / 2 {
@@ -78,7 +85,7 @@ impl Compiler {
     /// Adds a link to the tables, and its ports to their networks.
     fn compile_link(&mut self, root: &str, numbers: &BTreeMap<Id, u16>, joined: &mut Memberships) {
         let Some(link) = self.links.get(root) else { return };
-        let LinkRole::Port(owner) = &link.role else { return };
+        let LinkRole::Port(owner) = link.role.clone() else { return };
         let slot = link.slot;
         let LinkTable { mut entry, ports, problems } =
             LinkTable::of(&self.northbound, link, &self.policy.unknown_tags, numbers, &self.counters);
@@ -104,6 +111,10 @@ impl Compiler {
             });
             let placed = Placed { root: owner.clone(), network, report: port.report };
             self.placed.insert(id.clone(), placed);
+        }
+        for (lport, number) in &numbers {
+            let filter = self.filter_of(lport);
+            entry.set_filter(*number, filter);
         }
         // A link whose port has no valid record is not in the tables: its frames are dropped.
         let entry = (!numbers.is_empty()).then(|| Arc::new(entry));
@@ -171,7 +182,7 @@ impl Compiler {
     fn remove_network(&mut self, id: &Id) {
         self.replace_network(id, None, None);
         if let Some(state) = self.networks.remove(id) {
-            self.network_slots.release(state.slot.0);
+            self.network_slots.release(state.slot.number() as u32);
         }
         if self.northbound.lswitches().get(id).is_none() {
             self.counters.remove_segment(id);
@@ -196,7 +207,7 @@ impl Compiler {
         let less = self.tables.network(slot).into_iter().flat_map(Network::hosts);
         let more = network.iter().flat_map(Network::hosts);
         self.peers.change_use(more, less);
-        self.tables.networks.set(slot.0 as usize, network.map(Arc::new));
+        self.tables.networks.set(slot.number(), network.map(Arc::new));
     }
 
     /// The hosts with ports of a network that its tunnel does not reach.
@@ -226,7 +237,7 @@ impl Compiler {
 impl NetworkState {
     fn new(key: NetworkKey, slots: &mut SlotAllocator) -> Self {
         // Never exhausted: there are fewer networks than ports, and fewer ports than numbers.
-        let slot = NetworkSlot(slots.allocate(u32::MAX).unwrap_or(u32::MAX));
+        let slot = NetworkSlot::new(slots.allocate(u32::MAX).unwrap_or(u32::MAX));
         Self {
             key,
             slot,

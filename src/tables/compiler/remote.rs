@@ -113,7 +113,7 @@ impl Compiler {
 }
 
 /// Adds a port, and its subports down to `levels` below it.
-fn add_with_subports(nb: &Northbound, lport: &Id, levels: usize, ports: &mut BTreeSet<Id>) {
+pub(super) fn add_with_subports(nb: &Northbound, lport: &Id, levels: usize, ports: &mut BTreeSet<Id>) {
     if !ports.insert(lport.clone()) || levels == 0 {
         return;
     }

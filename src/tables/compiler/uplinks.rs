@@ -177,6 +177,7 @@ impl UplinkState {
                 network: Some(slot),
                 tags: vid.into_iter().collect(),
                 subports: None,
+                filter: None,
                 source_rules: None,
                 counters,
             };
@@ -188,8 +189,15 @@ impl UplinkState {
                 None => owner = Some(port),
             }
         }
-        let no_network =
-            Port { identity, network: None, tags: Tags::new(), subports: None, source_rules: None, counters };
+        let no_network = Port {
+            identity,
+            network: None,
+            tags: Tags::new(),
+            subports: None,
+            filter: None,
+            source_rules: None,
+            counters,
+        };
         let owner = owner.unwrap_or(no_network);
         entry.insert(LINK_OWNER, Port { subports: Some(vids), ..owner });
         entry

@@ -147,7 +147,18 @@ impl Testbed {
     pub fn secure(&self, port: &Port, ips: &[&str]) {
         self.edit(port, |record| {
             record["port_security_enabled"] = true.into();
+            // No group filters a port of the network itself.
+            record["device_owner"] = "network:distributed".into();
             record["ips"] = json!(ips);
+        });
+    }
+
+    /// Gives `port` port security and a security group.
+    pub fn guard(&self, port: &Port, ips: &[String], group: &str) {
+        self.edit(port, |record| {
+            record["port_security_enabled"] = true.into();
+            record["ips"] = json!(ips);
+            record["security_groups"] = json!([group]);
         });
     }
 

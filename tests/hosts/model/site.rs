@@ -54,6 +54,8 @@ pub fn start(hosts: &mut Hosts) -> Exchange {
     for key in SECURED {
         hosts.edit_port(key, |record| {
             record["port_security_enabled"] = true.into();
+            // No group filters a port of the network itself.
+            record["device_owner"] = "network:distributed".into();
             record["ips"] = json!(["10.1.0.1", "2001:db8::1"]);
         });
     }

@@ -1,0 +1,57 @@
+//! Step 3: what the security groups of the sender let out.
+
+use crate::datapath::judge::{Always, Guarded, Refusal, judge};
+use crate::datapath::{Context, Facts, Halt, Outlet};
+use crate::packet::datagram::{Datagram, Unreadable};
+use crate::tables::PortFilter;
+use crate::types::drop_reason::Permit;
+use crate::types::{Direction, Wants};
+use crate::xsk::Frame;
+
+/// Checks that the groups of a frame's port allow it. Frames without IP are none of their business.
+///
+/// # Errors
+/// The reason to drop it.
+#[inline]
+pub(in crate::datapath) fn permit(
+    frame: &Frame,
+    facts: &Facts,
+    cx: &mut Context<'_, impl Outlet>,
+) -> Result<(), Halt> {
+    // A port that is filtered has port security.
+    if facts.wants.contains(Wants::ANTISPOOF) { check(frame, facts, cx) } else { Ok(()) }
+}
+
+#[inline(never)]
+fn check(frame: &Frame, facts: &Facts, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
+    let port = facts.origin.port().and_then(|slot| cx.tables.port(slot));
+    let Some((port, filter)) = port.and_then(|port| Some((port.identity, port.filter?))) else {
+        return Ok(());
+    };
+    let halt = |reason: Permit| Halt::drop(facts.origin, reason);
+    let datagram = match Datagram::of(frame.bytes(), frame.len()) {
+        Ok(Some(datagram)) => datagram,
+        Ok(None) => return Ok(()),
+        Err(Unreadable) => return Err(halt(Permit::Invalid)),
+    };
+    match Always::of(&datagram, Direction::Egress) {
+        Always::Allowed => return Ok(()),
+        Always::FromRouter => return Err(halt(Permit::FromRouter)),
+        Always::FromDhcpServer => return Err(halt(Permit::FromDhcpServer)),
+        Always::Judged => {}
+    }
+    let PortFilter { rules, quota } = filter;
+    let guarded = Guarded { port, filter: cx.tables.filter(rules), quota, policy: &cx.tables.connections };
+    let verdict = judge(&datagram, Direction::Egress, &guarded, &mut cx.state.connections);
+    verdict.map_err(|refusal| halt(reason_of(refusal)))
+}
+
+const fn reason_of(refusal: Refusal) -> Permit {
+    match refusal {
+        Refusal::NoRule => Permit::NoRule,
+        Refusal::Invalid => Permit::Invalid,
+        Refusal::Fragment => Permit::Fragment,
+        Refusal::Quota => Permit::QuotaFull,
+        Refusal::Table => Permit::TableFull,
+    }
+}

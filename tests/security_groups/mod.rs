@@ -1,0 +1,6 @@
+//! Security groups: rules, connections, changes.
+
+mod agrees;
+mod model;
+mod packet;
+mod rules;
