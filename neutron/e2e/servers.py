@@ -89,13 +89,13 @@ class Etcd:
         return sorted(line for line in self.ctl("get", "--prefix", "--keys-only", f"/{table}/").splitlines() if line)
 
     def records(self):
-        """All records by key, without their unique_key: a record that is deleted and written again has another."""
+        """All records by key, without unique_key and version: a record that is written again may have others."""
         found = {}
         for table in ("lswitch", "lsubnet", "lport", "child_port_segmentation"):
             lines = self.ctl("get", "--prefix", f"/{table}/").splitlines()
             for key, value in zip(lines[::2], lines[1::2], strict=True):
                 with contextlib.suppress(ValueError):
-                    found[key] = json.loads(value) | {"unique_key": 0}
+                    found[key] = json.loads(value) | {"unique_key": 0, "version": 0}
         return found
 
     def put(self, table, record_id, text):

@@ -8,7 +8,7 @@ from oslo_log import log as logging
 
 from networking_trunkpath import journal, neutron_reader, records
 from networking_trunkpath.journal import JournalEntry
-from networking_trunkpath.record_writer import parse_record
+from networking_trunkpath.record_writer import parse_record, with_grown_version
 from networking_trunkpath.records import Record
 from networking_trunkpath.store import Key, Store
 
@@ -92,11 +92,13 @@ def _describe_mismatch(table: str, desired: Record, actual: Record | None) -> st
         number = actual.pop("unique_key", None)
         if not isinstance(number, int) or number < 1:
             return "has no unique_key"
+    desired = with_grown_version(desired, actual)
     fields = sorted(name for name in desired.keys() | actual.keys() if desired.get(name) != actual.get(name))
     if not fields:
         return None
-    shown = (f"{name} is {json.dumps(actual.get(name))}, not {json.dumps(desired.get(name))}" for name in fields)
-    return "; ".join(shown)
+    # The version differs with the content.
+    shown = [name for name in fields if name != "version"] or fields
+    return "; ".join(f"{name} is {json.dumps(actual.get(name))}, not {json.dumps(desired.get(name))}" for name in shown)
 
 
 def _source_of_foreign(key: Key, actual: Record | None) -> str:

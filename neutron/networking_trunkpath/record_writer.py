@@ -66,9 +66,23 @@ def plan_changes(
             if not isinstance(number, int) or number < 1:
                 number = counters[key.table] = _next_number(key.table, snapshot, counters, store)
             record = record | {"unique_key": number}
+        record = with_grown_version(record, actual)
         if record != actual:
             changes[key] = json.dumps(record, sort_keys=True)
     return changes, counters
+
+
+def with_grown_version(desired: Record, actual: Record | None) -> Record:
+    """Replaces the version, Neutron's revision number, by a greater one where that is needed.
+
+    Readers ignore a change unless the version has grown. Not every change of content raises the revision number: that
+    of a security group stays when the addresses of an address group change.
+    """
+    stored = actual.get("version") if actual else None
+    if "version" not in desired or not isinstance(stored, int):
+        return desired
+    is_same = actual == desired | {"version": stored}
+    return desired | {"version": max(desired["version"], stored if is_same else stored + 1)}
 
 
 def parse_record(key: Key, value: bytes | None) -> Record | None:

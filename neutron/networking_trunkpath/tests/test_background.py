@@ -1,6 +1,7 @@
 """Background threads: retries and their log, isolation of failing entries, the leader lease, reconciliation."""
 
 import datetime
+import json
 from unittest import mock
 
 from oslo_utils import timeutils
@@ -61,6 +62,28 @@ class TestReconcile(TrunkpathTestCase):
         self.process_journal()
         self.assertNotIn(foreign, self.store.records)
         self.assertIn(port["id"], self.store.records_by_id("lport"))
+
+    def test_versions_grow_with_each_change_of_content(self):
+        network = self.network()
+        self.process_journal()
+        key = Key("lswitch", network["project_id"], network["id"])
+        record = json.loads(self.store.records[key])
+        for stored, written in (
+            # Neutron's revision number is greater.
+            ({"version": -1}, record["version"]),
+            ({"version": -1, "name": "old"}, record["version"]),
+            # It is not, and the content differs.
+            ({"name": "old"}, record["version"] + 1),
+            ({"version": 70, "name": "old"}, 71),
+            ({"version": 70, "mtu": None}, 71),
+            # Equal content stays.
+            ({"version": 70}, 70),
+        ):
+            self.store.records[key] = json.dumps(record | stored).encode()
+            self.assertEqual(0 if written == 70 else 1, reconcile.repair(self.store), stored)
+            self.process_journal()
+            self.assertEqual(record | {"version": written}, json.loads(self.store.records[key]))
+            self.assertEqual([], reconcile.compare(self.store).differences)
 
     def test_records_of_another_cloud_are_kept(self):
         network = self.network()
