@@ -2,7 +2,8 @@
 
 Modules, in the order of a change:
 
-    mech_driver, trunk_driver   insert journal entries in Neutron's own transaction
+    mech_driver, trunk_driver, security_groups
+                                insert journal entries in Neutron's own transaction
     journal                     stores the entries until the northbound DB has the change
     background                  runs two threads in each API process: journal worker and status sync
     journal_worker              processes the pending entries

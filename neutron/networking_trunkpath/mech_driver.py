@@ -17,6 +17,7 @@ from oslo_log import log as logging
 from networking_trunkpath import binding, journal, options, records
 from networking_trunkpath.background import BackgroundThreads
 from networking_trunkpath.journal import JournalEntry
+from networking_trunkpath.security_groups import SecurityGroupSubscriber
 from networking_trunkpath.store import Key, factory
 from networking_trunkpath.trunk_driver import TrunkpathTrunkDriver
 
@@ -32,6 +33,7 @@ class TrunkpathMechanismDriver(api.MechanismDriver):
         self._nb_address = factory.parse_address(cfg.CONF)
         self._threads = BackgroundThreads()
         self._trunk_driver = TrunkpathTrunkDriver(self._threads.wake_journal_worker)
+        SecurityGroupSubscriber(self._threads.wake_journal_worker).subscribe()
         registry.subscribe(self._start_threads, resources.PROCESS, events.AFTER_INIT)
 
     def _start_threads(self, resource: str, event: str, trigger: Any, payload: Any = None) -> None:

@@ -13,6 +13,8 @@ from neutron.db.models import (
     external_net,
     segment,
 )
+from neutron.db.models.address_group import AddressAssociation
+from neutron.db.models.securitygroup import SecurityGroup
 from neutron.db.port_security import models as port_security  # noqa: F401  defines Port.port_security
 from neutron.plugins.ml2 import models as ml2  # noqa: F401  defines Port.port_bindings
 from neutron.services.trunk import models as trunk
@@ -47,7 +49,7 @@ def read_records(context: Any, entries: Collection[JournalEntry]) -> list[tuple[
 def read_table(context: Any, table: str) -> Iterator[tuple[JournalEntry, Record]]:
     """Reads all records of a table with their journal entries. Only each page of them is consistent."""
     with db_api.CONTEXT_READER.using(context):
-        sources = sorted(context.session.scalars(sa.select(_SOURCES[table])))
+        sources = sorted(context.session.scalars(_SOURCES[table]))
     for start in range(0, len(sources), _PAGE_OBJECTS):
         with db_api.CONTEXT_READER.using(context):
             page = list(_READERS[table](context.session, sources[start : start + _PAGE_OBJECTS]))
@@ -95,6 +97,24 @@ def _read_lports(session: Any, ids: Collection[str]) -> Iterator[Record]:
         yield records.lport(port, topic, vnic_type, chassis)
 
 
+def _read_stateless_secgroups(session: Any, ids: Collection[str]) -> Iterator[Record]:
+    for group in _read_rows(session, SecurityGroup, ids):
+        if not group.stateful:
+            yield records.stateless_secgroup(group)
+
+
+def _read_secgroups(session: Any, ids: Collection[str]) -> Iterator[Record]:
+    groups = _read_rows(session, SecurityGroup, ids)
+    addresses: dict[str, list[str]] = {
+        rule.remote_address_group_id: [] for group in groups for rule in group.rules if rule.remote_address_group_id
+    }
+    query = sa.select(AddressAssociation.address_group_id, AddressAssociation.address)
+    for address_group, address in session.execute(query.where(AddressAssociation.address_group_id.in_(addresses))):
+        addresses[address_group].append(address)
+    for group in groups:
+        yield records.secgroup(group, addresses)
+
+
 def _read_segmentations(session: Any, subports: Collection[str]) -> Iterator[Record]:
     query = (
         sa.select(
@@ -118,13 +138,17 @@ def _read_rows(session: Any, model: Any, ids: Collection[str]) -> list[Any]:
 _READERS: dict[str, Callable[[Any, Collection[str]], Iterator[Record]]] = {
     records.LSWITCH: _read_lswitches,
     records.LSUBNET: _read_lsubnets,
+    records.STATELESS_SECGROUP: _read_stateless_secgroups,
+    records.SECGROUP: _read_secgroups,
     records.LPORT: _read_lports,
     records.SEGMENTATION: _read_segmentations,
 }
 
 _SOURCES = {
-    records.LSWITCH: models_v2.Network.id,
-    records.LSUBNET: models_v2.Subnet.id,
-    records.LPORT: models_v2.Port.id,
-    records.SEGMENTATION: trunk.SubPort.port_id,
+    records.LSWITCH: sa.select(models_v2.Network.id),
+    records.LSUBNET: sa.select(models_v2.Subnet.id),
+    records.STATELESS_SECGROUP: sa.select(SecurityGroup.id).where(SecurityGroup.stateful.is_(False)),
+    records.SECGROUP: sa.select(SecurityGroup.id),
+    records.LPORT: sa.select(models_v2.Port.id),
+    records.SEGMENTATION: sa.select(trunk.SubPort.port_id),
 }

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-# etcd accepts 128 operations in a transaction; up to two counters and the writer's key come with the records.
+# etcd accepts 128 operations in a transaction; up to three counters and the writer's key come with the records.
 MAX_TRANSACTION_RECORDS = 100
 
 WRITER_KEY = "/trunkpath/writer"
@@ -58,7 +58,7 @@ class Store(Protocol):
         """Encodes the key as the store has it. Keys with the same encoding identify the same record."""
 
     def read(self, keys: Collection[Key], counters: Collection[str]) -> Snapshot:
-        """Reads at most MAX_TRANSACTION_RECORDS records and two counters (by table) consistently."""
+        """Reads at most MAX_TRANSACTION_RECORDS records and three counters (by table) consistently."""
 
     def commit(self, snapshot: Snapshot, changes: Mapping[Key, str | None], counters: Mapping[str, int]) -> bool:
         """Writes records (None deletes) and counters of the snapshot atomically.

@@ -105,8 +105,8 @@ class TestRecords(TrunkpathTestCase):
             "macs": [port["mac_address"]],
             "version": self._show("ports", port["id"])["port"]["revision_number"],
             "unique_key": 1,
+            "security_groups": port["security_groups"],
             # Not written yet.
-            "security_groups": [],
             "dhcp_params": {"opts": {}},
         }
         self.assertEqual(example | own, record)
