@@ -16,8 +16,8 @@ AGENT_TYPE = "Trunkpath switch"
 # nova creates a link named tap<first 11 characters of the port's id>; the datapath attaches to it by that name.
 VIF_TYPE = portbindings.VIF_TYPE_TAP
 VIF_DETAILS: dict[str, Any] = {
-    # Security groups are not enforced.
-    portbindings.CAP_PORT_FILTER: False,
+    # The switch enforces security groups.
+    portbindings.CAP_PORT_FILTER: True,
     portbindings.VIF_DETAILS_CONNECTIVITY: portbindings.CONNECTIVITY_L2,
 }
 

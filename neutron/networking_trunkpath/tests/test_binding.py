@@ -63,7 +63,7 @@ class TestBinding(BindingTestCase):
             port = self.port(network, **{portbindings.HOST_ID: "compute1"})
             self.assertEqual("tap", port[portbindings.VIF_TYPE], network)
             self.assertEqual(
-                {"port_filter": False, "connectivity": "l2", "bound_drivers": {"0": "trunkpath"}},
+                {"port_filter": True, "connectivity": "l2", "bound_drivers": {"0": "trunkpath"}},
                 port[portbindings.VIF_DETAILS],
             )
 

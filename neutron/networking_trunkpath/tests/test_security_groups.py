@@ -396,6 +396,7 @@ class TestPorts(SecurityGroupTestCase):
     def test_a_port_with_groups_is_bound(self):
         port = self.bind(self.port(self.network(), security_groups=[self.group()["id"]]))
         self.assertEqual("tap", port["binding:vif_type"])
+        self.assertIs(True, port["binding:vif_details"]["port_filter"])
 
     def test_ports_of_neutrons_services_have_no_groups(self):
         network, group = self.network(), self.group()
