@@ -83,7 +83,8 @@ def lport(port: Any, topic: str, vnic_type: str, chassis: str | None) -> Record:
     )
     # Without the extension port_security the row is None: Neutron then has no port security, and so has the record.
     security = port.port_security
-    # Ports of Neutron's own services are not filtered; a port that is attached to a router keeps its groups in Neutron.
+    # Ports of Neutron's own services are not filtered. A port that is attached to a router keeps its port security and
+    # its groups in Neutron, which does not pass them to its agents.
     is_trusted = (port.device_owner or "").startswith(constants.DEVICE_OWNER_NETWORK_PREFIX)
     record = {
         "id": port.id,
@@ -98,7 +99,7 @@ def lport(port: Any, topic: str, vnic_type: str, chassis: str | None) -> Record:
         "device_owner": port.device_owner or "",
         "device_id": port.device_id or "",
         "binding_vnic_type": vnic_type,
-        "port_security_enabled": bool(security and security.port_security_enabled),
+        "port_security_enabled": bool(security and security.port_security_enabled and not is_trusted),
         "allowed_address_pairs": [{"ip_address": ip, "mac_address": mac} for ip, mac in pairs],
         "security_groups": [] if is_trusted else sorted(group.security_group_id for group in port.security_groups),
         "dhcp_params": {"opts": {}},

@@ -379,6 +379,11 @@ class TestPorts(SecurityGroupTestCase):
         self.process_journal()
         return self.store.records_by_id(records.LPORT)[port["id"]]["security_groups"]
 
+    def filters_of(self, port):
+        self.process_journal()
+        record = self.store.records_by_id(records.LPORT)[port["id"]]
+        return record["security_groups"], record["port_security_enabled"]
+
     def test_the_record_has_the_groups_of_the_port(self):
         a, b = self.group("a"), self.group("b")
         port = self.port(self.network(), security_groups=[a["id"], b["id"]])
@@ -398,14 +403,15 @@ class TestPorts(SecurityGroupTestCase):
         self.assertEqual("tap", port["binding:vif_type"])
         self.assertIs(True, port["binding:vif_details"]["port_filter"])
 
-    def test_ports_of_neutrons_services_have_no_groups(self):
+    def test_ports_of_neutrons_services_are_not_filtered(self):
         network, group = self.network(), self.group()
-        self.assertEqual([], self.groups_of(self.port(network, device_owner="network:dhcp")))
-        # As for `openstack router add port`.
+        self.assertEqual(([], False), self.filters_of(self.port(network, device_owner="network:dhcp")))
         port = self.port(network, security_groups=[group["id"]])
+        self.assertEqual(([group["id"]], True), self.filters_of(port))
+        # As for `openstack router add port`.
         attached = self.update_port(port, device_owner="network:router_interface")
-        self.assertEqual([group["id"]], attached["security_groups"])
-        self.assertEqual([], self.groups_of(port))
+        self.assertEqual(([group["id"]], True), (attached["security_groups"], attached["port_security_enabled"]))
+        self.assertEqual(([], False), self.filters_of(port))
 
 
 class TestReconcileGroups(SecurityGroupTestCase):
