@@ -8,7 +8,7 @@ from oslo_log import log as logging
 
 from networking_trunkpath import journal, record_writer, records
 from networking_trunkpath.journal import JournalEntry
-from networking_trunkpath.store import MAX_TRANSACTION_RECORDS, Store, StoreError
+from networking_trunkpath.store import MAX_TRANSACTION_RECORDS, Store, StoreError, StoreTooLarge
 
 LOG = logging.getLogger(__name__)
 
@@ -30,23 +30,28 @@ def process_journal(store: Store) -> int:
         ordered = sorted(pending, key=lambda entry: _TABLE_RANK[entry.key.table])
         for start in range(0, len(ordered), MAX_TRANSACTION_RECORDS):
             entries = ordered[start : start + MAX_TRANSACTION_RECORDS]
-            failed = _write_together_or_alone(store, entries)
+            failed = _write_or_split(store, entries)
             failed_seqnos.update(seqno for entry in failed for seqno in pending[entry])
             written = [seqno for entry in entries if entry not in failed for seqno in pending[entry]]
             journal.remove(n_context.get_admin_context(), written)
             count += len(entries) - len(failed)
 
 
-def _write_together_or_alone(store: Store, entries: Sequence[JournalEntry]) -> Sequence[JournalEntry]:
-    """Writes the entries in one transaction, or each alone if that fails. Returns the entries that fail alone."""
+def _write_or_split(store: Store, entries: Sequence[JournalEntry]) -> Sequence[JournalEntry]:
+    """Writes the entries in one transaction, or each half if that fails. Returns the entries that fail alone."""
     try:
         record_writer.write_records(store, entries)
-    except (StoreError, db_exc.DBError):
-        # Failures of a database, not of an entry.
-        raise
     except Exception as error:
+        if _concerns_all_entries(error):
+            raise
         if len(entries) > 1:
-            return [failed for entry in entries for failed in _write_together_or_alone(store, [entry])]
+            half = len(entries) // 2
+            return [*_write_or_split(store, entries[:half]), *_write_or_split(store, entries[half:])]
         LOG.exception("%s is not written, and stays in the journal: %s", entries[0].key, error)
         return entries
     return []
+
+
+def _concerns_all_entries(error: Exception) -> bool:
+    """True for a failure of a database, not of an entry."""
+    return isinstance(error, (StoreError, db_exc.DBError)) and not isinstance(error, StoreTooLarge)

@@ -31,6 +31,10 @@ class StoreRejected(StoreError):
     """A server rejected the operation: wrong password, missing permission, invalid request."""
 
 
+class StoreTooLarge(StoreRejected):
+    """The request or its response exceeds a limit of the server; with fewer records it may not."""
+
+
 class Key(NamedTuple):
     """Identifies a record. etcd ignores the topic: see Store.encode_key."""
 

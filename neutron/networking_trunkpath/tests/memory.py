@@ -2,7 +2,7 @@
 
 import json
 
-from networking_trunkpath.store import MAX_TRANSACTION_RECORDS, WRITER_KEY, Snapshot
+from networking_trunkpath.store import MAX_TRANSACTION_RECORDS, WRITER_KEY, Snapshot, StoreTooLarge
 
 
 class MemoryStore:
@@ -17,6 +17,8 @@ class MemoryStore:
         self.host_reports = {}
         self.commits = 0
         self.failure = None
+        # Records in a transaction above which it is too large.
+        self.max_records = MAX_TRANSACTION_RECORDS
         self._versions = {}
 
     def encode_key(self, key):
@@ -35,6 +37,8 @@ class MemoryStore:
 
     def commit(self, snapshot, changes, counters):
         self._raise_failure()
+        if len(changes) > self.max_records:
+            raise StoreTooLarge(f"{len(changes)} records")
         names = [WRITER_KEY, *counters, *changes]
         if any(self._versions.get(name) != snapshot.versions[name] for name in names):
             return False

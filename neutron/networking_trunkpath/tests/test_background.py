@@ -6,7 +6,7 @@ from unittest import mock
 
 from oslo_utils import timeutils
 
-from networking_trunkpath import background, leader_lease, reconcile
+from networking_trunkpath import background, journal, leader_lease, reconcile
 from networking_trunkpath.store import Key, StoreUnavailable
 from networking_trunkpath.tests.base import TrunkpathTestCase
 
@@ -33,6 +33,16 @@ class TestBackgroundThreads(TrunkpathTestCase):
             self.assertEqual({good["id"]}, set(self.store.records_by_id("lswitch")))
         self.process_journal()
         self.assertEqual({good["id"], bad["id"]}, set(self.store.records_by_id("lswitch")))
+
+    def test_transactions_that_are_too_large_are_split(self):
+        networks = [self.network(name=f"{number}") for number in range(7)]
+        self.store.max_records = 2
+        self.process_journal()
+        self.assertEqual({network["id"] for network in networks}, set(self.store.records_by_id("lswitch")))
+        self.store.max_records = 0
+        self.network()
+        self.process_journal()
+        self.assertEqual(1, journal.count(self.admin()))
 
     def test_one_process_holds_the_lease_at_a_time(self):
         context = self.admin()

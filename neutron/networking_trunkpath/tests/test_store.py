@@ -8,11 +8,19 @@ import subprocess
 import time
 
 import pytest
+import requests
 import trustme
 from oslo_config import cfg
 
 from networking_trunkpath import options
-from networking_trunkpath.store import MAX_TRANSACTION_RECORDS, Key, StoreRejected, StoreUnavailable, factory
+from networking_trunkpath.store import (
+    MAX_TRANSACTION_RECORDS,
+    Key,
+    StoreRejected,
+    StoreTooLarge,
+    StoreUnavailable,
+    factory,
+)
 from networking_trunkpath.store.address import AddressError, parse
 from networking_trunkpath.store.etcd import EtcdStore
 from networking_trunkpath.store.redis import RedisStore
@@ -128,6 +136,40 @@ def test_a_full_transaction_and_a_table_of_several_pages(stores):
         changes = dict.fromkeys(keys[start : start + MAX_TRANSACTION_RECORDS], '{"topic": "topic"}')
         assert write(store, changes, {"lport": start, "lswitch": start})
     assert sorted(key.id for key, _ in store.read_table("lport")) == [key.id for key in keys]
+
+
+def test_a_transaction_that_is_too_large_for_etcd_is_rejected_as_such(server, stores):
+    store, _ = stores
+    # A group with 150 rules has 50 kB. etcd accepts 1.5 MiB in a request.
+    changes = {
+        Key("lport", "topic", f"port{number:03}"): json.dumps("x" * 50_000) for number in range(MAX_TRANSACTION_RECORDS)
+    }
+    if server.startswith("etcd"):
+        with pytest.raises(StoreTooLarge, match="see --max-request-bytes of etcd"):
+            write(store, changes)
+    for key, text in changes.items():
+        assert write(store, {key: text})
+    assert sorted(key.id for key, _ in store.read_table("lport")) == [key.id for key in changes]
+
+
+def test_pages_of_etcd_are_halved_until_the_response_is_small_enough(server, stores):
+    if server.startswith("redis"):
+        return
+    store, _ = stores
+    keys = [Key("lport", "topic", f"port{number:02}") for number in range(20)]
+    assert write(store, dict.fromkeys(keys, "{}"))
+    send = store._send
+
+    def send_limited(server, path, body):
+        if body["limit"] <= 3:
+            return send(server, path, body)
+        response = requests.Response()
+        response.status_code = 429
+        response._content = b'{"error":"grpc: received message larger than max (4778467 vs. 4194304)","code":8}'
+        return response
+
+    store._send = send_limited
+    assert [key.id for key, _ in store.read_table("lport")] == [key.id for key in keys]
 
 
 def test_reports_are_read(server, stores):
