@@ -23,16 +23,16 @@ class Api:
         return response.json() if response.content else None
 
     def create(self, kind, **fields):
-        return self.request_json("POST", f"{kind}s", {kind: {"project_id": self.PROJECT} | fields})[kind]
+        return self.request_json("POST", _collection(kind), {kind: {"project_id": self.PROJECT} | fields})[kind]
 
     def show(self, kind, resource):
-        return self.request_json("GET", f"{kind}s/{resource['id']}")[kind]
+        return self.request_json("GET", f"{_collection(kind)}/{resource['id']}")[kind]
 
     def update(self, kind, resource, **fields):
-        return self.request_json("PUT", f"{kind}s/{resource['id']}", {kind: fields})[kind]
+        return self.request_json("PUT", f"{_collection(kind)}/{resource['id']}", {kind: fields})[kind]
 
     def delete(self, kind, resource):
-        self.request_json("DELETE", f"{kind}s/{resource['id']}")
+        self.request_json("DELETE", f"{_collection(kind)}/{resource['id']}")
 
     def port(self, network, **fields):
         return self.create("port", network_id=network["id"], **fields)
@@ -52,6 +52,16 @@ class Api:
         body = {"sub_ports": [{"port_id": port["id"]} for port in ports]}
         return self.request_json("PUT", f"trunks/{trunk['id']}/remove_subports", body)
 
+    def rule(self, group, **fields):
+        defaults = {"direction": "ingress", "ethertype": "IPv4"}
+        return self.create("security_group_rule", security_group_id=group["id"], **(defaults | fields))
+
+    def add_addresses(self, address_group, *addresses):
+        self.request_json("PUT", f"address-groups/{address_group['id']}/add_addresses", {"addresses": addresses})
+
+    def remove_addresses(self, address_group, *addresses):
+        self.request_json("PUT", f"address-groups/{address_group['id']}/remove_addresses", {"addresses": addresses})
+
     def wait_for_agent(self, agent_type, host):
         """Waits until an agent of this host is alive."""
 
@@ -66,6 +76,11 @@ class Api:
 
     def status(self, kind, resource):
         return self.show(kind, resource)["status"]
+
+
+def _collection(kind):
+    """Path of the objects of a kind."""
+    return f"{kind.replace('_', '-')}s"
 
 
 def subport(port, tag):

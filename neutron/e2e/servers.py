@@ -91,12 +91,16 @@ class Etcd:
     def records(self):
         """All records by key, without unique_key and version: a record that is written again may have others."""
         found = {}
-        for table in ("lswitch", "lsubnet", "lport", "child_port_segmentation"):
+        for table in ("lswitch", "lsubnet", "stateless_secgroup", "secgroup", "lport", "child_port_segmentation"):
             lines = self.ctl("get", "--prefix", f"/{table}/").splitlines()
             for key, value in zip(lines[::2], lines[1::2], strict=True):
                 with contextlib.suppress(ValueError):
                     found[key] = json.loads(value) | {"unique_key": 0, "version": 0}
         return found
+
+    def record(self, table, record_id):
+        """The record, None if it does not exist."""
+        return json.loads(self.ctl("get", "--print-value-only", f"/{table}/{record_id}") or "null")
 
     def put(self, table, record_id, text):
         self.ctl("put", f"/{table}/{record_id}", text=text)
@@ -125,6 +129,11 @@ class Redis:
 
     def keys(self, table):
         return sorted(key.decode() for key in self.client.scan_iter(match=f"{{{table}.*"))
+
+    def record(self, table, record_id):
+        """The record, None if it does not exist."""
+        key = next((key for key in self.keys(table) if key.endswith(f"}}{record_id}")), None)
+        return key and json.loads(self.client.get(key) or "null")
 
 
 class MariaDb:

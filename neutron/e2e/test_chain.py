@@ -195,6 +195,62 @@ def test_provider_networks_are_bound_where_they_have_an_uplink(region):
         api.delete("network", vlan)
 
 
+def wait_rules(store, group, *expected):
+    """Waits until the record of the group has exactly these rules; compares only the fields that are given."""
+
+    def are_written():
+        rules = (store.record("secgroup", group["id"]) or {"rules": []})["rules"]
+        return len(rules) == len(expected) and all(
+            any(one.items() <= rule.items() for rule in rules) for one in expected
+        )
+
+    wait_until(f"the rules are {expected}", are_written)
+
+
+@on_both
+def test_security_groups_are_written(region):
+    _, store, api = region
+    web, backend = (api.create("security_group", name=name) for name in ("web", "backend"))
+    https = {"protocol": 6, "port_range_min": 443, "port_range_max": 443, "remote_ip_prefix": "192.0.2.0/24"}
+    removed = api.rule(web, **(https | {"protocol": "tcp"}))
+    wait_rules(store, web, https | {"id": removed["id"], "direction": "ingress", "ethertype": "IPv4"})
+    api.rule(web, protocol="icmp", ethertype="IPv6", port_range_min=128, port_range_max=0)
+    echo = {"protocol": 58, "port_range_min": 128, "port_range_max": 0, "ethertype": "IPv6"}
+    wait_rules(store, web, https, echo)
+    api.delete("security_group_rule", removed)
+    wait_rules(store, web, echo)
+
+    api.rule(web, remote_group_id=backend["id"])
+    wait_rules(store, web, echo, {"remote_group_id": backend["id"]})
+    api.delete("security_group", backend)
+    wait_rules(store, web, echo)
+    assert store.record("secgroup", backend["id"]) is None
+
+    offices = api.create("address_group", name="offices", addresses=["198.51.100.0/24", "2001:db8::/32"])
+    api.rule(web, remote_address_group_id=offices["id"])
+    wait_rules(store, web, echo, {"remote_ip_prefix": "198.51.100.0/24"})
+    version = store.record("secgroup", web["id"])["version"]
+    api.add_addresses(offices, "203.0.113.7")
+    wait_rules(store, web, echo, *({"remote_ip_prefix": each} for each in ("198.51.100.0/24", "203.0.113.7/32")))
+    assert store.record("secgroup", web["id"])["version"] > version
+    api.remove_addresses(offices, "198.51.100.0/24", "203.0.113.7")
+    wait_rules(store, web, echo)
+
+    assert store.record("stateless_secgroup", web["id"]) is None
+    api.update("security_group", web, stateful=False)
+    wait_until("the group is stateless", lambda: store.record("stateless_secgroup", web["id"]))
+
+    network = api.create("network")
+    port = api.port(network, security_groups=[web["id"]])
+    wait_until("the port is written", lambda: store.record("lport", port["id"]))
+    assert store.record("lport", port["id"])["security_groups"] == [web["id"]]
+    api.delete("port", port)
+    api.delete("network", network)
+    api.delete("security_group", web)
+    for table in ("secgroup", "stateless_secgroup"):
+        wait_until(f"{table} has no such record", lambda table=table: store.record(table, web["id"]) is None)
+
+
 @on_etcd
 def test_the_record_of_a_port_moves_at_once_when_nova_activates_its_second_binding(testbed):
     api, store = testbed.api, testbed.store

@@ -132,6 +132,7 @@ def test_reconcile_repairs_planted_damage(etcd, neutron_on):
     api = neutron.start()
     lan = api.create("network", name="lan")
     parent, subport, spare = api.port(lan), *api.ports(lan, 2)
+    group = api.create("security_group", name="web")
     api.trunk(parent, (subport, 100))
     wait_equal(api, etcd)
     (segmentation,) = [key.rpartition("/")[2] for key in etcd.keys(SEGMENTATIONS)]
@@ -143,6 +144,8 @@ def test_reconcile_repairs_planted_damage(etcd, neutron_on):
         port = json.loads(etcd.ctl("get", "--print-value-only", f"/lport/{spare['id']}"))
         etcd.put("lport", spare["id"], json.dumps(port | {"enabled": False}))
         etcd.put("lswitch", "11111111-0000-0000-0000-000000000000", '{"id": "foreign"}')
+        etcd.delete("secgroup", group["id"])
+        etcd.put("stateless_secgroup", group["id"], json.dumps({"id": group["id"]}))
         record = json.loads(etcd.ctl("get", "--print-value-only", f"/{SEGMENTATIONS}/{segmentation}"))
         etcd.put(SEGMENTATIONS, segmentation, json.dumps(record | {"segmentation_id": 101}))
 
@@ -161,11 +164,13 @@ def test_reconcile_repairs_planted_damage(etcd, neutron_on):
             f"lport {subport['id']} is missing",
             f"lport {spare['id']} enabled is false, not true",
             "lswitch 11111111-0000-0000-0000-000000000000 is not Neutron's",
+            f"secgroup {group['id']} is missing",
+            f"stateless_secgroup {group['id']} is not Neutron's",
             f"{SEGMENTATIONS} {segmentation} segmentation_id is 101, not 100",
         ]
     )
     status, output, _ = neutron.sync()
-    assert (status, output.splitlines()[-1]) == (0, "5 records were made equal to Neutron's")
+    assert (status, output.splitlines()[-1]) == (0, "7 records were made equal to Neutron's")
     assert etcd.records() == whole
     # Unique keys stay unique after the loss of the counter.
     api.process.signal(signal.SIGCONT)
