@@ -17,6 +17,10 @@ use crate::xsk::{Arena, Frame};
 /// A worker without counters, so that a trace changes none.
 const NO_WORKER: WorkerId = WorkerId::MAX;
 
+/// Connections that one frame may begin: one for each receiver. Those of the workers are not known to a trace,
+/// so each packet is judged as the first of its connection.
+const CONNECTIONS: u32 = 1 << 12;
+
 /// Upper bound of the ports of other networks in a message.
 const MAX_NAMED: usize = 4;
 
@@ -35,7 +39,7 @@ pub(super) fn trace(daemon: &Daemon, request: &TraceRequest) -> Result<TraceView
     let destination = request.frame.0.first_chunk().map(|bytes| MacAddr::new(*bytes));
     let mut outlet = TraceOutlet { daemon, arena, destination, sender: None, view: TraceView::default() };
     let tables = reconciler.publisher.current();
-    let mut cx = Context { tables: &tables, state: &mut State::default(), outlet: &mut outlet };
+    let mut cx = Context { tables: &tables, state: &mut State::new(CONNECTIONS), outlet: &mut outlet };
     let ingress = Ingress::of(Entry { link, queue: QueueId(0) }, cx.tables);
     forward(&mut Burst::from_iter([frame]), ingress, &mut cx);
     Ok(outlet.view)

@@ -5,6 +5,7 @@
 
 mod backend;
 mod following;
+mod groups;
 mod growth;
 mod hosts;
 mod moves;

@@ -10,7 +10,7 @@ use trunkpath::nb::{RecordId, Table};
 use trunkpath::tables::UnderlayPaths;
 use trunkpath::types::IfIndex;
 
-use super::hosts;
+use super::{groups, hosts};
 use testkit::simulated;
 use testkit::stores::Write;
 
@@ -38,7 +38,14 @@ pub fn step() -> impl Strategy<Value = Step> {
 }
 
 fn write() -> impl Strategy<Value = Write> {
-    let record = prop_oneof![1 => network(), 3 => port(), 3 => segmentation(), 2 => hosts::chassis()];
+    let record = prop_oneof![
+        2 => network(),
+        6 => port(),
+        6 => segmentation(),
+        4 => hosts::chassis(),
+        2 => groups::group(),
+        1 => groups::stateless(),
+    ];
     (record, 0..50_u8).prop_map(|((table, json), fate)| {
         let record = RecordId { table, id: json["id"].as_str().unwrap().to_owned() };
         let text = match fate {
@@ -75,9 +82,9 @@ fn port() -> impl Strategy<Value = (Table, Value)> {
     let enabled = prop::bool::weighted(0.9);
     let is_odd = prop::bool::weighted(0.1);
     let pair = mostly(0, 1..8_u8);
-    let place = (bound, hosts::binding(), is_odd);
+    let place = (bound, hosts::binding(), is_odd, groups::guard());
     (1..13_u32, key, mostly(0, 1..5_u32), (1..6_u8, pair), enabled, place).prop_map(
-        |(id, key, network, (mac, pair), enabled, (bound, elsewhere, is_odd))| {
+        |(id, key, network, (mac, pair), enabled, (bound, elsewhere, is_odd, guard))| {
             let key = if key == 0 { id } else { key };
             let network = if network == 0 { id % 3 + 1 } else { network };
             let address = |number: u8| format!("02:00:00:00:00:{number:02x}");
@@ -86,6 +93,9 @@ fn port() -> impl Strategy<Value = (Table, Value)> {
             if pair > 0 {
                 let pair = json!({"ip_address": "10.0.9.9", "mac_address": address(pair)});
                 json["allowed_address_pairs"] = json!([pair]);
+            }
+            if let Some(guard) = guard {
+                guard.add_to(&mut json);
             }
             if id > 8 {
                 json["binding"] = elsewhere;
