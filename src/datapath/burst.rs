@@ -8,6 +8,8 @@ use super::from_port::{
 use super::leave::{leave, leave_copy};
 use super::{Burst, Context, Facts, Halt, HandedOver, Outlet, Packet, Target, hand_over};
 use crate::tables::{PortSlot, WorkerId};
+use crate::types::Wants;
+use crate::types::drop_reason::Classify;
 use crate::xsk::{BURST_FRAMES, Frame};
 
 /// Takes a burst through the from-port half.
@@ -30,7 +32,7 @@ fn forward_classified<O: Outlet>(
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
     for mut frame in burst.drain(..) {
         match classify(&mut frame, cx) {
-            Ok(facts) => match antispoof(&frame, &facts, cx).and_then(|()| permit(&frame, &facts, cx)) {
+            Ok(facts) => match check_sender(&frame, &facts, cx) {
                 Ok(()) => classified.push(Packet { frame, facts }),
                 Err(halt) => cx.stop(frame, halt),
             },
@@ -50,6 +52,20 @@ fn forward_classified<O: Outlet>(
             Err(halt) => cx.stop(packet.frame, halt),
         }
     }
+}
+
+/// The steps that frames of a port without rules do not need.
+#[inline]
+fn check_sender(frame: &Frame, facts: &Facts, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
+    if facts.wants.contains(Wants::ANTISPOOF) { check_by_rules(frame, facts, cx) } else { Ok(()) }
+}
+
+#[inline(never)]
+fn check_by_rules(frame: &Frame, facts: &Facts, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
+    let Some(slot) = facts.origin.port() else { return Ok(()) };
+    let port = cx.tables.port(slot).ok_or_else(|| Halt::drop(slot, Classify::NoPort))?;
+    antispoof(frame, facts, port, cx)?;
+    permit(frame, facts, port, cx)
 }
 
 /// Sends a packet that this worker received to its target: through the to-port half, if it owns the way out.

@@ -1,10 +1,7 @@
 //! How a frame leaves: by a link of this host, to a port on it or to another host.
 
 use super::peer::{Path, Peer};
-use super::{
-    Identity, LinkEntry, LinkSlot, PeerSlot, Port, PortCounters, PortFilter, PortSlot, Tags, VlanTable,
-    WorkerId,
-};
+use super::{LinkEntry, LinkSlot, PeerSlot, Port, PortCounters, PortSlot, Tags, WorkerId};
 use crate::packet::Header;
 use crate::packet::dot1q::TAG_LEN;
 use crate::packet::tunnel::{Flow, OuterHeader};
@@ -83,25 +80,12 @@ impl<'t> Exit<'t> {
         }
     }
 
-    /// The receiver, if its security groups decide on what it gets.
+    /// The receiver, if it is a port.
     #[inline]
     #[must_use]
-    pub const fn filter(&self) -> Option<(Identity, PortFilter)> {
+    pub const fn port(&self) -> Option<&'t Port> {
         match self.receiver {
-            Receiver::Port(_, port) => match port.filter {
-                Some(filter) => Some((port.identity, filter)),
-                None => None,
-            },
-            Receiver::Host { .. } => None,
-        }
-    }
-
-    /// The meaning of tags on frames to the receiver; `None` for one that takes all tags.
-    #[inline]
-    #[must_use]
-    pub fn subports(&self) -> Option<&'t VlanTable> {
-        match self.receiver {
-            Receiver::Port(_, port) => port.subports.as_deref(),
+            Receiver::Port(_, port) => Some(port),
             Receiver::Host { .. } => None,
         }
     }

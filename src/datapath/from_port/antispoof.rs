@@ -5,13 +5,13 @@ use super::announce::announce;
 use super::sighting::{refused_mac, unknown_tag};
 use crate::datapath::{Context, Facts, Halt, Outlet};
 use crate::packet::Sender;
-use crate::tables::ContestedAddress;
-use crate::types::drop_reason::{Antispoof, Classify};
-use crate::types::{AllowedSources, MacAddr, Wants};
+use crate::tables::{ContestedAddress, Port};
+use crate::types::drop_reason::Antispoof;
+use crate::types::{AllowedSources, MacAddr};
 use crate::xsk::Frame;
 
-/// Checks the addresses that a classified frame is from, or announces, and records a tag that its port does
-/// not have.
+/// Checks the addresses that a classified frame of `port` is from, or announces, and records a tag that the
+/// port does not have.
 ///
 /// # Errors
 /// The reason to drop it.
@@ -19,15 +19,10 @@ use crate::xsk::Frame;
 pub(in crate::datapath) fn antispoof(
     frame: &Frame,
     facts: &Facts,
+    port: &Port,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
-    if facts.wants.contains(Wants::ANTISPOOF) { check(frame, facts, cx) } else { Ok(()) }
-}
-
-#[inline(never)]
-fn check(frame: &Frame, facts: &Facts, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
-    let Some(slot) = facts.origin.port() else { return Ok(()) };
-    let port = cx.tables.port(slot).ok_or_else(|| Halt::drop(slot, Classify::NoPort))?;
+    let slot = facts.origin.slot();
     if port.subports.is_some() {
         unknown_tag(frame, slot, cx);
     }

@@ -3,12 +3,13 @@
 use crate::datapath::judge::{Always, Guarded, Refusal, judge};
 use crate::datapath::{Context, Facts, Halt, Outlet};
 use crate::packet::datagram::{Datagram, Unreadable};
-use crate::tables::PortFilter;
+use crate::tables::{Identity, Port, PortFilter};
+use crate::types::Direction;
 use crate::types::drop_reason::Permit;
-use crate::types::{Direction, Wants};
 use crate::xsk::Frame;
 
-/// Checks that the groups of a frame's port allow it. Frames without IP are none of their business.
+/// Checks that the groups of `port`, which a frame is from, allow it. Frames without IP are none of their
+/// business.
 ///
 /// # Errors
 /// The reason to drop it.
@@ -16,18 +17,21 @@ use crate::xsk::Frame;
 pub(in crate::datapath) fn permit(
     frame: &Frame,
     facts: &Facts,
+    port: &Port,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
-    // A port that is filtered has port security.
-    if facts.wants.contains(Wants::ANTISPOOF) { check(frame, facts, cx) } else { Ok(()) }
+    match port.filter {
+        Some(filter) => check(frame, facts, (port.identity, filter), cx),
+        None => Ok(()),
+    }
 }
 
-#[inline(never)]
-fn check(frame: &Frame, facts: &Facts, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
-    let port = facts.origin.port().and_then(|slot| cx.tables.port(slot));
-    let Some((port, filter)) = port.and_then(|port| Some((port.identity, port.filter?))) else {
-        return Ok(());
-    };
+fn check(
+    frame: &Frame,
+    facts: &Facts,
+    (port, filter): (Identity, PortFilter),
+    cx: &mut Context<'_, impl Outlet>,
+) -> Result<(), Halt> {
     let halt = |reason: Permit| Halt::drop(facts.origin, reason);
     let datagram = match Datagram::of(frame.bytes(), frame.len()) {
         Ok(Some(datagram)) => datagram,

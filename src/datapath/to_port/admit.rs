@@ -21,12 +21,14 @@ pub(in crate::datapath) fn admit(
     exit: &Exit<'_>,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
-    if exit.subports().is_some_and(|table| !is_parents(&packet.frame, table)) {
+    let Some(port) = exit.port() else { return Ok(()) };
+    if port.subports.as_deref().is_some_and(|table| !is_parents(&packet.frame, table)) {
         return Err(Halt::drop(exit.slot, Admit::TagRefused));
     }
-    match exit.filter() {
-        Some(filter) => judge_by(filter, &packet.frame, cx).map_err(|reason| Halt::drop(exit.slot, reason)),
+    match port.filter {
         None => Ok(()),
+        Some(filter) => judge_by((port.identity, filter), &packet.frame, cx)
+            .map_err(|reason| Halt::drop(exit.slot, reason)),
     }
 }
 
