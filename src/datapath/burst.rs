@@ -1,15 +1,13 @@
 //! The list of steps, in the order in which frames take them, up to the to-port half, which is in `leave.rs`.
+//! Those of ports with rules are in `check_sender.rs`.
 
 use arrayvec::ArrayVec;
 
-use super::from_port::{
-    Ingress, antispoof, checksum, classify, classify_outside, flood, locate, permit, spread,
-};
+use super::check_sender::check_sender;
+use super::from_port::{Ingress, checksum, classify, classify_outside, flood, locate, spread};
 use super::leave::{leave, leave_copy};
 use super::{Burst, Context, Facts, Halt, HandedOver, Outlet, Packet, Target, hand_over};
 use crate::tables::{PortSlot, WorkerId};
-use crate::types::Wants;
-use crate::types::drop_reason::Classify;
 use crate::xsk::{BURST_FRAMES, Frame};
 
 /// Takes a burst through the from-port half.
@@ -52,20 +50,6 @@ fn forward_classified<O: Outlet>(
             Err(halt) => cx.stop(packet.frame, halt),
         }
     }
-}
-
-/// The steps that frames of a port without rules do not need.
-#[inline]
-fn check_sender(frame: &Frame, facts: &Facts, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
-    if facts.wants.contains(Wants::ANTISPOOF) { check_by_rules(frame, facts, cx) } else { Ok(()) }
-}
-
-#[inline(never)]
-fn check_by_rules(frame: &Frame, facts: &Facts, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
-    let Some(slot) = facts.origin.port() else { return Ok(()) };
-    let port = cx.tables.port(slot).ok_or_else(|| Halt::drop(slot, Classify::NoPort))?;
-    antispoof(frame, facts, port, cx)?;
-    permit(frame, facts, port, cx)
 }
 
 /// Sends a packet that this worker received to its target: through the to-port half, if it owns the way out.

@@ -7,6 +7,7 @@
 
 #[allow(clippy::inline_always, reason = "as a call a step gets the packet by way of memory")]
 mod burst;
+mod check_sender;
 mod context;
 mod exit;
 mod from_port;
