@@ -55,7 +55,7 @@ impl Vm {
 
     /// Starts a VM without a network device, and waits until it has booted: a host of the switch itself.
     pub fn boot_host(image: &Image) -> Self {
-        let vm = Self::power_on(image, Command::new(&image.qemu).args(["-nic", "none", "-m", "768"]));
+        let vm = Self::power_on(image, Command::new(&image.qemu).args(["-nic", "none", "-m", "1024"]));
         vm.console.wait_until_ready();
         vm
     }
@@ -64,7 +64,7 @@ impl Vm {
     /// of the kind for qemu, with properties. The MAC addresses end in `:0a` and `:0b`.
     pub fn boot_with_nics(image: &Image, device: &str) -> Self {
         let mut command = Command::new(&image.qemu);
-        command.args(["-m", "768", "-smp", "2"]);
+        command.args(["-m", "1024", "-smp", "2"]);
         for end in ["a", "b"] {
             // Behind a root port of its own: two igb on one bus collide with their virtual functions. Without
             // boot ROMs, which collide by name.
