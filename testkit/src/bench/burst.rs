@@ -20,6 +20,9 @@ pub enum Stage {
     Classified,
 }
 
+/// Room for connections: the ports here have none, and callgrind takes a second to zero that of a worker.
+const CONNECTIONS: u32 = 1 << 10;
+
 /// Size and traffic of a burst.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
@@ -103,7 +106,7 @@ impl<'a> Maker<'a> {
             received,
             classified,
             end,
-            state: State::default(),
+            state: State::new(CONNECTIONS),
             kind,
         }
     }
@@ -139,7 +142,7 @@ impl<'a> Maker<'a> {
     fn classified(&self, way: &Way) -> (Packet, Option<PortSlot>) {
         let mut frame = self.received(way);
         let mut end = End { sent: vec![], free: vec![] };
-        let mut cx = Context { tables: self.tables, state: &mut State::default(), outlet: &mut end };
+        let mut cx = Context { tables: self.tables, state: &mut State::new(CONNECTIONS), outlet: &mut end };
         let facts = classify(&mut frame, Ingress::of(entry(way.link), cx.tables), &mut cx).unwrap();
         let packet = Packet { frame, facts };
         let to = match locate(&packet, &mut cx) {
