@@ -17,6 +17,8 @@ pub(super) struct Groups {
     /// The ports that are filtered, by id.
     ports: BTreeMap<Id, FilteredPort>,
     quota_slots: SlotAllocator,
+    /// Filtered ports for which there was no place.
+    closed: BTreeSet<Id>,
     /// The addresses of each group that a rule in a filter names.
     sets: BTreeMap<Id, SetState>,
     /// The number of the last filter.
@@ -138,7 +140,8 @@ impl Groups {
 }
 
 impl Compiler {
-    /// What filters a port that is compiled now; `None` for one that is not filtered.
+    /// What filters a port that is compiled now; `None` for one that is not filtered. One for which there is no
+    /// place is closed.
     pub(super) fn filter_of(&mut self, lport: &Id) -> Option<PortFilter> {
         let port = self.northbound.lports().get(lport).filter(|port| port.is_filtered);
         let Some(membership) = port.map(|port| port.membership.clone()) else {
@@ -146,36 +149,44 @@ impl Compiler {
             return None;
         };
         let groups = membership.as_ref().map_or(&[][..], |membership| &membership.groups);
-        let had = self.groups.ports.get(lport);
-        let quota = match had {
-            Some(had) => had.quota,
-            // Never exhausted: there are fewer ports here.
-            None => QuotaSlot(self.groups.quota_slots.allocate(u16::MAX.into())? as u16),
+        Some(self.enter(lport, groups).unwrap_or_else(|| {
+            self.release_filter(lport);
+            self.groups.closed.insert(lport.clone());
+            PortFilter::CLOSED
+        }))
+    }
+
+    /// Gives a port the filter of its groups, and a quota; `None` if there are too many of one of them.
+    fn enter(&mut self, lport: &Id, groups: &[Id]) -> Option<PortFilter> {
+        let rules = self.join(lport, groups)?;
+        let had = self.groups.ports.get(lport).map(|had| (had.groups.clone(), had.quota));
+        let quota = match &had {
+            Some((_, quota)) => Some(*quota),
+            None => self.groups.quota_slots.allocate(QuotaSlot::COUNT).map(|slot| QuotaSlot(slot as u16)),
         };
-        if had.is_none_or(|had| *had.groups != *groups) {
-            let before = had.map(|had| had.groups.clone());
-            self.join(lport, groups);
-            if let Some(before) = before {
-                self.leave(lport, &before);
-            }
-            self.groups.ports.insert(lport.clone(), FilteredPort { groups: groups.into(), quota });
+        let Some(quota) = quota else {
+            self.leave(lport, groups);
+            return None;
+        };
+        if let Some((before, _)) = had.filter(|(before, _)| **before != *groups) {
+            self.leave(lport, &before);
         }
-        let rules = self.groups.filters.get(groups)?.slot;
+        self.groups.closed.remove(lport);
+        self.groups.ports.insert(lport.clone(), FilteredPort { groups: groups.into(), quota });
         Some(PortFilter { rules, quota })
     }
 
-    fn join(&mut self, lport: &Id, groups: &[Id]) {
+    fn join(&mut self, lport: &Id, groups: &[Id]) -> Option<FilterSlot> {
         if !self.groups.filters.contains_key(groups) {
-            let Some(slot) = self.groups.filter_slots.allocate(u16::MAX.into()) else { return };
-            let slot = FilterSlot::new(slot as u16);
+            let slot = FilterSlot::new(self.groups.filter_slots.allocate(FilterSlot::COUNT)? as u16);
             let (filter, named) = self.groups.compile(groups, &self.northbound);
             self.tables.filters.set(slot.number().into(), Some(Arc::new(filter)));
             let state = FilterState { slot, ports: BTreeSet::new(), named };
             self.groups.filters.insert(groups.into(), state);
         }
-        if let Some(filter) = self.groups.filters.get_mut(groups) {
-            filter.ports.insert(lport.clone());
-        }
+        let filter = self.groups.filters.get_mut(groups)?;
+        filter.ports.insert(lport.clone());
+        Some(filter.slot)
     }
 
     fn leave(&mut self, lport: &Id, groups: &[Id]) {
@@ -192,6 +203,7 @@ impl Compiler {
 
     /// Forgets the filter of a port that is no longer here, or no longer filtered.
     pub(super) fn release_filter(&mut self, lport: &str) {
+        self.groups.closed.remove(lport);
         if let Some((id, port)) = self.groups.ports.remove_entry(lport) {
             self.leave(&id, &port.groups);
             self.groups.quota_slots.release(port.quota.0.into());
@@ -224,14 +236,15 @@ impl Compiler {
         }
     }
 
-    /// Ports that wait for a group, and rules that allow nothing.
+    /// Ports that wait for a group, or for which there is no place, and rules that allow nothing.
     pub(super) fn group_problems(&self) -> impl Iterator<Item = Problem> {
         let nb = &self.northbound;
         let waiting = self.groups.filters.iter().flat_map(move |(groups, filter)| {
             let missing = groups.iter().filter(|group| !nb.secgroups().contains_key(*group));
             missing.flat_map(|group| filter.ports.iter().map(move |port| waits_for(port, group)))
         });
-        waiting.chain(nb.secgroups().values().flat_map(unclear))
+        let closed = self.groups.closed.iter().map(has_no_place);
+        waiting.chain(closed).chain(nb.secgroups().values().flat_map(unclear))
     }
 }
 
@@ -242,9 +255,53 @@ fn waits_for(port: &Id, group: &Id) -> Problem {
     Problem::new(format!("lport {port}"), reason)
 }
 
+fn has_no_place(port: &Id) -> Problem {
+    let most = QuotaSlot::COUNT;
+    let reason = format!(
+        "is closed to IP, as there are {most} ports with port security here: move it to another host"
+    );
+    Problem::new(format!("lport {port}"), reason)
+}
+
 fn unclear(group: &SecurityGroup) -> impl Iterator<Item = Problem> {
     group.unclear.iter().map(|(rule, error)| {
         let reason = format!("its rule {rule} allows nothing: {error}");
         Problem::new(format!("secgroup {}", group.id), reason)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::nb::{Change, Record, Table};
+    use crate::tables::Policy;
+
+    fn put(compiler: &mut Compiler, lport: &str) {
+        let json =
+            json!({"id": lport, "unique_key": 1, "lswitch": "n", "macs": [], "port_security_enabled": true});
+        compiler.apply_change(&Change::Put(Record { table: Table::Lport, id: lport.to_owned(), json }));
+    }
+
+    #[test]
+    fn a_port_for_which_there_is_no_place_is_closed_until_there_is_one() {
+        let mut compiler = Compiler::new(1, Policy::default());
+        for lport in ["a", "b"] {
+            put(&mut compiler, lport);
+        }
+        let [a, b] = ["a", "b"].map(Id::from);
+        assert_ne!(compiler.filter_of(&a), Some(PortFilter::CLOSED));
+        while compiler.groups.quota_slots.allocate(QuotaSlot::COUNT).is_some() {}
+        let closed = compiler.filter_of(&b).expect("a filtered port");
+        assert!(compiler.tables.filter(closed.rules).is_none(), "nothing is allowed");
+        let problems =
+            |compiler: &Compiler| compiler.group_problems().map(|p| p.to_string()).collect::<Vec<_>>();
+        assert!(problems(&compiler)[0].contains("lport b: is closed to IP"), "{:?}", problems(&compiler));
+
+        compiler.release_filter("a");
+        let open = compiler.filter_of(&b).expect("a filtered port");
+        assert!(compiler.tables.filter(open.rules).is_some());
+        assert_eq!(problems(&compiler), [""; 0]);
+    }
 }

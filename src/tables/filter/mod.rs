@@ -19,7 +19,13 @@ use rules::Rules;
 pub struct FilterSlot(NonZeroU16);
 
 impl FilterSlot {
-    /// The slot with a number from 0 on. The last number is no slot's.
+    /// The number of filters that there can be.
+    pub(super) const COUNT: u32 = u16::MAX as u32 - 1;
+
+    /// A slot that no filter has.
+    const NONE: Self = Self(NonZeroU16::MAX);
+
+    /// The slot with a number from 0 on, below [`COUNT`](Self::COUNT).
     pub(super) const fn new(number: u16) -> Self {
         Self(NonZeroU16::MIN.saturating_add(number))
     }
@@ -37,6 +43,11 @@ impl FilterSlot {
 #[repr(transparent)]
 pub struct QuotaSlot(pub u16);
 
+impl QuotaSlot {
+    /// The number of ports that can have one.
+    pub(super) const COUNT: u32 = u16::MAX as u32;
+}
+
 /// What filters the packets of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortFilter {
@@ -44,6 +55,11 @@ pub struct PortFilter {
     pub rules: FilterSlot,
     /// The quota of connections.
     pub quota: QuotaSlot,
+}
+
+impl PortFilter {
+    /// Nothing is allowed.
+    pub(super) const CLOSED: Self = Self { rules: FilterSlot::NONE, quota: QuotaSlot(u16::MAX) };
 }
 
 /// The union of the rules of some groups. Without groups, or while one of them is missing, it allows nothing.
