@@ -129,7 +129,7 @@ impl<R: Row> AnyCollection for Collection<R> {
     }
 
     fn contested(&self) -> Vec<(Claim, Id)> {
-        self.keys.contested().map(|(key, id)| (R::key_claim(*key), id.clone())).collect()
+        self.keys.contested().map(|(key, id)| ((*key).into(), id.clone())).collect()
     }
 
     fn compact(&mut self) {

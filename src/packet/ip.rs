@@ -12,16 +12,16 @@ pub const ETHERTYPE_TRANSPARENT_BRIDGING: u16 = 0x6558;
 // Labels assigned by the receiver, and by the sender (RFC 5332, 3).
 pub const ETHERTYPE_MPLS: u16 = 0x8847;
 pub const ETHERTYPE_MPLS_UPSTREAM: u16 = 0x8848;
-pub const PROTOCOL_TCP: u8 = 6;
-pub const PROTOCOL_UDP: u8 = 17;
-pub const PROTOCOL_GRE: u8 = 47;
-pub const PROTOCOL_ICMPV6: u8 = 58;
 /// Bytes of an IPv4 header without options.
 pub const IPV4_HEADER_LEN: usize = 20;
 /// Bytes of an IPv6 header.
 pub const IPV6_HEADER_LEN: usize = 40;
-/// Mask of the two bytes at offset 6 of an IPv4 header (RFC 791, 3.1): not 0 in fragments only.
-pub const MORE_FRAGMENTS_OR_OFFSET: u16 = 0x3fff;
+/// Mask of the two bytes at offset 6 of an IPv4 header (RFC 791, 3.1): of every fragment but the last.
+pub const MORE_FRAGMENTS: u16 = 0x2000;
+/// The same: a fragment's place, in units of 8 bytes.
+pub const OFFSET: u16 = 0x1fff;
+/// The same: not 0 in fragments only.
+pub const MORE_FRAGMENTS_OR_OFFSET: u16 = MORE_FRAGMENTS | OFFSET;
 
 /// The EtherType after all tags of a frame, and the offset of its packet. `None` when the frame is cut
 /// before.

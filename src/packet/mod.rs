@@ -6,9 +6,11 @@
 mod bytes;
 pub mod checksum;
 pub mod datagram;
+pub(crate) mod dhcp;
 pub mod dot1q;
 mod ethernet;
 mod extension_headers;
+pub(crate) mod icmpv6;
 mod internet_sum;
 mod ip;
 mod layers;

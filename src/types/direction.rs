@@ -1,6 +1,7 @@
 //! Directions and families of packets, as the rules of security groups name them.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use bytemuck::Zeroable;
 
@@ -15,16 +16,13 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both, in their order.
-    pub const ALL: [Self; 2] = [Self::Egress, Self::Ingress];
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Egress => "egress",
-            Self::Ingress => "ingress",
-        })
+    /// The other one.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Egress => Self::Ingress,
+            Self::Ingress => Self::Egress,
+        }
     }
 }
 
@@ -39,10 +37,13 @@ pub enum Family {
 }
 
 impl Family {
-    /// The family of an address or a prefix.
+    /// The family of an address.
     #[must_use]
-    pub const fn of(is_ipv4: bool) -> Self {
-        if is_ipv4 { Self::Ipv4 } else { Self::Ipv6 }
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
     }
 }
 

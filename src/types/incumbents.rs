@@ -1,6 +1,7 @@
 //! Holders of what two or more records claim.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,25 @@ pub enum Claim {
     Link(IfIndex),
     /// A tunnel endpoint of another host; held by a chassis.
     Endpoint(IpAddr),
+}
+
+impl From<PortKey> for Claim {
+    fn from(key: PortKey) -> Self {
+        Self::PortKey(key)
+    }
+}
+
+impl From<NetworkKey> for Claim {
+    fn from(key: NetworkKey) -> Self {
+        Self::NetworkKey(key)
+    }
+}
+
+/// The claim of a kind of record without unique keys.
+impl From<Infallible> for Claim {
+    fn from(key: Infallible) -> Self {
+        match key {}
+    }
 }
 
 /// The holders of contested claims, which two or more records make. A claim of only one record has no entry.

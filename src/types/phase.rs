@@ -1,7 +1,5 @@
 //! How far a connection has come.
 
-use std::fmt;
-
 use bytemuck::Zeroable;
 
 /// The phase of a connection, as somebody between its ends sees it. Those of TCP are between two ends that
@@ -33,23 +31,4 @@ pub enum Phase {
     TimeWait,
     /// TCP: RST.
     Close,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unanswered => "unanswered",
-            Self::Answered => "answered",
-            Self::Fragments => "fragments",
-            Self::SynSent => "syn sent",
-            Self::SynSentByBoth => "syn sent by both",
-            Self::SynReceived => "syn received",
-            Self::Established => "established",
-            Self::FinWait => "fin wait",
-            Self::CloseWait => "close wait",
-            Self::LastAck => "last ack",
-            Self::TimeWait => "time wait",
-            Self::Close => "close",
-        })
-    }
 }

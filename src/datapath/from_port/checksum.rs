@@ -1,4 +1,4 @@
-//! Step 4: completes a checksum that the sender left partial. Before a flood, so that it is done once for all
+//! Step 5: completes a checksum that the sender left partial. Before a flood, so that it is done once for all
 //! copies.
 
 use crate::datapath::{Context, Event, Halt, Outlet, Packet};

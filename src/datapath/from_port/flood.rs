@@ -1,4 +1,4 @@
-//! Step 5, for group addresses: a copy for each port of the network here but the sender, and one for each
+//! Step 6, for group addresses: a copy for each port of the network here but the sender, and one for each
 //! other host with ports of it. Each worker makes the copies for the links that it owns, from one packet.
 
 use super::copy::copy;

@@ -1,4 +1,4 @@
-//! Step 3: (network, destination address) → the receivers. The table comes from the NB DB. Frames decide
+//! Step 4: (network, destination address) → the receivers. The table comes from the NB DB. Frames decide
 //! nothing but which of several ports that may have an address has it.
 
 use crate::datapath::{Context, Event, Halt, Outlet, Packet, Target};

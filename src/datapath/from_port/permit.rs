@@ -44,8 +44,7 @@ fn check(
         Always::FromDhcpServer => return Err(halt(Permit::FromDhcpServer)),
         Always::Judged => {}
     }
-    let PortFilter { rules, quota } = filter;
-    let guarded = Guarded { port, filter: cx.tables.filter(rules), quota, policy: &cx.tables.connections };
+    let guarded = Guarded::of(port, filter, cx.tables);
     let verdict = judge(&datagram, Direction::Egress, &guarded, &mut cx.state.connections);
     verdict.map_err(|refusal| halt(reason_of(refusal)))
 }

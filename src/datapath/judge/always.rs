@@ -2,7 +2,12 @@
 //! neighbour and no router.
 
 use crate::packet::datagram::{Datagram, Part};
-use crate::types::{Direction, Family};
+use crate::packet::dhcp;
+use crate::packet::icmpv6::{
+    LISTENER_DONE, LISTENER_QUERY, LISTENER_REPORT, LISTENER_REPORT_V2, NEIGHBOUR_ADVERTISEMENT,
+    NEIGHBOUR_SOLICITATION, REDIRECT, ROUTER_ADVERTISEMENT, ROUTER_SOLICITATION,
+};
+use crate::types::{Direction, Family, protocol};
 
 /// What is decided before the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,25 +22,6 @@ pub(in crate::datapath) enum Always {
     Judged,
 }
 
-// Types of ICMPv6 (RFC 2710, RFC 4861, RFC 3810).
-const LISTENER_QUERY: u8 = 130;
-const LISTENER_REPORT: u8 = 131;
-const LISTENER_DONE: u8 = 132;
-const ROUTER_SOLICITATION: u8 = 133;
-const ROUTER_ADVERTISEMENT: u8 = 134;
-const NEIGHBOUR_SOLICITATION: u8 = 135;
-const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
-const REDIRECT: u8 = 137;
-const LISTENER_REPORT_V2: u8 = 143;
-
-const UDP: u8 = 17;
-
-// Ports of DHCP clients and servers (RFC 2131, 4.1; RFC 8415, 7.2).
-const CLIENT: u16 = 68;
-const SERVER: u16 = 67;
-const CLIENT_V6: u16 = 546;
-const SERVER_V6: u16 = 547;
-
 impl Always {
     /// Of a packet from, or to, a port. A packet in fragments is judged: its ports are in one of them only.
     pub(in crate::datapath) fn of(datagram: &Datagram, direction: Direction) -> Self {
@@ -45,7 +31,7 @@ impl Always {
         }
         match (talk.family, talk.protocol, part) {
             (Family::Ipv6, _, Part::Message) => of_message((selector >> 8) as u8, direction),
-            (family, UDP, Part::Data) => {
+            (family, protocol::UDP, Part::Data) => {
                 of_dhcp(family, (talk.source.port, talk.destination.port), direction)
             }
             _ => Self::Judged,
@@ -67,8 +53,8 @@ const fn of_message(message: u8, direction: Direction) -> Always {
 
 const fn of_dhcp(family: Family, ports: (u16, u16), direction: Direction) -> Always {
     let (client, server) = match family {
-        Family::Ipv4 => (CLIENT, SERVER),
-        Family::Ipv6 => (CLIENT_V6, SERVER_V6),
+        Family::Ipv4 => (dhcp::CLIENT, dhcp::SERVER),
+        Family::Ipv6 => (dhcp::CLIENT_V6, dhcp::SERVER_V6),
     };
     let (is_request, is_answer) =
         (ports.0 == client && ports.1 == server, ports.0 == server && ports.1 == client);

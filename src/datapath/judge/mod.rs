@@ -5,7 +5,7 @@ mod always;
 
 use super::state::connections::{Connections, Entry, Key, NoRoom, Opening, Place, Progress};
 use crate::packet::datagram::{Datagram, Part, Talk, TcpFlags};
-use crate::tables::{ConnectionPolicy, Filter, Identity, QuotaSlot};
+use crate::tables::{ConnectionPolicy, Filter, Identity, PortFilter, QuotaSlot, Tables};
 use crate::types::{Direction, Phase};
 
 pub(in crate::datapath) use always::Always;
@@ -13,11 +13,20 @@ pub(in crate::datapath) use always::Always;
 /// A port with port security, and what its groups allow.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::datapath) struct Guarded<'t> {
-    pub(in crate::datapath) port: Identity,
+    port: Identity,
     /// `None` while there is none in the tables: nothing is allowed.
-    pub(in crate::datapath) filter: Option<&'t Filter>,
-    pub(in crate::datapath) quota: QuotaSlot,
-    pub(in crate::datapath) policy: &'t ConnectionPolicy,
+    filter: Option<&'t Filter>,
+    quota: QuotaSlot,
+    policy: &'t ConnectionPolicy,
+}
+
+impl<'t> Guarded<'t> {
+    /// The port with this identity, which `filter` filters.
+    #[inline]
+    pub(in crate::datapath) fn of(port: Identity, filter: PortFilter, tables: &'t Tables) -> Self {
+        let PortFilter { rules, quota } = filter;
+        Self { port, filter: tables.filter(rules), quota, policy: &tables.connections }
+    }
 }
 
 /// Why a packet is not allowed.
@@ -168,13 +177,9 @@ impl Case<'_> {
     /// Judges an error by the connection that it is about, a packet of which went the other way.
     fn judge_error(&self, quoted: &Talk, connections: &mut Connections) -> Result<(), Refusal> {
         let Datagram { talk, selector, .. } = self.datagram;
-        let opposite = match self.direction {
-            Direction::Egress => Direction::Ingress,
-            Direction::Ingress => Direction::Egress,
-        };
         // It goes to the sender of the packet.
         if talk.destination.address == quoted.source.address {
-            let key = Key::of(self.guarded.port, opposite, quoted);
+            let key = Key::of(self.guarded.port, self.direction.opposite(), quoted);
             if self.find_allowed(&key, connections).is_some() {
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! Step 6: whether the receiver may get the packet.
+//! Step 7: whether the receiver may get the packet.
 
 use crate::datapath::judge::{Always, Guarded, Refusal, judge};
 use crate::datapath::{Context, Halt, Outlet, Packet};
@@ -46,8 +46,7 @@ fn judge_by(
     if Always::of(&datagram, Direction::Ingress) == Always::Allowed {
         return Ok(());
     }
-    let PortFilter { rules, quota } = filter;
-    let guarded = Guarded { port, filter: cx.tables.filter(rules), quota, policy: &cx.tables.connections };
+    let guarded = Guarded::of(port, filter, cx.tables);
     let verdict = judge(&datagram, Direction::Ingress, &guarded, &mut cx.state.connections);
     verdict.map_err(|refusal| match refusal {
         Refusal::NoRule => Admit::NoRule,

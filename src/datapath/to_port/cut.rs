@@ -1,4 +1,4 @@
-//! Step 7, for a TCP packet that is too long for the link: segments, as a card with TSO would make them.
+//! Step 8, for a TCP packet that is too long for the link: segments, as a card with TSO would make them.
 
 use std::ops::Range;
 

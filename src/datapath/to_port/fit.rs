@@ -1,4 +1,4 @@
-//! Step 7: whether the packet fits the receiver's link.
+//! Step 8: whether the packet fits the receiver's link.
 
 use crate::datapath::{Halt, Packet};
 use crate::packet::Header;

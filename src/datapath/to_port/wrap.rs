@@ -1,4 +1,4 @@
-//! Step 8: what the far end of the link tells the frames of ports and networks apart by.
+//! Step 9: what the far end of the link tells the frames of ports and networks apart by.
 
 use crate::datapath::{Context, Halt, Packet};
 use crate::packet::dot1q;

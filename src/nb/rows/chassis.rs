@@ -17,7 +17,7 @@ use crate::nb::texts::Texts;
 #[cfg(feature = "daemon")]
 use crate::nb::{NbError, NorthboundDb, Revision};
 use crate::nb::{Record, RecordError};
-use crate::types::{Claim, Id, TunnelType, TunnelTypes};
+use crate::types::{Id, TunnelType, TunnelTypes};
 
 pub(super) const SCHEMA: Schema =
     Schema { fields: Some(FIELDS), check: Some(check_tunnel_types), ..Schema::OPEN };
@@ -65,14 +65,6 @@ impl Row for Chassis {
 
     fn id(&self) -> &Id {
         &self.id
-    }
-
-    fn key(&self) -> Option<Infallible> {
-        None
-    }
-
-    fn key_claim(key: Infallible) -> Claim {
-        match key {}
     }
 
     fn share_ids(&mut self, texts: &mut Texts) {

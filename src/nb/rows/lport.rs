@@ -13,7 +13,7 @@ use crate::nb::schema::{Field, ID, Kind, NAME, Object, Schema, TOPIC, UNIQUE_KEY
 use crate::nb::texts::Texts;
 use crate::nb::transaction::{By, State, Stop};
 use crate::nb::{Northbound, Record, RecordError};
-use crate::types::{AddressPair, AllowedSources, Claim, Id, MacAddr, PortKey, SourceRules};
+use crate::types::{AddressPair, AllowedSources, Id, MacAddr, PortKey, SourceRules};
 
 pub(super) const SCHEMA: Schema = Schema {
     fields: Some(FIELDS),
@@ -112,6 +112,17 @@ pub struct Membership {
     pub addresses: Box<[IpNet]>,
 }
 
+impl Membership {
+    /// That of a port with these addresses and pairs; `None` without groups.
+    fn new(groups: Vec<String>, own: &[IpAddr], pairs: &[AddressPair]) -> Option<Self> {
+        let groups: BTreeSet<_> = groups.into_iter().map(Id::from).collect();
+        let ips = own.iter().copied().map(IpNet::from).chain(pairs.iter().map(|pair| pair.ips));
+        let addresses: BTreeSet<_> = ips.filter(|ips| ips.prefix_len() > 0).map(|ips| ips.trunc()).collect();
+        let (groups, addresses) = (groups.into_iter().collect(), addresses.into_iter().collect());
+        Some(Self { groups, addresses }).filter(|membership| !membership.groups.is_empty())
+    }
+}
+
 /// The place of a port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Binding {
@@ -190,14 +201,20 @@ impl Row for LogicalPort {
     fn parse(record: &Record) -> Result<Self, RecordError> {
         let (fields, id) = Fields::with_id(record)?;
         let macs = fields.list("macs", MAC)?;
+        // Without port security as well, where only their MAC addresses matter.
+        let pairs = fields.objects("allowed_address_pairs", "allowed_address_pairs.")?;
+        let pairs: Vec<_> = pairs.into_iter().map(address_pair).collect::<Result<_, _>>()?;
+        let security = security(fields)?;
+        let groups: Vec<String> = fields.list("security_groups", "the id of a group")?;
+        let allowed = security.as_ref().map(|own| AllowedSources::new(&macs, own, &pairs));
         Ok(Self {
             id,
             key: fields.key("unique_key")?,
             name: fields.text("name")?.unwrap_or_default().into(),
             lswitch: fields.required_text("lswitch")?.into(),
-            membership: membership(fields)?.map(Arc::new),
-            is_filtered: is_filtered(fields)?,
-            source_rules: source_rules(fields, &macs)?.map(Arc::new),
+            membership: security.as_ref().and_then(|own| Membership::new(groups, own, &pairs)).map(Arc::new),
+            is_filtered: security.is_some() && !is_networks(fields)?,
+            source_rules: SourceRules::new(&macs, allowed, &pairs).map(Arc::new),
             macs: macs.into(),
             enabled: fields.flag("enabled")?.unwrap_or(true),
             binding: fields.object("binding", "binding.")?.map(binding).transpose()?,
@@ -210,10 +227,6 @@ impl Row for LogicalPort {
 
     fn key(&self) -> Option<PortKey> {
         Some(self.key)
-    }
-
-    fn key_claim(key: PortKey) -> Claim {
-        Claim::PortKey(key)
     }
 
     fn share_ids(&mut self, texts: &mut Texts) {
@@ -245,43 +258,15 @@ impl Row for LogicalPort {
 /// The form of a MAC address, for error messages.
 const MAC: &str = "a MAC address of two digits an octet as in fa:16:3e:00:01:66";
 
-/// The rules for the source addresses of a port with these addresses. Pairs are checked without port security
-/// as well, where only their MAC addresses matter.
-fn source_rules(port: Fields<'_>, macs: &[MacAddr]) -> Result<Option<SourceRules>, RecordError> {
-    let pairs = port.objects("allowed_address_pairs", "allowed_address_pairs.")?;
-    let pairs: Vec<_> = pairs.into_iter().map(address_pair).collect::<Result<_, _>>()?;
-    let allowed = if port.flag("port_security_enabled")?.unwrap_or(false) {
-        let ips = port.list("ips", IP)?;
-        Some(AllowedSources::new(macs, &ips, &pairs))
-    } else {
-        None
-    };
-    Ok(SourceRules::new(macs, allowed, &pairs))
+/// The IP addresses of a port with port security; `None` without it.
+fn security(port: Fields<'_>) -> Result<Option<Vec<IpAddr>>, RecordError> {
+    let is_on = port.flag("port_security_enabled")?.unwrap_or(false);
+    is_on.then(|| port.list("ips", "an IP address as in 10.10.0.10")).transpose()
 }
 
-const IP: &str = "an IP address as in 10.10.0.10";
-
-/// The groups of a port with port security. Without it a port has none, whatever its record says.
-fn membership(port: Fields<'_>) -> Result<Option<Membership>, RecordError> {
-    let groups: BTreeSet<Id> =
-        port.list::<String>("security_groups", "the id of a group")?.into_iter().map(Id::from).collect();
-    if groups.is_empty() || !port.flag("port_security_enabled")?.unwrap_or(false) {
-        return Ok(None);
-    }
-    let pairs = port.objects("allowed_address_pairs", "allowed_address_pairs.")?;
-    let pairs = pairs
-        .into_iter()
-        .map(|pair| address_pair(pair).map(|pair| pair.ips))
-        .collect::<Result<Vec<_>, _>>()?;
-    let own = port.list::<IpAddr>("ips", IP)?.into_iter().map(IpNet::from);
-    let addresses: BTreeSet<_> =
-        own.chain(pairs).filter(|ips| ips.prefix_len() > 0).map(|ips| ips.trunc()).collect();
-    Ok(Some(Membership { groups: groups.into_iter().collect(), addresses: addresses.into_iter().collect() }))
-}
-
-fn is_filtered(port: Fields<'_>) -> Result<bool, RecordError> {
-    let is_networks = port.text("device_owner")?.is_some_and(|owner| owner.starts_with("network:"));
-    Ok(port.flag("port_security_enabled")?.unwrap_or(false) && !is_networks)
+/// Whether a port belongs to the network itself.
+fn is_networks(port: Fields<'_>) -> Result<bool, RecordError> {
+    Ok(port.text("device_owner")?.is_some_and(|owner| owner.starts_with("network:")))
 }
 
 /// Parses an address pair. Neutron accepts a network in place of an address.

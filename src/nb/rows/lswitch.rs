@@ -69,10 +69,6 @@ impl Row for LogicalSwitch {
         Some(self.key)
     }
 
-    fn key_claim(key: NetworkKey) -> Claim {
-        Claim::NetworkKey(key)
-    }
-
     fn claims(&self) -> Vec<Claim> {
         let segment = self.segment.as_ref().ok().and_then(Option::as_ref);
         let segment = segment.map(|segment| Claim::Segment(segment.clone()));

@@ -102,8 +102,9 @@ pub(super) trait Listed: Sized {
 pub(super) trait Row: Listed + fmt::Debug + Clone + PartialEq + 'static {
     /// The secondary indexes that the collection keeps, for [`Collection::having`].
     const INDEXES: &'static [IndexedIds<Self>] = &[];
-    /// The `unique_key`; [`Infallible`](std::convert::Infallible) if the kind has none.
-    type Key: fmt::Debug + Copy + Ord;
+    /// The `unique_key`, which is claimed for this kind; [`Infallible`](std::convert::Infallible) if the kind
+    /// has none.
+    type Key: fmt::Debug + Copy + Ord + Into<Claim>;
 
     /// Parses a record of [`TABLE`](Listed::TABLE), leniently: unknown fields are ignored.
     fn parse(record: &Record) -> Result<Self, RecordError>;
@@ -111,14 +112,13 @@ pub(super) trait Row: Listed + fmt::Debug + Clone + PartialEq + 'static {
     fn id(&self) -> &Id;
 
     /// The unique key. The first row that claims a key holds it; its heir is the row with the lowest id.
-    fn key(&self) -> Option<Self::Key>;
+    fn key(&self) -> Option<Self::Key> {
+        None
+    }
 
-    /// The claim on a unique key, as it is kept over a restart.
-    fn key_claim(key: Self::Key) -> Claim;
-
-    /// All claims of the row.
+    /// All claims of the row, as they are kept over a restart.
     fn claims(&self) -> Vec<Claim> {
-        self.key().map(Self::key_claim).into_iter().collect()
+        self.key().map(Into::into).into_iter().collect()
     }
 
     /// Replaces the ids that other rows have as well by shared copies.

@@ -6,14 +6,14 @@ use std::convert::Infallible;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::{IndexedIds, Row};
+use super::Row;
 use crate::nb::fields::Fields;
 use crate::nb::schema::{
     Field, ID, Kind, NAME, NUMBER, Object, Schema, TOPIC, UNIQUE_KEY, VERSION, list, may,
 };
 use crate::nb::texts::Texts;
 use crate::nb::{Record, RecordError};
-use crate::types::{Claim, Direction, Family, GroupRule, Id, Remote};
+use crate::types::{Direction, Family, GroupRule, Id, Remote, protocol};
 
 pub(super) const SCHEMA: Schema = Schema {
     fields: Some(FIELDS),
@@ -51,8 +51,6 @@ fn check_rules(object: &Object) -> Result<(), RecordError> {
 pub struct SecurityGroup {
     /// The id, which is also in the key of the record.
     pub id: Id,
-    /// The name, empty when the record has none.
-    pub name: Box<str>,
     /// The rules, in the order of the record.
     pub rules: Box<[GroupRule]>,
     /// Rules that cannot be understood, each with its id and the reason. They allow nothing.
@@ -74,24 +72,11 @@ impl Row for SecurityGroup {
                 }
             }
         }
-        Ok(Self {
-            id,
-            name: fields.text("name")?.unwrap_or_default().into(),
-            rules: rules.into(),
-            unclear: unclear.into(),
-        })
+        Ok(Self { id, rules: rules.into(), unclear: unclear.into() })
     }
 
     fn id(&self) -> &Id {
         &self.id
-    }
-
-    fn key(&self) -> Option<Infallible> {
-        None
-    }
-
-    fn key_claim(key: Infallible) -> Claim {
-        match key {}
     }
 
     fn share_ids(&mut self, texts: &mut Texts) {
@@ -107,7 +92,6 @@ pub struct StatelessGroup {
 }
 
 impl Row for StatelessGroup {
-    const INDEXES: &'static [IndexedIds<Self>] = &[];
     type Key = Infallible;
 
     fn parse(record: &Record) -> Result<Self, RecordError> {
@@ -119,23 +103,14 @@ impl Row for StatelessGroup {
         &self.id
     }
 
-    fn key(&self) -> Option<Infallible> {
-        None
-    }
-
-    fn key_claim(key: Infallible) -> Claim {
-        match key {}
-    }
-
     fn share_ids(&mut self, texts: &mut Texts) {
         texts.share(&mut self.id);
     }
 }
 
-const ICMP: u64 = 1;
-const ICMPV6: u64 = 58;
-/// TCP, UDP, DCCP, SCTP, UDP-Lite: protocols with ports.
-const WITH_PORTS: [u64; 5] = [6, 17, 33, 132, 136];
+/// Protocols with ports.
+const WITH_PORTS: [u8; 5] =
+    [protocol::TCP, protocol::UDP, protocol::DCCP, protocol::SCTP, protocol::UDP_LITE];
 
 fn parse_rule(rule: Fields<'_>) -> Result<GroupRule, RecordError> {
     let bad = |field: &str, value: Value, expected: &str| {
@@ -151,13 +126,10 @@ fn parse_rule(rule: Fields<'_>) -> Result<GroupRule, RecordError> {
         "IPv6" => Family::Ipv6,
         other => return Err(bad("ethertype", other.into(), "\"IPv4\" or \"IPv6\"")),
     };
-    let protocol = match rule.number("protocol")? {
-        None => None,
-        Some(number) => {
-            let checked = u8::try_from(number).map_err(|_| bad("protocol", number.into(), "0 to 255"))?;
-            Some(checked)
-        }
-    };
+    let protocol = rule.number("protocol")?;
+    let protocol = protocol
+        .map(|number| u8::try_from(number).map_err(|_| bad("protocol", number.into(), "0 to 255")))
+        .transpose()?;
     if let Some(group) = rule.text("remote_address_group_id")? {
         return Err(bad("remote_address_group_id", group.into(), "one rule for each of its prefixes"));
     }
@@ -165,7 +137,7 @@ fn parse_rule(rule: Fields<'_>) -> Result<GroupRule, RecordError> {
     let remote = match (prefix, rule.text("remote_group_id")?) {
         (None, None) => Remote::Anyone,
         (None, Some(group)) => Remote::Group(group.into()),
-        (Some(prefix), None) if Family::of(prefix.addr().is_ipv4()) == family => Remote::Prefix(prefix),
+        (Some(prefix), None) if Family::of(prefix.addr()) == family => Remote::Prefix(prefix),
         (Some(prefix), None) => {
             let expected = format!("a network of {family}, the rule's ethertype");
             return Err(bad("remote_ip_prefix", prefix.to_string().into(), &expected));
@@ -195,8 +167,11 @@ fn selectors(rule: Fields<'_>, family: Family, protocol: Option<u8>) -> Result<(
         let checked = u16::try_from(value).ok().filter(|value| *value <= most);
         checked.ok_or_else(|| bad(field, Some(value), &format!("0 to {most}")))
     };
-    let protocol = protocol.map(u64::from);
-    let is_icmp = protocol == Some(if family == Family::Ipv4 { ICMP } else { ICMPV6 });
+    let icmp = match family {
+        Family::Ipv4 => protocol::ICMP,
+        Family::Ipv6 => protocol::ICMPV6,
+    };
+    let is_icmp = protocol == Some(icmp);
     match (min, max) {
         (None, None) => Ok((0, u16::MAX)),
         (Some(kind), code) if is_icmp => {

@@ -164,14 +164,6 @@ impl Row for ChildPortSegmentation {
         &self.id
     }
 
-    fn key(&self) -> Option<Infallible> {
-        None
-    }
-
-    fn key_claim(key: Infallible) -> Claim {
-        match key {}
-    }
-
     fn claims(&self) -> Vec<Claim> {
         let Segmentation::Vlan(vid) = self.segmentation;
         vec![Claim::Tag(self.parent.clone(), vid), Claim::Subport(self.port.clone())]

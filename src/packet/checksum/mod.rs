@@ -24,9 +24,10 @@ use super::bytes::be16;
 use super::internet_sum::{fold, sum_be16};
 use super::ip::{
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, IPV4_HEADER_LEN,
-    IPV6_HEADER_LEN, MORE_FRAGMENTS_OR_OFFSET, PROTOCOL_TCP, PROTOCOL_UDP, packet,
+    IPV6_HEADER_LEN, MORE_FRAGMENTS_OR_OFFSET, packet,
 };
 use super::layers::{Kind, Layer, Layers, PseudoHeader, is_tunnel_port};
+use crate::types::protocol;
 
 /// What was done to the checksums of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,8 +100,8 @@ fn plain_segment(first: &[u8], ethertype: u16, ip: usize, frame_len: usize) -> O
     let segment = packet.get(header_len..)?;
     let pseudo_header = PseudoHeader::new(addresses, protocol);
     let (kind, shortest) = match protocol {
-        PROTOCOL_TCP => (Kind::Tcp(pseudo_header), 20),
-        PROTOCOL_UDP if !is_tunnel_port(be16(segment, 2)?) => (Kind::Udp(pseudo_header), 8),
+        protocol::TCP => (Kind::Tcp(pseudo_header), 20),
+        protocol::UDP if !is_tunnel_port(be16(segment, 2)?) => (Kind::Udp(pseudo_header), 8),
         _ => return None,
     };
     let is_whole =

@@ -4,12 +4,8 @@ use super::upper::{Segment, part};
 use super::{Asker, Datagram, End, Part, Talk, Unreadable};
 use crate::packet::bytes::be16;
 use crate::packet::extension_headers::{Fragment, Upper, end_of, upper};
-use crate::packet::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, ipv4_payload};
+use crate::packet::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, MORE_FRAGMENTS, OFFSET, ipv4_payload};
 use crate::types::Family;
-
-const MORE_FRAGMENTS: u16 = 0x2000;
-/// Mask of a fragment's place, in units of 8 bytes.
-const OFFSET: u16 = 0x1fff;
 
 /// Parses an IPv4 packet (RFC 791, 3.1), which has `len` bytes with its trailer, `bytes` of them visible.
 #[inline]

@@ -3,13 +3,9 @@
 use super::icmp;
 use super::{Part, Talk, TcpFlags, Unreadable};
 use crate::packet::bytes::be16;
-use crate::packet::ip::{PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP};
-use crate::types::Family;
 
-pub(super) const PROTOCOL_ICMP: u8 = 1;
-const PROTOCOL_DCCP: u8 = 33;
-const PROTOCOL_SCTP: u8 = 132;
-const PROTOCOL_UDP_LITE: u8 = 136;
+use crate::types::Family;
+use crate::types::protocol;
 
 /// The rest of a packet, or of its first fragment.
 #[derive(Debug, Clone, Copy)]
@@ -45,13 +41,13 @@ impl<'a> Segment<'a> {
 #[inline]
 pub(super) fn part(talk: Talk, segment: Segment<'_>) -> Result<(Talk, Part, u16), Unreadable> {
     match (talk.protocol, talk.family) {
-        (PROTOCOL_TCP, _) => {
+        (protocol::TCP, _) => {
             let (talk, destination) = with_ports(talk, segment.header::<20>()?);
             Ok((talk, Part::Tcp(tcp(segment)?), destination))
         }
-        (PROTOCOL_UDP | PROTOCOL_UDP_LITE, _) => Ok(data(talk, segment.header::<8>()?)),
-        (PROTOCOL_SCTP | PROTOCOL_DCCP, _) => Ok(data(talk, segment.header::<12>()?)),
-        (PROTOCOL_ICMP, Family::Ipv4) | (PROTOCOL_ICMPV6, Family::Ipv6) => icmp::part(talk, segment),
+        (protocol::UDP | protocol::UDP_LITE, _) => Ok(data(talk, segment.header::<8>()?)),
+        (protocol::SCTP | protocol::DCCP, _) => Ok(data(talk, segment.header::<12>()?)),
+        (protocol::ICMP, Family::Ipv4) | (protocol::ICMPV6, Family::Ipv6) => icmp::part(talk, segment),
         _ => Ok((talk, Part::Data, 0)),
     }
 }
@@ -60,10 +56,10 @@ pub(super) fn part(talk: Talk, segment: Segment<'_>) -> Result<(Talk, Part, u16)
 pub(super) fn quoted(talk: Talk, visible: &[u8]) -> Result<Talk, Unreadable> {
     let segment = Segment { visible, len: visible.len(), fragment: None };
     match (talk.protocol, talk.family) {
-        (PROTOCOL_TCP | PROTOCOL_UDP | PROTOCOL_UDP_LITE | PROTOCOL_SCTP | PROTOCOL_DCCP, _) => {
+        (protocol::TCP | protocol::UDP | protocol::UDP_LITE | protocol::SCTP | protocol::DCCP, _) => {
             Ok(with_ports(talk, segment.header::<8>()?).0)
         }
-        (PROTOCOL_ICMP, Family::Ipv4) | (PROTOCOL_ICMPV6, Family::Ipv6) => icmp::quoted(talk, segment),
+        (protocol::ICMP, Family::Ipv4) | (protocol::ICMPV6, Family::Ipv6) => icmp::quoted(talk, segment),
         _ => Ok(talk),
     }
 }

@@ -8,15 +8,14 @@ use super::{ip, tunnel};
 use crate::packet::ethernet::{ETHERTYPE_DOT1AD, ETHERTYPE_DOT1Q};
 use crate::packet::ip::{
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, ETHERTYPE_TRANSPARENT_BRIDGING,
-    PROTOCOL_GRE, PROTOCOL_TCP, PROTOCOL_UDP,
 };
+use crate::types::protocol;
 
 /// Bytes of the two addresses of an Ethernet frame.
 const MAC_ADDRESSES_LEN: usize = 12;
 
 const PROTOCOL_IPV4: u8 = 4;
 const PROTOCOL_IPV6: u8 = 41;
-const PROTOCOL_SCTP: u8 = 132;
 const PROTOCOL_MPLS: u8 = 137;
 const PROTOCOL_ETHERNET: u8 = 143;
 
@@ -53,22 +52,22 @@ fn step(cursor: &mut Cursor<'_>, next: Next) -> Result<Next, Stop> {
 
 fn payload(cursor: &mut Cursor<'_>, protocol: u8, pseudo_header: PseudoHeader) -> Result<Next, Stop> {
     match protocol {
-        PROTOCOL_TCP => {
+        protocol::TCP => {
             cursor.peek::<20>()?;
             cursor.push(Kind::Tcp(pseudo_header))?;
             Err(Stop::Payload)
         }
-        PROTOCOL_UDP => {
+        protocol::UDP => {
             cursor.peek::<8>()?;
             cursor.push(Kind::Udp(pseudo_header))?;
             tunnel::udp(cursor)
         }
-        PROTOCOL_SCTP => {
+        protocol::SCTP => {
             cursor.peek::<12>()?;
             cursor.push(Kind::Sctp)?;
             Err(Stop::Payload)
         }
-        PROTOCOL_GRE => tunnel::gre(cursor),
+        protocol::GRE => tunnel::gre(cursor),
         PROTOCOL_IPV4 => Ok(Next::Packet(ETHERTYPE_IPV4)),
         PROTOCOL_IPV6 => Ok(Next::Packet(ETHERTYPE_IPV6)),
         PROTOCOL_MPLS => Ok(Next::Mpls),

@@ -4,11 +4,10 @@ use std::net::Ipv4Addr;
 
 use super::Sender;
 use crate::packet::bytes::be16;
-use crate::packet::ip::{PROTOCOL_UDP, ipv4_payload};
+use crate::packet::dhcp;
+use crate::packet::ip::{MORE_FRAGMENTS, OFFSET, ipv4_payload};
 use crate::types::MacAddr;
-
-const DHCP_SERVER: u16 = 67;
-const DHCP_CLIENT: u16 = 68;
+use crate::types::protocol;
 
 impl Sender {
     pub(super) fn of_ipv4(mut self, packet: &[u8]) -> Option<Self> {
@@ -17,13 +16,13 @@ impl Sender {
         let mut may_have_no_address = false;
         if let Payload::Udp { bytes, is_fragmented } = payload(packet)? {
             let (from_port, to_port) = (be16(bytes, 0)?, be16(bytes, 2)?);
-            if to_port == DHCP_SERVER {
+            if to_port == dhcp::SERVER {
                 if is_fragmented {
                     return None;
                 }
                 self.announced = Some(client_mac(bytes)?);
                 // A client without an address broadcasts (RFC 2131, 4.1).
-                may_have_no_address = from_port == DHCP_CLIENT && to.is_broadcast();
+                may_have_no_address = from_port == dhcp::CLIENT && to.is_broadcast();
             }
         }
         if !(ip.is_unspecified() && may_have_no_address) {
@@ -42,11 +41,9 @@ enum Payload<'a> {
 }
 
 fn payload(packet: &[u8]) -> Option<Payload<'_>> {
-    const MORE_FRAGMENTS: u16 = 0x2000;
-    const OFFSET: u16 = 0x1fff;
     let start = ipv4_payload(packet)?;
     let fragment = be16(packet, 6)?;
-    if *packet.get(9)? != PROTOCOL_UDP || fragment & OFFSET != 0 {
+    if *packet.get(9)? != protocol::UDP || fragment & OFFSET != 0 {
         return Some(Payload::Other);
     }
     Some(Payload::Udp { bytes: packet.get(start..)?, is_fragmented: fragment & MORE_FRAGMENTS != 0 })

@@ -3,9 +3,9 @@
 use crate::packet::Header;
 use crate::packet::bytes::be16;
 use crate::packet::ip::{
-    ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_HEADER_LEN, IPV6_HEADER_LEN, MORE_FRAGMENTS_OR_OFFSET, PROTOCOL_TCP,
-    PROTOCOL_UDP,
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_HEADER_LEN, IPV6_HEADER_LEN, MORE_FRAGMENTS_OR_OFFSET,
 };
+use crate::types::{mix, protocol};
 
 /// A number that is the same for all frames of a flow: of its addresses, and of the ports of TCP and UDP.
 ///
@@ -72,19 +72,9 @@ fn word(bytes: &[u8], offset: usize) -> Option<u64> {
 #[inline]
 fn ports(protocol: u8, segment: &[u8]) -> u64 {
     match segment.first_chunk() {
-        Some(ports) if matches!(protocol, PROTOCOL_TCP | PROTOCOL_UDP) => u32::from_ne_bytes(*ports).into(),
+        Some(ports) if matches!(protocol, protocol::TCP | protocol::UDP) => u32::from_ne_bytes(*ports).into(),
         _ => 0,
     }
-}
-
-/// The folded product of two words, which spreads each of their bits over the result.
-#[inline]
-const fn mix(a: u64, b: u64) -> u64 {
-    // Odd constants with about as many ones as zeros: digits of pi.
-    const A: u64 = 0x243f_6a88_85a3_08d3;
-    const B: u64 = 0x1319_8a2e_0370_7345;
-    let product = (a ^ A) as u128 * (b ^ B) as u128;
-    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]
@@ -98,7 +88,7 @@ mod tests {
         let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00, 0x45, 0, 0, 40];
         frame.extend([0, 7]);
         frame.extend(flags_and_offset.to_be_bytes());
-        frame.extend([64, PROTOCOL_UDP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        frame.extend([64, protocol::UDP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
         frame.extend(source_port.to_be_bytes());
         frame.extend([0, 53, 0, 20, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         frame

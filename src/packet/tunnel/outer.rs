@@ -10,8 +10,8 @@ use crate::packet::dot1q::NoHeadroom;
 use crate::packet::internet_sum::{fold, sum_be16, sum_of_slices};
 use crate::packet::ip::{
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_TRANSPARENT_BRIDGING, IPV4_HEADER_LEN, IPV6_HEADER_LEN,
-    PROTOCOL_GRE, PROTOCOL_UDP,
 };
+use crate::types::protocol;
 use crate::types::{MacAddr, Tunnel, TunnelType};
 use crate::xsk::Frame;
 
@@ -54,7 +54,7 @@ impl OuterHeader {
     #[must_use]
     pub fn new(kind: TunnelType, endpoints: &Endpoints, forbids_fragments: bool) -> Option<Self> {
         let Endpoints { source, destination, source_mac, destination_mac } = *endpoints;
-        let protocol = if kind.udp_port().is_some() { PROTOCOL_UDP } else { PROTOCOL_GRE };
+        let protocol = if kind.udp_port().is_some() { protocol::UDP } else { protocol::GRE };
         let mut headers = Vec::with_capacity(MAX_LEN);
         headers.extend(destination_mac.bytes());
         headers.extend(source_mac.bytes());
@@ -185,7 +185,7 @@ fn set_udp_checksum(frame: &mut Frame) {
     const UDP: usize = Header::LEN + IPV6_HEADER_LEN;
     let len = frame.len() - UDP;
     let addresses = frame.slices(Header::LEN + 8..UDP);
-    let pseudo_header = u64::from(sum_of_slices(addresses)) + u64::from(PROTOCOL_UDP) + len as u64;
+    let pseudo_header = u64::from(sum_of_slices(addresses)) + u64::from(protocol::UDP) + len as u64;
     let segment = u64::from(sum_of_slices(frame.slices(UDP..UDP + len)));
     // 0 stands for no checksum (RFC 768).
     let checksum = match !fold(pseudo_header + segment) {
@@ -252,7 +252,7 @@ mod tests {
             let inner: Vec<u8> = (0..len).map(|byte: usize| (byte * 7) as u8).collect();
             let frame = wrapped(TunnelType::Geneve, &v6, &inner);
             let segment = &frame[54..];
-            let pseudo = sum_be16(&frame[22..54]) + u64::from(PROTOCOL_UDP) + segment.len() as u64;
+            let pseudo = sum_be16(&frame[22..54]) + u64::from(protocol::UDP) + segment.len() as u64;
             assert_eq!(fold(pseudo + sum_be16(segment)), u16::MAX, "{len} bytes");
             assert_eq!(wrapped(TunnelType::Geneve, &v4, &inner)[40..42], [0, 0]);
         }

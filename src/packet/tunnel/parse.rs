@@ -8,9 +8,10 @@ use crate::packet::bytes::be16;
 use crate::packet::internet_sum::{fold, sum_be16};
 use crate::packet::ip::{
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_TRANSPARENT_BRIDGING, IPV4_HEADER_LEN, IPV6_HEADER_LEN,
-    MORE_FRAGMENTS_OR_OFFSET, PROTOCOL_GRE, PROTOCOL_UDP,
+    MORE_FRAGMENTS_OR_OFFSET,
 };
 use crate::types::TunnelType;
+use crate::types::protocol;
 
 /// A tunnel packet: whose it is, and where its frame begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,7 @@ fn payload_of(
     source: IpAddr,
 ) -> Option<Result<Outer, Malformed>> {
     let tunnel = match protocol {
-        PROTOCOL_UDP => {
+        protocol::UDP => {
             let behind = payload.get(HEADER_LEN..).unwrap_or_default();
             let tunnel = match be16(payload, 2)? {
                 TunnelType::VXLAN_PORT => vxlan(behind),
@@ -105,7 +106,7 @@ fn payload_of(
             };
             tunnel.map(|(kind, key, len)| (kind, key, HEADER_LEN + len))
         }
-        PROTOCOL_GRE => gre(payload)?,
+        protocol::GRE => gre(payload)?,
         _ => return None,
     };
     Some(tunnel.map(|(kind, key, len)| Outer { source, kind, key, len: before + len }))

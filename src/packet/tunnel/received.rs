@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::HEADER_LEN;
 use crate::packet::Header;
 use crate::packet::checksum::of_ipv4_header;
-use crate::packet::ip::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_HEADER_LEN, IPV6_HEADER_LEN, PROTOCOL_UDP};
+use crate::packet::ip::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_HEADER_LEN, IPV6_HEADER_LEN};
+use crate::types::protocol;
 
 /// The headers of a datagram of `payload_len` bytes from `source` to `destination`, down to its UDP header.
 /// The addresses of Ethernet and the UDP checksum are 0. `None` for addresses of two families and for a
@@ -22,7 +23,7 @@ pub fn headers_of_datagram(
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             let [high, low] = u16::try_from(IPV4_HEADER_LEN + udp_len).ok()?.to_be_bytes();
             headers.extend(ETHERTYPE_IPV4.to_be_bytes());
-            headers.extend([0x45, 0, high, low, 0, 0, 0, 0, 64, PROTOCOL_UDP, 0, 0]);
+            headers.extend([0x45, 0, high, low, 0, 0, 0, 0, 64, protocol::UDP, 0, 0]);
             headers.extend(from.octets());
             headers.extend(to.octets());
             let header = headers.get_mut(Header::LEN..)?;
@@ -32,7 +33,7 @@ pub fn headers_of_datagram(
         (IpAddr::V6(from), IpAddr::V6(to)) => {
             let [high, low] = u16::try_from(udp_len).ok()?.to_be_bytes();
             headers.extend(ETHERTYPE_IPV6.to_be_bytes());
-            headers.extend([0x60, 0, 0, 0, high, low, PROTOCOL_UDP, 64]);
+            headers.extend([0x60, 0, 0, 0, high, low, protocol::UDP, 64]);
             headers.extend(from.octets());
             headers.extend(to.octets());
             debug_assert_eq!(headers.len(), Header::LEN + IPV6_HEADER_LEN);

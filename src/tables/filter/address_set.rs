@@ -3,6 +3,7 @@
 use std::array;
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -26,7 +27,7 @@ const PARTS: usize = 64;
 
 /// An address, or a prefix with zeros behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Prefix {
+pub(super) struct Prefix {
     family: Family,
     len: u8,
     address: u128,
@@ -38,6 +39,11 @@ impl Prefix {
         Self { family, len, address: address & mask(family, len) }
     }
 
+    /// Whether an address of the family begins with it.
+    pub(super) fn contains(&self, family: Family, address: u128) -> bool {
+        *self == Self::of(family, address, self.len)
+    }
+
     fn part(&self) -> usize {
         FixedState::with_seed(0).hash_one(self) as usize % PARTS
     }
@@ -45,16 +51,16 @@ impl Prefix {
 
 impl From<IpNet> for Prefix {
     fn from(net: IpNet) -> Self {
-        let (family, address) = match net {
-            IpNet::V4(net) => (Family::Ipv4, u128::from(u32::from(net.addr()))),
-            IpNet::V6(net) => (Family::Ipv6, u128::from(net.addr())),
+        let address = match net.addr() {
+            IpAddr::V4(address) => u32::from(address).into(),
+            IpAddr::V6(address) => address.into(),
         };
-        Self::of(family, address, net.prefix_len())
+        Self::of(Family::of(net.addr()), address, net.prefix_len())
     }
 }
 
 /// The mask of the first `len` bits of an address of the family.
-pub(super) const fn mask(family: Family, len: u8) -> u128 {
+const fn mask(family: Family, len: u8) -> u128 {
     let bits = match family {
         Family::Ipv4 => 32,
         Family::Ipv6 => 128,

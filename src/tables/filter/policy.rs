@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::types::Phase;
+use crate::types::{Phase, protocol};
 
 /// What holds for the connections of all ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,17 +84,17 @@ impl Timeouts {
             Phase::Close => self.tcp_close,
             Phase::Fragments => self.fragments,
             Phase::Unanswered => match protocol {
-                17 | 136 => self.udp,
-                1 | 58 => self.icmp,
-                47 => self.gre,
-                33 | 132 => self.sctp,
+                protocol::UDP | protocol::UDP_LITE => self.udp,
+                protocol::ICMP | protocol::ICMPV6 => self.icmp,
+                protocol::GRE => self.gre,
+                protocol::DCCP | protocol::SCTP => self.sctp,
                 _ => self.generic,
             },
             Phase::Answered => match protocol {
-                17 | 136 => self.udp_stream,
-                1 | 58 => self.icmp,
-                47 => self.gre_stream,
-                33 | 132 => self.sctp_established,
+                protocol::UDP | protocol::UDP_LITE => self.udp_stream,
+                protocol::ICMP | protocol::ICMPV6 => self.icmp,
+                protocol::GRE => self.gre_stream,
+                protocol::DCCP | protocol::SCTP => self.sctp_established,
                 _ => self.generic,
             },
         }

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
-use super::address_set::{AddressSet, mask};
+use super::address_set::{AddressSet, Prefix};
 use crate::packet::datagram::Talk;
 use crate::types::{Direction, Family, GroupRule, Id, Remote};
 
 /// Rules by direction and family. What many rules have to be compared with is close together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Rules([[List; 2]; 2]);
+pub(super) struct Rules([List; 4]);
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct List {
@@ -35,10 +33,7 @@ struct Tail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RemoteAddresses {
     All,
-    Prefix {
-        address: u128,
-        mask: u128,
-    },
+    Prefix(Prefix),
     /// A place in the list of address sets.
     Set(usize),
 }
@@ -54,38 +49,14 @@ impl Rules {
             let protocols = rule.protocol.map_or((0, u8::MAX), |protocol| (protocol, protocol));
             let remote = match &rule.remote {
                 Remote::Anyone => RemoteAddresses::All,
-                Remote::Prefix(net) => prefix(rule.family, *net),
+                Remote::Prefix(net) => RemoteAddresses::Prefix(Prefix::from(*net)),
                 Remote::Group(group) => RemoteAddresses::Set(set(group)),
             };
-            let list = compiled.list_mut(rule.direction, rule.family);
+            let Some(list) = compiled.0.get_mut(place(rule.direction, rule.family)) else { continue };
             list.heads.push(Head { protocols, selectors: rule.selectors });
             list.tails.push(Tail { id: rule.id.clone(), remote });
         }
         compiled
-    }
-
-    fn list_mut(&mut self, direction: Direction, family: Family) -> &mut List {
-        let [egress, ingress] = &mut self.0;
-        let [ipv4, ipv6] = match direction {
-            Direction::Egress => egress,
-            Direction::Ingress => ingress,
-        };
-        match family {
-            Family::Ipv4 => ipv4,
-            Family::Ipv6 => ipv6,
-        }
-    }
-
-    fn list(&self, direction: Direction, family: Family) -> &List {
-        let [egress, ingress] = &self.0;
-        let [ipv4, ipv6] = match direction {
-            Direction::Egress => egress,
-            Direction::Ingress => ingress,
-        };
-        match family {
-            Family::Ipv4 => ipv4,
-            Family::Ipv6 => ipv6,
-        }
     }
 
     /// The first rule that allows a packet.
@@ -96,7 +67,7 @@ impl Rules {
         selector: u16,
         sets: &[Arc<AddressSet>],
     ) -> Option<&Id> {
-        let list = self.list(direction, talk.family);
+        let list = self.0.get(place(direction, talk.family))?;
         let remote = match direction {
             Direction::Egress => talk.destination.address,
             Direction::Ingress => talk.source.address,
@@ -107,13 +78,9 @@ impl Rules {
     }
 }
 
-fn prefix(family: Family, net: IpNet) -> RemoteAddresses {
-    let address: u128 = match net {
-        IpNet::V4(net) => u32::from(net.addr()).into(),
-        IpNet::V6(net) => net.addr().into(),
-    };
-    let mask = mask(family, net.prefix_len());
-    RemoteAddresses::Prefix { address: address & mask, mask }
+/// The place of the list of a direction and a family.
+const fn place(direction: Direction, family: Family) -> usize {
+    2 * direction as usize + family as usize
 }
 
 impl Head {
@@ -131,7 +98,7 @@ impl RemoteAddresses {
     fn contain(self, family: Family, remote: u128, sets: &[Arc<AddressSet>]) -> bool {
         match self {
             Self::All => true,
-            Self::Prefix { address, mask } => remote & mask == address,
+            Self::Prefix(prefix) => prefix.contains(family, remote),
             Self::Set(place) => sets.get(place).is_some_and(|set| set.contains(family, remote)),
         }
     }

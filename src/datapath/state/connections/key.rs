@@ -4,7 +4,7 @@ use bytemuck::Zeroable;
 
 use crate::packet::datagram::{Asker, End, Talk};
 use crate::tables::Identity;
-use crate::types::{Direction, Family};
+use crate::types::{Direction, Family, mix};
 
 /// A connection of a port, the same for the packets of both directions. Each port has its own: of two guests
 /// of one host that talk with each other, each has one.
@@ -125,14 +125,4 @@ const fn number([a, b, c, d]: [u32; 4]) -> u128 {
 
 const fn pair(high: u32, low: u32) -> u64 {
     (high as u64) << 32 | low as u64
-}
-
-/// The folded product of two words, which spreads each of their bits over the result.
-#[inline]
-const fn mix(a: u64, b: u64) -> u64 {
-    // Odd constants with about as many ones as zeros: digits of pi.
-    const A: u64 = 0xa409_3822_299f_31d0 | 1;
-    const B: u64 = 0x082e_fa98_ec4e_6c89;
-    let product = (a ^ A) as u128 * (b ^ B) as u128;
-    product as u64 ^ (product >> 64) as u64
 }
