@@ -3,14 +3,11 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdin, ChildStdout};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use testkit::wait::PATIENCE;
-
-/// Maximum time of a boot. It takes 6 s on an idle machine, emulated.
-const BOOT: Duration = Duration::from_mins(3);
 
 /// Connection to the console of a VM.
 #[derive(Debug)]
@@ -34,8 +31,12 @@ impl Console {
     }
 
     /// Waits until the VM accepts commands.
-    pub fn wait_until_ready(&self) {
-        while self.line("the VM to boot", BOOT) != "READY" {}
+    ///
+    /// # Errors
+    /// Nothing on the console for longer than `patience`.
+    pub fn wait_until_ready(&self, patience: Duration) -> Result<(), RecvTimeoutError> {
+        while self.lines.recv_timeout(patience)? != "READY" {}
+        Ok(())
     }
 
     /// Sends `command` without waiting for its end.

@@ -11,6 +11,12 @@ use super::testbed::GuestLink;
 use testkit::netns::Netns;
 use testkit::records::text;
 
+/// Maximum time of a boot. It takes 6 s on an idle machine, emulated.
+const BOOT: Duration = Duration::from_secs(100);
+
+/// Times that a boot is tried.
+const BOOTS: usize = 3;
+
 /// Offloads that a virtio-net device offers.
 #[derive(Debug, Clone, Copy)]
 pub enum Offloads {
@@ -55,30 +61,45 @@ impl Vm {
 
     /// Starts a VM without a network device, and waits until it has booted: a host of the switch itself.
     pub fn boot_host(image: &Image) -> Self {
-        let vm = Self::power_on(image, Command::new(&image.qemu).args(["-nic", "none", "-m", "1024"]));
-        vm.console.wait_until_ready();
-        vm
+        Self::boot(image, &["-nic", "none", "-m", "1024"].map(str::to_owned))
     }
 
     /// Starts a VM with two NICs of a kind on one cable, and waits until it has booted. `device` is the name
     /// of the kind for qemu, with properties. The MAC addresses end in `:0a` and `:0b`.
     pub fn boot_with_nics(image: &Image, device: &str) -> Self {
-        let mut command = Command::new(&image.qemu);
-        command.args(["-m", "1024", "-smp", "2"]);
+        let mut arguments = ["-m", "1024", "-smp", "2"].map(str::to_owned).to_vec();
         for end in ["a", "b"] {
             // Behind a root port of its own: two igb on one bus collide with their virtual functions. Without
             // boot ROMs, which collide by name.
-            command
-                .arg("-device")
-                .arg(format!("pcie-root-port,id=port-{end},chassis={}", u8::from(end == "b")));
-            command.arg("-netdev").arg(format!("hubport,id=end-{end},hubid=1"));
-            command
-                .arg("-device")
-                .arg(format!("{device},romfile=,bus=port-{end},netdev=end-{end},mac=52:54:00:00:01:0{end}"));
+            arguments.extend([
+                "-device".to_owned(),
+                format!("pcie-root-port,id=port-{end},chassis={}", u8::from(end == "b")),
+                "-netdev".to_owned(),
+                format!("hubport,id=end-{end},hubid=1"),
+                "-device".to_owned(),
+                format!("{device},romfile=,bus=port-{end},netdev=end-{end},mac=52:54:00:00:01:0{end}"),
+            ]);
         }
-        let vm = Self::power_on(image, &mut command);
-        vm.console.wait_until_ready();
+        Self::boot(image, &arguments)
+    }
+
+    /// Starts a VM, and waits until it has booted. Once in some hundred times the emulated kernel stands still,
+    /// before any program of ours runs: then again.
+    fn boot(image: &Image, arguments: &[String]) -> Self {
+        for _ in 1..BOOTS {
+            let vm = Self::power_on(image, Command::new(&image.qemu).args(arguments));
+            match vm.console.wait_until_ready(BOOT) {
+                Ok(()) => return vm,
+                Err(error) => eprintln!("no boot: {error}; kernel log of the VM:\n{}", vm.kernel_log()),
+            }
+        }
+        let vm = Self::power_on(image, Command::new(&image.qemu).args(arguments));
+        vm.console.wait_until_ready(BOOT).unwrap();
         vm
+    }
+
+    fn kernel_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     fn power_on(image: &Image, command: &mut Command) -> Self {
@@ -89,7 +110,7 @@ impl Vm {
             // on depend on.
             .args(["-machine", "q35,accel=tcg", "-cpu", "max,cx16=off"])
             .args(["-nodefaults", "-no-user-config", "-display", "none"])
-            .args(["-append", "console=ttyS0 quiet panic=-1"])
+            .args(["-append", "console=ttyS0 panic=-1"])
             .arg("-kernel")
             .arg(&image.kernel)
             .arg("-initrd")
@@ -105,7 +126,7 @@ impl Vm {
 
     /// Waits until it has booted, and creates the data that it will send.
     pub fn wait_until_booted(&mut self) {
-        self.console.wait_until_ready();
+        self.console.wait_until_ready(BOOT).unwrap();
         self.run(&format!("seq 1 {LAST_NUMBER} >/tmp/data"));
     }
 
@@ -170,7 +191,7 @@ impl Vm {
 impl Drop for Vm {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- kernel log of the VM\n{}", std::fs::read_to_string(&self.log).unwrap_or_default());
+            eprintln!("--- kernel log of the VM\n{}", self.kernel_log());
         }
         // It may have exited already, and a drop must not panic.
         drop(self.qemu.kill());
