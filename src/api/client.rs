@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use url::form_urlencoded;
 
+use super::model::ConnectionsRequest;
 use super::query::Query;
 
 /// Why there is no view.
@@ -136,7 +138,7 @@ impl Client {
 
     async fn exchange(&mut self, query: &Query) -> Result<(Parts, Bytes), hyper::Error> {
         let mut request = Request::new(Full::default());
-        *request.uri_mut() = Uri::from_static(query.path());
+        *request.uri_mut() = uri_of(query);
         // HTTP/1.1 requires a host, and a Unix socket has none.
         request.headers_mut().insert(header::HOST, header::HeaderValue::from_static("localhost"));
         if let Query::Trace(trace) = query {
@@ -147,6 +149,18 @@ impl Client {
         let response = self.requests.send_request(request).await?;
         let (head, body) = response.into_parts();
         Ok((head, body.collect().await?.to_bytes()))
+    }
+}
+
+fn uri_of(query: &Query) -> Uri {
+    match query {
+        Query::Connections(ConnectionsRequest { port: Some(port) }) => {
+            let parameters =
+                form_urlencoded::Serializer::new(String::new()).append_pair("port", port).finish();
+            // Always a URI: what may not be in one is escaped.
+            format!("{}?{parameters}", query.path()).parse().unwrap_or_default()
+        }
+        _ => Uri::from_static(query.path()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Errors that a client gets instead of a view, and the HTTP status of each.
 
+use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use tokio::task::JoinError;
 
@@ -13,6 +14,9 @@ pub enum ApiError {
     /// The body of a trace request is invalid.
     #[error("not a trace request: {0}")]
     InvalidTrace(serde_json::Error),
+    /// The parameters of the URL are invalid.
+    #[error("{0}: expected no parameter, or port=ID")]
+    InvalidParameters(QueryRejection),
     /// The URL names none of the paths of [`Query`](super::Query).
     #[error("no such path: expected {0}")]
     NoSuchPath(String),
@@ -73,7 +77,7 @@ impl ApiError {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::InvalidTrace(_) => StatusCode::BAD_REQUEST,
+            Self::InvalidTrace(_) | Self::InvalidParameters(_) => StatusCode::BAD_REQUEST,
             Self::NoSuchPath(_) => StatusCode::NOT_FOUND,
             Self::NoSuchPort { .. } | Self::IsSubport { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::PortDown { .. } => StatusCode::CONFLICT,

@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::error::ApiError;
-use super::model::TraceRequest;
+use super::model::{ConnectionsRequest, TraceRequest};
 
 /// A request of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,11 @@ pub enum Query {
     /// `GET /v1/drift`: an array of sentences, each a difference between the tables in force and a fresh read
     /// of the NB DB.
     Drift,
+    /// `GET /v1/groups`: an array of [`GroupView`](super::model::GroupView).
+    Groups,
+    /// `GET /v1/connections`, or `GET /v1/connections?port=ID` for those of one port: a
+    /// [`ConnectionsView`](super::model::ConnectionsView).
+    Connections(ConnectionsRequest),
     /// `GET /v1/stats`: a [`StatsView`](super::model::StatsView).
     Stats,
     /// `POST /v1/trace`: a [`TraceView`](super::model::TraceView).
@@ -34,8 +39,8 @@ pub enum Query {
 }
 
 impl Query {
-    /// All queries that are `GET` requests.
-    pub(super) const READS: [Self; 10] = [
+    /// All queries that are `GET` requests without parameters.
+    pub(super) const READS: [Self; 11] = [
         Self::Ports,
         Self::Subports,
         Self::Networks,
@@ -45,8 +50,11 @@ impl Query {
         Self::Problems,
         Self::Nb,
         Self::Drift,
+        Self::Groups,
         Self::Stats,
     ];
+
+    pub(super) const CONNECTIONS_PATH: &str = "/v1/connections";
 
     pub(super) const TRACE_PATH: &str = "/v1/trace";
 
@@ -63,6 +71,8 @@ impl Query {
             Self::Problems => "/v1/problems",
             Self::Nb => "/v1/nb",
             Self::Drift => "/v1/drift",
+            Self::Groups => "/v1/groups",
+            Self::Connections(_) => Self::CONNECTIONS_PATH,
             Self::Stats => "/v1/stats",
             Self::Trace(_) => Self::TRACE_PATH,
         }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query as Parameters, State};
 use axum::http::header::AGE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -14,6 +15,7 @@ use tokio::net::UnixListener;
 
 use super::connections::Connections;
 use super::error::ApiError;
+use super::model::ConnectionsRequest;
 use super::query::{Query, Reply};
 use super::responder::Responder;
 use super::socket_file::{ListenError, SocketFile};
@@ -48,7 +50,8 @@ fn router(responder: SharedResponder) -> Router {
     let reads = Query::READS.into_iter().fold(Router::new(), |router, query| {
         router.route(query.path(), get(|State(responder): State<SharedResponder>| answer(responder, query)))
     });
-    reads.route(Query::TRACE_PATH, post(trace)).fallback(not_found).with_state(responder)
+    let others = reads.route(Query::CONNECTIONS_PATH, get(connections));
+    others.route(Query::TRACE_PATH, post(trace)).fallback(not_found).with_state(responder)
 }
 
 /// Accepts any content type, so that `curl -d '{...}'` needs no header.
@@ -59,9 +62,20 @@ async fn trace(State(responder): State<SharedResponder>, body: Bytes) -> Respons
     }
 }
 
+async fn connections(
+    State(responder): State<SharedResponder>,
+    parameters: Result<Parameters<ConnectionsRequest>, QueryRejection>,
+) -> Response {
+    match parameters {
+        Ok(Parameters(request)) => answer(responder, Query::Connections(request)).await,
+        Err(error) => reject(&ApiError::InvalidParameters(error)),
+    }
+}
+
 async fn not_found() -> Response {
     let reads = Query::READS.map(|query| query.path()).join(", ");
-    reject(&ApiError::NoSuchPath(format!("GET {reads} or POST {}", Query::TRACE_PATH)))
+    let (connections, trace) = (Query::CONNECTIONS_PATH, Query::TRACE_PATH);
+    reject(&ApiError::NoSuchPath(format!("GET {reads}, {connections} or POST {trace}")))
 }
 
 async fn answer(responder: SharedResponder, query: Query) -> Response {

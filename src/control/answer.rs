@@ -6,12 +6,13 @@ use tokio::task::spawn_blocking;
 
 use super::daemon::Daemon;
 use super::reconciler::Evidence;
+use super::security_groups::connections_view;
 use super::trace::trace;
 use crate::api::{ApiError, Call, Query, Reply};
 use crate::nb;
 
 impl Daemon {
-    /// Answers a request of the API. The comparison for [`Query::Drift`] runs on a task of its own.
+    /// Answers a request of the API. What takes long runs on a task of its own.
     pub(super) fn answer(&self, call: Call) {
         let Call { query, reply } = call;
         let age_secs = self.reconciler.backend.registry.age().as_secs();
@@ -22,6 +23,19 @@ impl Daemon {
             Query::Peers => json(&self.peers_view()),
             Query::Uplinks => json(&self.uplinks_view()),
             Query::Problems => json(&self.problems_view()),
+            Query::Groups => json(&self.groups_view()),
+            Query::Connections(request) => match self.connection_owners(request.port.as_deref()) {
+                Ok(owners) => {
+                    let workers = self.reconciler.backend.workers.reporter().clone();
+                    tokio::spawn(async move {
+                        let view = connections_view(&workers, &owners).await;
+                        let outcome = view.and_then(|view| json(&view));
+                        drop(reply.send(Reply { outcome, age_secs }));
+                    });
+                    return;
+                }
+                Err(error) => Err(error),
+            },
             Query::Nb => json(&self.session.view(self.reconciler.compiler().problem_count())),
             Query::Trace(request) => trace(self, &request).and_then(|view| json(&view)),
             Query::Drift => {

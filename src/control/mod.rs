@@ -28,6 +28,7 @@ mod render;
 mod responder;
 mod rtnl_thread;
 mod run;
+mod security_groups;
 mod sightings;
 mod signals;
 mod slow_path;

@@ -27,6 +27,8 @@ impl Responder for ApiResponder {
             | Query::Problems
             | Query::Nb
             | Query::Drift
+            | Query::Groups
+            | Query::Connections(_)
             | Query::Trace(_) => self.calls.respond(query).await,
         }
     }

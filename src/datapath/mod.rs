@@ -30,6 +30,7 @@ pub use from_port::{Ingress, classify, locate};
 pub use halt::{Blame, Halt};
 use hand_over::hand_over;
 pub use handed_over::HandedOver;
+pub use judge::Ground;
 pub use outlet::{Event, Outlet};
 pub use packet::{Burst, Entry, Facts, Origin, Packet, Target};
-pub use state::State;
+pub use state::{Connection, ConnectionPage, State};

@@ -1,9 +1,9 @@
 //! What the datapath needs from the worker that runs it.
 
-use super::{Blame, Facts, HandedOver, Target};
+use super::{Blame, Facts, Ground, HandedOver, Target};
 use crate::packet::TagId;
 use crate::tables::{Exit, PortSlot, WorkerId};
-use crate::types::{DropReason, MacAddr};
+use crate::types::{Direction, DropReason, MacAddr};
 use crate::xsk::Frame;
 
 /// The way out of the datapath. A worker's outlet leads to TX rings and other workers; a test's to lists.
@@ -49,6 +49,8 @@ pub enum Event<'a> {
     UnknownTag(PortSlot, TagId),
     /// The frame is from, or announces, a MAC address that this port may not send from.
     RefusedMac(PortSlot, MacAddr),
+    /// The security groups of this port allow the frame's packet.
+    Allowed(PortSlot, Direction, Ground<'a>),
     /// A partial checksum was completed.
     ChecksumCompleted,
     /// The receivers are known.

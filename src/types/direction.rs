@@ -4,9 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 
 use bytemuck::Zeroable;
+use serde::{Deserialize, Serialize};
 
 /// The direction of a packet as seen by a port, in Neutron's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Zeroable)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Zeroable, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Direction {
     /// From the port.
@@ -26,13 +28,24 @@ impl Direction {
     }
 }
 
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Egress => "egress",
+            Self::Ingress => "ingress",
+        })
+    }
+}
+
 /// The version of IP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Zeroable)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Zeroable, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Family {
     /// Version 4.
+    #[serde(rename = "IPv4")]
     Ipv4 = 0,
     /// Version 6.
+    #[serde(rename = "IPv6")]
     Ipv6,
 }
 

@@ -1,10 +1,14 @@
 //! How far a connection has come.
 
+use std::fmt;
+
 use bytemuck::Zeroable;
+use serde::{Deserialize, Serialize};
 
 /// The phase of a connection, as somebody between its ends sees it. Those of TCP are between two ends that
 /// acknowledge each other's segments (RFC 9293, 3.3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Zeroable)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Zeroable, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Phase {
     /// Packets of the opener only.
@@ -31,4 +35,22 @@ pub enum Phase {
     TimeWait,
     /// TCP: RST.
     Close,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unanswered => "unanswered",
+            Self::Answered => "answered",
+            Self::Fragments => "fragments",
+            Self::SynSent | Self::SynSentByBoth => "SYN sent",
+            Self::SynReceived => "SYN received",
+            Self::Established => "established",
+            Self::FinWait => "FIN wait",
+            Self::CloseWait => "close wait",
+            Self::LastAck => "last ACK",
+            Self::TimeWait => "time wait",
+            Self::Close => "closed",
+        })
+    }
 }

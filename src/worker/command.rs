@@ -4,7 +4,7 @@ use crossbeam::channel::Receiver;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::budget::Shares;
-use crate::datapath::Entry;
+use crate::datapath::{ConnectionPage, Entry};
 use crate::tables::LinkSlot;
 use crate::types::QueueId;
 use crate::xsk::{Frame, RingCensus, SocketStatistics, XskSocket};
@@ -33,6 +33,11 @@ pub(super) enum Command {
     SetShares(Shares),
     Report {
         reply: oneshot::Sender<WorkerReport>,
+    },
+    /// Turns a page of connections.
+    Turn {
+        page: ConnectionPage,
+        reply: oneshot::Sender<ConnectionPage>,
     },
     Stop,
     #[cfg(test)]

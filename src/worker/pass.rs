@@ -167,6 +167,12 @@ impl Worker {
                 drop(permit);
             }
             Command::SetShares(shares) => self.budget.set_shares(shares),
+            Command::Turn { mut page, reply } => {
+                self.state.begin_pass(self.outlet.now_ns());
+                self.state.turn(&mut page);
+                // Fails when the client has closed its connection.
+                drop(reply.send(page));
+            }
             Command::Report { reply } => drop(reply.send(self.report())),
             #[cfg(test)]
             Command::Panic => panic!("requested by a test"),

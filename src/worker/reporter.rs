@@ -10,8 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::command::{Command, Mailbox, WorkerReport};
 use super::error::WorkerPoolError;
 use super::inbox::Inbox;
-use crate::datapath::Entry;
+use crate::datapath::{Connection, ConnectionPage, Entry};
 use crate::tables::WorkerId;
+use crate::types::PortKey;
 use crate::xsk::Frame;
 
 /// Reports of the workers. Clones concern the same workers, so that a task of the API gets reports without
@@ -85,6 +86,27 @@ impl WorkerReporter {
             reports.push(answer.await.map_err(|_| WorkerPoolError::Died { worker })?);
         }
         Ok(reports)
+    }
+
+    /// Passes the connections of every worker to `take`: those of a port, or of all ports.
+    ///
+    /// # Errors
+    /// [`WorkerPoolError::Died`] for the first worker that has ended.
+    pub async fn connections(
+        &self,
+        port: Option<PortKey>,
+        mut take: impl FnMut(Connection),
+    ) -> Result<(), WorkerPoolError> {
+        for worker in 0..self.workers.len() {
+            let mut page = ConnectionPage::before_first(port);
+            while page.has_next() {
+                let (reply, answer) = oneshot::channel();
+                self.send(worker, Command::Turn { page, reply })?;
+                page = answer.await.map_err(|_| WorkerPoolError::Died { worker })?;
+                page.drain().for_each(&mut take);
+            }
+        }
+        Ok(())
     }
 
     /// Lets `worker` forward a frame that control received, as if it had come in by `entry`. The permit is

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use trunkpath::api::model::TraceRequest;
+use trunkpath::api::model::{ConnectionsRequest, TraceRequest};
 use trunkpath::api::{ApiError, Call, Client, ClientError, Hex, ListenError, Query, Reply, Server};
 
 /// Time limit, longer than any test takes.
@@ -30,6 +30,7 @@ async fn daemon(path: &Path) -> JoinSet<()> {
                     lport: request.port.clone(),
                     ids: vec![request.frame.to_string()],
                 }),
+                Query::Connections(request) => Ok(json!([query.path(), request.port])),
                 Query::Ports
                 | Query::Subports
                 | Query::Networks
@@ -39,6 +40,7 @@ async fn daemon(path: &Path) -> JoinSet<()> {
                 | Query::Problems
                 | Query::Nb
                 | Query::Drift
+                | Query::Groups
                 | Query::Stats => Ok(json!([query.path()])),
             };
             reply.send(Reply { outcome, age_secs: AGE_SECS }).unwrap();
@@ -62,6 +64,11 @@ async fn one_connection_carries_every_query_and_errors_keep_their_text() {
     {
         let answer = client.request(&query).await.unwrap();
         assert_eq!((answer.value, answer.age_secs), (json!([query.path()]), AGE_SECS));
+    }
+    // A port whose id is not its own in a URL.
+    for port in [None, Some("a&b=c/\u{e4} d".to_owned())] {
+        let query = Query::Connections(ConnectionsRequest { port: port.clone() });
+        assert_eq!(client.request(&query).await.unwrap().value, json!([query.path(), port]));
     }
     let refusal = client.request(&trace()).await.unwrap_err();
     assert_eq!(refusal.to_string(), "no lport with id \"p\"; there is one named p: 01ff");
@@ -92,6 +99,8 @@ async fn plain_http_works_as_curl_sends_it() {
     assert!(ports.starts_with("HTTP/1.1 200 OK") && ports.ends_with(r#"["/v1/ports"]"#), "{ports}");
     let unknown = raw(&path, format!("GET /v1/port {head}\r\n")).await;
     assert!(unknown.starts_with("HTTP/1.1 404") && unknown.contains("/v1/ports, "), "{unknown}");
+    let typo = raw(&path, format!("GET /v1/connections?lport=p {head}\r\n")).await;
+    assert!(typo.starts_with("HTTP/1.1 400") && typo.contains("lport"), "{typo}");
     for body in
         ["", "{", r#"{"port":"p"}"#, r#"{"port":"p","frame":"0"}"#, r#"{"port":"p","frame":"","x":1}"#]
     {

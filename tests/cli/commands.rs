@@ -123,6 +123,30 @@ fn answer(query: &Query) -> Result<Value, ApiError> {
             json!({"url": "etcd://me@h1", "state": "stale", "reason": "db_away", "revision": 77, "age_seconds": 12.34,
                             "error": "no server answers", "chassis_record": {"state": "written"}, "reported_up": 3, "unusable": 2})
         }
+        Query::Groups => json!([
+            {"group": "g1", "name": "web", "exists": true, "stateless": false, "ports": [LPORT], "members": 9,
+             "rules": [
+                {"rule": "r1", "direction": "ingress", "ethertype": "IPv4", "protocol": 6, "selectors": [80, 81],
+                 "remote_ip_prefix": "10.0.0.0/8", "remote_group_id": null},
+                {"rule": "r2", "direction": "egress", "ethertype": "IPv6", "protocol": 58,
+                 "selectors": [32768, 33023], "remote_ip_prefix": null, "remote_group_id": "g2"},
+                {"rule": "r3", "direction": "egress", "ethertype": "IPv4", "protocol": null,
+                 "selectors": [0, 65535], "remote_ip_prefix": null, "remote_group_id": null}],
+             "unclear": [{"rule": "r4", "reason": "no direction"}]},
+            {"group": "g3", "name": "", "exists": false, "stateless": false, "ports": ["p2"], "members": 1,
+             "rules": [], "unclear": []},
+        ]),
+        Query::Connections(request) => {
+            let lport = request.port.as_deref().unwrap_or(LPORT);
+            json!({"total": 3, "connections": [
+                {"lport": lport, "protocol": 6, "local": {"address": "10.0.0.1", "port": 5000},
+                 "remote": {"address": "10.0.0.2", "port": 80}, "opened": "egress", "phase": "established",
+                 "age_seconds": 61, "expires_seconds": 432000, "bytes_sent": 1234, "bytes_received": 56789},
+                {"lport": lport, "protocol": 50, "local": {"address": "fd00::1", "port": 0},
+                 "remote": {"address": "fd00::2", "port": 0}, "opened": "ingress", "phase": "unanswered",
+                 "age_seconds": 1, "expires_seconds": 600, "bytes_sent": 0, "bytes_received": 99},
+            ]})
+        }
         Query::Drift => json!(["port 7 is None: expected Some"]),
         Query::Stats => json!({
             "ports": [{"lport": LPORT, "received_frames": 12, "received_bytes": 1200, "sent_frames": 5,
@@ -188,6 +212,20 @@ fn each_show_answers_on_one_line_a_thing() {
     assert!(has_line(&uplinks, &["eth2", "down: there is no such link"]), "{uplinks}");
     let workers = daemon.shown("show workers");
     assert!(has_line(&workers, &["0", "3", "sleeping", "tap0/0 tap0/1"]), "{workers}");
+    let groups = daemon.shown("show groups");
+    assert!(has_line(&groups, &["web (g1): stateful"]) && has_line(&groups, &[LPORT, "9"]), "{groups}");
+    assert!(has_line(&groups, &["ingress", "IPv4", "tcp", "80-81", "10.0.0.0/8", "r1"]), "{groups}");
+    assert!(has_line(&groups, &["egress", "IPv6", "ipv6-icmp", "type 128", "group g2", "r2"]), "{groups}");
+    assert!(has_line(&groups, &["egress", "IPv4", "any", "r3"]), "{groups}");
+    assert!(has_line(&groups, &["rule r4 allows nothing: no direction"]), "{groups}");
+    assert!(has_line(&groups, &["g3: has no record"]), "{groups}");
+    let connections = daemon.shown("show connections");
+    let tcp = [LPORT, "tcp", "10.0.0.1:5000", "->", "10.0.0.2:80", "established", "61 s", "1234", "56789"];
+    assert!(has_line(&connections, &tcp), "{connections}");
+    assert!(has_line(&connections, &["50", "fd00::1", "<-", "fd00::2", "unanswered"]), "{connections}");
+    assert!(has_line(&connections, &["and 1 more"]), "{connections}");
+    assert!(has_line(&daemon.shown("show connections p7"), &["p7", "tcp"]));
+    assert!(!daemon.command("show ports p7").output().unwrap().status.success());
     assert_eq!(daemon.shown("show problems"), "lport x\n  it is its own parent\n");
     let nb = daemon.shown("show nb");
     assert!(has_line(&nb, &["etcd://me@h1", "stale: the DB is away", "77", "12.3 s", "3", "2"]), "{nb}");

@@ -29,6 +29,7 @@ mod redis;
 mod reported;
 mod rtnl;
 mod security_groups;
+mod shown_groups;
 mod sightings;
 mod signals;
 mod storm;

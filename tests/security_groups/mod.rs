@@ -2,5 +2,5 @@
 
 mod agrees;
 mod model;
-mod packet;
+pub mod packet;
 mod rules;

@@ -2,6 +2,7 @@
 //! unchanged.
 
 mod outside;
+mod security_groups;
 mod state;
 mod stats;
 
@@ -12,6 +13,9 @@ use crate::kernel::inspect::XdpMode;
 use crate::types::{IfIndex, MacAddr, NetworkKey, NoSocketPolicy, PortKey};
 
 pub use outside::{OutsideStats, OutsideSubject, PathView, PeerView, UplinkView};
+pub use security_groups::{
+    ConnectionView, ConnectionsRequest, ConnectionsView, EndView, GroupView, RuleView, UnclearRuleView,
+};
 pub use state::{ChassisRecord, DownKind, DownReason, NbState, PortState, StaleReason};
 pub use stats::{ChunkCensus, LinkStats, PortStats, SocketStats, StatsView};
 

@@ -1,14 +1,19 @@
-//! `trunkpath show`: ports, networks, workers, problems and the northbound DB of a running daemon.
+//! `trunkpath show`: ports, networks, security groups, workers, problems and the northbound DB of a running daemon.
 
 mod outside;
+mod security_groups;
 mod summary;
 mod views;
 
+use anyhow::bail;
 use clap::ValueEnum;
 
 use super::daemon::{DaemonArgs, block_on, decode, request, request_json};
 use super::output::{print, print_json, width};
-use crate::api::model::{NbView, NetworkView, PeerView, PortView, SubportView, UplinkView, WorkerView};
+use crate::api::model::{
+    ConnectionsRequest, ConnectionsView, GroupView, NbView, NetworkView, PeerView, PortView, SubportView,
+    UplinkView, WorkerView,
+};
 use crate::api::{Client, Query};
 use crate::types::Problem;
 use summary::Summary;
@@ -19,6 +24,9 @@ use views::Names;
 pub struct ShowArgs {
     /// The view [default: a summary of all]
     view: Option<View>,
+    /// Id of an lport, to see its connections only
+    #[arg(value_name = "LPORT")]
+    port: Option<String>,
     #[command(flatten)]
     pub(super) daemon: DaemonArgs,
 }
@@ -40,6 +48,12 @@ enum View {
     /// Links to other hosts: tunnels and provider networks
     #[value(alias = "uplink")]
     Uplinks,
+    /// Security groups of ports here, and their rules
+    #[value(alias = "group")]
+    Groups,
+    /// Connections that security groups have allowed, those with the most bytes first
+    #[value(alias = "connection")]
+    Connections,
     /// Worker threads and their queues
     #[value(alias = "worker")]
     Workers,
@@ -53,8 +67,10 @@ enum View {
 }
 
 impl View {
-    const fn query(self) -> Query {
+    fn query(self, port: Option<String>) -> Query {
         match self {
+            Self::Groups => Query::Groups,
+            Self::Connections => Query::Connections(ConnectionsRequest { port }),
             Self::Ports => Query::Ports,
             Self::Subports => Query::Subports,
             Self::Networks => Query::Networks,
@@ -75,7 +91,10 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
             let summary = Summary::read(&mut client).await?;
             return if args.daemon.json { print_json(&summary) } else { print(&summary.to_string()) };
         };
-        let answer = request_json(&mut client, &view.query()).await?;
+        if args.port.is_some() && !matches!(view, View::Connections) {
+            bail!("only connections are shown of one lport");
+        }
+        let answer = request_json(&mut client, &view.query(args.port.clone())).await?;
         if args.daemon.json {
             return print_json(&answer);
         }
@@ -87,6 +106,8 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
             View::Networks => views::networks(&decode::<Vec<NetworkView>>(answer)?),
             View::Peers => outside::peers(&decode::<Vec<PeerView>>(answer)?),
             View::Uplinks => outside::uplinks(&decode::<Vec<UplinkView>>(answer)?),
+            View::Groups => security_groups::groups(&decode::<Vec<GroupView>>(answer)?),
+            View::Connections => security_groups::connections(&decode::<ConnectionsView>(answer)?),
             View::Workers => views::workers(&decode::<Vec<WorkerView>>(answer)?),
             View::Problems => views::problems(&decode::<Vec<Problem>>(answer)?, width()),
             View::Nb => views::nb(&decode::<NbView>(answer)?),

@@ -1,7 +1,7 @@
 //! Step 3: what the security groups of the sender let out.
 
 use crate::datapath::judge::{Always, Guarded, Refusal, judge};
-use crate::datapath::{Context, Facts, Halt, Outlet};
+use crate::datapath::{Context, Event, Facts, Ground, Halt, Outlet};
 use crate::packet::datagram::{Datagram, Unreadable};
 use crate::tables::{Identity, Port, PortFilter};
 use crate::types::Direction;
@@ -38,15 +38,20 @@ fn check(
         Ok(None) => return Ok(()),
         Err(Unreadable) => return Err(halt(Permit::Invalid)),
     };
-    match Always::of(&datagram, Direction::Egress) {
-        Always::Allowed => return Ok(()),
+    let guarded = Guarded::of(port, filter, cx.tables);
+    let verdict = match Always::of(&datagram, Direction::Egress) {
+        Always::Allowed => Ok(Ground::Always),
         Always::FromRouter => return Err(halt(Permit::FromRouter)),
         Always::FromDhcpServer => return Err(halt(Permit::FromDhcpServer)),
-        Always::Judged => {}
+        Always::Judged => {
+            judge(&datagram, (Direction::Egress, frame.len()), &guarded, &mut cx.state.connections)
+        }
+    };
+    let ground = verdict.map_err(|refusal| halt(reason_of(refusal)))?;
+    if let Some(slot) = facts.origin.port() {
+        cx.outlet.observe(Event::Allowed(slot, Direction::Egress, ground));
     }
-    let guarded = Guarded::of(port, filter, cx.tables);
-    let verdict = judge(&datagram, Direction::Egress, &guarded, &mut cx.state.connections);
-    verdict.map_err(|refusal| halt(reason_of(refusal)))
+    Ok(())
 }
 
 const fn reason_of(refusal: Refusal) -> Permit {

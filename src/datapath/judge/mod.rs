@@ -6,7 +6,7 @@ mod always;
 use super::state::connections::{Connections, Entry, Key, NoRoom, Opening, Place, Progress};
 use crate::packet::datagram::{Datagram, Part, Talk, TcpFlags};
 use crate::tables::{ConnectionPolicy, Filter, Identity, PortFilter, QuotaSlot, Tables};
-use crate::types::{Direction, Phase};
+use crate::types::{Direction, Id, Phase};
 
 pub(in crate::datapath) use always::Always;
 
@@ -27,6 +27,17 @@ impl<'t> Guarded<'t> {
         let PortFilter { rules, quota } = filter;
         Self { port, filter: tables.filter(rules), quota, policy: &tables.connections }
     }
+}
+
+/// Why a packet is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground<'t> {
+    /// It passes whatever the rules say.
+    Always,
+    /// It belongs to a connection, or to a packet whose first fragment was allowed.
+    Connection,
+    /// The rule with this id allows it.
+    Rule(&'t Id),
 }
 
 /// Why a packet is not allowed.
@@ -58,21 +69,23 @@ impl From<NoRoom> for Refusal {
 struct Case<'a> {
     datagram: &'a Datagram,
     direction: Direction,
+    /// Length of its frame.
+    bytes: usize,
     guarded: &'a Guarded<'a>,
 }
 
-/// Judges a packet from or to a port, and remembers the connection that it begins.
+/// Judges a packet from or to a port, in a frame of `bytes` bytes, and remembers the connection that it begins.
 ///
 /// # Errors
 /// The reason to drop it.
 #[inline]
-pub(in crate::datapath) fn judge(
-    datagram: &Datagram,
-    direction: Direction,
-    guarded: &Guarded<'_>,
+pub(in crate::datapath) fn judge<'a>(
+    datagram: &'a Datagram,
+    (direction, bytes): (Direction, usize),
+    guarded: &'a Guarded<'a>,
     connections: &mut Connections,
-) -> Result<(), Refusal> {
-    let case = Case { datagram, direction, guarded };
+) -> Result<Ground<'a>, Refusal> {
+    let case = Case { datagram, direction, bytes, guarded };
     let verdict = match datagram.part {
         Part::Tcp(flags) => case.judge_part(Some(flags), connections),
         Part::Data | Part::Reply => case.judge_part(None, connections),
@@ -81,20 +94,26 @@ pub(in crate::datapath) fn judge(
         Part::LaterFragment => return case.judge_fragment(connections),
     };
     match (verdict, datagram.fragment) {
-        (Ok(()), Some(identification)) => case.expect_fragments(identification, connections),
+        (Ok(ground), Some(identification)) => {
+            case.expect_fragments(identification, connections).map(|()| ground)
+        }
         _ => verdict,
     }
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
     /// Judges a packet of a conversation: by its connection, else by the rules.
     #[inline]
-    fn judge_part(&self, flags: Option<TcpFlags>, connections: &mut Connections) -> Result<(), Refusal> {
+    fn judge_part(
+        &self,
+        flags: Option<TcpFlags>,
+        connections: &mut Connections,
+    ) -> Result<Ground<'a>, Refusal> {
         let key = Key::of(self.guarded.port, self.direction, &self.datagram.talk);
         if let Some(place) = self.find_allowed(&key, connections) {
             let timeouts = &self.guarded.policy.timeouts;
-            match connections.advance(place, self.direction, flags, timeouts) {
-                Progress::Pass => return Ok(()),
+            match connections.advance(place, (self.direction, self.bytes), flags, timeouts) {
+                Progress::Pass => return Ok(Ground::Connection),
                 Progress::Reopen => connections.remove(place),
                 Progress::Invalid => return Err(Refusal::Invalid),
             }
@@ -134,7 +153,7 @@ impl Case<'_> {
         key: Key,
         flags: Option<TcpFlags>,
         connections: &mut Connections,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Ground<'a>, Refusal> {
         let filter = self.guarded.filter.ok_or(Refusal::NoRule)?;
         let Datagram { talk, selector, part, .. } = self.datagram;
         let phase = match (part, flags) {
@@ -142,12 +161,12 @@ impl Case<'_> {
             (Part::Reply, None) => None,
             (_, None) => Some(Phase::Unanswered),
         };
-        let stateless = || filter.allow_stateless(self.direction, talk, *selector).map(drop);
+        let stateless = || filter.allow_stateless(self.direction, talk, *selector).map(Ground::Rule);
         let Some(phase) = phase else { return stateless().ok_or(Refusal::Invalid) };
-        if filter.allow(self.direction, talk, *selector).is_none() {
-            return stateless().ok_or(Refusal::NoRule);
+        match filter.allow(self.direction, talk, *selector) {
+            Some(rule) => self.open(key, phase, connections).map(|()| Ground::Rule(rule)),
+            None => stateless().ok_or(Refusal::NoRule),
         }
-        self.open(key, phase, connections)
     }
 
     fn open(&self, key: Key, phase: Phase, connections: &mut Connections) -> Result<(), Refusal> {
@@ -157,6 +176,7 @@ impl Case<'_> {
             quota,
             direction: self.direction,
             phase,
+            bytes: self.bytes,
             selector: self.datagram.selector,
             generation: filter.map(Filter::generation).unwrap_or_default(),
         };
@@ -164,34 +184,34 @@ impl Case<'_> {
     }
 
     /// Judges a message that is part of no conversation.
-    fn judge_message(&self) -> Result<(), Refusal> {
+    fn judge_message(&self) -> Result<Ground<'a>, Refusal> {
         let filter = self.guarded.filter.ok_or(Refusal::NoRule)?;
         let Datagram { talk, selector, .. } = self.datagram;
         let stateful = filter.allow(self.direction, talk, *selector);
         stateful
             .or_else(|| filter.allow_stateless(self.direction, talk, *selector))
-            .map(drop)
+            .map(Ground::Rule)
             .ok_or(Refusal::NoRule)
     }
 
     /// Judges an error by the connection that it is about, a packet of which went the other way.
-    fn judge_error(&self, quoted: &Talk, connections: &mut Connections) -> Result<(), Refusal> {
+    fn judge_error(&self, quoted: &Talk, connections: &mut Connections) -> Result<Ground<'a>, Refusal> {
         let Datagram { talk, selector, .. } = self.datagram;
         // It goes to the sender of the packet.
         if talk.destination.address == quoted.source.address {
             let key = Key::of(self.guarded.port, self.direction.opposite(), quoted);
             if self.find_allowed(&key, connections).is_some() {
-                return Ok(());
+                return Ok(Ground::Connection);
             }
         }
         let stateless =
             self.guarded.filter.and_then(|filter| filter.allow_stateless(self.direction, talk, *selector));
-        stateless.map(drop).ok_or(Refusal::Invalid)
+        stateless.map(Ground::Rule).ok_or(Refusal::Invalid)
     }
 
-    fn judge_fragment(&self, connections: &mut Connections) -> Result<(), Refusal> {
+    fn judge_fragment(&self, connections: &mut Connections) -> Result<Ground<'a>, Refusal> {
         let key = self.key_of_fragments(self.datagram.fragment.ok_or(Refusal::Fragment)?);
-        self.find_allowed(&key, connections).map(drop).ok_or(Refusal::Fragment)
+        self.find_allowed(&key, connections).map(|_| Ground::Connection).ok_or(Refusal::Fragment)
     }
 
     /// Lets the later fragments of a packet pass whose first one is allowed.

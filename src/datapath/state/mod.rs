@@ -7,6 +7,7 @@ mod meter;
 use crate::tables::Identity;
 use crate::types::NetworkKey;
 use connections::Connections;
+pub use connections::{Connection, ConnectionPage};
 use meter::Meters;
 
 /// The state of one worker.
@@ -44,6 +45,11 @@ impl State {
             outside_meters: Meters::default(),
             ipv4_id: 0,
         }
+    }
+
+    /// Turns a drained page of connections into the next one.
+    pub fn turn(&self, page: &mut ConnectionPage) {
+        self.connections.turn(page);
     }
 
     /// Begins a pass over the sockets at this time of a monotonic clock, in nanoseconds: for the steps that

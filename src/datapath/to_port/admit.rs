@@ -1,10 +1,10 @@
 //! Step 7: whether the receiver may get the packet.
 
 use crate::datapath::judge::{Always, Guarded, Refusal, judge};
-use crate::datapath::{Context, Halt, Outlet, Packet};
+use crate::datapath::{Context, Event, Ground, Halt, Outlet, Packet};
 use crate::packet::Header;
 use crate::packet::datagram::{Datagram, Unreadable};
-use crate::tables::{Exit, Identity, PortFilter, TagMeaning, VlanTable};
+use crate::tables::{Exit, Identity, PortFilter, PortSlot, TagMeaning, VlanTable};
 use crate::types::Direction;
 use crate::types::drop_reason::Admit;
 use crate::xsk::Frame;
@@ -27,13 +27,14 @@ pub(in crate::datapath) fn admit(
     }
     match port.filter {
         None => Ok(()),
-        Some(filter) => judge_by((port.identity, filter), &packet.frame, cx)
+        Some(filter) => judge_by(exit.slot, (port.identity, filter), &packet.frame, cx)
             .map_err(|reason| Halt::drop(exit.slot, reason)),
     }
 }
 
 #[inline(never)]
 fn judge_by(
+    slot: PortSlot,
     (port, filter): (Identity, PortFilter),
     frame: &Frame,
     cx: &mut Context<'_, impl Outlet>,
@@ -43,18 +44,24 @@ fn judge_by(
         Ok(None) => return Ok(()),
         Err(Unreadable) => return Err(Admit::Invalid),
     };
-    if Always::of(&datagram, Direction::Ingress) == Always::Allowed {
-        return Ok(());
-    }
     let guarded = Guarded::of(port, filter, cx.tables);
-    let verdict = judge(&datagram, Direction::Ingress, &guarded, &mut cx.state.connections);
-    verdict.map_err(|refusal| match refusal {
+    let verdict = match Always::of(&datagram, Direction::Ingress) {
+        Always::Allowed => Ok(Ground::Always),
+        _ => judge(&datagram, (Direction::Ingress, frame.len()), &guarded, &mut cx.state.connections),
+    };
+    let ground = verdict.map_err(reason_of)?;
+    cx.outlet.observe(Event::Allowed(slot, Direction::Ingress, ground));
+    Ok(())
+}
+
+const fn reason_of(refusal: Refusal) -> Admit {
+    match refusal {
         Refusal::NoRule => Admit::NoRule,
         Refusal::Invalid => Admit::Invalid,
         Refusal::Fragment => Admit::Fragment,
         Refusal::Quota => Admit::QuotaFull,
         Refusal::Table => Admit::TableFull,
-    })
+    }
 }
 
 fn is_parents(frame: &Frame, table: &VlanTable) -> bool {

@@ -51,10 +51,20 @@ fn check_rules(object: &Object) -> Result<(), RecordError> {
 pub struct SecurityGroup {
     /// The id, which is also in the key of the record.
     pub id: Id,
+    /// The name; may be empty, and need not be unique.
+    pub name: Box<str>,
     /// The rules, in the order of the record.
     pub rules: Box<[GroupRule]>,
     /// Rules that cannot be understood, each with its id and the reason. They allow nothing.
     pub unclear: Box<[(Id, RecordError)]>,
+}
+
+impl SecurityGroup {
+    /// The name with the id, or the id alone.
+    #[must_use]
+    pub fn label(&self) -> String {
+        if self.name.is_empty() { self.id.to_string() } else { format!("{} ({})", self.name, self.id) }
+    }
 }
 
 impl Row for SecurityGroup {
@@ -72,7 +82,8 @@ impl Row for SecurityGroup {
                 }
             }
         }
-        Ok(Self { id, rules: rules.into(), unclear: unclear.into() })
+        let name = fields.text("name")?.unwrap_or_default().into();
+        Ok(Self { id, name, rules: rules.into(), unclear: unclear.into() })
     }
 
     fn id(&self) -> &Id {

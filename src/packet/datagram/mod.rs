@@ -4,6 +4,8 @@ mod icmp;
 mod ip;
 mod upper;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use bytemuck::Zeroable;
 
 use super::ip::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
@@ -114,6 +116,17 @@ impl Datagram {
             ETHERTYPE_IPV4 => ip::ipv4(bytes, len).map(Some),
             ETHERTYPE_IPV6 => ip::ipv6(bytes, len).map(Some),
             _ => Ok(None),
+        }
+    }
+}
+
+impl End {
+    /// The address.
+    #[must_use]
+    pub const fn ip(self, family: Family) -> IpAddr {
+        match family {
+            Family::Ipv4 => IpAddr::V4(Ipv4Addr::from_bits(self.address as u32)),
+            Family::Ipv6 => IpAddr::V6(Ipv6Addr::from_bits(self.address)),
         }
     }
 }

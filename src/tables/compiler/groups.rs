@@ -140,6 +140,11 @@ impl Groups {
 }
 
 impl Compiler {
+    /// The ports here that are filtered, and the groups of each.
+    pub fn filtered_ports(&self) -> impl Iterator<Item = (&Id, &[Id])> {
+        self.groups.ports.iter().map(|(lport, port)| (lport, &*port.groups))
+    }
+
     /// What filters a port that is compiled now; `None` for one that is not filtered. One for which there is no
     /// place is closed.
     pub(super) fn filter_of(&mut self, lport: &Id) -> Option<PortFilter> {

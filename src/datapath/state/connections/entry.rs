@@ -10,6 +10,10 @@ use crate::types::{Direction, Phase};
 #[derive(Debug, Clone, Copy, Zeroable)]
 pub(crate) struct Entry {
     pub(crate) key: Key,
+    /// Lengths of the frames in each direction, those of egress first.
+    pub(crate) bytes: [u64; 2],
+    /// The second of its first packet.
+    pub(crate) since: u32,
     /// The second after which it is forgotten.
     pub(crate) until: u32,
     /// Of the rules by which it was allowed last.
@@ -23,9 +27,20 @@ pub(crate) struct Entry {
 }
 
 // A million of them, with their tags, and with places that stay free, in 128 MB.
-const _: () = assert!(size_of::<Entry>() == 60);
+const _: () = assert!(size_of::<Entry>() == 80);
 
 impl Entry {
+    /// Counts a frame.
+    #[inline]
+    pub(super) fn count(&mut self, direction: Direction, bytes: usize) {
+        let [egress, ingress] = &mut self.bytes;
+        let sum = match direction {
+            Direction::Egress => egress,
+            Direction::Ingress => ingress,
+        };
+        *sum += bytes as u64;
+    }
+
     /// Remembers the connection from `now` on for as long as its phase says.
     #[inline]
     pub(super) const fn touch(&mut self, now: u32, timeouts: &Timeouts) {

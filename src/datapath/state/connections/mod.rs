@@ -2,6 +2,7 @@
 
 mod entry;
 mod key;
+mod page;
 mod quotas;
 mod table;
 mod tcp;
@@ -14,6 +15,7 @@ use crate::types::{Direction, Phase};
 
 pub(crate) use entry::Entry;
 pub(crate) use key::Key;
+pub use page::{Connection, ConnectionPage};
 use quotas::Quotas;
 pub(crate) use table::Place;
 use table::Table;
@@ -60,6 +62,8 @@ pub(crate) struct Opening {
     pub(crate) quota: QuotaSlot,
     pub(crate) direction: Direction,
     pub(crate) phase: Phase,
+    /// Length of its first frame.
+    pub(crate) bytes: usize,
     pub(crate) selector: u16,
     pub(crate) generation: u32,
 }
@@ -96,12 +100,13 @@ impl Connections {
         Some((place, self.table.get_mut(place).filter(|entry| entry.until > now)?))
     }
 
-    /// Moves a connection on by a packet in this direction. `flags` are those of TCP.
+    /// Moves a connection on by a packet in this direction, in a frame of `bytes` bytes. `flags` are those of
+    /// TCP.
     #[inline]
     pub(crate) fn advance(
         &mut self,
         place: Place,
-        direction: Direction,
+        (direction, bytes): (Direction, usize),
         flags: Option<TcpFlags>,
         timeouts: &Timeouts,
     ) -> Progress {
@@ -117,9 +122,13 @@ impl Connections {
             Step::To(phase) => {
                 entry.phase = phase;
                 entry.touch(now, timeouts);
+                entry.count(direction, bytes);
                 Progress::Pass
             }
-            Step::Ignore => Progress::Pass,
+            Step::Ignore => {
+                entry.count(direction, bytes);
+                Progress::Pass
+            }
             Step::Reopen => Progress::Reopen,
             Step::Invalid => Progress::Invalid,
         }
@@ -141,6 +150,8 @@ impl Connections {
         }
         let mut entry = Entry {
             key: opening.key,
+            bytes: [0; 2],
+            since: self.now,
             until: self.now,
             generation: opening.generation,
             selector: opening.selector,
@@ -149,6 +160,7 @@ impl Connections {
             opener: opening.direction,
         };
         entry.touch(self.now, &policy.timeouts);
+        entry.count(opening.direction, opening.bytes);
         let Self { table, quotas, now, .. } = self;
         let inserted = table.insert(entry, |entry| entry.until <= *now, |entry| quotas.give_back(entry));
         inserted.map_err(|table::Full| NoRoom::Table)?;

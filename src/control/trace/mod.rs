@@ -1,18 +1,21 @@
 //! `trunkpath trace`: the datapath with the tables in force, and an outlet that records each step. No frame
 //! is sent, and no counter changes.
 
+mod security_groups;
+
 use super::daemon::Daemon;
 use crate::api::model::{PortState, TraceDrop, TraceOutput, TraceRequest, TraceStep, TraceView};
 use crate::api::{ApiError, Hex};
 use crate::datapath::{
-    Blame, Burst, Context, Entry, Event, Facts, HandedOver, Ingress, Outlet, State, Target, forward,
+    Blame, Burst, Context, Entry, Event, Facts, Ground, HandedOver, Ingress, Outlet, State, Target, forward,
 };
 use crate::nb::LogicalPort;
 use crate::packet::TagId;
 use crate::tables::{Exit, PortSlot, WorkerId, Wrap};
 use crate::types::drop_reason::Locate;
-use crate::types::{DropReason, LinkRole, MacAddr, QueueId, Segmentation, UnknownTags};
+use crate::types::{Direction, DropReason, LinkRole, MacAddr, QueueId, Segmentation, UnknownTags};
 use crate::xsk::{Arena, Frame};
+use security_groups::{refused_direction, step_of};
 
 /// A worker without counters, so that a trace changes none.
 const NO_WORKER: WorkerId = WorkerId::MAX;
@@ -57,9 +60,15 @@ impl Daemon {
             let state = self.state_of(&port.id);
             return ApiError::PortDown { lport, state };
         }
-        let named = nb.lports().values().filter(|port| *port.name == *lport);
+        self.no_such_port(&lport)
+    }
+
+    /// The error for an id that no port has.
+    pub(super) fn no_such_port(&self, lport: &str) -> ApiError {
+        let ports = self.reconciler.compiler.northbound().lports().values();
+        let named = ports.filter(|port| *port.name == *lport);
         let ids = named.map(|port| port.id.to_string()).collect();
-        ApiError::NoSuchPort { lport, ids }
+        ApiError::NoSuchPort { lport: lport.to_owned(), ids }
     }
 
     /// The port's name, or its id if it has none.
@@ -192,6 +201,11 @@ impl TraceOutlet<'_> {
         self.step("locate", what);
     }
 
+    fn allowed(&mut self, port: PortSlot, direction: Direction, ground: Ground<'_>) {
+        let what = self.daemon.explain_allowed(&self.id(port), direction, ground);
+        self.step(step_of(direction), what);
+    }
+
     fn dropped(&mut self, blame: Blame, reason: DropReason) {
         if reason == DropReason::Locate(Locate::Unknown)
             && let (Some(sender), Some(destination)) = (self.sender.as_deref(), self.destination)
@@ -199,10 +213,12 @@ impl TraceOutlet<'_> {
         {
             self.step("locate", what);
         }
-        let port = match blame.port() {
-            Some(port) => self.id(port),
-            None => "-".to_owned(),
-        };
+        let port = blame.port().map(|port| self.id(port));
+        if let (Some(direction), Some(lport)) = (refused_direction(reason), &port) {
+            let what = self.daemon.explain_refused(lport, direction);
+            self.step(step_of(direction), what);
+        }
+        let port = port.unwrap_or_else(|| "-".to_owned());
         self.view.drops.push(TraceDrop { port, reason: reason.to_string() });
     }
 }
@@ -257,6 +273,7 @@ impl Outlet for TraceOutlet<'_> {
             Event::UnknownTag(port, tag) => self.unknown_tag(port, tag),
             Event::RefusedMac(port, mac) => self.refused_mac(port, mac),
             Event::ChecksumCompleted => self.step("checksum", "completed the partial checksum".to_owned()),
+            Event::Allowed(port, direction, ground) => self.allowed(port, direction, ground),
             Event::Located(facts, target) => self.located(facts, target),
             Event::Dropped(blame, reason) => self.dropped(blame, reason),
         }
