@@ -12,16 +12,24 @@ use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use trunkpath::datapath::State;
 use trunkpath::tables::{Publisher, Reader, Tables};
 use trunkpath::xsk::Arena;
 
 use testkit::bench::burst::{Burst, Kind, Maker};
-use testkit::bench::scenario::{SizedScenario, Traffic};
+use testkit::bench::scenario::{Guard, SizedScenario, Traffic};
 use testkit::bench::step::{CLASSIFY, LOCATE, PIPELINE, Step, TO_PORT};
 
 const BURSTS: [usize; 3] = [1, 32, 64];
 const FULL_BURST: usize = 64;
 const SEGMENTATIONS: [usize; 3] = [1, 1_000, 100_000];
+/// Packets of 100,000 connections with and without what checks them, and packets that begin one.
+const GUARDED: [(Guard, Traffic); 4] = [
+    (Guard::Nothing, Traffic::Connections(100_000)),
+    (Guard::Sources, Traffic::Connections(100_000)),
+    (Guard::Groups(10_000), Traffic::Connections(100_000)),
+    (Guard::Groups(10_000), Traffic::NewConnections),
+];
 const FLOOD_RECEIVERS: [usize; 2] = [2, 32];
 
 /// Frames that are prepared before the clock starts: many, so that reading the clock costs nothing, and few
@@ -45,22 +53,32 @@ impl Bench {
         group.warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(200));
         group.throughput(Throughput::Elements(kind.frames as u64));
         let (tables, mut reader) = (self.publisher.current(), self.publisher.reader());
+        let maker = || Maker::new(&self.scenario, &tables, self.arena, kind);
+        let mut state = maker().state();
         group.bench_function(id, |bencher| {
-            let maker = || Maker::new(&self.scenario, &tables, self.arena, kind);
-            bencher.iter_custom(|bursts| time(step, bursts, &mut reader, maker(), kind));
+            bencher.iter_custom(|bursts| time(step, bursts, (&mut reader, &mut state), maker(), kind));
         });
     }
 }
 
 /// Time of `step` for `bursts` bursts, without that of making them.
-fn time(step: Step, mut bursts: u64, reader: &mut Reader, mut maker: Maker<'_>, kind: Kind) -> Duration {
+fn time(
+    step: Step,
+    mut bursts: u64,
+    (reader, state): (&mut Reader, &mut State),
+    mut maker: Maker<'_>,
+    kind: Kind,
+) -> Duration {
     let round = (FRAMES / kind.frames) as u64;
     let mut total = Duration::ZERO;
     while bursts > 0 {
         let mut ready: Vec<Burst> = (0..bursts.min(round)).map(|_| maker.make()).collect();
+        if kind.traffic == Traffic::NewConnections {
+            maker.begin_round(state);
+        }
         let start = Instant::now();
         for burst in &mut ready {
-            (step.run)(reader, burst);
+            (step.run)(reader, state, burst);
         }
         total += start.elapsed();
         bursts -= ready.len() as u64;
@@ -88,6 +106,13 @@ fn benches(criterion: &mut Criterion) {
         run(LOCATE, Traffic::Hit, FULL_BURST);
         run(LOCATE, Traffic::Unknown, FULL_BURST);
         run(TO_PORT, Traffic::Hit, FULL_BURST);
+    }
+    for (guard, traffic) in GUARDED {
+        let bench = Bench::new(SizedScenario::guarded(1_000, guard), arena);
+        let mut group =
+            criterion.benchmark_group(format!("{}/{}_{}", PIPELINE.name, traffic.name(), guard.name()));
+        let kind = Kind { stage: PIPELINE.stage, traffic, frames: FULL_BURST, copies: 0 };
+        bench.run(&mut group, BenchmarkId::new(FULL_BURST.to_string(), 1_000), PIPELINE, kind);
     }
     for receivers in FLOOD_RECEIVERS {
         let bench = Bench::new(SizedScenario::for_floods(receivers), arena);

@@ -153,15 +153,12 @@ impl Client {
 }
 
 fn uri_of(query: &Query) -> Uri {
-    match query {
-        Query::Connections(ConnectionsRequest { port: Some(port) }) => {
-            let parameters =
-                form_urlencoded::Serializer::new(String::new()).append_pair("port", port).finish();
-            // Always a URI: what may not be in one is escaped.
-            format!("{}?{parameters}", query.path()).parse().unwrap_or_default()
-        }
-        _ => Uri::from_static(query.path()),
-    }
+    let Query::Connections(ConnectionsRequest { port: Some(port) }) = query else {
+        return Uri::from_static(query.path());
+    };
+    let parameters = form_urlencoded::Serializer::new(String::new()).append_pair("port", port).finish();
+    // Always a URI: what may not be in one is escaped.
+    format!("{}?{parameters}", query.path()).parse().unwrap_or_default()
 }
 
 fn age(head: &Parts) -> u64 {

@@ -120,7 +120,7 @@ fn keep_most(connections: &mut Vec<Connection>) {
 fn connection_view(lport: &Id, connection: &Connection) -> ConnectionView {
     let talk = &connection.talk;
     let [bytes_sent, bytes_received] = connection.bytes;
-    let end = |end: End| EndView { address: end.ip(talk.family), port: end.port };
+    let end = |end: End| EndView { address: end.address.ip(talk.family), port: end.port };
     ConnectionView {
         lport: lport.to_string(),
         protocol: talk.protocol,

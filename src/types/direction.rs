@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use bytemuck::Zeroable;
+use bytemuck::{NoUninit, Zeroable};
 use serde::{Deserialize, Serialize};
 
 /// The direction of a packet as seen by a port, in Neutron's words.
@@ -38,7 +38,9 @@ impl fmt::Display for Direction {
 }
 
 /// The version of IP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Zeroable, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Zeroable, NoUninit, Serialize, Deserialize,
+)]
 #[repr(u8)]
 pub enum Family {
     /// Version 4.

@@ -16,11 +16,11 @@ pub(super) const fn step_of(direction: Direction) -> &'static str {
 
 /// The direction of a packet that is dropped because no rule allows it.
 pub(super) fn refused_direction(reason: DropReason) -> Option<Direction> {
-    match reason {
-        DropReason::Permit(Permit::NoRule) => Some(Direction::Egress),
-        DropReason::Admit(Admit::NoRule) => Some(Direction::Ingress),
-        _ => None,
-    }
+    let refusals = [
+        (DropReason::from(Permit::NoRule), Direction::Egress),
+        (DropReason::from(Admit::NoRule), Direction::Ingress),
+    ];
+    refusals.into_iter().find(|(refusal, _)| *refusal == reason).map(|(_, direction)| direction)
 }
 
 impl Daemon {

@@ -43,9 +43,7 @@ fn check(
         Always::Allowed => Ok(Ground::Always),
         Always::FromRouter => return Err(halt(Permit::FromRouter)),
         Always::FromDhcpServer => return Err(halt(Permit::FromDhcpServer)),
-        Always::Judged => {
-            judge(&datagram, (Direction::Egress, frame.len()), &guarded, &mut cx.state.connections)
-        }
+        Always::Judged => judge(frame, &datagram, Direction::Egress, &guarded, &mut cx.state.connections),
     };
     let ground = verdict.map_err(|refusal| halt(reason_of(refusal)))?;
     if let Some(slot) = facts.origin.port() {

@@ -4,9 +4,10 @@
 mod always;
 
 use super::state::connections::{Connections, Entry, Key, NoRoom, Opening, Place, Progress};
-use crate::packet::datagram::{Datagram, Part, Talk, TcpFlags};
+use crate::packet::datagram::{Datagram, Part, TcpFlags, Unreadable};
 use crate::tables::{ConnectionPolicy, Filter, Identity, PortFilter, QuotaSlot, Tables};
 use crate::types::{Direction, Id, Phase};
+use crate::xsk::Frame;
 
 pub(in crate::datapath) use always::Always;
 
@@ -67,30 +68,30 @@ impl From<NoRoom> for Refusal {
 /// A packet on trial.
 #[derive(Debug, Clone, Copy)]
 struct Case<'a> {
+    frame: &'a Frame,
     datagram: &'a Datagram,
     direction: Direction,
-    /// Length of its frame.
-    bytes: usize,
     guarded: &'a Guarded<'a>,
 }
 
-/// Judges a packet from or to a port, in a frame of `bytes` bytes, and remembers the connection that it begins.
+/// Judges the packet of a frame from or to a port, and remembers the connection that it begins.
 ///
 /// # Errors
 /// The reason to drop it.
 #[inline]
 pub(in crate::datapath) fn judge<'a>(
+    frame: &'a Frame,
     datagram: &'a Datagram,
-    (direction, bytes): (Direction, usize),
+    direction: Direction,
     guarded: &'a Guarded<'a>,
     connections: &mut Connections,
 ) -> Result<Ground<'a>, Refusal> {
-    let case = Case { datagram, direction, bytes, guarded };
+    let case = Case { frame, datagram, direction, guarded };
     let verdict = match datagram.part {
         Part::Tcp(flags) => case.judge_part(Some(flags), connections),
         Part::Data | Part::Reply => case.judge_part(None, connections),
         Part::Message => case.judge_message(),
-        Part::Error(quoted) => return case.judge_error(&quoted, connections),
+        Part::Error => return case.judge_error(connections),
         Part::LaterFragment => return case.judge_fragment(connections),
     };
     match (verdict, datagram.fragment) {
@@ -112,7 +113,7 @@ impl<'a> Case<'a> {
         let key = Key::of(self.guarded.port, self.direction, &self.datagram.talk);
         if let Some(place) = self.find_allowed(&key, connections) {
             let timeouts = &self.guarded.policy.timeouts;
-            match connections.advance(place, (self.direction, self.bytes), flags, timeouts) {
+            match connections.advance(place, (self.direction, self.frame.len()), flags, timeouts) {
                 Progress::Pass => return Ok(Ground::Connection),
                 Progress::Reopen => connections.remove(place),
                 Progress::Invalid => return Err(Refusal::Invalid),
@@ -176,7 +177,7 @@ impl<'a> Case<'a> {
             quota,
             direction: self.direction,
             phase,
-            bytes: self.bytes,
+            bytes: self.frame.len(),
             selector: self.datagram.selector,
             generation: filter.map(Filter::generation).unwrap_or_default(),
         };
@@ -195,11 +196,12 @@ impl<'a> Case<'a> {
     }
 
     /// Judges an error by the connection that it is about, a packet of which went the other way.
-    fn judge_error(&self, quoted: &Talk, connections: &mut Connections) -> Result<Ground<'a>, Refusal> {
+    fn judge_error(&self, connections: &mut Connections) -> Result<Ground<'a>, Refusal> {
         let Datagram { talk, selector, .. } = self.datagram;
+        let quoted = Datagram::quoted(self.frame.bytes()).map_err(|Unreadable| Refusal::Invalid)?;
         // It goes to the sender of the packet.
         if talk.destination.address == quoted.source.address {
-            let key = Key::of(self.guarded.port, self.direction.opposite(), quoted);
+            let key = Key::of(self.guarded.port, self.direction.opposite(), &quoted);
             if self.find_allowed(&key, connections).is_some() {
                 return Ok(Ground::Connection);
             }

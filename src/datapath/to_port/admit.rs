@@ -47,7 +47,9 @@ fn judge_by(
     let guarded = Guarded::of(port, filter, cx.tables);
     let verdict = match Always::of(&datagram, Direction::Ingress) {
         Always::Allowed => Ok(Ground::Always),
-        _ => judge(&datagram, (Direction::Ingress, frame.len()), &guarded, &mut cx.state.connections),
+        Always::FromRouter | Always::FromDhcpServer | Always::Judged => {
+            judge(frame, &datagram, Direction::Ingress, &guarded, &mut cx.state.connections)
+        }
     };
     let ground = verdict.map_err(reason_of)?;
     cx.outlet.observe(Event::Allowed(slot, Direction::Ingress, ground));

@@ -1,7 +1,7 @@
 //! ICMP (RFC 792, RFC 950) and `ICMPv6` (RFC 4443).
 
 use super::upper::Segment;
-use super::{Asker, Part, Talk, Unreadable, ip};
+use super::{Asker, Part, Talk, Unreadable};
 use crate::types::Family;
 
 /// A kind of message.
@@ -31,7 +31,7 @@ const fn kind_of(family: Family, message: u8) -> Kind {
 }
 
 /// Bytes before the quoted packet, or before the data of a request.
-const HEADER_LEN: usize = 8;
+pub(super) const HEADER_LEN: usize = 8;
 
 pub(super) fn part(talk: Talk, segment: Segment<'_>) -> Result<(Talk, Part, u16), Unreadable> {
     let [message, code, _, _] = *segment.header::<4>()?;
@@ -39,10 +39,7 @@ pub(super) fn part(talk: Talk, segment: Segment<'_>) -> Result<(Talk, Part, u16)
     let (talk, part) = match kind_of(talk.family, message) {
         Kind::Request => (asking(talk, message, segment)?, Part::Data),
         Kind::Reply(request) => (answering(talk, request, segment)?, Part::Reply),
-        Kind::Error => {
-            let quoted = segment.visible.get(HEADER_LEN..).ok_or(Unreadable)?;
-            (talk, Part::Error(ip::quoted(talk.family, quoted)?))
-        }
+        Kind::Error => (talk, Part::Error),
         Kind::Other => (talk, Part::Message),
     };
     Ok((talk, part, selector))

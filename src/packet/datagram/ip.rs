@@ -1,7 +1,8 @@
 //! The headers of IPv4 and IPv6.
 
+use super::icmp;
 use super::upper::{Segment, part};
-use super::{Asker, Datagram, End, Part, Talk, Unreadable};
+use super::{Address, Asker, Datagram, End, Part, Talk, Unreadable};
 use crate::packet::bytes::be16;
 use crate::packet::extension_headers::{Fragment, Upper, end_of, upper};
 use crate::packet::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN, MORE_FRAGMENTS, OFFSET, ipv4_payload};
@@ -31,12 +32,12 @@ fn ipv4_header(bytes: &[u8]) -> Result<(Talk, u16, usize), Unreadable> {
     let start = ipv4_payload(header).ok_or(Unreadable)?;
     let [_, _, _, _, _, _, high, low, _, protocol, _, _, addresses @ ..] = *header;
     let addresses = u64::from_be_bytes(addresses);
-    let end = |address: u64| End { address: address.into(), port: 0 };
+    let end = |address: u64| End { address: Address::v4(address as u32), port: 0 };
     let talk = Talk {
         family: Family::Ipv4,
         protocol,
         source: end(addresses >> 32),
-        destination: end(addresses & 0xffff_ffff),
+        destination: end(addresses),
         asker: Asker::Either,
     };
     Ok((talk, u16::from_be_bytes([high, low]), start))
@@ -64,7 +65,9 @@ fn ipv6_addresses(bytes: &[u8]) -> Result<Talk, Unreadable> {
     let header: &[u8; IPV6_HEADER_LEN] = bytes.first_chunk().ok_or(Unreadable)?;
     let end = |at: usize| {
         let octets = header.get(at..).and_then(<[u8]>::first_chunk);
-        octets.map(|octets| End { address: u128::from_be_bytes(*octets), port: 0 }).ok_or(Unreadable)
+        octets
+            .map(|octets| End { address: Address::v6(u128::from_be_bytes(*octets)), port: 0 })
+            .ok_or(Unreadable)
     };
     Ok(Talk {
         family: Family::Ipv6,
@@ -91,9 +94,24 @@ fn finish(talk: Talk, segment: Segment<'_>) -> Result<Datagram, Unreadable> {
     Ok(Datagram { talk, part, selector, fragment: segment.fragment })
 }
 
+/// The conversation that an ICMP error of IPv4 is about.
+pub(super) fn quoted_by_ipv4(packet: &[u8]) -> Result<Talk, Unreadable> {
+    let (_, _, start) = ipv4_header(packet)?;
+    let end = packet.len().min(be16(packet, 2).ok_or(Unreadable)?.into());
+    quoted(Family::Ipv4, packet.get(start + icmp::HEADER_LEN..end).ok_or(Unreadable)?)
+}
+
+/// The conversation that an ICMP error of IPv6 is about.
+pub(super) fn quoted_by_ipv6(packet: &[u8]) -> Result<Talk, Unreadable> {
+    // Without the trailer of the frame; the rest of a packet may be in other chunks.
+    let end = packet.len().min(end_of(packet, usize::MAX).ok_or(Unreadable)?);
+    let Some(Upper::Header { start, .. }) = upper(packet, end) else { return Err(Unreadable) };
+    quoted(Family::Ipv6, packet.get(start + icmp::HEADER_LEN..end).ok_or(Unreadable)?)
+}
+
 /// The conversation of a packet that an ICMP error quotes: its header, and at least the first 8 bytes behind
 /// it (RFC 792; RFC 4443, 3), whatever is missing behind these.
-pub(super) fn quoted(family: Family, bytes: &[u8]) -> Result<Talk, Unreadable> {
+fn quoted(family: Family, bytes: &[u8]) -> Result<Talk, Unreadable> {
     let (talk, start) = match family {
         Family::Ipv4 => {
             let (talk, field, start) = ipv4_header(bytes)?;

@@ -1,16 +1,16 @@
 //! An IP packet as security groups see it: its conversation, what it is in that, and what rules compare.
 
+mod address;
 mod icmp;
 mod ip;
 mod upper;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use bytemuck::Zeroable;
+use bytemuck::{NoUninit, Zeroable};
 
 use super::ip::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 use super::payload::Payload;
 use crate::types::Family;
+pub use address::Address;
 
 /// An IP packet. Nothing in it was compared with anything else: addresses and ports are the sender's claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +44,15 @@ pub struct Talk {
 /// An end of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct End {
-    /// The address as a number; an IPv4 address in the lower 32 bits.
-    pub address: u128,
+    /// The address.
+    pub address: Address,
     /// The port, host byte order; of an ICMP request the identifier at the asker and the type at the other
     /// end; 0 for other protocols.
     pub port: u16,
 }
 
 /// The end of a conversation that asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Zeroable)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Zeroable, NoUninit)]
 #[repr(u8)]
 pub enum Asker {
     /// The protocol knows no questions, or every packet is one.
@@ -74,8 +74,8 @@ pub enum Part {
     Reply,
     /// An ICMP message that is part of no conversation.
     Message,
-    /// An ICMP error about a packet of this conversation, which its sender had sent.
-    Error(Talk),
+    /// An ICMP error about another packet: see [`Datagram::quoted`].
+    Error,
     /// A fragment other than the first, which has the ports.
     LaterFragment,
 }
@@ -118,15 +118,21 @@ impl Datagram {
             _ => Ok(None),
         }
     }
-}
 
-impl End {
-    /// The address.
-    #[must_use]
-    pub const fn ip(self, family: Family) -> IpAddr {
-        match family {
-            Family::Ipv4 => IpAddr::V4(Ipv4Addr::from_bits(self.address as u32)),
-            Family::Ipv6 => IpAddr::V6(Ipv6Addr::from_bits(self.address)),
+    /// The conversation that an ICMP error in a frame is about, from the point of view of the sender of the
+    /// packet that it quotes.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: also if it quotes too little, or an error.
+    pub fn quoted(first: &[u8]) -> Result<Talk, Unreadable> {
+        match Payload::of(first) {
+            Some(Payload::Packet { ethertype: ETHERTYPE_IPV4, start }) => {
+                ip::quoted_by_ipv4(first.get(start..).ok_or(Unreadable)?)
+            }
+            Some(Payload::Packet { ethertype: ETHERTYPE_IPV6, start }) => {
+                ip::quoted_by_ipv6(first.get(start..).ok_or(Unreadable)?)
+            }
+            _ => Err(Unreadable),
         }
     }
 }

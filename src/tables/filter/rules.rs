@@ -69,8 +69,8 @@ impl Rules {
     ) -> Option<&Id> {
         let list = self.0.get(place(direction, talk.family))?;
         let remote = match direction {
-            Direction::Egress => talk.destination.address,
-            Direction::Ingress => talk.source.address,
+            Direction::Egress => talk.destination.address.number(),
+            Direction::Ingress => talk.source.address.number(),
         };
         let heads = list.heads.iter().zip(&list.tails);
         let mut matching = heads.filter(|(head, _)| head.matches(talk.protocol, selector));

@@ -1,7 +1,7 @@
 //! Bursts of frames, prepared for a step.
 
 use trunkpath::datapath::{
-    self, Context, Entry, HandedOver, Ingress, Outlet, Packet, State, Target, classify, locate,
+    self, Context, Entry, HandedOver, Ingress, Outlet, Packet, State, Target, classify, forward, locate,
 };
 use trunkpath::packet::dot1q;
 use trunkpath::packet::tunnel::{Flow, OuterHeader};
@@ -9,7 +9,8 @@ use trunkpath::tables::{Exit, LinkSlot, PortSlot, Tables, WorkerId};
 use trunkpath::types::{Pcp, QueueId, Tci};
 use trunkpath::xsk::{Arena, Frame};
 
-use super::scenario::{HERE, OTHER, SizedScenario, Traffic, UPLINK, Way, endpoints};
+use super::guard::ip;
+use super::scenario::{HERE, OTHER, SizedScenario, Traffic, UPLINK, Way, address, endpoints};
 
 /// Step that the frames of a burst have reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +21,12 @@ pub enum Stage {
     Classified,
 }
 
-/// Room for connections: the ports here have none, and callgrind takes a second to zero that of a worker.
-const CONNECTIONS: u32 = 1 << 10;
+/// Room for connections of traffic without: callgrind takes a second to zero that of a worker.
+const FEW: u32 = 1 << 10;
+/// Room for those of traffic with new ones.
+const MANY: u32 = 1 << 20;
+/// Time after which a connection of UDP is forgotten, in nanoseconds.
+const FORGOTTEN_NS: u64 = 31_000_000_000;
 
 /// Size and traffic of a burst.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +47,6 @@ pub struct Burst {
     /// Frames with their facts, and the receiver if it is a single port; none for the first step.
     pub classified: Vec<(Packet, Option<PortSlot>)>,
     pub end: End,
-    pub state: State,
     kind: Kind,
 }
 
@@ -61,9 +65,11 @@ pub struct Maker<'a> {
     arena: &'static Arena,
     kind: Kind,
     random: u64,
+    /// Number of packets of connections.
+    packets: usize,
 }
 
-/// Source address of all frames; no port security applies.
+/// Source address of frames of ports without port security.
 const SOURCE: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
 impl Kind {
@@ -84,7 +90,33 @@ impl<'a> Maker<'a> {
         arena: &'static Arena,
         kind: Kind,
     ) -> Self {
-        Self { scenario, tables, arena, kind, random: 0x9e37_79b9_7f4a_7c15 }
+        Self { scenario, tables, arena, kind, random: 0x9e37_79b9_7f4a_7c15, packets: 0 }
+    }
+
+    /// The state of a worker that has had packets of all connections.
+    pub fn state(&mut self) -> State {
+        let Traffic::Connections(connections) = self.kind.traffic else {
+            return State::new(if self.kind.traffic == Traffic::NewConnections { MANY } else { FEW });
+        };
+        // One at each end, and room for those that two ends would share.
+        let mut state = State::new(4 * connections as u32);
+        state.begin_pass(0);
+        for number in 0..connections {
+            let way = self.way_of(number);
+            let mut received = datapath::Burst::new();
+            received.push(self.received(&way, number));
+            let mut end = End { sent: vec![], free: vec![] };
+            let mut cx = Context { tables: self.tables, state: &mut state, outlet: &mut end };
+            let ingress = Ingress::of(entry(way.link), cx.tables);
+            forward(&mut received, ingress, &mut cx);
+            assert_eq!(end.sent.len(), 1, "a connection is allowed");
+        }
+        state
+    }
+
+    /// The time of the next round of new connections: those before are over.
+    pub fn begin_round(&self, state: &mut State) {
+        state.begin_pass(self.packets as u64 * FORGOTTEN_NS);
     }
 
     pub fn make(&mut self) -> Burst {
@@ -92,9 +124,19 @@ impl<'a> Maker<'a> {
         let link = self.draw(self.scenario.sending_links());
         let (mut received, mut classified) = (datapath::Burst::new(), Vec::new());
         for _ in 0..kind.frames {
-            let way = self.scenario.way(link, kind.traffic, &mut |below| self.draw(below));
+            let number = if let Traffic::Connections(connections) = kind.traffic {
+                self.draw(connections)
+            } else {
+                self.packets
+            };
+            self.packets += 1;
+            let way = if kind.traffic.has_connections() {
+                self.way_of(number)
+            } else {
+                self.scenario.way(link, kind.traffic, &mut |below| self.draw(below))
+            };
             match kind.stage {
-                Stage::Received => received.push(self.received(&way)),
+                Stage::Received => received.push(self.received(&way, number)),
                 Stage::Classified => classified.push(self.classified(&way)),
             }
         }
@@ -106,7 +148,6 @@ impl<'a> Maker<'a> {
             received,
             classified,
             end,
-            state: State::new(CONNECTIONS),
             kind,
         }
     }
@@ -115,19 +156,29 @@ impl<'a> Maker<'a> {
         self.arena.take().expect("as many frames as bursts need")
     }
 
+    /// The way of a connection: always the same of the same number, from the first link.
+    fn way_of(&self, number: usize) -> Way {
+        let mut random = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.scenario.way(0, self.kind.traffic, &mut |below| draw(&mut random, below))
+    }
+
     /// A frame without tags, to the destination.
-    fn untagged(&self, way: &Way) -> Frame {
+    fn untagged(&self, way: &Way, number: usize) -> Frame {
         let mut frame = self.free_frame();
         let mut bytes = [0; 60];
         bytes[..6].copy_from_slice(&way.address.bytes());
-        bytes[6..12].copy_from_slice(&SOURCE);
+        if self.kind.traffic.has_connections() {
+            fill_in_packet(&mut bytes, way, number);
+        } else {
+            bytes[6..12].copy_from_slice(&SOURCE);
+        }
         assert!(frame.set_bytes(&bytes));
         frame
     }
 
     /// The frame as it comes in by the link: with its tag, or in a tunnel packet of the other host.
-    fn received(&self, way: &Way) -> Frame {
-        let mut frame = self.untagged(way);
+    fn received(&self, way: &Way, number: usize) -> Frame {
+        let mut frame = self.untagged(way, number);
         if self.kind.traffic == Traffic::FromHost {
             let header = OuterHeader::new(way.tunnel.kind(), &endpoints(OTHER, HERE), false).unwrap();
             let flow = Flow::of(frame.bytes());
@@ -140,9 +191,9 @@ impl<'a> Maker<'a> {
 
     /// The same after its classification, with the receiver if it is a single port.
     fn classified(&self, way: &Way) -> (Packet, Option<PortSlot>) {
-        let mut frame = self.received(way);
+        let mut frame = self.received(way, 0);
         let mut end = End { sent: vec![], free: vec![] };
-        let mut cx = Context { tables: self.tables, state: &mut State::new(CONNECTIONS), outlet: &mut end };
+        let mut cx = Context { tables: self.tables, state: &mut State::new(FEW), outlet: &mut end };
         let facts = classify(&mut frame, Ingress::of(entry(way.link), cx.tables), &mut cx).unwrap();
         let packet = Packet { frame, facts };
         let to = match locate(&packet, &mut cx) {
@@ -154,11 +205,27 @@ impl<'a> Maker<'a> {
 
     /// A random number less than `below` (xorshift64).
     fn draw(&mut self, below: usize) -> usize {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        (self.random % below as u64) as usize
+        draw(&mut self.random, below)
     }
+}
+
+fn draw(random: &mut u64, below: usize) -> usize {
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    (*random % below as u64) as usize
+}
+
+/// A UDP packet behind the destination address; its ports are the number of its connection.
+fn fill_in_packet(bytes: &mut [u8; 60], way: &Way, number: usize) {
+    let (from, to) = way.ends;
+    bytes[6..12].copy_from_slice(&address(from).bytes());
+    bytes[12..24].copy_from_slice(&[8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17]);
+    bytes[26..30].copy_from_slice(&ip(from).octets());
+    bytes[30..34].copy_from_slice(&ip(to).octets());
+    let ports = (0x8000_8000_u32 + number as u32).to_be_bytes();
+    bytes[34..38].copy_from_slice(&ports);
+    bytes[38..40].copy_from_slice(&26_u16.to_be_bytes());
 }
 
 impl Burst {
@@ -169,7 +236,12 @@ impl Burst {
         let done = self.kind.frames - left;
         let sent = match self.kind.traffic {
             _ if done == 0 => 0,
-            Traffic::Hit | Traffic::Parents | Traffic::ToHost | Traffic::FromHost => done,
+            Traffic::Hit
+            | Traffic::Parents
+            | Traffic::ToHost
+            | Traffic::FromHost
+            | Traffic::Connections(_)
+            | Traffic::NewConnections => done,
             Traffic::Flood => self.kind.all_frames(),
             Traffic::Unknown => 0,
         };

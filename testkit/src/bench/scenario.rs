@@ -8,6 +8,9 @@ use trunkpath::packet::tunnel::Endpoints;
 use trunkpath::tables::{Compiler, Host, LinkSlot, LocalLink, Policy, Tables, UnderlayPath};
 use trunkpath::types::{IfIndex, LinkRole, MacAddr, Tunnel, TunnelType, VlanId};
 
+pub use super::guard::Guard;
+use super::guard::merge;
+
 /// Maximum number of subports of one parent.
 const SUBPORTS_PER_PARENT: usize = 4000;
 const NETWORKS: usize = 100;
@@ -22,6 +25,7 @@ pub struct SizedScenario {
     segmentations: usize,
     networks: usize,
     reach: Reach,
+    guard: Guard,
 }
 
 /// What the networks reach beside the host.
@@ -47,9 +51,18 @@ pub enum Traffic {
     ToHost,
     /// A tunnel packet of another host for a listener here.
     FromHost,
+    /// As `Hit`, a UDP packet of one of so many connections, which the packets of each made before.
+    Connections(usize),
+    /// The same, each the first of its connection.
+    NewConnections,
 }
 
 impl Traffic {
+    /// Whether its frames are packets of connections.
+    pub const fn has_connections(self) -> bool {
+        matches!(self, Self::Connections(_) | Self::NewConnections)
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Hit => "hit",
@@ -58,6 +71,8 @@ impl Traffic {
             Self::Flood => "flood",
             Self::ToHost => "to_host",
             Self::FromHost => "from_host",
+            Self::Connections(_) => "connections",
+            Self::NewConnections => "new_connections",
         }
     }
 }
@@ -70,6 +85,8 @@ pub struct Way {
     /// The tunnel of the network that it is from.
     pub tunnel: Tunnel,
     pub address: MacAddr,
+    /// The numbers of the ports that it is from, and to.
+    pub ends: (usize, usize),
 }
 
 /// The endpoints of the host and of the other one.
@@ -82,18 +99,26 @@ pub const UPLINK: LinkSlot = LinkSlot(60_000);
 impl SizedScenario {
     /// A scenario with `segmentations` segmentations, and its tables.
     pub fn new(segmentations: usize) -> (Self, Tables) {
-        Self::build(Self { segmentations, networks: segmentations.min(NETWORKS), reach: Reach::Nothing })
+        Self::guarded(segmentations, Guard::Nothing)
+    }
+
+    /// The same with subports whose frames are checked.
+    pub fn guarded(segmentations: usize, guard: Guard) -> (Self, Tables) {
+        let networks = segmentations.min(NETWORKS);
+        Self::build(Self { segmentations, networks, reach: Reach::Nothing, guard })
     }
 
     /// The same with another host.
     pub fn with_host(segmentations: usize) -> (Self, Tables) {
-        Self::build(Self { segmentations, networks: segmentations.min(NETWORKS), reach: Reach::Host })
+        let networks = segmentations.min(NETWORKS);
+        Self::build(Self { segmentations, networks, reach: Reach::Host, guard: Guard::Nothing })
     }
 
     /// A scenario in which a broadcast of a subport has `receivers` receivers, and its tables.
     pub fn for_floods(receivers: usize) -> (Self, Tables) {
         let networks = FLOOD_SEGMENTATIONS / receivers;
-        Self::build(Self { segmentations: networks * receivers, networks, reach: Reach::Nothing })
+        let segmentations = networks * receivers;
+        Self::build(Self { segmentations, networks, reach: Reach::Nothing, guard: Guard::Nothing })
     }
 
     fn build(self) -> (Self, Tables) {
@@ -124,7 +149,9 @@ impl SizedScenario {
         let networks = (0..=self.networks).map(|number| network(number, self.reach));
         let subports = (0..self.segmentations + self.networks).flat_map(|subport| {
             let (parent, vid) = self.place(subport);
-            [port(subport, subport % self.networks), segmentation(subport, self.parent_port(parent), vid)]
+            let mut port = port(subport, subport % self.networks);
+            merge(&mut port.json, self.guard.fields(subport));
+            [port, segmentation(subport, self.parent_port(parent), vid)]
         });
         let parents = (0..self.parents()).map(|parent| port(self.parent_port(parent), self.networks));
         let remote = if self.reach == Reach::Host { self.networks } else { 0 };
@@ -132,6 +159,7 @@ impl SizedScenario {
         let host = (self.reach == Reach::Host).then(other_host);
         let mut records: Vec<_> =
             host.into_iter().chain(networks).chain(subports).chain(parents).chain(remote).collect();
+        records.extend(self.guard.records(self.parent_port(self.parents())));
         records.sort_by(|a, b| (a.table, &a.id).cmp(&(b.table, &b.id)));
         records
     }
@@ -141,24 +169,17 @@ impl SizedScenario {
     pub fn way(&self, link: usize, traffic: Traffic, draw: &mut impl FnMut(usize) -> usize) -> Way {
         let first = link * SUBPORTS_PER_PARENT;
         let from = first + draw(SUBPORTS_PER_PARENT.min(self.segmentations - first));
-        let vid = match traffic {
-            Traffic::Parents => VlanId::MAX,
-            Traffic::Hit | Traffic::Unknown | Traffic::Flood | Traffic::ToHost | Traffic::FromHost => {
-                self.place(from).1
-            }
+        let vid = if traffic == Traffic::Parents { VlanId::MAX } else { self.place(from).1 };
+        let to = match traffic {
+            Traffic::Hit | Traffic::Connections(_) | Traffic::NewConnections => self.neighbour(from, draw),
+            Traffic::Unknown => usize::MAX - draw(self.segmentations),
+            Traffic::Parents => self.parent_port((link + 1 + draw(self.parents() - 1)) % self.parents()),
+            Traffic::ToHost => self.remote_port(from % self.networks),
+            Traffic::Flood | Traffic::FromHost => from,
         };
-        let address = match traffic {
-            Traffic::Hit => address(self.neighbour(from, draw)),
-            Traffic::Unknown => address(usize::MAX - draw(self.segmentations)),
-            Traffic::Parents => {
-                address(self.parent_port((link + 1 + draw(self.parents() - 1)) % self.parents()))
-            }
-            Traffic::Flood => MacAddr::BROADCAST,
-            Traffic::ToHost => address(self.remote_port(from % self.networks)),
-            Traffic::FromHost => address(from),
-        };
+        let address = if traffic == Traffic::Flood { MacAddr::BROADCAST } else { address(to) };
         let link = if traffic == Traffic::FromHost { UPLINK } else { LinkSlot(link as u16) };
-        Way { link, vid, tunnel: tunnel(from % self.networks), address }
+        Way { link, vid, tunnel: tunnel(from % self.networks), address, ends: (from, to) }
     }
 
     /// Number of links that frames come from.
@@ -279,7 +300,7 @@ fn port_id(number: usize) -> String {
     format!("port{number}")
 }
 
-fn address(number: usize) -> MacAddr {
+pub fn address(number: usize) -> MacAddr {
     let [.., a, b, c, d] = number.to_be_bytes();
     MacAddr::new([0xfa, 0x16, a, b, c, d])
 }

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use trunkpath::datapath::{Context, Ingress, Target, classify, forward, locate, send};
+use trunkpath::datapath::{Context, Ingress, State, Target, classify, forward, locate, send};
 use trunkpath::tables::Reader;
 
 use super::burst::{Burst, Stage};
@@ -12,7 +12,7 @@ use super::burst::{Burst, Stage};
 pub struct Step {
     pub name: &'static str,
     pub stage: Stage,
-    pub run: fn(&mut Reader, &mut Burst),
+    pub run: fn(&mut Reader, &mut State, &mut Burst),
 }
 
 /// Classification, including the removal of the tag.
@@ -24,8 +24,8 @@ pub const TO_PORT: Step = Step { name: "to_port", stage: Stage::Classified, run:
 /// The whole pipeline of the datapath.
 pub const PIPELINE: Step = Step { name: "pipeline", stage: Stage::Received, run: run_pipeline };
 
-fn run_classify(tables: &mut Reader, burst: &mut Burst) {
-    let Burst { entry, received, end, state, .. } = burst;
+fn run_classify(tables: &mut Reader, state: &mut State, burst: &mut Burst) {
+    let Burst { entry, received, end, .. } = burst;
     let mut cx = Context { tables: tables.latest(), state, outlet: end };
     let ingress = Ingress::of(*entry, cx.tables);
     for frame in received {
@@ -33,16 +33,16 @@ fn run_classify(tables: &mut Reader, burst: &mut Burst) {
     }
 }
 
-fn run_locate(tables: &mut Reader, burst: &mut Burst) {
-    let Burst { classified, end, state, .. } = burst;
+fn run_locate(tables: &mut Reader, state: &mut State, burst: &mut Burst) {
+    let Burst { classified, end, .. } = burst;
     let mut cx = Context { tables: tables.latest(), state, outlet: end };
     for (packet, _) in classified {
         black_box(locate(packet, &mut cx).is_ok());
     }
 }
 
-fn run_to_port(tables: &mut Reader, burst: &mut Burst) {
-    let Burst { classified, end, state, .. } = burst;
+fn run_to_port(tables: &mut Reader, state: &mut State, burst: &mut Burst) {
+    let Burst { classified, end, .. } = burst;
     let mut cx = Context { tables: tables.latest(), state, outlet: end };
     for (packet, to) in classified.drain(..) {
         if let Some(to) = to {
@@ -51,8 +51,8 @@ fn run_to_port(tables: &mut Reader, burst: &mut Burst) {
     }
 }
 
-fn run_pipeline(tables: &mut Reader, burst: &mut Burst) {
-    let Burst { entry, received, end, state, .. } = burst;
+fn run_pipeline(tables: &mut Reader, state: &mut State, burst: &mut Burst) {
+    let Burst { entry, received, end, .. } = burst;
     let mut cx = Context { tables: tables.latest(), state, outlet: end };
     forward(received, Ingress::of(*entry, cx.tables), &mut cx);
 }

@@ -5,6 +5,7 @@ mod key;
 mod page;
 mod quotas;
 mod table;
+mod tags;
 mod tcp;
 
 use std::hash::{BuildHasher, RandomState};

@@ -5,13 +5,14 @@ use bytemuck::allocation::zeroed_slice_box;
 
 use super::entry::Entry;
 use super::key::Key;
+use super::tags::Tags;
 
 /// Entries of a bucket.
 const WAYS: usize = 8;
 
 /// A connection goes into its first bucket until that has this many, then into the emptier of its two: most
 /// are found in the first, and the table still fills up.
-const FIRST_WAYS: u32 = 6;
+const FIRST_WAYS: usize = 6;
 
 /// Entries by key. Memory is used from the first entries on, and as much as there have been at a time.
 #[derive(Debug)]
@@ -26,16 +27,16 @@ pub(super) struct Table {
     seed: u64,
 }
 
-/// Each key has two of them. A tag, 15 bits of an entry's hash, saves the look at other entries.
+/// Each key has two of them. A tag, 8 bits of an entry's hash, saves the look at most other entries.
 ///
 /// With the room at the end it is as long as a line of the cache, and in one, as large allocations of the C
 /// library begin 16 bytes behind a line. An alignment would have all buckets written at the start.
 #[derive(Debug, Clone, Copy, Zeroable)]
 #[repr(C)]
 struct Bucket {
-    tags: [u16; WAYS],
+    tags: Tags,
     places: [Place; WAYS],
-    room: [u32; 4],
+    room: [u32; 6],
 }
 
 const _: () = assert!(size_of::<Bucket>() == 64);
@@ -46,7 +47,7 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 pub(crate) struct Place(u32);
 
 /// The tag of a free way.
-const FREE: u16 = 0;
+const FREE: u8 = 0;
 
 /// There is no place for an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,15 +86,8 @@ impl Table {
     #[inline]
     fn way_in(&self, bucket: usize, hash: u64, is_it: impl Fn(Place) -> bool) -> Option<(usize, Place)> {
         let Bucket { tags, places, .. } = self.buckets.get(bucket)?;
-        let mut ways = ways_with(tags, tag_of(hash));
-        while ways != 0 {
-            let way = ways.trailing_zeros() as usize;
-            if let Some(place) = places.get(way).filter(|place| is_it(**place)) {
-                return Some((way, *place));
-            }
-            ways &= ways - 1;
-        }
-        None
+        let ways = tags.ways_with(tag_of(hash));
+        ways.filter_map(|way| Some((way, *places.get(way)?))).find(|(_, place)| is_it(*place))
     }
 
     #[inline]
@@ -133,8 +127,8 @@ impl Table {
         let (bucket, way) = self.free_way(buckets).ok_or(Full)?;
         let place = self.take_place().ok_or(Full)?;
         let bucket = self.buckets.get_mut(bucket).ok_or(Full)?;
-        let (tag, entry_place) = bucket.tags.get_mut(way).zip(bucket.places.get_mut(way)).ok_or(Full)?;
-        (*tag, *entry_place) = (tag_of(hash), place);
+        *bucket.places.get_mut(way).ok_or(Full)? = place;
+        bucket.tags.set(way, tag_of(hash));
         *self.get_mut(place).ok_or(Full)? = entry;
         Ok(())
     }
@@ -151,11 +145,11 @@ impl Table {
 
     fn free_way(&self, [first, second]: [usize; 2]) -> Option<(usize, usize)> {
         let taken = |bucket| {
-            let tags = self.buckets.get(bucket).map(|bucket: &Bucket| &bucket.tags);
-            tags.map_or(WAYS as u32, |tags| WAYS as u32 - ways_with(tags, FREE).count_ones())
+            let free = self.buckets.get(bucket).map(|bucket: &Bucket| bucket.tags.ways_with(FREE).count());
+            WAYS - free.unwrap_or_default()
         };
         let bucket = if taken(first) < FIRST_WAYS || taken(first) <= taken(second) { first } else { second };
-        let way = self.buckets.get(bucket)?.tags.iter().position(|tag| *tag == FREE)?;
+        let way = self.buckets.get(bucket)?.tags.ways_with(FREE).next()?;
         Some((bucket, way))
     }
 
@@ -165,9 +159,8 @@ impl Table {
         let hash = entry.key.hash(self.seed);
         for bucket in self.buckets_of(hash) {
             if let Some((way, _)) = self.way_in(bucket, hash, |other| other == place) {
-                let tag = self.buckets.get_mut(bucket).and_then(|bucket| bucket.tags.get_mut(way));
-                if let Some(tag) = tag {
-                    *tag = FREE;
+                if let Some(bucket) = self.buckets.get_mut(bucket) {
+                    bucket.tags.set(way, FREE);
                 }
             }
         }
@@ -184,14 +177,10 @@ impl Table {
     }
 }
 
-/// Of bits that choose no bucket.
-const fn tag_of(hash: u64) -> u16 {
-    (hash >> 48) as u16 | 1
-}
-
-/// A bit for each way with this tag.
-#[inline]
-fn ways_with(tags: &[u16; WAYS], tag: u16) -> u32 {
-    // The compiler makes it one comparison of all ways.
-    tags.iter().enumerate().fold(0, |ways, (way, other)| ways | u32::from(*other == tag) << way)
+/// Of bits that choose no bucket. No entry has that of a free way.
+const fn tag_of(hash: u64) -> u8 {
+    match (hash >> 56) as u8 {
+        FREE => 1,
+        tag => tag,
+    }
 }
