@@ -52,7 +52,7 @@ enum Step {
 
 const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
 
-fn rule() -> impl Strategy<Value = Value> {
+pub(super) fn rule() -> impl Strategy<Value = Value> {
     let plain = prop_oneof![
         3 => Just(json!({})),
         2 => select(vec![json!({"protocol": 6}), json!({"protocol": 17}), json!({"protocol": 132}), json!({"protocol": 99}), json!({"protocol": 0})]),
@@ -129,7 +129,7 @@ fn is_unreadable(packet: &Packet) -> bool {
     announces && packet.fragment.is_some()
 }
 
-fn packet(from: u8) -> impl Strategy<Value = Packet> {
+pub(super) fn packet(from: u8) -> impl Strategy<Value = Packet> {
     let fragment = prop_oneof![
         6 => Just(None),
         1 => (1..3_u16, 0..2_u16, any::<bool>()).prop_map(|(id, offset, more)| Some((id, offset, more))),

@@ -224,7 +224,7 @@ fn fragments(packet: &Packet, is_sent: bool, id: u16) -> String {
 }
 
 /// Packets whose outcome no rule changes.
-fn is_always(packet: &Packet, is_sent: bool) -> Option<Result<(), &'static str>> {
+pub fn is_always(packet: &Packet, is_sent: bool) -> Option<Result<(), &'static str>> {
     if packet.fragment.is_some_and(|(_, offset, more)| offset > 0 || more) {
         return None;
     }

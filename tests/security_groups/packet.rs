@@ -33,6 +33,7 @@ pub const SYN: u8 = 2;
 pub const RST: u8 = 4;
 pub const PSH: u8 = 8;
 pub const ACK: u8 = 16;
+pub const URG: u8 = 32;
 
 impl Packet {
     pub fn new(from: u8, to: u8, body: Body) -> Self {
@@ -90,8 +91,9 @@ impl Packet {
                 message[28..34].copy_from_slice(&mac);
                 [&ports(*source, 67)[..], &[0, 248, 0, 0], &message].concat()
             }
+            // With a checksum, which UDP-Lite requires (RFC 3828, 3.1).
             Body::Ports(_, source, destination) => {
-                [&ports(*source, *destination)[..], &[0, 16, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]].concat()
+                [&ports(*source, *destination)[..], &[0, 16, 9, 9, 1, 2, 3, 4, 5, 6, 7, 8]].concat()
             }
             // Neighbour discovery: as long as its fields, and about the sender.
             Body::Message(kind @ 133..=137, code, _) if self.v6 => {
