@@ -17,6 +17,7 @@ mod etcd;
 mod hosts;
 mod nb;
 mod netns;
+mod programs;
 mod redis;
 mod reference;
 mod security_groups;

@@ -8,4 +8,4 @@ mod model;
 mod moves;
 mod provider;
 mod reach;
-mod testbed;
+pub mod testbed;

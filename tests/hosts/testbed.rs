@@ -28,7 +28,7 @@ pub const MTU: u32 = 1600;
 pub struct Host {
     daemon: Option<Daemon>,
     pub netns: Netns,
-    files: Files,
+    pub files: Files,
     number: u8,
     arguments: Vec<String>,
 }
