@@ -14,6 +14,7 @@ mod first_frame;
 mod flood;
 mod harness;
 mod hostile;
+mod isolation;
 mod life;
 mod links;
 mod log;
