@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
 
 from servers import Daemon, Etcd, Neutron, Redis
 from waiting import wait_until
@@ -249,6 +251,60 @@ def test_security_groups_are_written(region):
     api.delete("security_group", web)
     for table in ("secgroup", "stateless_secgroup"):
         wait_until(f"{table} has no such record", lambda table=table: store.record(table, web["id"]) is None)
+
+
+def udp(sender, receiver, payload):
+    """A datagram of one port to another, to port 53, as bytes."""
+    addresses = [port["fixed_ips"][0]["ip_address"] for port in (sender, receiver)]
+    frame = Ether(src=sender["mac_address"], dst=receiver["mac_address"]) / IP(src=addresses[0], dst=addresses[1])
+    return bytes(frame / UDP(sport=4053, dport=53) / payload)
+
+
+@on_etcd
+def test_rules_and_members_decide_which_frames_reach_a_subport(testbed):
+    api, parent, subport = testbed.api, testbed.parent, testbed.subport
+    web, senders, clients = (api.create("security_group", name=name) for name in ("web", "senders", "clients"))
+    api.rule(senders, direction="egress")
+    api.update("port", subport, security_groups=[web["id"]])
+    api.update("port", testbed.other_peer, security_groups=[senders["id"]])
+    trunk = api.trunk(parent, (subport, 100))
+    api.update("port", parent, **{"binding:host_id": "compute1"})
+    peer = testbed.other_peer
+    testbed.boot(parent, peer)
+    testbed.wait_active(parent, subport, peer)
+    vm, numbers = testbed.vm(parent), iter(range(10**6))
+
+    def passes(sender):
+        """Whether a datagram of its own reaches the subport; one frame that needs no rule follows it."""
+        payload = b"datagram %06d" % next(numbers)
+        testbed.vm(sender).send_bytes(udp(sender, subport, payload))
+        testbed.vm(sender).send(sender["mac_address"], subport["mac_address"], b"behind " + payload)
+        for frame, tag in vm.frames():
+            if payload in frame:
+                assert tag == 100
+                return b"behind" not in frame
+        raise AssertionError("a frame without IP was dropped")
+
+    assert not passes(peer), "the group has no rule for it"
+    rule = api.rule(web, protocol="udp", port_range_min=53, port_range_max=53)
+    wait_until("the rule lets datagrams pass", lambda: passes(peer))
+    api.delete("security_group_rule", rule)
+    # Also those of the connection that it had allowed.
+    wait_until("datagrams stop without the rule", lambda: not passes(peer))
+
+    api.rule(web, protocol="udp", remote_group_id=clients["id"])
+    wait_rules(testbed.store, web, {"remote_group_id": clients["id"]})
+    groups = [senders["id"], clients["id"]]
+    member = api.port(testbed.other, security_groups=groups, **{"binding:host_id": "compute1"})
+    testbed.boot(member)
+    testbed.wait_active(member)
+    wait_until("datagrams of the new member pass", lambda: passes(member))
+    assert not passes(peer), "it is no member"
+    api.update("port", member, security_groups=[senders["id"]])
+    wait_until("the port is a member no longer", lambda: not passes(member))
+    api.delete("trunk", trunk)
+    for port in (parent, subport, member):
+        api.delete("port", port)
 
 
 @on_etcd
