@@ -1,13 +1,15 @@
 //! Cost of one change and of a list of all problems, with N records that claim the same or form a chain: N =
 //! 1000, 2000 and 4000. Cost of a start, of a change of one port and of one link event with 100, 1,000 and
 //! 10,000 ports that have nothing in common. Cost of another address of one of 1,000 other hosts with 10,000
-//! ports, and of a move of one of these ports. `cargo bench --bench growth`.
+//! ports, and of a move of one of these ports. Cost of another address of one of 100, 1,000 and 10,000 members of
+//! a security group. `cargo bench --bench growth`.
 #![allow(clippy::unwrap_used, reason = "a bench ends when it cannot go on")]
 
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use testkit::many_hosts::ManyHosts;
+use testkit::many_members::ManyMembers;
 use testkit::many_ports;
 use testkit::shapes::{self, Shape};
 
@@ -67,5 +69,18 @@ fn hosts(criterion: &mut Criterion) {
     group.bench_function("port and back", |bencher| bencher.iter(|| here.move_port(&runtime)));
 }
 
-criterion_group!(benches, growth, ports, hosts);
+fn members(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut group = criterion.benchmark_group("members");
+    group.sample_size(10).warm_up_time(Duration::from_millis(100));
+    group.measurement_time(Duration::from_millis(500));
+    for count in PORT_COUNTS {
+        let mut here = ManyMembers::new(count, &runtime);
+        group.bench_with_input(BenchmarkId::new("address and back", count), &count, |bencher, _| {
+            bencher.iter(|| here.change_member(&runtime));
+        });
+    }
+}
+
+criterion_group!(benches, growth, ports, hosts, members);
 criterion_main!(benches);

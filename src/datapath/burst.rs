@@ -5,9 +5,12 @@ use arrayvec::ArrayVec;
 
 use super::check_sender::check_sender;
 use super::from_port::{Ingress, checksum, classify, classify_outside, flood, locate, spread};
+use super::guarded::forward_guarded;
+use super::judge::parse;
 use super::leave::{leave, leave_copy};
 use super::{Burst, Context, Facts, Halt, HandedOver, Outlet, Packet, Target, hand_over};
 use crate::tables::{PortSlot, WorkerId};
+use crate::types::Wants;
 use crate::xsk::{BURST_FRAMES, Frame};
 
 /// Takes a burst through the from-port half.
@@ -28,18 +31,22 @@ fn forward_classified<O: Outlet>(
     classify: impl Fn(&mut Frame, &mut Context<'_, O>) -> Result<Facts, Halt>,
 ) {
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
+    let mut wants = Wants::empty();
     for mut frame in burst.drain(..) {
         match classify(&mut frame, cx) {
-            Ok(facts) => match check_sender(&frame, &facts, cx) {
-                Ok(()) => classified.push(Packet { frame, facts }),
-                Err(halt) => cx.stop(frame, halt),
-            },
+            Ok(facts) => {
+                wants |= facts.wants;
+                classified.push(Packet { frame, facts });
+            }
             Err(halt) => cx.stop(frame, halt),
         }
     }
+    if cx.tables.has_filters && wants.intersects(Wants::ANTISPOOF | Wants::OUTSIDE) {
+        return forward_guarded(classified, cx);
+    }
     let mut located = ArrayVec::<_, BURST_FRAMES>::new();
     for packet in classified {
-        match locate(&packet, cx) {
+        match check_sender(&packet.frame, &packet.facts, parse, cx).and_then(|()| locate(&packet, cx)) {
             Ok(target) => located.push((packet, target)),
             Err(halt) => cx.stop(packet.frame, halt),
         }

@@ -2,6 +2,7 @@
 
 use super::from_port::{antispoof, permit};
 use super::{Context, Facts, Halt, Outlet};
+use crate::packet::datagram::Parsed;
 use crate::types::Wants;
 use crate::types::drop_reason::Classify;
 use crate::xsk::Frame;
@@ -14,15 +15,21 @@ use crate::xsk::Frame;
 pub(super) fn check_sender(
     frame: &Frame,
     facts: &Facts,
+    parsed: impl FnOnce(&Frame) -> Parsed,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
-    if facts.wants.contains(Wants::ANTISPOOF) { check_by_rules(frame, facts, cx) } else { Ok(()) }
+    if facts.wants.contains(Wants::ANTISPOOF) { check_by_rules(frame, facts, parsed, cx) } else { Ok(()) }
 }
 
 #[inline(never)]
-fn check_by_rules(frame: &Frame, facts: &Facts, cx: &mut Context<'_, impl Outlet>) -> Result<(), Halt> {
+fn check_by_rules(
+    frame: &Frame,
+    facts: &Facts,
+    parsed: impl FnOnce(&Frame) -> Parsed,
+    cx: &mut Context<'_, impl Outlet>,
+) -> Result<(), Halt> {
     let Some(slot) = facts.origin.port() else { return Ok(()) };
     let port = cx.tables.port(slot).ok_or_else(|| Halt::drop(slot, Classify::NoPort))?;
     antispoof(frame, facts, port, cx)?;
-    permit(frame, facts, port, cx)
+    permit(frame, facts, port, parsed, cx)
 }

@@ -98,3 +98,15 @@ pub enum Target {
     /// Each port of the network but the sender.
     Flood,
 }
+
+impl Target {
+    /// The place of a single receiver.
+    #[inline]
+    #[must_use]
+    pub const fn port(self) -> Option<PortSlot> {
+        match self {
+            Self::Port(slot) => Some(slot),
+            Self::Flood => None,
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod frame;
 mod nic_memory;
 mod place;
 mod pool;
+mod prefetch;
 mod sizes;
 mod socket;
 mod span;
@@ -26,6 +27,7 @@ pub use error::ArenaError;
 pub use frame::Frame;
 pub use place::ArenaCensus;
 pub use pool::ChunkPool;
+pub(crate) use prefetch::prefetch;
 pub use sizes::{
     BURST_FRAMES, CHUNK_BYTES, HEADROOM_BYTES, LONGEST_FRAME_BYTES, LONGEST_NIC_FRAME_BYTES,
     RECEIVE_RING_SIZE, TRANSMIT_RING_SIZE,

@@ -50,6 +50,8 @@ pub mod large;
 #[cfg(feature = "host")]
 pub mod many_hosts;
 #[cfg(feature = "host")]
+pub mod many_members;
+#[cfg(feature = "host")]
 pub mod many_ports;
 pub mod model;
 #[cfg(feature = "host")]

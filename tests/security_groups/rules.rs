@@ -331,6 +331,12 @@ fn a_remote_group_is_the_addresses_of_its_ports_wherever_they_are() {
     assert_eq!(gets(&mut switch), 1);
     switch.follow(&scenario);
     assert_eq!(gets(&mut switch), 0, "it has left");
+    assert_eq!(switch.problems(), [""; 0]);
+    let mut missing = scenario;
+    missing.groups.remove("peers");
+    switch.follow(&missing);
+    assert_eq!(gets(&mut switch), 0);
+    assert!(switch.problems()[0].contains("secgroup peers: is the remote group of a rule in use"));
 }
 
 #[test]

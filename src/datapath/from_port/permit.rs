@@ -2,13 +2,13 @@
 
 use crate::datapath::judge::{Always, Guarded, Refusal, judge};
 use crate::datapath::{Context, Event, Facts, Ground, Halt, Outlet};
-use crate::packet::datagram::{Datagram, Unreadable};
+use crate::packet::datagram::{Parsed, Unreadable};
 use crate::tables::{Identity, Port, PortFilter};
 use crate::types::Direction;
 use crate::types::drop_reason::Permit;
 use crate::xsk::Frame;
 
-/// Checks that the groups of `port`, which a frame is from, allow it. Frames without IP are none of their
+/// Checks that the groups of `port`, which a frame is from, allow its packet. Frames without IP are none of their
 /// business.
 ///
 /// # Errors
@@ -18,10 +18,11 @@ pub(in crate::datapath) fn permit(
     frame: &Frame,
     facts: &Facts,
     port: &Port,
+    parsed: impl FnOnce(&Frame) -> Parsed,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
     match port.filter {
-        Some(filter) => check(frame, facts, (port.identity, filter), cx),
+        Some(filter) => check(frame, facts, (port.identity, filter), &parsed(frame), cx),
         None => Ok(()),
     }
 }
@@ -30,20 +31,21 @@ fn check(
     frame: &Frame,
     facts: &Facts,
     (port, filter): (Identity, PortFilter),
+    parsed: &Parsed,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
     let halt = |reason: Permit| Halt::drop(facts.origin, reason);
-    let datagram = match Datagram::of(frame.bytes(), frame.len()) {
+    let datagram = match parsed {
         Ok(Some(datagram)) => datagram,
         Ok(None) => return Ok(()),
         Err(Unreadable) => return Err(halt(Permit::Invalid)),
     };
     let guarded = Guarded::of(port, filter, cx.tables);
-    let verdict = match Always::of(&datagram, Direction::Egress) {
+    let verdict = match Always::of(datagram, Direction::Egress) {
         Always::Allowed => Ok(Ground::Always),
         Always::FromRouter => return Err(halt(Permit::FromRouter)),
         Always::FromDhcpServer => return Err(halt(Permit::FromDhcpServer)),
-        Always::Judged => judge(frame, &datagram, Direction::Egress, &guarded, &mut cx.state.connections),
+        Always::Judged => judge(frame, datagram, Direction::Egress, &guarded, &mut cx.state.connections),
     };
     let ground = verdict.map_err(|refusal| halt(reason_of(refusal)))?;
     if let Some(slot) = facts.origin.port() {

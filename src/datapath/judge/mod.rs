@@ -4,7 +4,7 @@
 mod always;
 
 use super::state::connections::{Connections, Entry, Key, NoRoom, Opening, Place, Progress};
-use crate::packet::datagram::{Datagram, Part, TcpFlags, Unreadable};
+use crate::packet::datagram::{Datagram, Parsed, Part, TcpFlags, Unreadable};
 use crate::tables::{ConnectionPolicy, Filter, Identity, PortFilter, QuotaSlot, Tables};
 use crate::types::{Direction, Id, Phase};
 use crate::xsk::Frame;
@@ -72,6 +72,12 @@ struct Case<'a> {
     datagram: &'a Datagram,
     direction: Direction,
     guarded: &'a Guarded<'a>,
+}
+
+/// Parses a frame for [`judge`].
+#[inline]
+pub(in crate::datapath) fn parse(frame: &Frame) -> Parsed {
+    Datagram::of(frame.bytes(), frame.len())
 }
 
 /// Judges the packet of a frame from or to a port, and remembers the connection that it begins.

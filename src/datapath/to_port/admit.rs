@@ -3,7 +3,7 @@
 use crate::datapath::judge::{Always, Guarded, Refusal, judge};
 use crate::datapath::{Context, Event, Ground, Halt, Outlet, Packet};
 use crate::packet::Header;
-use crate::packet::datagram::{Datagram, Unreadable};
+use crate::packet::datagram::{Parsed, Unreadable};
 use crate::tables::{Exit, Identity, PortFilter, PortSlot, TagMeaning, VlanTable};
 use crate::types::Direction;
 use crate::types::drop_reason::Admit;
@@ -19,6 +19,7 @@ use crate::xsk::Frame;
 pub(in crate::datapath) fn admit(
     packet: &Packet,
     exit: &Exit<'_>,
+    parsed: impl FnOnce(&Frame) -> Parsed,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
     let Some(port) = exit.port() else { return Ok(()) };
@@ -27,7 +28,7 @@ pub(in crate::datapath) fn admit(
     }
     match port.filter {
         None => Ok(()),
-        Some(filter) => judge_by(exit.slot, (port.identity, filter), &packet.frame, cx)
+        Some(filter) => judge_by(exit.slot, (port.identity, filter), &packet.frame, parsed, cx)
             .map_err(|reason| Halt::drop(exit.slot, reason)),
     }
 }
@@ -37,9 +38,10 @@ fn judge_by(
     slot: PortSlot,
     (port, filter): (Identity, PortFilter),
     frame: &Frame,
+    parsed: impl FnOnce(&Frame) -> Parsed,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Admit> {
-    let datagram = match Datagram::of(frame.bytes(), frame.len()) {
+    let datagram = match parsed(frame) {
         Ok(Some(datagram)) => datagram,
         Ok(None) => return Ok(()),
         Err(Unreadable) => return Err(Admit::Invalid),

@@ -99,6 +99,9 @@ bitflags::bitflags! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable;
 
+/// What a frame has: an IP packet, or none, or one that is dropped.
+pub type Parsed = Result<Option<Datagram>, Unreadable>;
+
 impl Datagram {
     /// Parses a frame of `frame_len` bytes whose first chunk is `first`. `None` for a frame without an IP
     /// packet.
@@ -106,7 +109,7 @@ impl Datagram {
     /// # Errors
     /// [`Unreadable`]
     #[inline]
-    pub fn of(first: &[u8], frame_len: usize) -> Result<Option<Self>, Unreadable> {
+    pub fn of(first: &[u8], frame_len: usize) -> Parsed {
         let Payload::Packet { ethertype, start } = Payload::of(first).ok_or(Unreadable)? else {
             return Ok(None);
         };

@@ -241,7 +241,8 @@ impl Compiler {
         }
     }
 
-    /// Ports that wait for a group, or for which there is no place, and rules that allow nothing.
+    /// Ports that wait for a group, or for which there is no place, remote groups without a record, and rules
+    /// that allow nothing.
     pub(super) fn group_problems(&self) -> impl Iterator<Item = Problem> {
         let nb = &self.northbound;
         let waiting = self.groups.filters.iter().flat_map(move |(groups, filter)| {
@@ -249,7 +250,9 @@ impl Compiler {
             missing.flat_map(|group| filter.ports.iter().map(move |port| waits_for(port, group)))
         });
         let closed = self.groups.closed.iter().map(has_no_place);
-        waiting.chain(closed).chain(nb.secgroups().values().flat_map(unclear))
+        let unknown = self.groups.sets.keys().filter(|group| !nb.secgroups().contains_key(*group));
+        let unknown = unknown.map(is_no_remote_group);
+        waiting.chain(closed).chain(unknown).chain(nb.secgroups().values().flat_map(unclear))
     }
 }
 
@@ -258,6 +261,11 @@ fn waits_for(port: &Id, group: &Id) -> Problem {
         "waits for its security group {group}, which table secgroup does not have, and is closed to IP until it comes: create it, or remove it from the port"
     );
     Problem::new(format!("lport {port}"), reason)
+}
+
+fn is_no_remote_group(group: &Id) -> Problem {
+    let reason = "is the remote group of a rule in use, and table secgroup does not have it: the rule allows the ports that have it, if there are any -> create it, or remove the rule";
+    Problem::new(format!("secgroup {group}"), reason)
 }
 
 fn has_no_place(port: &Id) -> Problem {

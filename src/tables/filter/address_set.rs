@@ -2,7 +2,6 @@
 
 use std::array;
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ipnet::IpNet;
 
-use crate::types::Family;
+use crate::types::{Family, mix};
 
 /// Addresses and prefixes, each with the number of ports that have it. One version shares its unchanged parts
 /// with the next: a port more or less copies a 64th of it.
@@ -44,8 +43,8 @@ impl Prefix {
         *self == Self::of(family, address, self.len)
     }
 
-    fn part(&self) -> usize {
-        FixedState::with_seed(0).hash_one(self) as usize % PARTS
+    const fn part(&self) -> usize {
+        mix(self.address as u64, (self.address >> 64) as u64 ^ self.len as u64) as usize % PARTS
     }
 }
 

@@ -3,8 +3,6 @@
 //! A frame that does not fit one chunk has several: the token holds the first span, and the arena holds, by
 //! chunk, the next one. Nearly all frames have one chunk, and need no look-up.
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::fmt;
 use std::mem;
 use std::ops::Range;
@@ -16,11 +14,9 @@ use super::arena::Arena;
 use super::chunks::{Chunks, slice_of};
 use super::descriptor::{DescriptorLayout, XDP_PKT_CONTD};
 use super::place::Place;
+use super::prefetch::prefetch;
 use super::sizes::{CHUNK_BYTES, HEADROOM_BYTES};
 use super::span::Span;
-
-#[cfg(target_arch = "x86_64")]
-const CACHE_LINE_BYTES: usize = 64;
 
 /// A frame that user space holds, in one chunk or, if it is long, in several.
 ///
@@ -153,11 +149,7 @@ impl Frame {
     /// transmits.
     #[inline]
     pub(super) fn prefetch(&self) {
-        #[cfg(target_arch = "x86_64")]
-        for line in self.bytes().chunks(CACHE_LINE_BYTES) {
-            // SAFETY: a prefetch is a hint: it neither reads nor writes, for any address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-        }
+        prefetch(self.bytes());
     }
 
     /// Makes this frame a copy of `other`, with the same headroom. A long frame takes further chunks from

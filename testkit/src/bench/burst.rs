@@ -223,8 +223,10 @@ fn fill_in_packet(bytes: &mut [u8; 60], way: &Way, number: usize) {
     bytes[12..24].copy_from_slice(&[8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17]);
     bytes[26..30].copy_from_slice(&ip(from).octets());
     bytes[30..34].copy_from_slice(&ip(to).octets());
-    let ports = (0x8000_8000_u32 + number as u32).to_be_bytes();
-    bytes[34..38].copy_from_slice(&ports);
+    // Above the ports of DHCP, whose messages are longer.
+    for (port, part) in bytes[34..38].chunks_exact_mut(2).zip([number & 0x7fff, number >> 15]) {
+        port.copy_from_slice(&(0x8000 | part as u16).to_be_bytes());
+    }
     bytes[38..40].copy_from_slice(&26_u16.to_be_bytes());
 }
 

@@ -66,7 +66,7 @@ impl Guard {
             );
             Record { table: Table::Lport, id, json }
         });
-        (0..GROUPS).map(group).chain(ports).collect()
+        (0..GROUPS).map(group).chain([record("others".to_owned(), &[])]).chain(ports).collect()
     }
 }
 
@@ -93,7 +93,10 @@ fn group(number: usize) -> Record {
         merge(&mut rule, remote);
         rule
     });
-    let (id, rules) = (group_id(number), rules.collect::<Vec<_>>());
+    record(group_id(number), &rules.collect::<Vec<_>>())
+}
+
+fn record(id: String, rules: &[Value]) -> Record {
     Record {
         table: Table::SecurityGroup,
         id: id.clone(),

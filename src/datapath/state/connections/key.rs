@@ -111,20 +111,30 @@ impl Key {
     /// A number that guests cannot predict without `seed`.
     #[inline]
     pub(crate) const fn hash(&self, seed: u64) -> u64 {
-        let [local, remote] = [self.local.words(), self.remote.words()];
-        let ends = mix(pair(local[0], remote[0]) ^ seed, pair(self.port, self.ports()));
-        let ends = match self.family {
-            Family::Ipv4 => ends,
-            Family::Ipv6 => {
-                let high = mix(ends ^ pair(local[1], local[2]), pair(local[3], remote[1]));
-                mix(high ^ seed, pair(remote[2], remote[3]))
-            }
-        };
-        mix(ends ^ seed.rotate_left(32), pair(self.protocol as u32, self.asker as u32))
+        let local = hash_of_end(self.local, self.local_port, self.family, seed);
+        let remote = hash_of_end(self.remote, self.remote_port, self.family, seed);
+        hash_of(self.port, local.wrapping_add(remote), self.protocol, seed)
     }
+}
 
-    const fn ports(&self) -> u32 {
-        (self.local_port as u32) << 16 | self.remote_port as u32
+/// The hash of the key of a port, whichever direction the packet has.
+#[inline]
+pub(super) const fn hash_at(port: Identity, talk: &Talk, seed: u64) -> u64 {
+    let source = hash_of_end(talk.source.address, talk.source.port, talk.family, seed);
+    let destination = hash_of_end(talk.destination.address, talk.destination.port, talk.family, seed);
+    hash_of(port.number(), source.wrapping_add(destination), talk.protocol, seed)
+}
+
+const fn hash_of(port: u32, ends: u64, protocol: u8, seed: u64) -> u64 {
+    mix(ends ^ seed, pair(port, protocol as u32))
+}
+
+const fn hash_of_end(address: Address, port: u16, family: Family, seed: u64) -> u64 {
+    let [a, b, c, d] = address.words();
+    let low = pair(a, port as u32);
+    match family {
+        Family::Ipv4 => mix(low ^ seed, seed.rotate_left(32)),
+        Family::Ipv6 => mix(mix(low ^ seed, pair(b, c)), seed ^ d as u64),
     }
 }
 

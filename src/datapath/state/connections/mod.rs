@@ -10,12 +10,13 @@ mod tcp;
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::packet::datagram::TcpFlags;
-use crate::tables::{ConnectionPolicy, QuotaSlot, Timeouts};
+use crate::packet::datagram::{Talk, TcpFlags};
+use crate::tables::{ConnectionPolicy, Identity, QuotaSlot, Timeouts};
 use crate::types::{Direction, Phase};
 
 pub(crate) use entry::Entry;
 pub(crate) use key::Key;
+use key::hash_at;
 pub use page::{Connection, ConnectionPage};
 use quotas::Quotas;
 pub(crate) use table::Place;
@@ -35,6 +36,10 @@ pub(crate) struct Connections {
 
 /// Places that are examined when a quota is used up, before a connection is refused.
 const SWEEP_FOR_ROOM: usize = 256;
+
+/// A connection that is looked up soon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected(u64);
 
 /// Why a connection is not remembered, and its packet not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +96,20 @@ impl Connections {
             }
             *sweep = if *sweep + 1 < table.used() { *sweep + 1 } else { 0 };
         }
+    }
+
+    /// Begins to load where the connection of a port probably is: the first of two steps.
+    #[inline]
+    pub(crate) fn expect(&self, port: Identity, talk: &Talk) -> Expected {
+        let hash = hash_at(port, talk, self.table.seed());
+        self.table.prefetch_bucket(hash);
+        Expected(hash)
+    }
+
+    /// The second step, once the first has had time.
+    #[inline]
+    pub(crate) fn load(&self, Expected(hash): Expected) {
+        self.table.prefetch_entries(hash);
     }
 
     /// The connection with this key, unless it is over.

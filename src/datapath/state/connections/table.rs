@@ -6,6 +6,7 @@ use bytemuck::allocation::zeroed_slice_box;
 use super::entry::Entry;
 use super::key::Key;
 use super::tags::Tags;
+use crate::xsk::prefetch;
 
 /// Entries of a bucket.
 const WAYS: usize = 8;
@@ -70,6 +71,28 @@ impl Table {
     /// Number of places that have been used: no entry is behind them.
     pub(super) const fn used(&self) -> u32 {
         self.unused
+    }
+
+    /// Begins to load the bucket in which an entry with this hash probably is.
+    #[inline]
+    pub(super) fn prefetch_bucket(&self, hash: u64) {
+        let [first, _] = self.buckets_of(hash);
+        prefetch(self.buckets.get(first..=first).unwrap_or_default());
+    }
+
+    /// Begins to load the entries that this bucket has with the tag of this hash.
+    #[inline]
+    pub(super) fn prefetch_entries(&self, hash: u64) {
+        let [first, _] = self.buckets_of(hash);
+        let Some(Bucket { tags, places, .. }) = self.buckets.get(first) else { return };
+        for place in tags.ways_with(tag_of(hash)).filter_map(|way| places.get(way)) {
+            let place = place.0 as usize;
+            prefetch(self.entries.get(place..=place).unwrap_or_default());
+        }
+    }
+
+    pub(super) const fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The entry with this key.
