@@ -14,10 +14,15 @@ pub(super) fn may_cause(frames: usize, facts: &Facts, cx: &mut Context<'_, impl 
     let now_ns = cx.outlet.now_ns();
     if facts.wants.contains(Wants::OUTSIDE) {
         let Some(network) = cx.tables.network(facts.network) else { return false };
-        return cx.state.outside_meters.take((facts.network.number(), network.key), frames, rate, now_ns);
+        return cx.state.outside_meters.take(
+            (facts.network.number(), network.key.get()),
+            frames,
+            rate,
+            now_ns,
+        );
     }
     let Some(port) = facts.origin.port() else { return false };
     let guest = cx.tables.link(port.link).and_then(|link| link.port(LINK_OWNER));
     let place = usize::from(port.link.0);
-    guest.is_some_and(|guest| cx.state.meters.take((place, guest.identity), frames, rate, now_ns))
+    guest.is_some_and(|guest| cx.state.meters.take((place, guest.identity.number()), frames, rate, now_ns))
 }

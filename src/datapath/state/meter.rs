@@ -2,11 +2,12 @@
 
 use std::num::NonZeroU32;
 
-use crate::tables::Identity;
+use bytemuck::Zeroable;
+use bytemuck::allocation::zeroed_slice_box;
 
 /// A meter for each holder of a slot.
 #[derive(Debug)]
-pub(crate) struct Meters<H>(Box<[Meter<H>]>);
+pub(crate) struct Meters(Box<[Meter]>);
 
 /// The generic cell rate algorithm (GCRA, ITU-T I.371, in its form of virtual scheduling), which is a token
 /// bucket: it fills by a rate, up to a tenth of a second's worth, and a received frame takes a token for each
@@ -15,10 +16,10 @@ pub(crate) struct Meters<H>(Box<[Meter<H>]>);
 ///
 /// Its only state is the time at which the bucket is, or was, empty: GCRA's theoretical arrival time less the
 /// tolerance.
-#[derive(Debug, Clone, Copy)]
-struct Meter<H> {
-    /// A new holder of a slot starts with a full bucket.
-    holder: Option<H>,
+#[derive(Debug, Clone, Copy, Zeroable)]
+struct Meter {
+    /// A new holder of a slot starts with a full bucket. 0: there was none yet.
+    holder: u32,
     empty_at_ns: u64,
 }
 
@@ -30,29 +31,29 @@ const DEPTH_NS: u64 = 100_000_000;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-const _: () = assert!(size_of::<Meter<Identity>>() == 16);
+const _: () = assert!(size_of::<Meter>() == 16);
 
-impl<H: Copy> Default for Meters<H> {
+impl Default for Meters {
     /// A meter for each slot that can be, since the datapath allocates nothing. Memory is used from the first
     /// frame on that is metered.
     fn default() -> Self {
-        Self(vec![Meter { holder: None, empty_at_ns: 0 }; SLOTS].into_boxed_slice())
+        Self(zeroed_slice_box(SLOTS))
     }
 }
 
-impl<H: Copy + PartialEq> Meters<H> {
+impl Meters {
     /// Takes `frames` tokens, if the bucket of the holder of a slot, filled with `rate` a second, is not
-    /// empty. Returns whether it was not.
+    /// empty. Returns whether it was not. The number of a holder is not 0.
     pub(crate) fn take(
         &mut self,
-        (slot, holder): (usize, H),
+        (slot, holder): (usize, u32),
         frames: usize,
         rate: NonZeroU32,
         now_ns: u64,
     ) -> bool {
         let Some(meter) = self.0.get_mut(slot) else { return false };
-        if meter.holder != Some(holder) {
-            *meter = Meter { holder: Some(holder), empty_at_ns: 0 };
+        if meter.holder != holder {
+            *meter = Meter { holder, empty_at_ns: 0 };
         }
         let empty_at_ns = meter.empty_at_ns.max(now_ns.saturating_sub(DEPTH_NS));
         let is_granted = empty_at_ns < now_ns;
@@ -67,13 +68,8 @@ impl<H: Copy + PartialEq> Meters<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::PortKey;
 
     const SLOT: usize = 7;
-
-    fn guest(key: u32) -> Identity {
-        Identity::of_port(PortKey::new(key).unwrap())
-    }
 
     fn rate(rate: u32) -> NonZeroU32 {
         NonZeroU32::new(rate).unwrap()
@@ -83,7 +79,7 @@ mod tests {
     fn granted(per_second: u32, copies: usize) -> usize {
         let mut meters = Meters::default();
         let mut granted =
-            |tick: &u64| meters.take((SLOT, guest(1)), copies, rate(per_second), SECOND_NS + tick * 10_000);
+            |tick: &u64| meters.take((SLOT, 1), copies, rate(per_second), SECOND_NS + tick * 10_000);
         (0..100_000_u64).filter(|tick| granted(tick)).count() * copies
     }
 
@@ -99,16 +95,16 @@ mod tests {
     #[test]
     fn a_frame_with_more_copies_than_the_bucket_holds_goes_out_all_the_same() {
         let mut meters = Meters::default();
-        assert!(meters.take((SLOT, guest(1)), 500, rate(10), SECOND_NS));
-        assert!(!meters.take((SLOT, guest(1)), 1, rate(10), 2 * SECOND_NS));
-        assert!(meters.take((SLOT, guest(1)), 1, rate(10), 52 * SECOND_NS));
+        assert!(meters.take((SLOT, 1), 500, rate(10), SECOND_NS));
+        assert!(!meters.take((SLOT, 1), 1, rate(10), 2 * SECOND_NS));
+        assert!(meters.take((SLOT, 1), 1, rate(10), 52 * SECOND_NS));
     }
 
     #[test]
     fn a_guest_does_not_pay_for_the_one_before_it() {
         let mut meters = Meters::default();
-        assert!(meters.take((SLOT, guest(1)), 500, rate(10), SECOND_NS));
-        assert!(!meters.take((SLOT, guest(1)), 1, rate(10), SECOND_NS));
-        assert!(meters.take((SLOT, guest(2)), 1, rate(10), SECOND_NS));
+        assert!(meters.take((SLOT, 1), 500, rate(10), SECOND_NS));
+        assert!(!meters.take((SLOT, 1), 1, rate(10), SECOND_NS));
+        assert!(meters.take((SLOT, 2), 1, rate(10), SECOND_NS));
     }
 }

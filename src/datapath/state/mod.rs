@@ -4,8 +4,6 @@
 pub(crate) mod connections;
 mod meter;
 
-use crate::tables::Identity;
-use crate::types::NetworkKey;
 use connections::Connections;
 pub use connections::{Connection, ConnectionPage};
 use meter::Meters;
@@ -16,9 +14,9 @@ pub struct State {
     /// The connections of filtered ports.
     pub(super) connections: Connections,
     /// The rations of the guests, by the slots of their links.
-    pub(super) meters: Meters<Identity>,
+    pub(super) meters: Meters,
     /// The rations of senders on other hosts, by the slots of their networks.
-    pub(super) outside_meters: Meters<NetworkKey>,
+    pub(super) outside_meters: Meters,
     /// The identification of the last IPv4 packet of a tunnel.
     pub(super) ipv4_id: u16,
 }
