@@ -4,6 +4,7 @@
 //! * [`scenario`]: records and links, the input of a switch without sockets; [`switch`] runs the real
 //!   datapath on them.
 //! * [`model`]: the naive switch that the datapath is compared with.
+//! * [`security_groups`]: the naive rules and connections that the datapath is compared with.
 //! * [`stores`], [`simulated`], [`simulated_underlay`]: NB DBs on loopback, and links and paths without a
 //!   kernel, for a reconciler.
 #![allow(
@@ -72,6 +73,7 @@ pub mod resources;
 #[cfg(feature = "host")]
 pub mod root;
 pub mod scenario;
+pub mod security_groups;
 #[cfg(feature = "host")]
 pub mod shapes;
 #[cfg(feature = "host")]

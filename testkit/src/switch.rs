@@ -52,21 +52,27 @@ impl Switch {
 
     /// A switch that starts with the incumbents of an earlier run.
     pub fn with_incumbents(scenario: &Scenario, incumbents: Incumbents) -> Self {
-        Self::start(scenario, incumbents, 64)
+        Self::start(scenario, incumbents, heap(64))
     }
 
     /// A switch with `chunks` chunks of memory.
     pub fn with_chunks(scenario: &Scenario, chunks: usize) -> Self {
-        Self::start(scenario, Incumbents::new(), chunks)
+        Self::with_arena(scenario, heap(chunks))
     }
 
-    fn start(scenario: &Scenario, incumbents: Incumbents, chunks: usize) -> Self {
+    /// A switch with the memory of an earlier one, as an arena lives as long as the process.
+    pub fn with_arena(scenario: &Scenario, arena: &'static Arena) -> Self {
+        Self::start(scenario, Incumbents::new(), arena)
+    }
+
+    fn start(scenario: &Scenario, incumbents: Incumbents, arena: &'static Arena) -> Self {
         let mut compiler = Compiler::new(WORKERS, scenario.policy());
         compiler.set_incumbents(incumbents);
         let publisher = Publisher::new(compiler.compile());
         let tables = publisher.current();
+        let chunks = arena.chunk_count();
         let outlet = Recorder {
-            arena: Arena::heap(chunks).unwrap(),
+            arena,
             worker: 0,
             sent: Vec::with_capacity(chunks),
             waiting: VecDeque::with_capacity(chunks),
@@ -227,6 +233,10 @@ impl Switch {
     pub fn problems(&self) -> Vec<String> {
         self.compiler.problems().iter().map(ToString::to_string).collect()
     }
+}
+
+fn heap(chunks: usize) -> &'static Arena {
+    Arena::heap(chunks).unwrap()
 }
 
 /// The links of `scenario` for the compiler, each with its index as slot.

@@ -3,10 +3,9 @@
 use std::net::{Ipv4Addr, UdpSocket};
 
 use serde_json::{Value, json};
+use testkit::security_groups::packet::{Body, Packet, SYN};
 use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::until;
-
-use crate::security_groups::packet::{Body, Packet, SYN};
 
 fn put(testbed: &Testbed, group: &str, name: &str, rules: &[Value]) {
     let record = json!({"id": group, "name": name, "topic": "t", "rules": rules});

@@ -6,12 +6,12 @@ use proptest::test_runner::TestCaseError;
 use serde_json::Value;
 use testkit::frames::ones_complement_sum;
 use testkit::scenario::{Mac, Scenario};
+use testkit::security_groups::packet::{Body, Packet};
 use testkit::switch::Switch;
 
 use super::bridge::Bridges;
 use super::difference::{Difference, Disagreement, Form, Sent, conversation_of, is_decided_before_rules};
 use super::nftables;
-use super::packet::{Body, Packet};
 
 pub const MACS: [Mac; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
 const PORTS: [&str; 2] = ["a", "b"];

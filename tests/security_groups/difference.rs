@@ -1,8 +1,8 @@
 //! The list of differences between the switch and Linux's connection tracking. `docs/behaviour.md` has the
 //! same rows with the reasons.
 
-use super::model::is_always;
-use super::packet::{ACK, Body, FIN, Packet, RST, SYN, URG};
+use testkit::security_groups::model::is_always;
+use testkit::security_groups::packet::{ACK, Body, FIN, Packet, RST, SYN, URG};
 
 /// In what form a packet is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

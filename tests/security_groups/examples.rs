@@ -1,7 +1,8 @@
 //! Packets that end with a difference, of two guests whose rules allow everything.
 
+use testkit::security_groups::packet::{ACK, Body, FIN, Packet, RST, SYN, URG};
+
 use super::difference::{Difference, Form};
-use super::packet::{ACK, Body, FIN, Packet, RST, SYN, URG};
 
 /// An example of each difference that takes no change of rules.
 pub fn examples() -> Vec<(Difference, Vec<(Packet, Form)>)> {

@@ -5,8 +5,6 @@ mod both;
 mod bridge;
 mod difference;
 mod examples;
-mod model;
 mod nftables;
-pub mod packet;
 mod reference;
 mod rules;

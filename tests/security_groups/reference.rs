@@ -10,13 +10,13 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
 use testkit::installed::is_installed;
 use testkit::root::{is_root, skip};
+use testkit::security_groups::packet::{ACK, Body, FIN, PSH, Packet, RST, SYN};
+use testkit::security_groups::steps::{packet, rule};
 
-use super::agrees::{packet, rule};
 use super::both::{Both, MACS};
 use super::bridge::Bridges;
 use super::difference::{Difference, Form};
 use super::examples::examples;
-use super::packet::{ACK, Body, FIN, PSH, Packet, RST, SYN};
 
 /// Sets of rules with their packets, of each test.
 const CASES: u32 = 60;

@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 use testkit::frames::{DOT1Q, frame, payload};
 use testkit::scenario::{Mac, PEER_A, PEER_B, Scenario, VM, WEB};
+use testkit::security_groups::packet::{ACK, Body, FIN, Packet, RST, SYN};
 use testkit::switch::Switch;
-
-use super::packet::{ACK, Body, FIN, Packet, RST, SYN};
 
 /// The VM is host 1 on both of its networks, its peers are host 2.
 const OWN: [&str; 2] = ["10.0.0.1", "2001:db8::1"];

@@ -1,7 +1,7 @@
 //! IP packets of hosts with small numbers, made byte by byte.
 
-use testkit::frames::{frame, ones_complement_sum};
-use testkit::scenario::Mac;
+use crate::frames::{frame, ones_complement_sum};
+use crate::scenario::Mac;
 
 /// A packet from one host to another.
 #[derive(Debug, Clone, PartialEq)]
