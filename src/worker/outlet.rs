@@ -38,10 +38,16 @@ impl WorkerOutlet {
         self.inboxes.get(self.worker)
     }
 
+    /// Has the clock read again when the time is requested next.
+    #[inline]
+    pub(super) const fn forget_time(&mut self) {
+        self.now_ns = None;
+    }
+
     /// Ends a pass: transmits all staged frames, and wakes the workers that packets were handed over to.
     #[inline]
     pub(super) fn flush(&mut self) {
-        self.now_ns = None;
+        self.forget_time();
         self.sockets.flush();
         for (to_wake, inbox) in self.to_wake.iter_mut().zip(self.inboxes.iter()) {
             if mem::take(to_wake) {

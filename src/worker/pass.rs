@@ -48,6 +48,8 @@ impl Worker {
 
     fn run_loop(&mut self) -> Vec<XskSocket> {
         loop {
+            // Since the last pass the worker may have slept, and an idle one ends without a flush.
+            self.outlet.forget_time();
             while let Ok(command) = self.mailbox.try_recv() {
                 if let Some(sockets) = self.execute(command) {
                     return sockets;

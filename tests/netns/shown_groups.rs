@@ -1,5 +1,6 @@
 //! What commands show of security groups: the groups, the connections, the rule in a trace.
 
+use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
 
 use serde_json::{Value, json};
@@ -34,6 +35,9 @@ fn groups_connections_and_the_rule_that_allows_are_shown() {
         let vm = testbed.guest("vm", one);
         let subport = testbed.subport(&vm, 100, two);
         let peer = testbed.guest("peer", two);
+        let file = testbed.files.path("trunkpath.toml");
+        fs::write(&file, "[connection_timeouts]\nudp_stream = 10\n").unwrap();
+        testbed.arguments.extend(["--config".to_owned(), file.display().to_string()]);
         testbed.start();
         let vlan = testbed.vlan_interface(&subport, 0);
         let address = |port: &Port, dev: &str, ip: Ipv4Addr| {
@@ -97,6 +101,10 @@ fn groups_connections_and_the_rule_that_allows_are_shown() {
         );
         let all = testbed.files.ask(&["show", "connections"]);
         assert!(all.contains(&format!("{to}:5353")), "{all}");
+        // Both workers are idle.
+        until("the connections to be forgotten", || {
+            [&subport, &peer].into_iter().all(|port| connections(testbed, port).is_empty()).then_some(())
+        });
         testbed.files.nb(&["delete", "secgroup", "out"], "");
         until("the trace to name the missing group", || {
             let traced = trace(testbed, ends, &Packet::new(1, 2, Body::Ports(17, 7, 5353)));
