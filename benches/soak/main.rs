@@ -1,7 +1,7 @@
 //! All disturbances at once, for a chosen time: `scripts/soak`.
 //!
-//! Links and records change, guests flood, and the NB DB fails, under traffic. In the end every frame must be
-//! accounted for, and the daemon must hold the same resources as before.
+//! Links, records and security groups change, guests flood, and the NB DB fails, under traffic. In the end every
+//! frame must be accounted for, no connection may be left, and the daemon must hold the same resources as before.
 
 #![allow(
     clippy::print_stdout,
@@ -12,11 +12,13 @@
 )]
 
 mod balance;
+mod guarded;
 mod round;
 
 use std::time::{Duration, Instant};
 
 use balance::Balance;
+use guarded::connections;
 use round::Soak;
 use testkit::nb_servers::with_etcd;
 use testkit::resources::Held;
@@ -47,8 +49,9 @@ fn soak(time: Duration) {
             rounds += 1;
             let seconds = start.elapsed().as_secs();
             println!(
-                "{seconds:4} s, round {rounds}, the DB {broken}: {}",
-                Balance::of(&testbed.daemon().stats())
+                "{seconds:4} s, round {rounds}, the DB {broken}: {}; {} connections",
+                Balance::of(&testbed.daemon().stats()),
+                connections(testbed)
             );
         }
         soak.restore(testbed, servers);

@@ -19,13 +19,20 @@ const REST: Duration = Duration::from_millis(2);
 pub struct Stream {
     sender: Arc<Sender>,
     template: Frame,
+    /// Bytes that each payload begins with.
+    head: Vec<u8>,
     next: u64,
 }
 
 impl Stream {
     /// Frames like `template` with numbered payloads, sent by `sender`.
     pub fn new(sender: Arc<Sender>, template: Frame) -> Self {
-        Self { sender, template, next: 0 }
+        Self { sender, template, head: vec![], next: 0 }
+    }
+
+    /// The same with payloads that begin with `head`. The number is behind an IP packet there, as padding is.
+    pub fn with_head(self, head: Vec<u8>) -> Self {
+        Self { head, ..self }
     }
 
     /// Sends `count` frames, slowly enough for every queue on the way.
@@ -37,8 +44,12 @@ impl Stream {
     }
 
     fn send_next(&mut self) {
-        self.sender.send(&self.template.carrying(&payload(self.next)).bytes());
+        self.sender.send(&self.numbered(&self.template, self.next).bytes());
         self.next += 1;
+    }
+
+    fn numbered(&self, frame: &Frame, number: u64) -> Frame {
+        frame.carrying(&[&self.head[..], &payload(number)].concat())
     }
 
     /// Sends `count` frames of each of `templates` in turn; the last eight bytes of a payload become the
@@ -99,15 +110,14 @@ impl Stream {
 
     /// The same for several streams to one guest.
     pub fn assert_all_arrived(capture: &Capture, streams: &[(&Self, &Frame)]) {
-        let last =
-            |(stream, received): &(&Self, &Frame)| received.carrying(&payload(stream.next - 1)).bytes();
+        let last = |(stream, received): &(&Self, &Frame)| stream.numbered(received, stream.next - 1).bytes();
         let mut awaited: Vec<Vec<u8>> = streams.iter().map(last).collect();
         let frames = capture.through(|frame| {
             awaited.retain(|last| frame != last);
             awaited.is_empty()
         });
         for (stream, received) in streams {
-            let head = received.carrying(&[]).bytes();
+            let head = received.carrying(&stream.head).bytes();
             let own = frames.iter().filter(|frame| frame.starts_with(&head));
             assert_in_order(&own.map(|frame| number(frame)).collect::<Vec<_>>(), stream.next);
         }
