@@ -7,8 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use libbpf_rs::{
-    MapCore as _, MapFlags, Object, ObjectBuilder, OpenObject, Program, TC_INGRESS, TcHookBuilder, Xdp,
-    XdpFlags,
+    MapCore as _, MapFlags, Object, ObjectBuilder, OpenObject, Program, TC_EGRESS, TC_INGRESS, TcHookBuilder,
+    Xdp, XdpFlags,
 };
 
 use testkit::netns::Netns;
@@ -100,4 +100,15 @@ pub fn attach(netns: &Netns, link: &str, program: BorrowedFd<'_>, hook: Hook) ->
             anyhow::Ok(())
         })
         .with_context(|| format!("attaching a BPF program to {link}"))
+}
+
+/// Attaches `program` to the egress of a link that has one at the ingress of `tc`.
+pub fn attach_egress(netns: &Netns, link: &str, program: BorrowedFd<'_>) -> Result<()> {
+    netns
+        .enter(|| {
+            let ifindex = nix::net::if_::if_nametoindex(link)?.cast_signed();
+            TcHookBuilder::new(program).ifindex(ifindex).handle(1).priority(1).hook(TC_EGRESS).attach()?;
+            anyhow::Ok(())
+        })
+        .with_context(|| format!("attaching a BPF program to the egress of {link}"))
 }

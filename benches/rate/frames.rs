@@ -1,6 +1,6 @@
 //! Bytes of the frames of a job: IPv4 and UDP with right lengths and checksums.
 
-use crate::job::{Direction, Job, P3, P4, REMOTE, Size, UNDERLAY, subport};
+use crate::job::{Direction, Job, P2, P3, P4, REMOTE, Size, UNDERLAY, subport};
 use crate::underlay::{OUTER_LEN, SOURCE_PORT, SOURCE_PORT_AT, encapsulate};
 use testkit::frame::{CTAG, Mac};
 
@@ -10,6 +10,17 @@ pub const HEADER_LEN: usize = 48;
 /// Size of a tag in bytes.
 const TAG_LEN: u32 = 4;
 const ADDRESSES_LEN: usize = 12;
+/// Length of an IPv4 header without options.
+const IP_LEN: usize = 20;
+
+/// IPv4 addresses of the ports with security groups: the one that opens connections, and the other.
+pub const CLIENT: &str = "10.0.0.1";
+pub const SERVER: &str = "10.0.0.2";
+/// UDP port of the server.
+pub const SERVER_PORT: u16 = 5678;
+/// Connections between them, each with a UDP port of the client, from this one on.
+pub const CONNECTIONS: u16 = 4096;
+const FIRST_CLIENT_PORT: u16 = 10_000;
 
 /// Lengths of IMIX in order, with short ones spread.
 const IMIX: [u32; 12] = [64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 594, 64];
@@ -19,7 +30,7 @@ const IMIX: [u32; 12] = [64, 594, 64, 64, 594, 64, 1518, 64, 594, 64, 594, 64];
 pub struct Frames {
     /// Frames sent in a cycle.
     pub pattern: Vec<Vec<u8>>,
-    /// Offset of the two bytes (big-endian) that depend on the VID.
+    /// Offset of the two bytes (big-endian) that depend on the VID or the connection.
     pub vary_at: usize,
     /// First value of these bytes.
     pub vary_from: u16,
@@ -37,23 +48,35 @@ impl Frames {
             Direction::Plain => (P4, P3),
             Direction::Encap => (REMOTE, subport(vid)),
             Direction::Decap => (subport(vid), REMOTE),
+            Direction::GroupsUp => (P2, subport(vid)),
+            Direction::GroupsDown => (subport(vid), P2),
         };
         let lengths: &[u32] = match &job.size {
             Size::Bytes(bytes) => std::slice::from_ref(bytes),
             Size::Imix => &IMIX,
         };
         let frame = |length: &u32| {
-            let frame = frame(destination, source, tagged.then_some(vid), length - untagged(tagged));
+            let mut frame = frame(destination, source, tagged.then_some(vid), length - untagged(tagged));
+            if job.has_groups() {
+                clear_checksum(&mut frame[ip_at(tagged)..]);
+            }
+            if job.direction == Direction::GroupsDown {
+                answer(&mut frame[ip_at(tagged)..]);
+            }
             if job.from() == UNDERLAY { encapsulate(&frame) } else { frame }
         };
-        // The last two bytes of a tag, or of a subport's address. Others have one value only.
+        // The last two bytes of a tag, or of a subport's address, or a client's port. Others have one value
+        // only.
         let (vary_at, vary_from) = match job.direction {
             Direction::Up | Direction::Encap => (ADDRESSES_LEN + 2, vid),
             Direction::Down => (4, vid),
             Direction::Plain => (4, u16::from_be_bytes([P4[4], P4[5]])),
             Direction::Decap => (SOURCE_PORT_AT, SOURCE_PORT),
+            Direction::GroupsUp => (ip_at(tagged) + IP_LEN, FIRST_CLIENT_PORT),
+            Direction::GroupsDown => (ip_at(tagged) + IP_LEN + 2, FIRST_CLIENT_PORT),
         };
-        Self { pattern: lengths.iter().map(frame).collect(), vary_at, vary_from, vary_count: job.vids }
+        let vary_count = if job.has_groups() { CONNECTIONS } else { job.vids };
+        Self { pattern: lengths.iter().map(frame).collect(), vary_at, vary_from, vary_count }
     }
 
     /// One frame without a tag, repeated.
@@ -139,6 +162,22 @@ fn frame(destination: Mac, source: Mac, vid: Option<u16>, length: u32) -> Vec<u8
     bytes[ip + 26..ip + 28].copy_from_slice(&sum.to_be_bytes());
     bytes.resize(length as usize, 0);
     bytes
+}
+
+/// Offset of the IPv4 header.
+const fn ip_at(tagged: bool) -> usize {
+    ADDRESSES_LEN + if tagged { TAG_LEN as usize } else { 0 } + 2
+}
+
+/// Omits the UDP checksum of the packet (RFC 768), which would depend on the connection.
+fn clear_checksum(packet: &mut [u8]) {
+    packet[IP_LEN + 6..IP_LEN + 8].fill(0);
+}
+
+/// Makes the packet one from the server, by swapping addresses and ports.
+fn answer(packet: &mut [u8]) {
+    packet[12..IP_LEN].rotate_left(4);
+    packet[IP_LEN..IP_LEN + 4].rotate_left(2);
 }
 
 /// Internet checksum (RFC 1071).

@@ -7,6 +7,8 @@
 //!   v3 ══ p3  ports of network 2
 //!   v4 ══ p4
 //! ```
+//!
+//! With security groups, there is a subport with VLAN 101 too, and it and p2 are filtered.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,6 +20,8 @@ use testkit::frame::Mac;
 
 /// VID of a job with a single VID.
 pub const ONE_VID: u16 = 100;
+/// VID of the subport with security groups.
+pub const FILTERED_VID: u16 = 101;
 /// First VID of a job with many.
 pub const FIRST_VID: u16 = 1000;
 /// Number of VIDs of a job with many.
@@ -60,6 +64,10 @@ pub enum Direction {
     Encap,
     /// From the tunnel to the parent, a tag pushed: v0, p0, p1, v1.
     Decap,
+    /// Between ports with security groups, from those that open connections, the tag stripped: v1, p1, p2, v2.
+    GroupsUp,
+    /// Answers on these connections, a tag pushed: v2, p2, p1, v1.
+    GroupsDown,
 }
 
 /// Lengths of frames with tag, without FCS and the headers of a tunnel. Untagged ones are 4 bytes shorter.
@@ -83,6 +91,8 @@ impl Job {
     pub const DOWN: Self = Self { direction: Direction::Down, ..Self::UP };
     pub const ENCAP: Self = Self { direction: Direction::Encap, ..Self::UP };
     pub const DECAP: Self = Self { direction: Direction::Decap, ..Self::UP };
+    pub const GROUPS_UP: Self = Self { direction: Direction::GroupsUp, ..Self::UP };
+    pub const GROUPS_DOWN: Self = Self { direction: Direction::GroupsDown, ..Self::UP };
     const PLAIN: Self = Self { direction: Direction::Plain, ..Self::UP };
 
     /// All jobs of a full run, whose datapaths have no tunnel: it costs other jobs one more socket.
@@ -104,10 +114,20 @@ impl Job {
         matches!(self.direction, Direction::Encap | Direction::Decap)
     }
 
+    pub const fn has_groups(self) -> bool {
+        matches!(self.direction, Direction::GroupsUp | Direction::GroupsDown)
+    }
+
+    /// Jobs whose frames establish the connections of this one, in order.
+    pub const fn establish(self) -> &'static [Self] {
+        if self.has_groups() { &[Self::GROUPS_UP, Self::GROUPS_DOWN] } else { &[] }
+    }
+
     /// Number of the cable on which frames reach the datapath.
     pub const fn from(self) -> usize {
         match self.direction {
-            Direction::Up | Direction::Encap => 1,
+            Direction::Up | Direction::Encap | Direction::GroupsUp => 1,
+            Direction::GroupsDown => 2,
             Direction::Down | Direction::Plain => 3,
             Direction::Decap => UNDERLAY,
         }
@@ -117,7 +137,8 @@ impl Job {
     pub const fn to(self) -> usize {
         match self.direction {
             Direction::Up => 3,
-            Direction::Down | Direction::Decap => 1,
+            Direction::Down | Direction::Decap | Direction::GroupsDown => 1,
+            Direction::GroupsUp => 2,
             Direction::Plain => 4,
             Direction::Encap => UNDERLAY,
         }
@@ -125,14 +146,18 @@ impl Job {
 
     /// VID of the first frame.
     pub const fn first_vid(self) -> u16 {
-        if self.vids == 1 { ONE_VID } else { FIRST_VID }
+        match (self.has_groups(), self.vids) {
+            (true, _) => FILTERED_VID,
+            (false, 1) => ONE_VID,
+            (false, _) => FIRST_VID,
+        }
     }
 
     /// Whether frames have a tag when they reach the datapath, and when they leave it.
     pub fn tagged(self) -> (bool, bool) {
         match self.direction {
-            Direction::Up | Direction::Encap => (true, false),
-            Direction::Down | Direction::Decap => (false, true),
+            Direction::Up | Direction::Encap | Direction::GroupsUp => (true, false),
+            Direction::Down | Direction::Decap | Direction::GroupsDown => (false, true),
             Direction::Plain => (false, false),
         }
     }
@@ -146,6 +171,8 @@ impl fmt::Display for Job {
             Direction::Plain => "plain",
             Direction::Encap => "encap",
             Direction::Decap => "decap",
+            Direction::GroupsUp => "groups-up",
+            Direction::GroupsDown => "groups-down",
         };
         let vids = if self.vids == 1 { String::new() } else { format!("-{}vids", self.vids) };
         match self.size {
@@ -159,7 +186,8 @@ impl FromStr for Job {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let known = [Self::all(), Self::with_tunnel().to_vec()].concat();
+        let groups = [Self::GROUPS_UP, Self::GROUPS_DOWN].to_vec();
+        let known = [Self::all(), Self::with_tunnel().to_vec(), groups].concat();
         if let Some(job) = known.iter().find(|job| job.to_string() == name) {
             return Ok(*job);
         }

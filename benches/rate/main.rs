@@ -74,7 +74,7 @@ struct Run {
     /// Under two minutes: fewer datapaths, two jobs, three rounds
     #[arg(long)]
     quick: bool,
-    /// Rounds of up-64, down-64, encap-64 and decap-64; other jobs have less than half of them
+    /// Rounds of up-64, down-64, and the same with a tunnel or security groups; other jobs have less than half of them
     /// [default: 7, quick: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: Option<u16>,
@@ -93,8 +93,8 @@ struct Run {
     /// Measure only these datapaths
     #[arg(long, value_delimiter = ',')]
     only: Vec<Kind>,
-    /// Measure only these jobs, as in up-64,down-imix,up-64-1000vids. Those with a tunnel have to be listed:
-    /// encap-64,decap-64,encap-1518,decap-1518
+    /// Measure only these jobs, as in up-64,down-imix,up-64-1000vids. Those with a tunnel or security groups
+    /// have to be listed: encap-64,decap-64,encap-1518,decap-1518,groups-up-64,groups-down-64
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<Job>,
     /// Measure only these scenarios, and no rates
@@ -123,15 +123,16 @@ impl Run {
 
     fn plan(&self) -> Plan {
         let rounds = self.rounds.map_or(if self.quick { 3 } else { 7 }, usize::from);
-        let kinds = match (self.only.as_slice(), self.quick) {
-            ([], true) => Kind::QUICK.to_vec(),
-            ([], false) => Kind::value_variants().to_vec(),
-            (only, _) => only.to_vec(),
-        };
         let jobs = match (self.jobs.as_slice(), self.quick) {
             ([], true) => vec![Job::UP, Job::DOWN],
             ([], false) => Job::all(),
             (jobs, _) => jobs.to_vec(),
+        };
+        let does_any = |kind: &Kind| jobs.iter().any(|job| kind.refuses(*job).is_none());
+        let kinds = match (self.only.as_slice(), self.quick) {
+            ([], true) => Kind::QUICK.to_vec(),
+            ([], false) => Kind::value_variants().iter().copied().filter(does_any).collect(),
+            (only, _) => only.to_vec(),
         };
         let conditions = Conditions { window: Duration::from_secs(1), cap: self.pps, way: self.generator };
         Plan { kinds, jobs, rounds, rounds_of_others: rounds.div_ceil(2).min(3), conditions }
@@ -164,9 +165,8 @@ fn run(options: &Run) -> Result<()> {
     interrupt::listen()?;
     let machine = Machine::look()?;
     let folder = tempfile::Builder::new().prefix("tp-bench-").tempdir()?;
-    let tunnel = options.jobs.iter().any(|job| job.has_tunnel());
-    let context =
-        machine::obstacle().and_then(|()| Context::new(folder.path().to_owned(), machine.split()?, tunnel));
+    let context = machine::obstacle()
+        .and_then(|()| Context::new(folder.path().to_owned(), machine.split()?, &options.jobs));
     let instructions = options.instructions.as_deref();
     if options.check || options.rebase {
         if let (Err(error), false) = (&context, options.no_rates) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::frames::Frames;
+use crate::frames::{CONNECTIONS, Frames};
 use crate::generator::{Generator, Load, Way};
 use crate::interrupt::nap;
 use crate::job::Job;
@@ -18,6 +18,10 @@ pub const SETTLE: Duration = Duration::from_millis(500);
 /// Time from the last frame to the final count: enough for what a datapath queues, at most 75,000 frames in
 /// trunkpath.
 const DRAIN: Duration = Duration::from_millis(150);
+
+/// Rate and number of the frames of each direction that establish connections: several for each of them.
+const ESTABLISH_PPS: u32 = 50_000;
+const ESTABLISH_FRAMES: u64 = 4 * CONNECTIONS as u64;
 
 /// Conditions of a measurement.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +66,7 @@ pub fn measure(context: &Context, peer: &dyn Peer, job: Job, conditions: Conditi
 }
 
 fn while_up(context: &Context, peer: &dyn Peer, job: Job, conditions: Conditions) -> Result<Sample> {
+    establish(context, peer, job, conditions)?;
     let sink = peer.sink(job)?;
     let drops = all_drops(peer, job);
     let first = sink.counts()?;
@@ -100,6 +105,19 @@ fn while_up(context: &Context, peer: &dyn Peer, job: Job, conditions: Conditions
         wrong_tag: last.wrong_tag - first.wrong_tag,
         drops: more(&drops, &all_drops(peer, job)),
     })
+}
+
+/// Sends the packets that establish the connections of `job`: they may have expired since the last round.
+fn establish(context: &Context, peer: &dyn Peer, job: Job, conditions: Conditions) -> Result<()> {
+    for job in job.establish() {
+        let generator = offer(context, peer, *job, Some(ESTABLISH_PPS), conditions.way)?;
+        while generator.sent() < ESTABLISH_FRAMES {
+            nap(Duration::from_millis(10))?;
+        }
+        generator.stop()?;
+        nap(DRAIN)?;
+    }
+    Ok(())
 }
 
 /// Offers the frames of `job` to `peer`, at most `cap` per second.

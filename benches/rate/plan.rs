@@ -18,7 +18,7 @@ use crate::peers::{Context, Kind, Peer};
 pub struct Plan {
     pub kinds: Vec<Kind>,
     pub jobs: Vec<Job>,
-    /// Rounds of `up-64`, `down-64`, `encap-64` and `decap-64`.
+    /// Rounds of `up-64`, `down-64`, and the same with a tunnel or security groups.
     pub rounds: usize,
     /// Rounds of the other jobs.
     pub rounds_of_others: usize,
@@ -49,7 +49,7 @@ impl Results {
 
 impl Plan {
     fn rounds_of(&self, job: Job) -> usize {
-        if [Job::UP, Job::DOWN, Job::ENCAP, Job::DECAP].contains(&job) {
+        if [Job::UP, Job::DOWN, Job::ENCAP, Job::DECAP].contains(&job) || job.has_groups() {
             self.rounds
         } else {
             self.rounds_of_others

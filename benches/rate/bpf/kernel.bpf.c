@@ -11,6 +11,7 @@
 #define ADDRESSES_LEN 12
 #define TAG_LEN 4
 #define VID(tci) ((tci) & 0xfff)
+#define FILTERED_VID 101 // of job.rs
 
 struct key {
 	__u32 ifindex;
@@ -55,6 +56,17 @@ SEC("tc") int trunk_tc(struct __sk_buff *skb)
 	if (next->vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), next->vid))
 		return TC_ACT_SHOT;
 	return bpf_redirect(next->ifindex, 0);
+}
+
+// Ingress and egress of the parent's link in front of a bridge, for kernels without VLAN links.
+SEC("tc") int strip_tc(struct __sk_buff *skb)
+{
+	return bpf_skb_vlan_pop(skb) ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
+SEC("tc") int push_tc(struct __sk_buff *skb)
+{
+	return bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), FILTERED_VID) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 
 SEC("xdp") int trunk_xdp(struct xdp_md *ctx)

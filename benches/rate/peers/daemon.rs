@@ -6,12 +6,13 @@ use std::process::Command;
 
 use anyhow::Result;
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Context, Peer};
 use crate::bpf::Hook;
 use crate::child::Child;
-use crate::job::{P2, P3, P4, PARENT, subport, vids};
+use crate::frames::{CLIENT, SERVER, SERVER_PORT};
+use crate::job::{FILTERED_VID, P2, P3, P4, PARENT, subport, vids};
 use crate::testbed::{CABLES, Testbed};
 use crate::threads;
 use crate::underlay;
@@ -51,13 +52,21 @@ pub struct Setup {
     pub arguments: Vec<String>,
     /// Whether it has a tunnel to the other host.
     pub tunnel: bool,
+    /// Whether p2 and a subport have security groups.
+    pub groups: bool,
 }
 
 impl Setup {
     /// One worker, and the ports of every testbed.
     pub fn new(context: &Context) -> Self {
-        let (workers, tunnel) = (context.datapath_cpu.to_string(), context.tunnel);
-        Self { ports: CABLES, workers, arguments: Vec::new(), tunnel }
+        let workers = context.datapath_cpu.to_string();
+        let (tunnel, groups) = (context.tunnel, context.groups);
+        Self { ports: CABLES, workers, arguments: Vec::new(), tunnel, groups }
+    }
+
+    /// VIDs of the parent.
+    fn vids(&self) -> impl Iterator<Item = u16> {
+        vids().chain(self.groups.then_some(FILTERED_VID))
     }
 }
 
@@ -82,7 +91,7 @@ impl Trunkpath {
     /// Waits until every port and subport is served, and the tunnel has a path.
     pub fn wait_until_up(&mut self) -> Result<()> {
         let api = self.command.api();
-        for (what, count) in [("ports", self.ports), ("subports", vids().count())] {
+        for (what, count) in [("ports", self.ports), ("subports", self.command.setup.vids().count())] {
             self.daemon.wait_until(&format!("{count} {what} that are up"), || {
                 let rows = show(&api, what)?;
                 let up = rows.as_array()?.iter().filter(|row| row["state"] == "up").count();
@@ -214,7 +223,7 @@ fn records(setup: &Setup) -> String {
         };
         port(cable, network, &format!("p{cable}"), mac, true)
     });
-    let subports = vids().flat_map(|vid| {
+    let subports = setup.vids().flat_map(|vid| {
         let key = subport_key(vid);
         [port(key, NETWORK, "sub", subport(vid), false), segmentation(PARENT_KEY, key, vid)]
     });
@@ -223,6 +232,27 @@ fn records(setup: &Setup) -> String {
     } else {
         vec![network(1), network(NETWORK)]
     };
-    let records = networks.into_iter().chain(ports).chain(subports);
-    records.map(|record| record.to_string()).collect::<Vec<_>>().join("\n")
+    let mut records: Vec<_> = networks.into_iter().chain(ports).chain(subports).collect();
+    if setup.groups {
+        filter(&mut records, subport_key(FILTERED_VID), CLIENT, "egress");
+        filter(&mut records, 2, SERVER, "ingress");
+    }
+    records.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Gives the port with this key port security with one address, and a security group that allows packets to the
+/// server in one direction.
+fn filter(records: &mut Vec<Value>, key: u32, ip: &str, direction: &str) {
+    let id = format!("{direction}-to-server");
+    let port = records.iter_mut().map(|line| &mut line["record"]).find(|record| record["id"] == port_id(key));
+    let port = port.expect("a record of this port");
+    port["port_security_enabled"] = true.into();
+    port["ips"] = json!([ip]);
+    port["security_groups"] = json!([id]);
+    let rule = json!({
+        "id": "server", "topic": "project", "version": 1, "direction": direction, "ethertype": "IPv4",
+        "protocol": 17, "port_range_min": SERVER_PORT, "port_range_max": SERVER_PORT,
+    });
+    let group = json!({ "id": id, "topic": "project", "version": 1, "rules": [rule] });
+    records.push(json!({ "table": "secgroup", "record": group }));
 }

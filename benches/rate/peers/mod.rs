@@ -2,6 +2,7 @@
 //! while others are measured.
 
 mod bare;
+mod bridge;
 mod daemon;
 mod dpdk;
 mod kernel;
@@ -38,14 +39,19 @@ pub struct Context {
     pub datapath_cpu: usize,
     /// Whether the datapaths have a tunnel to the other host.
     pub tunnel: bool,
+    /// Whether they have ports with security groups.
+    pub groups: bool,
 }
 
 impl Context {
-    /// Compiles the BPF programs. The CPUs are those of the generator and of the datapath.
-    pub fn new(folder: PathBuf, (generator_cpu, datapath_cpu): (usize, usize), tunnel: bool) -> Result<Self> {
+    /// Compiles the BPF programs. The CPUs are those of the generator and of the datapath. Datapaths have what
+    /// `jobs` need.
+    pub fn new(folder: PathBuf, (generator_cpu, datapath_cpu): (usize, usize), jobs: &[Job]) -> Result<Self> {
         libbpf_rs::set_print(None);
         let programs = Programs::compile(folder.join("bpf"))?;
-        Ok(Self { programs, folder, generator_cpu, datapath_cpu, tunnel })
+        let (tunnel, groups) =
+            (jobs.iter().any(|job| job.has_tunnel()), jobs.iter().any(|job| job.has_groups()));
+        Ok(Self { programs, folder, generator_cpu, datapath_cpu, tunnel, groups })
     }
 }
 
@@ -62,10 +68,14 @@ pub enum Kind {
     Xdp,
     /// The same on the datapath's core, by threaded NAPI
     XdpOwnCore,
+    /// Linux bridge with connection tracking by nftables, on the generator's core
+    BridgeNft,
     /// Open vSwitch, datapath netdev, `AF_PACKET`
     OvsNetdev,
     /// Open vSwitch, type=afxdp, native mode
     OvsAfxdp,
+    /// The same; ports with security groups share a zone of connections
+    OvsAfxdpOneZone,
     /// Open vSwitch with DPDK, `net_af_xdp`
     OvsDpdkAfxdp,
     /// Open vSwitch with DPDK, `net_af_packet`
@@ -93,7 +103,13 @@ impl Kind {
     pub const fn is_foreign(self) -> bool {
         !matches!(
             self,
-            Self::Trunkpath | Self::Bare | Self::Tc | Self::Xdp | Self::XdpOwnCore | Self::Ceiling
+            Self::Trunkpath
+                | Self::Bare
+                | Self::Tc
+                | Self::Xdp
+                | Self::XdpOwnCore
+                | Self::BridgeNft
+                | Self::Ceiling
         )
     }
 
@@ -103,9 +119,11 @@ impl Kind {
             Self::Trunkpath => Box::new(Trunkpath::start(context, &Setup::new(context))?),
             Self::Bare => Box::new(bare::Bare::start(context)?),
             Self::Tc | Self::Xdp | Self::XdpOwnCore => Box::new(kernel::Kernel::start(context, self)?),
+            Self::BridgeNft => Box::new(bridge::Bridge::start(context)?),
             Self::Ceiling => Box::new(kernel::Ceiling::start(context)?),
             Self::OvsNetdev => Box::new(ovs::Ovs::start(context, ovs::Ports::Netdev)?),
             Self::OvsAfxdp => Box::new(ovs::Ovs::start(context, ovs::Ports::Afxdp)?),
+            Self::OvsAfxdpOneZone => Box::new(ovs::Ovs::start(context, ovs::Ports::AfxdpOneZone)?),
             Self::OvsDpdkAfxdp => Box::new(ovs::Ovs::start(context, ovs::Ports::DpdkAfxdp)?),
             Self::OvsDpdkAfpacket => Box::new(ovs::Ovs::start(context, ovs::Ports::DpdkAfpacket)?),
             Self::TestpmdStrip => Box::new(dpdk::Testpmd::start(context, dpdk::Work::Strip)?),
@@ -115,7 +133,7 @@ impl Kind {
 
     /// Reason why it cannot do a job, if it cannot.
     pub fn refuses(self, job: Job) -> Option<&'static str> {
-        use crate::job::Direction::{Decap, Down, Encap, Plain, Up};
+        use crate::job::Direction::{Decap, Down, Encap, GroupsDown, GroupsUp, Plain, Up};
         match (self, job.direction) {
             (
                 Self::Trunkpath
@@ -124,8 +142,12 @@ impl Kind {
                 | Self::OvsDpdkAfxdp
                 | Self::OvsDpdkAfpacket,
                 _,
-            ) => None,
+            )
+            | (Self::BridgeNft | Self::OvsAfxdpOneZone, GroupsUp | GroupsDown) => None,
+            (Self::OvsAfxdpOneZone, _) => Some("it is ovs-afxdp without security groups"),
+            (Self::BridgeNft, _) => Some("it has only the ports with security groups"),
             (_, Encap | Decap) => Some("it has no tunnel"),
+            (_, GroupsUp | GroupsDown) => Some("it has no security groups"),
             (Self::Bare | Self::TestpmdStrip | Self::TestpmdInsert, Plain) => {
                 Some("it always strips or pushes")
             }

@@ -101,7 +101,7 @@ fn row(
         trunkpath_by_this: trunkpath.and_then(|trunkpath| ratio(trunkpath, rounds)),
         offered_mpps: of(&|sample| sample.offered / 1e6),
         on_cpu_ns,
-        on_generators_cpu: matches!(peer, Kind::Tc | Kind::Xdp | Kind::Ceiling),
+        on_generators_cpu: matches!(peer, Kind::Tc | Kind::Xdp | Kind::BridgeNft | Kind::Ceiling),
         cycles_are_busy: !busy.is_empty(),
         cycles: if busy.is_empty() { on_cpu_ns * mhz / 1e3 } else { median(busy) },
         lost: lost(&samples),

@@ -18,6 +18,7 @@ use crate::child::Child;
 use crate::testbed::Testbed;
 use crate::threads;
 
+use flows::Zones;
 use tools::Tools;
 
 const VSWITCHD: &str = "/usr/lib/openvswitch-switch/ovs-vswitchd";
@@ -29,6 +30,8 @@ const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 pub enum Ports {
     Netdev,
     Afxdp,
+    /// The same; ports with security groups share a zone of connections.
+    AfxdpOneZone,
     DpdkAfxdp,
     DpdkAfpacket,
 }
@@ -42,16 +45,23 @@ impl Ports {
         match self {
             Self::Netdev => "ovs-netdev",
             Self::Afxdp => "ovs-afxdp",
+            Self::AfxdpOneZone => "ovs-one-zone",
             Self::DpdkAfxdp => "ovs-dpdk-afxdp",
             Self::DpdkAfpacket => "ovs-dpdk-afp",
         }
+    }
+
+    fn zones(self) -> Zones {
+        if self == Self::AfxdpOneZone { Zones::OfNetwork } else { Zones::OfPorts }
     }
 
     /// Columns of the interface p`number`.
     fn interface(self, number: usize) -> String {
         match self {
             Self::Netdev => String::new(),
-            Self::Afxdp => "type=afxdp options:n_rxq=1 options:xdp-mode=native".to_owned(),
+            Self::Afxdp | Self::AfxdpOneZone => {
+                "type=afxdp options:n_rxq=1 options:xdp-mode=native".to_owned()
+            }
             Self::DpdkAfxdp => format!(
                 "type=dpdk options:dpdk-devargs=net_af_xdp{number},iface=p{number},start_queue=0,queue_count=1"
             ),
@@ -82,7 +92,7 @@ impl Ovs {
             bail!("{binary} is not here");
         }
         let testbed = Testbed::new(&context.programs, ports.name(), Hook::Tc)?;
-        if !matches!(ports, Ports::Afxdp | Ports::DpdkAfxdp) {
+        if !matches!(ports, Ports::Afxdp | Ports::AfxdpOneZone | Ports::DpdkAfxdp) {
             testbed.receive_without_xdp();
         }
         let tools = Tools { folder: context.folder.join(testbed.dut.name()) };
@@ -96,6 +106,9 @@ impl Ovs {
         tools.add_flows()?;
         if context.tunnel {
             tools.add_tunnel(&testbed, ports)?;
+        }
+        if context.groups {
+            tools.add_groups(ports)?;
         }
         let threads = vswitchd.wait_until("a thread that moves frames", || {
             // Without poll threads, the main thread forwards.

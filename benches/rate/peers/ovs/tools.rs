@@ -99,13 +99,23 @@ impl Tools {
         self.vsctl(
             "add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure protocols=OpenFlow10,OpenFlow13",
         )?;
-        for number in [1, 3, 4] {
-            let columns = ports.interface(number);
-            self.vsctl(&format!(
-                "add-port br0 p{number} -- set interface p{number} ofport_request={number} {columns}"
-            ))?;
-        }
+        [1, 3, 4].into_iter().try_for_each(|number| self.add_port(ports, number))?;
         self.check_interfaces()
+    }
+
+    fn add_port(&self, ports: Ports, number: usize) -> Result<()> {
+        let columns = ports.interface(number);
+        self.vsctl(&format!(
+            "add-port br0 p{number} -- set interface p{number} ofport_request={number} {columns}"
+        ))?;
+        Ok(())
+    }
+
+    /// Adds the ports with security groups.
+    pub fn add_groups(&self, ports: Ports) -> Result<()> {
+        self.add_port(ports, 2)?;
+        self.check_interfaces()?;
+        self.ofctl(&["add-flows"], &flows::of_groups(ports.zones()))
     }
 
     /// Adds a tunnel to the other host. The datapath terminates it at the address of a bridge, br-phy, and
