@@ -27,7 +27,7 @@ impl ManyMembers {
         let links = (0..PORTS).map(|number| simulated::link(number + 1, &id(number)));
         let mut reconciler = simulated::reconciler(HERE, links);
         let ports =
-            (0..PORTS).map(|number| port(number, "guarded", json!({"chassis": HERE, "type": "chassis"})));
+            (0..PORTS).map(|number| port(number, "guarded", &json!({"chassis": HERE, "type": "chassis"})));
         let elsewhere = (0..members).map(|number| member(PORTS + number, 0));
         let records = groups().into_iter().chain([network()]).chain(ports).chain(elsewhere).collect();
         reconciler.apply_snapshot(&Snapshot { revision: Revision(1), records });
@@ -63,12 +63,12 @@ fn network() -> Record {
 
 /// A port elsewhere; `moved` is added to the second byte of its address.
 fn member(number: u32, moved: u32) -> Record {
-    let mut record = port(number, "members", json!({"chassis": "elsewhere", "type": "chassis"}));
+    let mut record = port(number, "members", &json!({"chassis": "elsewhere", "type": "chassis"}));
     record.json["ips"] = json!([Ipv4Addr::from_bits(0x0a00_0000 + (moved << 20) + number)]);
     record
 }
 
-fn port(number: u32, group: &str, binding: serde_json::Value) -> Record {
+fn port(number: u32, group: &str, binding: &serde_json::Value) -> Record {
     let [_, high, middle, low] = number.to_be_bytes();
     let json = json!({"id": id(number), "topic": "t", "unique_key": number + 1, "enabled": true, "lswitch": "n",
         "macs": [format!("02:00:00:{high:02x}:{middle:02x}:{low:02x}")], "binding": binding,

@@ -141,7 +141,7 @@ fn answer(query: &Query) -> Result<Value, ApiError> {
             json!({"total": 3, "connections": [
                 {"lport": lport, "protocol": 6, "local": {"address": "10.0.0.1", "port": 5000},
                  "remote": {"address": "10.0.0.2", "port": 80}, "opened": "egress", "phase": "established",
-                 "age_seconds": 61, "expires_seconds": 432000, "bytes_sent": 1234, "bytes_received": 56789},
+                 "age_seconds": 61, "expires_seconds": 432_000, "bytes_sent": 1234, "bytes_received": 56789},
                 {"lport": lport, "protocol": 50, "local": {"address": "fd00::1", "port": 0},
                  "remote": {"address": "fd00::2", "port": 0}, "opened": "ingress", "phase": "unanswered",
                  "age_seconds": 1, "expires_seconds": 600, "bytes_sent": 0, "bytes_received": 99},

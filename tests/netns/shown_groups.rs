@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use testkit::security_groups::packet::{Body, Packet, SYN};
 use testkit::testbed::{Port, Testbed, on_testbed};
 use testkit::wait::until;
+use trunkpath::api::Hex;
 
 fn put(testbed: &Testbed, group: &str, name: &str, rules: &[Value]) {
     let record = json!({"id": group, "name": name, "topic": "t", "rules": rules});
@@ -24,8 +25,7 @@ fn connections(testbed: &Testbed, port: &Port) -> Vec<Value> {
 /// The output of a trace of `packet` from the subport of `vm`, to `peer`.
 fn trace(testbed: &Testbed, (vm, subport, peer): (&Port, &Port, &Port), packet: &Packet) -> String {
     let frame = packet.frame(peer.mac, subport.mac, &[(0x8100, 100)]);
-    let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
-    testbed.files.ask(&["trace", "--port", &vm.id(), "--hex", &hex])
+    testbed.files.ask(&["trace", "--port", &vm.id(), "--hex", &Hex(frame).to_string()])
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn groups_connections_and_the_rule_that_allows_are_shown() {
         let refused = trace(testbed, ends, &Packet::new(1, 2, Body::Tcp(7, 5353, SYN)));
         let none = "'s security groups (clients (out)) lets it send this";
         assert!(refused.contains(none) && refused.contains("permit_no_rule"), "{refused}");
-        assert_eq!(connections(testbed, &subport), [json!(0); 0], "a trace is no connection");
+        assert_eq!(connections(testbed, &subport).len(), 0, "a trace is no connection");
 
         let bind = |port: &Port, ip| testbed.netns(port).enter(|| UdpSocket::bind((ip, 5353)).unwrap());
         let (client, server) = (bind(&subport, from), bind(&peer, to));

@@ -106,15 +106,15 @@ impl Ranges {
         };
         let mut at = first;
         while at <= last {
-            at = match self.piece_at(at) {
-                Some((last_allowed, _)) => last_allowed + 1,
-                None => {
-                    let next = self.0.range(at..=last).next();
-                    let last_free = next.map_or(last, |(next, _)| next - 1);
-                    self.0.insert(at, (last_free, rule.id.clone()));
-                    last_free + 1
-                }
+            let last_of_piece = if let Some((last_of_piece, _)) = self.piece_at(at) {
+                *last_of_piece
+            } else {
+                let next = self.0.range(at..=last).next();
+                let last_free = next.map_or(last, |(next, _)| next - 1);
+                self.0.insert(at, (last_free, rule.id.clone()));
+                last_free
             };
+            at = last_of_piece + 1;
         }
     }
 
@@ -154,7 +154,7 @@ mod tests {
         ];
         let mut ranges = Ranges::default();
         let allowed = |ranges: &Ranges, protocol, selector| {
-            ranges.get(number(protocol, selector)).map(|rule| rule.to_string()).unwrap_or_default()
+            ranges.get(number(protocol, selector)).map(ToString::to_string).unwrap_or_default()
         };
         rules[..3].iter().for_each(|rule| ranges.allow(rule));
         let found = [0, 1, 79, 80, 90, 91, 100, 101].map(|port| allowed(&ranges, 6, port));

@@ -66,7 +66,7 @@ impl Guard {
             );
             Record { table: Table::Lport, id, json }
         });
-        (0..GROUPS).map(group).chain([record("others".to_owned(), &[])]).chain(ports).collect()
+        (0..GROUPS).map(group).chain([record("others", &[])]).chain(ports).collect()
     }
 }
 
@@ -93,13 +93,13 @@ fn group(number: usize) -> Record {
         merge(&mut rule, remote);
         rule
     });
-    record(group_id(number), &rules.collect::<Vec<_>>())
+    record(&group_id(number), &rules.collect::<Vec<_>>())
 }
 
-fn record(id: String, rules: &[Value]) -> Record {
+fn record(id: &str, rules: &[Value]) -> Record {
     Record {
         table: Table::SecurityGroup,
-        id: id.clone(),
+        id: id.to_owned(),
         json: json!({"id": id, "topic": "project", "rules": rules}),
     }
 }

@@ -181,10 +181,10 @@ impl Table {
         let entry = *self.get_mut(place).filter(|entry| entry.key.is_some())?;
         let hash = entry.key.hash(self.seed);
         for bucket in self.buckets_of(hash) {
-            if let Some((way, _)) = self.way_in(bucket, hash, |other| other == place) {
-                if let Some(bucket) = self.buckets.get_mut(bucket) {
-                    bucket.tags.set(way, FREE);
-                }
+            if let Some((way, _)) = self.way_in(bucket, hash, |other| other == place)
+                && let Some(bucket) = self.buckets.get_mut(bucket)
+            {
+                bucket.tags.set(way, FREE);
             }
         }
         *self.get_mut(place)? = Entry::zeroed();

@@ -15,7 +15,7 @@ impl Tags {
     #[inline]
     pub(super) fn ways_with(self, tag: u8) -> Ways {
         // Its bytes are 0 where the tag is the same.
-        let differences = self.0 ^ (LOWEST_BITS * tag as u64);
+        let differences = self.0 ^ (LOWEST_BITS * u64::from(tag));
         // The highest bit of a sum is 1 if one of the others is.
         Ways(!(((differences & OTHER_BITS) + OTHER_BITS) | differences | OTHER_BITS))
     }
@@ -53,7 +53,9 @@ mod tests {
                 let mut tags = Tags(LOWEST_BITS * neighbour);
                 let expected: Vec<_> =
                     if u64::from(tag) == neighbour { (0..8).collect() } else { vec![1, 2, 7] };
-                [1, 2, 7].into_iter().for_each(|way| tags.set(way, tag));
+                for way in [1, 2, 7] {
+                    tags.set(way, tag);
+                }
                 assert_eq!(tags.ways_with(tag).collect::<Vec<_>>(), expected, "{tag} beside {neighbour}");
             }
         }
