@@ -1,25 +1,25 @@
 //! The list of steps, in the order in which frames take them, up to the to-port half, which is in `leave.rs`.
-//! Those of ports with rules are in `check_sender.rs`.
+//! Those of ports with rules are in `check_sender.rs`; `judged.rs` has the list for bursts that are judged.
 
 use arrayvec::ArrayVec;
 
 use super::check_sender::check_sender;
 use super::from_port::{Ingress, checksum, classify, classify_outside, flood, locate, spread};
-use super::guarded::forward_guarded;
 use super::judge::parse;
+use super::judged::forward_judged;
 use super::leave::{leave, leave_copy};
 use super::{Burst, Context, Facts, Halt, HandedOver, Outlet, Packet, Target, hand_over};
 use crate::tables::{PortSlot, WorkerId};
-use crate::types::Wants;
 use crate::xsk::{BURST_FRAMES, Frame};
 
 /// Takes a burst through the from-port half.
 #[inline]
 pub fn forward<O: Outlet>(burst: &mut Burst, ingress: Ingress<'_>, cx: &mut Context<'_, O>) {
-    if ingress.is_outside() {
-        forward_classified(burst, cx, |frame, cx| classify_outside(frame, ingress, cx));
-    } else {
-        forward_classified(burst, cx, |frame, cx| classify(frame, ingress, cx));
+    match (ingress.is_outside(), ingress.is_judged(cx.tables)) {
+        (false, false) => forward_classified(burst, cx, |frame, cx| classify(frame, ingress, cx)),
+        (true, false) => forward_classified(burst, cx, |frame, cx| classify_outside(frame, ingress, cx)),
+        (false, true) => forward_judged(burst, cx, |frame, cx| classify(frame, ingress, cx)),
+        (true, true) => forward_judged(burst, cx, |frame, cx| classify_outside(frame, ingress, cx)),
     }
 }
 
@@ -31,22 +31,18 @@ fn forward_classified<O: Outlet>(
     classify: impl Fn(&mut Frame, &mut Context<'_, O>) -> Result<Facts, Halt>,
 ) {
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
-    let mut wants = Wants::empty();
     for mut frame in burst.drain(..) {
         match classify(&mut frame, cx) {
-            Ok(facts) => {
-                wants |= facts.wants;
-                classified.push(Packet { frame, facts });
-            }
+            Ok(facts) => match check_sender(&frame, &facts, parse, cx) {
+                Ok(()) => classified.push(Packet { frame, facts }),
+                Err(halt) => cx.stop(frame, halt),
+            },
             Err(halt) => cx.stop(frame, halt),
         }
     }
-    if cx.tables.has_filters && wants.intersects(Wants::ANTISPOOF | Wants::OUTSIDE) {
-        return forward_guarded(classified, cx);
-    }
     let mut located = ArrayVec::<_, BURST_FRAMES>::new();
     for packet in classified {
-        match check_sender(&packet.frame, &packet.facts, parse, cx).and_then(|()| locate(&packet, cx)) {
+        match locate(&packet, cx) {
             Ok(target) => located.push((packet, target)),
             Err(halt) => cx.stop(packet.frame, halt),
         }

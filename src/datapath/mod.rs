@@ -11,12 +11,12 @@ mod check_sender;
 mod context;
 mod exit;
 mod from_port;
-#[allow(clippy::inline_always, reason = "as a call a step gets the packet by way of memory")]
-mod guarded;
 mod halt;
 mod hand_over;
 mod handed_over;
 mod judge;
+#[allow(clippy::inline_always, reason = "as a call a step gets the packet by way of memory")]
+mod judged;
 #[allow(clippy::inline_always, reason = "as a call a step gets the packet by way of memory")]
 mod leave;
 mod outlet;

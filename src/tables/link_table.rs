@@ -140,6 +140,9 @@ impl<'a> LinkCompiler<'a, '_> {
             counters,
         };
         self.table.entry.insert(slot.number, port);
+        if record.is_filtered {
+            self.table.entry.wants |= Wants::PERMIT;
+        }
         self.table.ports.push(PlacedPort { record, slot, network, report: PortReport { state, parent } });
 
         let unknown = self.unknown_tags.of(&record.id, &record.lswitch);

@@ -13,5 +13,7 @@ bitflags! {
         const CHECKSUM = 2;
         /// The frame came in by an uplink: it may be a tunnel packet, and cannot be from a port of this host.
         const OUTSIDE = 4;
+        /// A port on the link is filtered by security groups.
+        const PERMIT = 8;
     }
 }

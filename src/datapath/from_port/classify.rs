@@ -28,6 +28,14 @@ impl<'t> Ingress<'t> {
         self.link.is_some_and(|link| link.wants.contains(Wants::OUTSIDE))
     }
 
+    /// Whether most of the frames that security groups judge come in by such a link: one of filtered ports, or
+    /// of other hosts, whose frames are for such ports.
+    #[inline]
+    pub(in crate::datapath) fn is_judged(&self, tables: &Tables) -> bool {
+        tables.has_filters
+            && self.link.is_some_and(|link| link.wants.intersects(Wants::PERMIT | Wants::OUTSIDE))
+    }
+
     pub(super) const fn entry(&self) -> Entry {
         self.entry
     }

@@ -1,5 +1,5 @@
-//! The way of a burst on a host with filtered ports. It is that of other bursts, with the connections of all
-//! packets loaded before the first is judged, so that the waits for memory overlap.
+//! The list of steps for a burst whose packets security groups judge. It is that of other bursts, with the
+//! connections of all packets loaded before the first is judged, so that the waits for memory overlap.
 
 use arrayvec::ArrayVec;
 
@@ -9,14 +9,24 @@ use super::from_port::{checksum, locate};
 use super::judge::parse;
 use super::leave::leave_parsed;
 use super::state::connections::Expected;
-use super::{Context, Outlet, Packet, Target};
+use super::{Burst, Context, Facts, Halt, Outlet, Packet, Target};
 use crate::packet::datagram::{Datagram, Parsed};
 use crate::tables::PortSlot;
-use crate::xsk::BURST_FRAMES;
+use crate::xsk::{BURST_FRAMES, Frame};
 
-/// Takes classified packets to their targets.
-#[inline(never)]
-pub(super) fn forward_guarded<O: Outlet>(packets: ArrayVec<Packet, BURST_FRAMES>, cx: &mut Context<'_, O>) {
+/// Takes a burst through the from-port half.
+pub(super) fn forward_judged<O: Outlet>(
+    burst: &mut Burst,
+    cx: &mut Context<'_, O>,
+    classify: impl Fn(&mut Frame, &mut Context<'_, O>) -> Result<Facts, Halt>,
+) {
+    let mut packets = ArrayVec::<_, BURST_FRAMES>::new();
+    for mut frame in burst.drain(..) {
+        match classify(&mut frame, cx) {
+            Ok(facts) => packets.push(Packet { frame, facts }),
+            Err(halt) => cx.stop(frame, halt),
+        }
+    }
     let parsed: ArrayVec<_, BURST_FRAMES> = packets.iter().map(|packet| parse(&packet.frame)).collect();
     expect(packets.iter().zip(&parsed).map(|(packet, parsed)| (packet.facts.origin.port(), parsed)), cx);
     let mut checked = ArrayVec::<_, BURST_FRAMES>::new();
