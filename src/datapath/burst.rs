@@ -5,7 +5,6 @@ use arrayvec::ArrayVec;
 
 use super::check_sender::check_sender;
 use super::from_port::{Ingress, checksum, classify, classify_outside, flood, locate, spread};
-use super::judge::parse;
 use super::judged::forward_judged;
 use super::leave::{leave, leave_copy};
 use super::{Burst, Context, Facts, Halt, HandedOver, Outlet, Packet, Target, hand_over};
@@ -15,11 +14,12 @@ use crate::xsk::{BURST_FRAMES, Frame};
 /// Takes a burst through the from-port half.
 #[inline]
 pub fn forward<O: Outlet>(burst: &mut Burst, ingress: Ingress<'_>, cx: &mut Context<'_, O>) {
-    match (ingress.is_outside(), ingress.is_judged(cx.tables)) {
-        (false, false) => forward_classified(burst, cx, |frame, cx| classify(frame, ingress, cx)),
-        (true, false) => forward_classified(burst, cx, |frame, cx| classify_outside(frame, ingress, cx)),
-        (false, true) => forward_judged(burst, cx, |frame, cx| classify(frame, ingress, cx)),
-        (true, true) => forward_judged(burst, cx, |frame, cx| classify_outside(frame, ingress, cx)),
+    if ingress.is_judged(cx.tables) {
+        forward_judged(burst, ingress, cx);
+    } else if ingress.is_outside() {
+        forward_classified(burst, cx, |frame, cx| classify_outside(frame, ingress, cx));
+    } else {
+        forward_classified(burst, cx, |frame, cx| classify(frame, ingress, cx));
     }
 }
 
@@ -33,7 +33,7 @@ fn forward_classified<O: Outlet>(
     let mut classified = ArrayVec::<_, BURST_FRAMES>::new();
     for mut frame in burst.drain(..) {
         match classify(&mut frame, cx) {
-            Ok(facts) => match check_sender(&frame, &facts, parse, cx) {
+            Ok(facts) => match check_sender(&frame, &facts, None, cx) {
                 Ok(()) => classified.push(Packet { frame, facts }),
                 Err(halt) => cx.stop(frame, halt),
             },

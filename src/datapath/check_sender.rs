@@ -7,7 +7,8 @@ use crate::types::Wants;
 use crate::types::drop_reason::Classify;
 use crate::xsk::Frame;
 
-/// Takes a classified frame through the steps that frames of a port without rules do not need.
+/// Takes a classified frame through the steps that frames of a port without rules do not need. `parsed` is the
+/// frame if it was parsed before.
 ///
 /// # Errors
 /// The reason to drop it.
@@ -15,7 +16,7 @@ use crate::xsk::Frame;
 pub(super) fn check_sender(
     frame: &Frame,
     facts: &Facts,
-    parsed: impl FnOnce(&Frame) -> Parsed,
+    parsed: Option<&Parsed>,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
     if facts.wants.contains(Wants::ANTISPOOF) { check_by_rules(frame, facts, parsed, cx) } else { Ok(()) }
@@ -25,7 +26,7 @@ pub(super) fn check_sender(
 fn check_by_rules(
     frame: &Frame,
     facts: &Facts,
-    parsed: impl FnOnce(&Frame) -> Parsed,
+    parsed: Option<&Parsed>,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
     let Some(slot) = facts.origin.port() else { return Ok(()) };

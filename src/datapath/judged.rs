@@ -5,24 +5,26 @@ use arrayvec::ArrayVec;
 
 use super::burst::send;
 use super::check_sender::check_sender;
-use super::from_port::{checksum, locate};
+use super::from_port::{Ingress, checksum, classify, classify_outside, locate};
 use super::judge::parse;
 use super::leave::leave_parsed;
 use super::state::connections::Expected;
-use super::{Burst, Context, Facts, Halt, Outlet, Packet, Target};
+use super::{Burst, Context, Outlet, Packet, Target};
 use crate::packet::datagram::{Datagram, Parsed};
 use crate::tables::PortSlot;
-use crate::xsk::{BURST_FRAMES, Frame};
+use crate::xsk::BURST_FRAMES;
 
 /// Takes a burst through the from-port half.
-pub(super) fn forward_judged<O: Outlet>(
-    burst: &mut Burst,
-    cx: &mut Context<'_, O>,
-    classify: impl Fn(&mut Frame, &mut Context<'_, O>) -> Result<Facts, Halt>,
-) {
+#[inline(never)]
+pub(super) fn forward_judged(burst: &mut Burst, ingress: Ingress<'_>, cx: &mut Context<'_, impl Outlet>) {
     let mut packets = ArrayVec::<_, BURST_FRAMES>::new();
     for mut frame in burst.drain(..) {
-        match classify(&mut frame, cx) {
+        let facts = if ingress.is_outside() {
+            classify_outside(&mut frame, ingress, cx)
+        } else {
+            classify(&mut frame, ingress, cx)
+        };
+        match facts {
             Ok(facts) => packets.push(Packet { frame, facts }),
             Err(halt) => cx.stop(frame, halt),
         }
@@ -31,7 +33,7 @@ pub(super) fn forward_judged<O: Outlet>(
     expect(packets.iter().zip(&parsed).map(|(packet, parsed)| (packet.facts.origin.port(), parsed)), cx);
     let mut checked = ArrayVec::<_, BURST_FRAMES>::new();
     for (packet, parsed) in packets.into_iter().zip(parsed) {
-        match check_sender(&packet.frame, &packet.facts, |_| parsed, cx) {
+        match check_sender(&packet.frame, &packet.facts, Some(&parsed), cx) {
             Ok(()) => checked.push((packet, parsed)),
             Err(halt) => cx.stop(packet.frame, halt),
         }
@@ -56,7 +58,7 @@ pub(super) fn forward_judged<O: Outlet>(
 fn send_parsed(packet: Packet, parsed: Parsed, target: Target, cx: &mut Context<'_, impl Outlet>) {
     let exit = target.port().and_then(|to| cx.tables.direct_exit(to, packet.facts.queue, cx.outlet.worker()));
     match exit {
-        Some(exit) => leave_parsed(packet, |_| parsed, exit, cx),
+        Some(exit) => leave_parsed(packet, Some(&parsed), exit, cx),
         None => send(packet, target, cx),
     }
 }

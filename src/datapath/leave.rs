@@ -1,24 +1,22 @@
 //! The list of steps of the to-port half, on the worker that owns the way out.
 
 use super::from_port::copy;
-use super::judge::parse;
 use super::to_port::{Fit, admit, cut, fit, fit_whole, wrap};
 use super::{Context, Halt, Outlet, Packet};
 use crate::packet::datagram::Parsed;
 use crate::tables::Exit;
-use crate::xsk::Frame;
 
 /// Takes a packet that this worker keeps through the to-port half.
 #[inline(always)]
 pub(super) fn leave(packet: Packet, exit: Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
-    leave_parsed(packet, parse, exit, cx);
+    leave_parsed(packet, None, exit, cx);
 }
 
 /// The same, where the packet may have been parsed before.
 #[inline(always)]
 pub(super) fn leave_parsed(
     packet: Packet,
-    parsed: impl FnOnce(&Frame) -> Parsed,
+    parsed: Option<&Parsed>,
     exit: Exit<'_>,
     cx: &mut Context<'_, impl Outlet>,
 ) {
@@ -36,7 +34,7 @@ pub(super) fn leave_parsed(
 /// Takes a copy through the to-port half. It is made once nothing else stands against it.
 #[inline(always)]
 pub(super) fn leave_copy(packet: &Packet, exit: &Exit<'_>, cx: &mut Context<'_, impl Outlet>) {
-    let fitting = admit(packet, exit, parse, cx).and_then(|()| fit_whole(packet, exit));
+    let fitting = admit(packet, exit, None, cx).and_then(|()| fit_whole(packet, exit));
     match fitting.and_then(|()| copy(packet, exit.slot, cx)) {
         Ok(copy) => finish(copy, *exit, cx),
         Err(Halt::Drop(blame, reason)) => cx.count_drop(blame, reason),

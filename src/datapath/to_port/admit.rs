@@ -1,6 +1,6 @@
 //! Step 7: whether the receiver may get the packet.
 
-use crate::datapath::judge::{Always, Guarded, Refusal, judge};
+use crate::datapath::judge::{Always, Guarded, Refusal, judge, parse};
 use crate::datapath::{Context, Event, Ground, Halt, Outlet, Packet};
 use crate::packet::Header;
 use crate::packet::datagram::{Parsed, Unreadable};
@@ -19,7 +19,7 @@ use crate::xsk::Frame;
 pub(in crate::datapath) fn admit(
     packet: &Packet,
     exit: &Exit<'_>,
-    parsed: impl FnOnce(&Frame) -> Parsed,
+    parsed: Option<&Parsed>,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Halt> {
     let Some(port) = exit.port() else { return Ok(()) };
@@ -38,10 +38,10 @@ fn judge_by(
     slot: PortSlot,
     (port, filter): (Identity, PortFilter),
     frame: &Frame,
-    parsed: impl FnOnce(&Frame) -> Parsed,
+    parsed: Option<&Parsed>,
     cx: &mut Context<'_, impl Outlet>,
 ) -> Result<(), Admit> {
-    let datagram = match parsed(frame) {
+    let datagram = match parsed.map_or_else(|| parse(frame), |parsed| *parsed) {
         Ok(Some(datagram)) => datagram,
         Ok(None) => return Ok(()),
         Err(Unreadable) => return Err(Admit::Invalid),
