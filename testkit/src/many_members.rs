@@ -32,6 +32,7 @@ impl ManyMembers {
         let records = groups().into_iter().chain([network()]).chain(ports).chain(elsewhere).collect();
         reconciler.apply_snapshot(&Snapshot { revision: Revision(1), records });
         runtime.block_on(reconciler.reconcile()).unwrap();
+        assert_eq!(reconciler.take_reported().len(), PORTS as usize);
         Self { reconciler, members }
     }
 
