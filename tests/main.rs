@@ -14,6 +14,7 @@ mod cli;
 mod convergence;
 mod datapath;
 mod etcd;
+mod handbook;
 mod hosts;
 mod nb;
 mod netns;

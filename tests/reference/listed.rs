@@ -1,13 +1,13 @@
 //! The listed frames, and the list itself.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::both::{Both, Unlisted};
 use super::difference::{Difference, Pipeline};
 use super::edge_frames::{self, Case};
 use super::scenarios::{mac, stacked, two_trunks};
 use super::vswitch::OpenVswitch;
+use crate::handbook::last_column;
 use testkit::frames::tagged;
 use testkit::installed::is_installed;
 
@@ -57,11 +57,6 @@ fn each_listed_difference_has_an_edge_frame() {
 /// Asserts that the rows of the table in the handbook end with the names of the differences.
 #[test]
 fn behaviour_md_has_the_list() {
-    let handbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/behaviour.md");
-    let text = std::fs::read_to_string(handbook).unwrap();
-    let (_, section) = text.split_once("## Differences from Open vSwitch").expect("the section");
-    let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
-    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
-    let names: Vec<&str> = rows.filter_map(|row| row.trim_end_matches(" |").rsplit("| ").next()).collect();
+    let names = last_column("## Differences from Open vSwitch");
     assert_eq!(names, Difference::ALL.map(|difference| format!("`{difference:?}`")));
 }

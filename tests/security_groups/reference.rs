@@ -2,7 +2,6 @@
 //! tracking passes on two bridges, but for the differences on a list.
 
 use std::cell::RefCell;
-use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -17,6 +16,7 @@ use super::both::{Both, MACS};
 use super::bridge::Bridges;
 use super::difference::{Difference, Form};
 use super::examples::examples;
+use crate::handbook::last_column;
 
 /// Sets of rules with their packets, of each test.
 const CASES: u32 = 60;
@@ -242,11 +242,6 @@ fn difference_after_removal(bridges: &mut Bridges, zone: u16) -> Difference {
 /// The rows of the table in the handbook end with the names of the differences.
 #[test]
 fn behaviour_md_has_the_list() {
-    let handbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/behaviour.md");
-    let text = std::fs::read_to_string(handbook).unwrap();
-    let (_, section) = text.split_once("### Differences from Linux's conntrack").expect("the section");
-    let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
-    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
-    let names: Vec<&str> = rows.filter_map(|row| row.trim_end_matches(" |").rsplit("| ").next()).collect();
+    let names = last_column("### Differences from Linux's conntrack");
     assert_eq!(names, Difference::ALL.map(|difference| format!("`{difference:?}`")));
 }
