@@ -1,189 +1,15 @@
-"""Records of security groups: their content, and the requests that change them."""
+"""Records of security groups, and the requests that change them."""
 
 import json
 import uuid
-from pathlib import Path
 from unittest import mock
 
-from neutron.db.models import securitygroup as models
-from neutron_lib import constants
 from neutron_lib.callbacks import events, exceptions, registry, resources
-from neutron_lib.db import api as db_api
 from neutron_lib.exceptions import address_group as address_group_exc
 
 from networking_trunkpath import journal, reconcile, records
 from networking_trunkpath.store import Key
-from networking_trunkpath.tests.base import TrunkpathTestCase
-
-_DRAGONFLOW_RECORDS = Path(__file__).parents[3] / "tests" / "data" / "dragonflow-security-groups.jsonl"
-_PROJECT = "8f3a1f0cb1f14a8f9c9a4c1df8a51bd2"
-_RULE_FIELDS = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
-
-
-class SecurityGroupTestCase(TrunkpathTestCase):
-    def group(self, name="web", project=_PROJECT, **fields):
-        return self.plugin.create_security_group(self.admin(), _group_body(name, project, **fields))
-
-    def update_group(self, group, **fields):
-        return self.plugin.update_security_group(self.admin(), group["id"], {"security_group": fields})
-
-    def delete_group(self, group):
-        self.plugin.delete_security_group(self.admin(), group["id"])
-
-    def rule(self, group, **fields):
-        return self.plugin.create_security_group_rule(self.admin(), _rule_body(group, **fields))
-
-    def delete_rule(self, rule):
-        self.plugin.delete_security_group_rule(self.admin(), rule["id"])
-
-    def address_group(self, *addresses):
-        body = {"name": "offices", "description": "", "addresses": list(addresses)} | _owner(_PROJECT)
-        return self.plugin.create_address_group(self.admin(), {"address_group": body})
-
-    def add_addresses(self, address_group, *addresses):
-        self.plugin.add_addresses(self.admin(), address_group["id"], {"addresses": list(addresses)})
-
-    def remove_addresses(self, address_group, *addresses):
-        self.plugin.remove_addresses(self.admin(), address_group["id"], {"addresses": list(addresses)})
-
-    def record(self, group):
-        self.process_journal()
-        return self.store.records_by_id(records.SECGROUP).get(group["id"])
-
-    def rules(self, group):
-        """Rules of the record that are not of Neutron's template, by id."""
-        return {rule["id"]: rule for rule in self.record(group)["rules"] if rule.keys() & set(_RULE_FIELDS)}
-
-    def prefixes(self, group):
-        return sorted(rule["remote_ip_prefix"] for rule in self.rules(group).values())
-
-    def stateless_groups(self):
-        self.process_journal()
-        return self.store.records_by_id(records.STATELESS_SECGROUP)
-
-    def assert_equal_to_neutron(self):
-        self.process_journal()
-        self.assertEqual([], reconcile.compare(self.store).differences)
-
-
-def _owner(project):
-    """Neutron 2025.1 reads the old name."""
-    return {"project_id": project, "tenant_id": project}
-
-
-def _group_body(name, project=_PROJECT, **fields):
-    return {"security_group": {"name": name, "description": ""} | _owner(project) | fields}
-
-
-def _rule_body(group, project=_PROJECT, **fields):
-    rule = {"security_group_id": group["id"], "direction": "ingress", "ethertype": "IPv4"} | _owner(project)
-    absent = dict.fromkeys((*_RULE_FIELDS, "remote_address_group_id"))
-    return {"security_group_rule": absent | rule | fields}
-
-
-class TestRules(SecurityGroupTestCase):
-    """Content of the rules in a record."""
-
-    def test_records_are_those_of_dragonflow(self):
-        examples = [json.loads(line)["record"] for line in _DRAGONFLOW_RECORDS.read_text().splitlines()]
-        with db_api.CONTEXT_WRITER.using(context := self.admin()):
-            for example in examples:
-                context.session.add(_group_row(example))
-            context.session.flush()
-            context.session.add_all(_rule_row(rule) for example in examples for rule in example["rules"])
-        reconcile.repair(self.store)
-        for example in examples:
-            self.assertEqual(_without_numbers(example), _without_numbers(self.record(example)))
-        self.assertEqual([1, 2, 3, 4], sorted(self.record(example)["unique_key"] for example in examples))
-
-    def test_every_protocol_of_neutron_is_a_number(self):
-        group = self.group()
-        for name, number in constants.IP_PROTOCOL_MAP.items():
-            is_ipv6 = name.startswith(("ipv6", "icmpv6"))
-            rule = self.rule(group, protocol=name, ethertype="IPv6" if is_ipv6 else "IPv4")
-            self.assertEqual(number, self.rules(group)[rule["id"]]["protocol"], name)
-            self.delete_rule(rule)
-
-    def test_protocols_by_number(self):
-        group = self.group()
-        for protocol in ("0", "1", "6", "112", "255"):
-            rule = self.rule(group, protocol=protocol)
-            self.assertEqual(int(protocol), self.rules(group)[rule["id"]]["protocol"])
-
-    def test_protocols_in_rows_of_old_releases(self):
-        for protocol, ethertype, number in (
-            (None, "IPv4", None),
-            ("any", "IPv4", None),
-            ("-1", "IPv6", None),
-            ("icmp", "IPv4", 1),
-            ("icmp", "IPv6", 58),
-            ("1", "IPv6", 58),
-            ("icmpv6", "IPv6", 58),
-            ("ipv6-icmp", "IPv6", 58),
-        ):
-            self.assertEqual(number, records._protocol_number(protocol, ethertype), protocol)
-
-    def test_icmp_of_ipv6_is_58(self):
-        group = self.group()
-        for protocol in ("icmp", "icmpv6", "1"):
-            rule = self.rule(group, protocol=protocol, ethertype="IPv6", port_range_min=128)
-            self.assertEqual(58, self.rules(group)[rule["id"]]["protocol"])
-            self.delete_rule(rule)
-
-    def test_icmp_type_and_code_0_are_values(self):
-        group = self.group()
-        for given in (
-            {"port_range_min": 0, "port_range_max": 0},
-            {"port_range_min": 8, "port_range_max": 0},
-            {"port_range_min": 0},
-            {"port_range_min": 3, "port_range_max": 4},
-            {},
-        ):
-            rule = self.rule(group, protocol="icmp", **given)
-            record = self.rules(group)[rule["id"]]
-            self.assertEqual(given, {name: record[name] for name in record if name.startswith("port_range")})
-
-    def test_a_rule_has_the_fields_of_dragonflow_only(self):
-        group, other = self.group(), self.group("other")
-        for given in (
-            {"protocol": "tcp", "port_range_min": 80, "port_range_max": 443, "remote_ip_prefix": "0.0.0.0/0"},
-            {"protocol": "udp", "remote_group_id": other["id"]},
-            {"protocol": "sctp", "port_range_min": 5000, "port_range_max": 5010},
-        ):
-            rule = self.rule(group, **given)
-            expected = {
-                "id": rule["id"],
-                "topic": _PROJECT,
-                "version": 0,
-                "security_group_id": group["id"],
-                "direction": "ingress",
-                "ethertype": "IPv4",
-            }
-            number = {"protocol": constants.IP_PROTOCOL_MAP[given["protocol"]]}
-            self.assertEqual(expected | given | number, self.rules(group)[rule["id"]])
-
-    def test_a_prefix_has_no_bits_of_a_host(self):
-        group = self.group()
-        self.rule(group, remote_ip_prefix="192.0.2.77/24")
-        self.rule(group, remote_ip_prefix="192.0.2.78")
-        self.assertEqual(["192.0.2.0/24", "192.0.2.78/32"], self.prefixes(group))
-
-
-def _group_row(record):
-    return models.SecurityGroup(id=record["id"], project_id=record["topic"], name=record["name"])
-
-
-def _rule_row(rule):
-    """Row of Neutron with the name of the protocol, if it has one."""
-    number = rule.get("protocol")
-    name = None if number is None else constants.IP_PROTOCOL_NUM_TO_NAME_MAP.get(str(number), str(number))
-    columns = {name: value for name, value in rule.items() if name not in ("topic", "version", "protocol")}
-    return models.SecurityGroupRule(project_id=rule["topic"], protocol=name, **columns)
-
-
-def _without_numbers(record):
-    """The number of changes in Dragonflow's example, and the order of the keys, are not the test's."""
-    return {name: value for name, value in record.items() if name not in ("version", "unique_key")}
+from networking_trunkpath.tests.security_group_case import PROJECT, SecurityGroupTestCase, group_body, rule_body
 
 
 class TestGroups(SecurityGroupTestCase):
@@ -192,7 +18,7 @@ class TestGroups(SecurityGroupTestCase):
     def test_a_group_is_created_updated_and_deleted(self):
         group = self.group()
         created = self.record(group)
-        self.assertEqual((_PROJECT, "web"), (created["topic"], created["name"]))
+        self.assertEqual((PROJECT, "web"), (created["topic"], created["name"]))
         self.update_group(group, name="www")
         updated = self.record(group)
         self.assertEqual(("www", created["unique_key"]), (updated["name"], updated["unique_key"]))
@@ -216,7 +42,7 @@ class TestGroups(SecurityGroupTestCase):
         versions = [self.record(group)["version"]]
         ssh = self.rule(group, protocol="tcp", port_range_min=22, port_range_max=22)
         versions.append(self.record(group)["version"])
-        bodies = [_rule_body(group, protocol="udp", port_range_min=port, port_range_max=port) for port in (53, 123)]
+        bodies = [rule_body(group, protocol="udp", port_range_min=port, port_range_max=port) for port in (53, 123)]
         bulk = self.plugin.create_security_group_rule_bulk_native(self.admin(), {"security_group_rules": bodies})
         self.assertEqual({ssh["id"], *(rule["id"] for rule in bulk)}, set(self.rules(group)))
         versions.append(self.record(group)["version"])
@@ -227,7 +53,7 @@ class TestGroups(SecurityGroupTestCase):
         self.assertEqual(versions[-1], self.plugin.get_security_group(self.admin(), group["id"])["revision_number"])
 
     def test_groups_in_one_request_are_written(self):
-        bodies = {"security_groups": [_group_body(name) for name in "abc"]}
+        bodies = {"security_groups": [group_body(name) for name in "abc"]}
         groups = self.plugin.create_security_group_bulk(self.admin(), bodies)
         self.assertEqual(["a", "b", "c"], [self.record(group)["name"] for group in groups])
 
@@ -237,7 +63,7 @@ class TestGroups(SecurityGroupTestCase):
         self.rule(group, protocol="tcp", project="another")
         self.process_journal()
         keys = [key for key in self.store.records if key.table == records.SECGROUP and key.id == group["id"]]
-        self.assertEqual([Key(records.SECGROUP, _PROJECT, group["id"])], keys)
+        self.assertEqual([Key(records.SECGROUP, PROJECT, group["id"])], keys)
 
     def test_rules_for_a_deleted_remote_group_are_removed(self):
         group, remote = self.group(), self.group("remote")
@@ -281,7 +107,7 @@ class TestStatelessGroups(SecurityGroupTestCase):
     def test_the_record_exists_while_the_group_is_stateless(self):
         group = self.group(stateful=False)
         self.group("stateful")
-        expected = {"id": group["id"], "topic": _PROJECT, "version": 0}
+        expected = {"id": group["id"], "topic": PROJECT, "version": 0}
         (record,) = self.stateless_groups().values()
         self.assertEqual(expected, record | {"version": 0})
         self.update_group(group, stateful=True)
@@ -310,7 +136,7 @@ class TestAddressGroups(SecurityGroupTestCase):
         rule = self.rule(self.web, remote_address_group_id=addresses["id"], **port)
         ids = {prefix: str(uuid.uuid5(uuid.UUID(rule["id"]), prefix)) for prefix in ("192.0.2.0/24", "198.51.100.7/32")}
         expected = {
-            "topic": _PROJECT,
+            "topic": PROJECT,
             "version": 0,
             "security_group_id": self.web["id"],
             "direction": "ingress",
@@ -439,7 +265,7 @@ class TestReconcileGroups(SecurityGroupTestCase):
     def test_foreign_records_are_deleted(self):
         group = self.group()
         self.process_journal()
-        foreign = [Key(records.SECGROUP, "x", "foreign"), Key(records.STATELESS_SECGROUP, _PROJECT, group["id"])]
+        foreign = [Key(records.SECGROUP, "x", "foreign"), Key(records.STATELESS_SECGROUP, PROJECT, group["id"])]
         for key in foreign:
             self.store.records[key] = b"{}"
         self.assertEqual(2, reconcile.repair(self.store))
